@@ -1,0 +1,131 @@
+//! Where time, ids and salts come from. Injected, so that the same commands give the same bytes.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Wall clock and monotonic clock.
+pub trait Clock: Send + Sync + 'static {
+    /// Nanoseconds since 1970.
+    fn now_ns(&self) -> i64;
+    /// Nanoseconds since some fixed moment; never goes back.
+    fn monotonic_ns(&self) -> u64;
+}
+
+/// The operating system's clocks.
+#[derive(Debug)]
+pub struct SystemClock(Instant);
+
+impl Default for SystemClock {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock"
+    )]
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock"
+    )]
+    fn now_ns(&self) -> i64 {
+        match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+            Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
+        }
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A clock that stands still until it is told otherwise.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    now_ns: AtomicI64,
+    monotonic_ns: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock that shows `now_ns` nanoseconds since 1970.
+    #[must_use]
+    pub fn new(now_ns: i64) -> Self {
+        Self {
+            now_ns: AtomicI64::new(now_ns),
+            monotonic_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// Both clocks move on.
+    pub fn advance(&self, duration: std::time::Duration) {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.monotonic_ns.fetch_add(nanos, Ordering::SeqCst);
+        self.now_ns
+            .fetch_add(i64::try_from(nanos).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Only the wall clock is set, as by an operator.
+    pub fn set_now(&self, now_ns: i64) {
+        self.now_ns.store(now_ns, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_ns(&self) -> i64 {
+        self.now_ns.load(Ordering::SeqCst)
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        self.monotonic_ns.load(Ordering::SeqCst)
+    }
+}
+
+/// Random bytes: 16 at a time, for ids and salts.
+pub trait Entropy: Send + Sync + 'static {
+    /// 16 fresh bytes.
+    fn bytes16(&self) -> [u8; 16];
+}
+
+/// The operating system's random source, read 16 KiB at a time.
+#[derive(Debug, Default)]
+pub struct SystemEntropy(std::sync::Mutex<(Vec<u8>, usize)>);
+
+impl Entropy for SystemEntropy {
+    fn bytes16(&self) -> [u8; 16] {
+        const STEP: usize = 16 << 10;
+        let mut pool = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (bytes, used) = &mut *pool;
+        if *used + 16 > bytes.len() {
+            bytes.resize(STEP, 0);
+            // Without randomness nothing can be salted or named: there is no safe way on.
+            #[allow(
+                clippy::expect_used,
+                reason = "the OS random source does not fail once up"
+            )]
+            getrandom::fill(bytes).expect("the operating system's random source failed");
+            *used = 0;
+        }
+        let out = bytes
+            .get(*used..*used + 16)
+            .and_then(|slice| slice.try_into().ok());
+        *used += 16;
+        out.unwrap_or_default()
+    }
+}
+
+/// A counter instead of randomness: for tests that compare bytes.
+#[derive(Debug, Default)]
+pub struct CountingEntropy(AtomicU64);
+
+impl Entropy for CountingEntropy {
+    fn bytes16(&self) -> [u8; 16] {
+        let count = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        (u128::from(count) | (0xFC << 120)).to_be_bytes()
+    }
+}

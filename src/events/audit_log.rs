@@ -1,0 +1,163 @@
+//! Audit log events (FC-STORAGE §6). What mirrors an execution is no copy: the execution's own
+//! record belongs to both stores by its mask.
+
+use serde::{Deserialize, Serialize};
+
+/// A state machine walked this path in one commit (execution model §5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransitionsRecordedV1 {
+    /// 0: the runtime's machine; 1: one execution's machine.
+    pub machine: u8,
+    /// The states, from where it stood to where it came, each as its number.
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+}
+
+/// Something worth an audit, told by a component (audit specification §4–5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecordedV1 {
+    /// [`AuditFamily`] as its number.
+    pub family: u8,
+    /// What was done, as a stable word.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Details, JSON, byte for byte; may be empty.
+    #[serde(with = "serde_bytes")]
+    pub detail: Vec<u8>,
+}
+
+/// Commands were refused; the first of a kind at once, the rest counted once an interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalsRecordedV1 {
+    /// Whose commands; empty where the component is not known.
+    pub component: String,
+    /// The error's stable code.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// When the first was refused, in nanoseconds since 1970.
+    pub first_ns: i64,
+    /// When the last was refused, in nanoseconds since 1970.
+    pub last_ns: i64,
+    /// The first one, for a person.
+    pub detail: String,
+}
+
+/// The clock stood behind the head, or leapt ahead of the monotonic clock: one excursion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockSkewedV1 {
+    /// What the clock showed, in nanoseconds since 1970.
+    pub observed_ns: i64,
+    /// What was expected at least (behind) or at most (ahead), in nanoseconds since 1970.
+    pub expected_ns: i64,
+    /// 0: behind; 1: ahead.
+    pub direction: u8,
+}
+
+/// The root authority granted a component its rights; also interns the component's number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentGrantedV1 {
+    /// The component's number, for ever.
+    pub component: u32,
+    /// Its name.
+    pub name: String,
+    /// Stores it may append to, as a mask.
+    pub append: u8,
+    /// Stores it may read, as a mask.
+    pub read: u8,
+}
+
+/// The root authority took a component's rights away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentRevokedV1 {
+    /// The component's number.
+    pub component: u32,
+    /// Why.
+    pub reason: String,
+}
+
+/// A writer opened the ledger: startup, and the report of the recovery that came with it.
+/// Whatever was started before and not finished is in doubt from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerOpenedV1 {
+    /// Version of this crate.
+    pub software: String,
+    /// The head that was found (0: an empty journal).
+    pub head: u64,
+    /// Executions found started and not finished.
+    pub in_doubt: u64,
+    /// Executions found authorized and never started.
+    pub abandoned: u64,
+    /// True where the last writer closed the ledger.
+    pub clean: bool,
+    /// How long reading the history took, in nanoseconds of the injected monotonic clock.
+    pub duration_ns: u64,
+}
+
+/// The ledger was closed: the last record of a clean shutdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerClosedV1 {
+    /// Executions that were still running.
+    pub running: u64,
+}
+
+/// The ledger's health changed (operations runbook §8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthChangedV1 {
+    /// True: healthy again; false: degraded.
+    pub healthy: bool,
+    /// What changed.
+    pub cause: String,
+}
+
+/// The nine audit families (audit specification §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum AuditFamily {
+    /// Startup and shutdown.
+    Lifecycle = 1,
+    /// Configuration loaded or changed.
+    Configuration = 2,
+    /// Capability execution.
+    Execution = 3,
+    /// Authorization decision.
+    Authorization = 4,
+    /// Binary verification.
+    BinaryVerification = 5,
+    /// Extension loading.
+    ExtensionLoading = 6,
+    /// Upgrade.
+    Upgrade = 7,
+    /// Security violation.
+    SecurityViolation = 8,
+    /// Operator action.
+    OperatorAction = 9,
+}
+
+impl AuditFamily {
+    /// All nine, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::Lifecycle,
+        Self::Configuration,
+        Self::Execution,
+        Self::Authorization,
+        Self::BinaryVerification,
+        Self::ExtensionLoading,
+        Self::Upgrade,
+        Self::SecurityViolation,
+        Self::OperatorAction,
+    ];
+
+    /// The family with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.code() == code)
+    }
+
+    /// Its number on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}

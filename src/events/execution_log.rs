@@ -1,0 +1,195 @@
+//! Execution log events (FC-STORAGE §5). Wire structs are frozen: a change is a new revision.
+
+use serde::{Deserialize, Serialize};
+
+use super::Hash;
+
+/// An agent's output was received and checked against the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolValidatedV1 {
+    /// The output as received; the first 64 KiB of it where `input_len` is larger.
+    #[serde(with = "serde_bytes")]
+    pub input: Vec<u8>,
+    /// Length of the whole output in bytes.
+    pub input_len: u64,
+    /// BLAKE3 of the whole output.
+    pub input_digest: Hash,
+    /// True where the protocol accepts it.
+    pub accepted: bool,
+    /// What the validator found wrong; empty when accepted.
+    pub problem: String,
+}
+
+/// A capability gate decided on one execution (authorization specification §8, §15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationDecidedV1 {
+    /// The capability asked for.
+    pub capability: String,
+    /// The arguments, JSON, byte for byte as received.
+    #[serde(with = "serde_bytes")]
+    pub arguments: Vec<u8>,
+    /// BLAKE3 of the arguments.
+    pub arguments_digest: Hash,
+    /// [`Decision`] as its number.
+    pub decision: u8,
+    /// Why, in the gate's words; may be empty.
+    pub reason: String,
+    /// Policy version in force.
+    pub policy_version: String,
+    /// Digest of the policy in force.
+    pub policy_digest: Hash,
+    /// Number of configuration changes in force (0: none yet).
+    pub configuration_version: u64,
+    /// Number of registry changes in force (0: none yet).
+    pub registry_version: u64,
+}
+
+/// An authorized execution began; what follows may have effects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionStartedV1 {
+    /// The capability.
+    pub capability: String,
+    /// BLAKE3 of the arguments it was authorized with.
+    pub arguments_digest: Hash,
+    /// Configuration version in force at the start.
+    pub configuration_version: u64,
+    /// Registry version in force at the start.
+    pub registry_version: u64,
+}
+
+/// An execution succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionCompletedV1 {
+    /// The result, JSON; its first 64 KiB where the record is flagged truncated.
+    #[serde(with = "serde_bytes")]
+    pub result: Vec<u8>,
+    /// Length of the whole result in bytes.
+    pub result_len: u64,
+    /// BLAKE3 of the whole result.
+    pub result_digest: Hash,
+}
+
+/// An execution failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionFailedV1 {
+    /// A stable code of the runtime's.
+    pub code: String,
+    /// What happened, for a person.
+    pub message: String,
+    /// Partial result or details, JSON; may be empty; truncated as a result is.
+    #[serde(with = "serde_bytes")]
+    pub result: Vec<u8>,
+    /// Length of the whole result in bytes.
+    pub result_len: u64,
+    /// BLAKE3 of the whole result.
+    pub result_digest: Hash,
+}
+
+/// An execution was cancelled: before its start it had no effect, afterwards it may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionCancelledV1 {
+    /// Why.
+    pub reason: String,
+}
+
+/// An execution that was in doubt after a restart was resolved by an explicit statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionResolvedV1 {
+    /// [`Resolution`] as its number.
+    pub resolution: u8,
+    /// Who or what knows, and how.
+    pub reason: String,
+    /// The late result, JSON; may be empty; truncated as a result is.
+    #[serde(with = "serde_bytes")]
+    pub result: Vec<u8>,
+    /// Length of the whole result in bytes.
+    pub result_len: u64,
+    /// BLAKE3 of the whole result.
+    pub result_digest: Hash,
+}
+
+/// The five authorization decisions (authorization specification §8, §15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Decision {
+    /// `AUTHORIZED`
+    Authorized = 1,
+    /// `DENIED_CAPABILITY_NOT_FOUND`
+    DeniedCapabilityNotFound = 2,
+    /// `DENIED_CAPABILITY_DISABLED`
+    DeniedCapabilityDisabled = 3,
+    /// `DENIED_POLICY_VIOLATION`
+    DeniedPolicyViolation = 4,
+    /// `DENIED_ARGUMENT_INVALID`
+    DeniedArgumentInvalid = 5,
+}
+
+impl Decision {
+    /// All five, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Authorized,
+        Self::DeniedCapabilityNotFound,
+        Self::DeniedCapabilityDisabled,
+        Self::DeniedPolicyViolation,
+        Self::DeniedArgumentInvalid,
+    ];
+
+    /// The decision with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|decision| decision.code() == code)
+    }
+
+    /// Its number on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The specification's word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorized => "AUTHORIZED",
+            Self::DeniedCapabilityNotFound => "DENIED_CAPABILITY_NOT_FOUND",
+            Self::DeniedCapabilityDisabled => "DENIED_CAPABILITY_DISABLED",
+            Self::DeniedPolicyViolation => "DENIED_POLICY_VIOLATION",
+            Self::DeniedArgumentInvalid => "DENIED_ARGUMENT_INVALID",
+        }
+    }
+}
+
+/// How an execution in doubt is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Resolution {
+    /// It had succeeded; the result may be late.
+    Completed = 1,
+    /// It had failed.
+    Failed = 2,
+    /// It was stopped before or after the crash.
+    Cancelled = 3,
+    /// Nobody can know.
+    Lost = 4,
+}
+
+impl Resolution {
+    /// All four, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Completed, Self::Failed, Self::Cancelled, Self::Lost];
+
+    /// The resolution with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|resolution| resolution.code() == code)
+    }
+
+    /// Its number on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}

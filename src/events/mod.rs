@@ -1,0 +1,264 @@
+//! What can happen. Pure: no I/O, no clock, no actor.
+//!
+//! An event is a fact in the past tense. Its payload is a frozen wire struct, named with its
+//! revision; a change of shape is a new revision and an upcaster, and stored bytes never change.
+
+use std::fmt;
+
+mod audit_log;
+mod codec;
+mod configuration;
+mod execution_log;
+mod ids;
+mod record;
+mod runtime_metadata;
+mod state;
+mod telemetry;
+
+pub use audit_log::*;
+pub use codec::{CODEC_BINCODE, DecodeError};
+pub use configuration::*;
+pub use execution_log::*;
+pub use ids::*;
+pub use record::{HEADER_LEN, HeaderError, Outcome, Record, RecordHeader, SALT_LEN, flags};
+pub use runtime_metadata::*;
+pub use state::State;
+pub use telemetry::*;
+
+/// A 32-byte digest.
+pub type Hash = [u8; 32];
+
+/// One of the five stores (FC-STORAGE §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Store {
+    /// Executions: decisions, starts, results (§5).
+    ExecutionLog = 1,
+    /// What must be audited (§6).
+    AuditLog = 2,
+    /// Observations (§7).
+    Telemetry = 4,
+    /// Versioned documents (§8).
+    Configuration = 8,
+    /// Runtime, modules, capability registry (§9).
+    RuntimeMetadata = 16,
+}
+
+impl Store {
+    /// All five.
+    pub const ALL: [Self; 5] = [
+        Self::ExecutionLog,
+        Self::AuditLog,
+        Self::Telemetry,
+        Self::Configuration,
+        Self::RuntimeMetadata,
+    ];
+
+    /// A stable word, also the value of the metric label `store`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ExecutionLog => "execution_log",
+            Self::AuditLog => "audit_log",
+            Self::Telemetry => "telemetry",
+            Self::Configuration => "configuration",
+            Self::RuntimeMetadata => "runtime_metadata",
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct StoreMask(u8);
+
+impl StoreMask {
+    /// No store.
+    pub const NONE: Self = Self(0);
+    /// All five stores.
+    pub const ALL: Self = Self(31);
+
+    /// The set with these bits; see [`Store`] for their values.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// This set and `store`.
+    #[must_use]
+    pub const fn with(self, store: Store) -> Self {
+        Self(self.0 | store as u8)
+    }
+
+    /// True where `store` is in the set.
+    #[must_use]
+    pub const fn contains(self, store: Store) -> bool {
+        self.0 & store as u8 != 0
+    }
+
+    /// True where the sets share a store.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The stores in the set.
+    pub fn stores(self) -> impl Iterator<Item = Store> {
+        Store::ALL
+            .into_iter()
+            .filter(move |store| self.contains(*store))
+    }
+}
+
+/// Number of an event type on disk, for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventType(pub u16);
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A frozen wire struct: its type and revision on disk.
+pub trait Wire: serde::Serialize + serde::de::DeserializeOwned {
+    /// Type on disk.
+    const TYPE: EventType;
+    /// Revision on disk.
+    const REVISION: u16;
+}
+
+macro_rules! events {
+    ($( $code:literal $name:ident $wire:ident $revision:literal
+        [$($store:ident)+] $(, $old_revision:literal $old:ident)* ;)+) => {
+        /// An event of any store, in its newest revision.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Event {
+            $(#[doc = concat!("See [`", stringify!($wire), "`].")] $name($wire),)+
+            /// A type or revision of a later software: kept, verified and exported unread.
+            Opaque,
+        }
+
+        $(impl Wire for $wire {
+            const TYPE: EventType = EventType($code);
+            const REVISION: u16 = $revision;
+        }
+        impl From<$wire> for Event {
+            fn from(wire: $wire) -> Self { Self::$name(wire) }
+        })+
+
+        impl EventType {
+            /// Every type that this software knows.
+            pub const ALL: &'static [Self] = &[$(Self($code)),+];
+            $(#[allow(non_upper_case_globals, reason = "named after the event")]
+              #[doc = concat!("Type of [`", stringify!($wire), "`].")]
+              pub const $name: Self = Self($code);)+
+
+            /// The event's name; `Opaque` for a type of a later software.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self.0 { $($code => stringify!($name),)+ _ => "Opaque" }
+            }
+
+            /// The type with this name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $(stringify!($name) => Some(Self($code)),)+ _ => None }
+            }
+
+            /// The stores that an event of this type belongs to.
+            #[must_use]
+            pub const fn stores(self) -> StoreMask {
+                match self.0 {
+                    $($code => StoreMask::NONE$(.with(Store::$store))+,)+
+                    _ => StoreMask::NONE,
+                }
+            }
+        }
+
+        impl Event {
+            /// Its type; `None` for [`Event::Opaque`].
+            #[must_use]
+            pub const fn event_type(&self) -> Option<EventType> {
+                match self { $(Self::$name(_) => Some(EventType($code)),)+ Self::Opaque => None }
+            }
+
+            /// The revision it is written in; 0 for [`Event::Opaque`].
+            #[must_use]
+            pub const fn revision(&self) -> u16 {
+                match self { $(Self::$name(_) => $revision,)+ Self::Opaque => 0 }
+            }
+
+            /// Appends its payload to `buffer`.
+            pub fn encode_into(&self, buffer: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name(wire) => codec::encode_into(wire, buffer),)+
+                    Self::Opaque => {}
+                }
+            }
+
+            /// Decodes a payload and upcasts it to the newest revision.
+            ///
+            /// # Errors
+            /// [`DecodeError`] where a known type and revision does not decode.
+            pub fn decode(
+                event_type: EventType,
+                revision: u16,
+                codec: u8,
+                payload: &[u8],
+            ) -> Result<Self, DecodeError> {
+                match (event_type.0, revision) {
+                    $(($code, $revision) => codec::decode::<$wire>(codec, payload).map(Self::$name),
+                      $(($code, $old_revision) => codec::decode::<$old>(codec, payload)
+                            .map(|old| Self::$name(old.into())),)*)+
+                    _ => Ok(Self::Opaque),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    0x0101 ProtocolValidated ProtocolValidatedV1 1 [AuditLog Telemetry];
+    0x0102 AuthorizationDecided AuthorizationDecidedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0103 ExecutionStarted ExecutionStartedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0104 ExecutionCompleted ExecutionCompletedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0105 ExecutionFailed ExecutionFailedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0106 ExecutionCancelled ExecutionCancelledV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0107 ExecutionResolved ExecutionResolvedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0201 TransitionsRecorded TransitionsRecordedV1 1 [AuditLog Telemetry];
+    0x0202 AuditRecorded AuditRecordedV1 1 [AuditLog];
+    0x0203 RefusalsRecorded RefusalsRecordedV1 1 [AuditLog Telemetry];
+    0x0204 ClockSkewed ClockSkewedV1 1 [AuditLog Telemetry];
+    0x0205 ComponentGranted ComponentGrantedV1 1 [AuditLog];
+    0x0206 ComponentRevoked ComponentRevokedV1 1 [AuditLog];
+    0x0207 LedgerOpened LedgerOpenedV1 1 [AuditLog Telemetry RuntimeMetadata];
+    0x0208 LedgerClosed LedgerClosedV1 1 [AuditLog Telemetry RuntimeMetadata];
+    0x0209 HealthChanged HealthChangedV1 1 [AuditLog Telemetry];
+    0x0301 TelemetryRecorded TelemetryRecordedV1 1 [Telemetry];
+    0x0302 TelemetryLost TelemetryLostV1 1 [Telemetry];
+    0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry];
+    0x0304 StorageFailed StorageFailedV1 1 [AuditLog Telemetry];
+    0x0401 ConfigurationChanged ConfigurationChangedV1 1 [Configuration AuditLog];
+    0x0501 RuntimeIdentified RuntimeIdentifiedV1 1 [RuntimeMetadata AuditLog];
+    0x0502 ModuleVersionSet ModuleVersionSetV1 1 [RuntimeMetadata AuditLog];
+    0x0503 ModuleRemoved ModuleRemovedV1 1 [RuntimeMetadata AuditLog];
+    0x0511 CapabilityRegistered CapabilityRegisteredV1 1 [RuntimeMetadata AuditLog];
+    0x0512 CapabilityEnabled CapabilityEnabledV1 1 [RuntimeMetadata AuditLog];
+    0x0513 CapabilityDisabled CapabilityDisabledV1 1 [RuntimeMetadata AuditLog];
+    0x0514 CapabilityChanged CapabilityChangedV1 1 [RuntimeMetadata AuditLog];
+    0x0515 CapabilityUnregistered CapabilityUnregisteredV1 1 [RuntimeMetadata AuditLog];
+    0x0521 PositionSaved PositionSavedV1 1 [RuntimeMetadata];
+}

@@ -1,0 +1,263 @@
+//! The record header: fixed layout, little endian, drawn in `docs/FORMAT.md`. The record hash and
+//! the Merkle leaf cover these bytes and not the payload, so a payload can be encrypted, archived
+//! or erased while every proof still verifies.
+
+use super::codec::DecodeError;
+use super::{
+    CommandId, ComponentId, Event, EventType, ExecutionId, Hash, ParentId, Seq, StoreMask,
+    StreamId, TraceId,
+};
+
+/// Length in bytes of a version 1 record header.
+pub const HEADER_LEN: usize = 200;
+/// Length in bytes of the salt stored in front of a payload.
+pub const SALT_LEN: usize = 16;
+
+/// Header flags.
+pub mod flags {
+    /// Reserved: the payload is stored encrypted.
+    pub const ENCRYPTED: u16 = 1 << 0;
+    /// Reserved: the payload has been moved to an archive.
+    pub const ARCHIVED: u16 = 1 << 1;
+    /// The payload holds only the first part of what was given, with its whole length and digest.
+    pub const TRUNCATED: u16 = 1 << 2;
+    /// The execution was recorded after the fact: its start was not durable before its effect.
+    pub const AFTER_THE_FACT: u16 = 1 << 3;
+}
+
+/// How what the record tells of came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// It neither succeeded nor failed: a fact.
+    Neutral = 0,
+    /// It succeeded.
+    Success = 1,
+    /// It failed.
+    Failure = 2,
+    /// It was denied.
+    Denied = 3,
+    /// It was cancelled.
+    Cancelled = 4,
+    /// It is not known.
+    Unknown = 5,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of their numbers.
+    pub const ALL: [Self; 6] = [
+        Self::Neutral,
+        Self::Success,
+        Self::Failure,
+        Self::Denied,
+        Self::Cancelled,
+        Self::Unknown,
+    ];
+
+    /// The outcome with this number; numbers of a later format read as unknown.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.code() == code)
+            .unwrap_or(Self::Unknown)
+    }
+
+    /// Its number on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// A stable lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Neutral => "neutral",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Everything about a record but its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// What happened.
+    pub event_type: EventType,
+    /// Which revision of the wire struct the payload is.
+    pub revision: u16,
+    /// See [`flags`].
+    pub flags: u16,
+    /// Codec of the payload.
+    pub codec: u8,
+    /// Algorithm of record hash and payload commitment (1: BLAKE3).
+    pub algorithm: u8,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Stores the record belongs to.
+    pub stores: StoreMask,
+    /// Place in the global order.
+    pub seq: Seq,
+    /// Nanoseconds since 1970; never less than the record before.
+    pub time_ns: i64,
+    /// The entity's stream; nil where there is none.
+    pub stream: StreamId,
+    /// Place in the stream, from 1; 0 where there is none.
+    pub stream_version: u64,
+    /// The execution; nil where there is none.
+    pub execution: ExecutionId,
+    /// The session or execution that asked for it; nil where there is none.
+    pub parent: ParentId,
+    /// Trace id; nil where there is none.
+    pub trace: TraceId,
+    /// The command that caused it.
+    pub command: CommandId,
+    /// BLAKE3 of the command's content.
+    pub command_digest: Hash,
+    /// Place in its commit, from 0.
+    pub commit_index: u16,
+    /// Number of records in its commit.
+    pub commit_len: u16,
+    /// Who caused it.
+    pub component: ComponentId,
+    /// Length in bytes of the stored payload, without its salt.
+    pub payload_len: u32,
+    /// BLAKE3 (derived key) over salt and stored payload.
+    pub payload_commitment: Hash,
+}
+
+/// A header is not one of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// Fewer bytes than a header has, or another length than it states.
+    #[error("record header is cut short or of another length")]
+    Length,
+    /// Sequence number zero.
+    #[error("record header has sequence number 0")]
+    ZeroSeq,
+    /// The hash algorithm is not known.
+    #[error("record header names unknown algorithm {0}")]
+    UnknownAlgorithm(u8),
+}
+
+struct Cursor<'a>(&'a [u8]);
+
+impl Cursor<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], HeaderError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(HeaderError::Length)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+}
+
+impl RecordHeader {
+    /// Appends the 200 canonical bytes.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(HEADER_LEN as u16).to_le_bytes());
+        out.extend_from_slice(&self.event_type.0.to_le_bytes());
+        out.extend_from_slice(&self.revision.to_le_bytes());
+        out.extend_from_slice(&self.flags.to_le_bytes());
+        out.extend_from_slice(&[
+            self.codec,
+            self.algorithm,
+            self.outcome.code(),
+            self.stores.bits(),
+        ]);
+        out.extend_from_slice(&self.component.0.to_le_bytes());
+        out.extend_from_slice(&self.seq.get().to_le_bytes());
+        out.extend_from_slice(&self.time_ns.to_le_bytes());
+        out.extend_from_slice(self.stream.as_bytes());
+        out.extend_from_slice(&self.stream_version.to_le_bytes());
+        out.extend_from_slice(self.execution.as_bytes());
+        out.extend_from_slice(self.parent.as_bytes());
+        out.extend_from_slice(self.trace.as_bytes());
+        out.extend_from_slice(self.command.as_bytes());
+        out.extend_from_slice(&self.command_digest);
+        out.extend_from_slice(&self.commit_index.to_le_bytes());
+        out.extend_from_slice(&self.commit_len.to_le_bytes());
+        out.extend_from_slice(&self.payload_len.to_le_bytes());
+        out.extend_from_slice(&self.payload_commitment);
+    }
+
+    /// Reads the canonical bytes.
+    ///
+    /// # Errors
+    /// [`HeaderError`] where they are not a version 1 header.
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor(bytes);
+        let length = u16::from_le_bytes(cursor.take()?);
+        if usize::from(length) != HEADER_LEN || bytes.len() != HEADER_LEN {
+            return Err(HeaderError::Length);
+        }
+        let event_type = EventType(u16::from_le_bytes(cursor.take()?));
+        let revision = u16::from_le_bytes(cursor.take()?);
+        let flags = u16::from_le_bytes(cursor.take()?);
+        let [codec, algorithm, outcome, stores] = cursor.take()?;
+        if algorithm != 1 {
+            return Err(HeaderError::UnknownAlgorithm(algorithm));
+        }
+        Ok(Self {
+            event_type,
+            revision,
+            flags,
+            codec,
+            algorithm,
+            outcome: Outcome::from_code(outcome),
+            stores: StoreMask::from_bits(stores),
+            component: ComponentId(u32::from_le_bytes(cursor.take()?)),
+            seq: Seq::new(u64::from_le_bytes(cursor.take()?)).ok_or(HeaderError::ZeroSeq)?,
+            time_ns: i64::from_le_bytes(cursor.take()?),
+            stream: StreamId::from_bytes(cursor.take()?),
+            stream_version: u64::from_le_bytes(cursor.take()?),
+            execution: ExecutionId::from_bytes(cursor.take()?),
+            parent: ParentId::from_bytes(cursor.take()?),
+            trace: TraceId::from_bytes(cursor.take()?),
+            command: CommandId::from_bytes(cursor.take()?),
+            command_digest: cursor.take()?,
+            commit_index: u16::from_le_bytes(cursor.take()?),
+            commit_len: u16::from_le_bytes(cursor.take()?),
+            payload_len: u32::from_le_bytes(cursor.take()?),
+            payload_commitment: cursor.take()?,
+        })
+    }
+
+    /// True where the flag is set.
+    #[must_use]
+    pub const fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// An event in the journal: its header, its hash, its stored payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Everything but the payload.
+    pub header: RecordHeader,
+    /// Record hash: covers the header and the previous record's hash.
+    pub hash: Hash,
+    /// The salt that the payload commitment covers.
+    pub salt: [u8; SALT_LEN],
+    /// The payload as stored.
+    pub payload: Vec<u8>,
+}
+
+impl Record {
+    /// The event, upcast to its newest revision; types and revisions of a later software stay
+    /// opaque, verify and export all the same.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where the payload is not what the header says.
+    pub fn event(&self) -> Result<Event, DecodeError> {
+        Event::decode(
+            self.header.event_type,
+            self.header.revision,
+            self.header.codec,
+            &self.payload,
+        )
+    }
+}

@@ -1,0 +1,95 @@
+//! Telemetry events (FC-STORAGE §7, §20).
+
+use serde::{Deserialize, Serialize};
+
+/// A component observed something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetryRecordedV1 {
+    /// [`TelemetryKind`] as its number.
+    pub kind: u8,
+    /// What, as a stable word.
+    pub name: String,
+    /// When it was observed, in nanoseconds since 1970 (the record's own time is when it was stored).
+    pub observed_ns: i64,
+    /// Attributes, JSON, byte for byte; may be empty.
+    #[serde(with = "serde_bytes")]
+    pub attributes: Vec<u8>,
+}
+
+/// Observations were lost because the bounded buffer was full: the gap, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetryLostV1 {
+    /// Observation time of the first lost one, in nanoseconds since 1970.
+    pub first_ns: i64,
+    /// Observation time of the last lost one, in nanoseconds since 1970.
+    pub last_ns: i64,
+    /// How many were lost.
+    pub count: u64,
+}
+
+/// What the ledger itself did in an interval; never counts itself, never written when idle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityRecordedV1 {
+    /// Start of the interval, in nanoseconds since 1970.
+    pub first_ns: i64,
+    /// End of the interval, in nanoseconds since 1970.
+    pub last_ns: i64,
+    /// Records appended.
+    pub records: u64,
+    /// Commands committed.
+    pub commits: u64,
+    /// Frames synced.
+    pub frames: u64,
+    /// Bytes written to the journal.
+    pub bytes: u64,
+    /// Commands refused.
+    pub refused: u64,
+}
+
+/// The write path failed under an earlier writer, which could not say so itself any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageFailedV1 {
+    /// When, in nanoseconds since 1970.
+    pub failed_ns: i64,
+    /// What failed and how.
+    pub cause: String,
+}
+
+/// The kinds of telemetry (FC-STORAGE §7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TelemetryKind {
+    /// An execution event.
+    Execution = 1,
+    /// An error event.
+    Error = 2,
+    /// An authorization event.
+    Authorization = 3,
+    /// A state transition.
+    StateTransition = 4,
+    /// Anything else.
+    Other = 5,
+}
+
+impl TelemetryKind {
+    /// All five, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Execution,
+        Self::Error,
+        Self::Authorization,
+        Self::StateTransition,
+        Self::Other,
+    ];
+
+    /// The kind with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// Its number on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}

@@ -1,0 +1,5 @@
+//! Durable storage for what AI agents did.
+
+pub mod clock;
+pub mod events;
+pub mod integrity;
