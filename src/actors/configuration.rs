@@ -1,0 +1,237 @@
+//! Configuration: versioned documents. Decides on versions and validators; holds digests of all
+//! versions and the contents of the newest few, not of history.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::entity::{
+    Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store, document_stream,
+    expect_version,
+};
+use crate::commands::check::invalid;
+use crate::commands::{Change, Command, Context, Rollback};
+use crate::error::{AppendError, ReadError};
+use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Store};
+use crate::integrity::digest;
+
+/// Contents kept so that a rollback right after a change need not wait for a view.
+const RECENT_MAX: usize = 64;
+const RECENT_BYTES_MAX: usize = 8 << 20;
+
+#[derive(Debug, Clone)]
+struct Recent {
+    document: Arc<str>,
+    version: u64,
+    content: Arc<[u8]>,
+}
+
+/// Where each document stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// Number of changes, over all documents.
+    version: u64,
+    /// Per document the digests of its contents, version 1 first.
+    documents: BTreeMap<Arc<str>, Arc<Vec<Hash>>>,
+    recent: VecDeque<Recent>,
+    recent_bytes: usize,
+}
+
+/// A change that is still to be decided on.
+struct Proposal<'a> {
+    context: &'a Context,
+    document: &'a str,
+    content: Vec<u8>,
+    author: &'a str,
+    reason: &'a str,
+    restored_version: u64,
+}
+
+impl State {
+    /// Number of configuration changes in force.
+    pub(crate) const fn configuration_version(&self) -> u64 {
+        self.version
+    }
+
+    /// A document's version; 0 where there is none.
+    pub(crate) fn version(&self, document: &str) -> u64 {
+        self.digests(document).len() as u64
+    }
+
+    fn digests(&self, document: &str) -> &[Hash] {
+        self.documents
+            .get(document)
+            .map_or(&[], |digests| digests.as_slice())
+    }
+
+    fn change(&self, change: &Change, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
+        expect_version(change.expected_version, self.version(&change.document))?;
+        let proposal = Proposal {
+            context: &change.context,
+            document: &change.document,
+            content: change.content.clone(),
+            author: &change.author,
+            reason: &change.reason,
+            restored_version: 0,
+        };
+        self.accept(proposal, around)
+    }
+
+    fn rollback(
+        &self,
+        rollback: &Rollback,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let document = rollback.document.as_str();
+        expect_version(rollback.expected_version, self.version(document))?;
+        let content = self.content(document, rollback.to_version, around)?;
+        let proposal = Proposal {
+            context: &rollback.context,
+            document,
+            content,
+            author: &rollback.author,
+            reason: &rollback.reason,
+            restored_version: rollback.to_version,
+        };
+        self.accept(proposal, around)
+    }
+
+    /// An earlier version's content. Whatever a view says is compared with the digest that was
+    /// replayed from the journal: a wrong content is an error and never restored.
+    fn content(
+        &self,
+        document: &str,
+        version: u64,
+        around: &Surroundings<'_>,
+    ) -> Result<Vec<u8>, AppendError> {
+        let expected = usize::try_from(version)
+            .ok()
+            .and_then(|version| self.digests(document).get(version.checked_sub(1)?))
+            .ok_or_else(|| invalid("to_version", "is not a version of the document"))?;
+        let recent = self.recent.iter().rev();
+        let mut recent = recent.filter(|it| *it.document == *document && it.version == version);
+        if let Some(found) = recent.next() {
+            return Ok(found.content.to_vec());
+        }
+        let found = around.history.configuration(document, version)?;
+        let content = found.ok_or(AppendError::ViewLag { lag: 0 })?;
+        if digest(&content) != *expected {
+            return Err(AppendError::History(ReadError::Unavailable {
+                cause: format!("version {version} of {document:?} does not match its digest")
+                    .into(),
+            }));
+        }
+        Ok(content)
+    }
+
+    fn accept(
+        &self,
+        proposal: Proposal<'_>,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let document = proposal.document;
+        let version = self.version(document) + 1;
+        if version == 1 && self.documents.len() >= around.limits.entries_max {
+            return Err(invalid("document", "is one more than limits.entries_max"));
+        }
+        validate(document, &proposal.content, around)?;
+        let event = ConfigurationChangedV1 {
+            document: document.to_owned(),
+            version,
+            configuration_version: self.version + 1,
+            content_digest: digest(&proposal.content),
+            content: proposal.content,
+            author: proposal.author.to_owned(),
+            reason: proposal.reason.to_owned(),
+            restored_version: proposal.restored_version,
+        };
+        let draft = Draft::new(event)
+            .context(proposal.context)
+            .stream(document_stream(document), version)
+            .outcome(Outcome::Success);
+        Ok(Decided {
+            drafts: vec![draft],
+            reply: Reply::Changed { version },
+        })
+    }
+
+    fn remember(&mut self, document: Arc<str>, version: u64, content: &[u8]) {
+        self.recent_bytes += content.len();
+        self.recent.push_back(Recent {
+            document,
+            version,
+            content: content.into(),
+        });
+        while self.recent.len() > RECENT_MAX || self.recent_bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.recent.pop_front() else {
+                break;
+            };
+            self.recent_bytes -= oldest.content.len();
+        }
+    }
+}
+
+/// All validators accept. One that panics has not accepted, and takes nobody down with it.
+fn validate(document: &str, content: &[u8], around: &Surroundings<'_>) -> Result<(), AppendError> {
+    for validator in around.validators {
+        let verdict = catch_unwind(AssertUnwindSafe(|| validator.validate(document, content)));
+        let verdict = verdict.unwrap_or_else(|_| Err("the validator panicked".to_owned()));
+        verdict.map_err(|problem| AppendError::Rejected {
+            document: document.to_owned(),
+            problem,
+        })?;
+    }
+    Ok(())
+}
+
+impl Entity for State {
+    type Saved = Self;
+
+    fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
+        match command {
+            Command::Change(change) => self.change(change, around),
+            Command::Rollback(rollback) => self.rollback(rollback, around),
+            other => Err(cross_store(Store::Configuration, other)),
+        }
+    }
+
+    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+        let Event::ConfigurationChanged(changed) = event else {
+            return Ok(());
+        };
+        let document = changed.document.as_str();
+        // Decided a moment ago, the digest was made from this very content.
+        if place.seq.is_some() && digest(&changed.content) != changed.content_digest {
+            return Err(place.corrupt(format!("version {} of {document:?}", changed.version)));
+        }
+        if changed.version != self.version(document) + 1
+            || changed.configuration_version != self.version + 1
+        {
+            let what = format!(
+                "version {} of {document:?} is out of order",
+                changed.version
+            );
+            return Err(place.inconsistent(what));
+        }
+        let name = match self.documents.get_key_value(document) {
+            Some((name, _)) => Arc::clone(name),
+            None => Arc::from(document),
+        };
+        let digests = self.documents.entry(Arc::clone(&name)).or_default();
+        Arc::make_mut(digests).push(changed.content_digest);
+        self.version = changed.configuration_version;
+        self.remember(name, changed.version, &changed.content);
+        Ok(())
+    }
+
+    fn save(&self, _: &[Command]) -> Self {
+        self.clone()
+    }
+
+    fn undo(&mut self, saved: Self, _: &[Decided]) {
+        *self = saved;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! What the five states share: a command and what is in force go in, drafts of events come out.
+//! A state never waits, reads no clock and makes no randomness; applying and replaying are one
+//! function, so recovery is the normal path.
+
+use std::sync::Arc;
+
+use super::runtime_metadata::Registry;
+use crate::clock::Entropy;
+use crate::commands::{Command, Context, Permit};
+use crate::config::{Limits, Validator};
+use crate::error::{AppendError, ReadError};
+use crate::events::{
+    Decision, Event, ExecutionId, LedgerId, Outcome, ParentId, RecordHeader, Seq, State, Store,
+    StoreMask, StreamId, TraceId, TransitionsRecordedV1,
+};
+use crate::integrity::digest;
+
+/// Stream of the capability registry; its version is the registry version.
+pub(crate) const REGISTRY_STREAM: StreamId = StreamId::from_bytes(*b"runtime/registry");
+/// Stream of the runtime's identity, modules and state machine.
+pub(crate) const RUNTIME_STREAM: StreamId = StreamId::from_bytes(*b"runtime/identity");
+
+/// `TransitionsRecordedV1::machine` of the runtime.
+pub(crate) const RUNTIME_MACHINE: u8 = 0;
+/// `TransitionsRecordedV1::machine` of an execution.
+pub(crate) const EXECUTION_MACHINE: u8 = 1;
+
+/// An execution's stream bears its id.
+pub(crate) const fn execution_stream(execution: ExecutionId) -> StreamId {
+    StreamId::from_bytes(*execution.as_bytes())
+}
+
+/// A document's stream; its version is the document's.
+pub(crate) fn document_stream(document: &str) -> StreamId {
+    let hash = digest(format!("configuration:{document}").as_bytes());
+    let first = hash.first_chunk::<16>().copied().unwrap_or_default();
+    StreamId::from_bytes(first)
+}
+
+/// An event that a state has decided on; the sequencer adds place, time and hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) event: Event,
+    /// Nil where there is none.
+    pub(crate) stream: StreamId,
+    /// 0 where there is no stream.
+    pub(crate) stream_version: u64,
+    pub(crate) execution: ExecutionId,
+    pub(crate) parent: ParentId,
+    pub(crate) trace: TraceId,
+    pub(crate) outcome: Outcome,
+    pub(crate) flags: u16,
+    /// Stores besides those of the event's type.
+    pub(crate) extra_stores: StoreMask,
+}
+
+impl Draft {
+    /// An event of no stream and no execution, with neutral outcome.
+    pub(crate) fn new(event: impl Into<Event>) -> Self {
+        Self {
+            event: event.into(),
+            stream: StreamId::NIL,
+            stream_version: 0,
+            execution: ExecutionId::NIL,
+            parent: ParentId::NIL,
+            trace: TraceId::NIL,
+            outcome: Outcome::Neutral,
+            flags: 0,
+            extra_stores: StoreMask::NONE,
+        }
+    }
+
+    pub(crate) fn context(mut self, context: &Context) -> Self {
+        self.parent = context.parent_id().unwrap_or_default();
+        self.trace = context.trace_id().unwrap_or_default();
+        self
+    }
+
+    pub(crate) const fn stream(mut self, stream: StreamId, version: u64) -> Self {
+        self.stream = stream;
+        self.stream_version = version;
+        self
+    }
+
+    pub(crate) const fn execution(mut self, execution: ExecutionId) -> Self {
+        self.execution = execution;
+        self
+    }
+
+    pub(crate) const fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    pub(crate) const fn flags(mut self, flags: u16) -> Self {
+        self.flags |= flags;
+        self
+    }
+
+    pub(crate) const fn also(mut self, store: Store) -> Self {
+        self.extra_stores = self.extra_stores.with(store);
+        self
+    }
+
+    /// The stores that its record belongs to.
+    pub(crate) fn stores(&self) -> StoreMask {
+        let of_type = self
+            .event
+            .event_type()
+            .map_or(0, |kind| kind.stores().bits());
+        StoreMask::from_bits(of_type | self.extra_stores.bits())
+    }
+}
+
+/// One record for the whole path that a machine walked in one commit.
+pub(crate) fn transitions(machine: u8, path: &[State]) -> Event {
+    debug_assert!(
+        path.iter()
+            .zip(path.iter().skip(1))
+            .all(|(from, to)| from.permits(*to)),
+        "not a permitted path: {path:?}"
+    );
+    Event::TransitionsRecorded(TransitionsRecordedV1 {
+        machine,
+        path: path.iter().map(|state| state.code()).collect(),
+    })
+}
+
+/// What a command is answered with beside its receipt, once durable.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The receipt alone.
+    Receipt,
+    /// Authorize, begin.
+    Decided {
+        execution: ExecutionId,
+        decision: Decision,
+        /// Only of an authorization that has not started yet.
+        permit: Option<Permit>,
+        started: bool,
+    },
+    /// Start, reject, finish, resolve, import.
+    Execution(ExecutionId),
+    /// Change, rollback.
+    Changed { version: u64 },
+}
+
+/// What a state decided: all of it is written in one commit, or none.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) reply: Reply,
+}
+
+/// What is in force, shared by the actors of configuration, metadata and executions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InForce {
+    pub(crate) configuration_version: u64,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// What history says of an execution that left memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) status: super::execution_log::Status,
+    pub(crate) version: u64,
+}
+
+/// What has left memory. A hit is confirmed against its record by whoever implements this; a miss
+/// counts because a state keeps what it finished until the view behind this has caught up
+/// (`forget_through`).
+pub(crate) trait History {
+    fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError>;
+    /// Content of a document's version; `None` where the view does not have it yet.
+    fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError>;
+}
+
+/// All that a decision rests on beside the state itself.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) ledger: LedgerId,
+    pub(crate) epoch: u64,
+    pub(crate) now_ns: i64,
+    pub(crate) limits: &'a Limits,
+    pub(crate) in_force: &'a InForce,
+    pub(crate) entropy: &'a dyn Entropy,
+    pub(crate) history: &'a dyn History,
+    pub(crate) validators: &'a [Arc<dyn Validator>],
+}
+
+/// History contradicts itself or what was decided: the ledger must not go on from here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ReplayError {
+    #[error("record {}: {what} does not match its digest", place(*.seq))]
+    Corrupt { seq: Option<Seq>, what: String },
+    #[error("record {}: {what}", place(*.seq))]
+    Inconsistent { seq: Option<Seq>, what: String },
+}
+
+fn place(seq: Option<Seq>) -> String {
+    seq.map_or_else(|| "not yet written".to_owned(), |seq| seq.to_string())
+}
+
+/// Where an event stands: what applying and replaying have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// `None` on the way to the sequencer.
+    pub(crate) seq: Option<Seq>,
+    /// 0 on the way to the sequencer.
+    pub(crate) time_ns: i64,
+    pub(crate) stream: StreamId,
+    pub(crate) stream_version: u64,
+    pub(crate) execution: ExecutionId,
+    pub(crate) parent: ParentId,
+    pub(crate) trace: TraceId,
+}
+
+impl Place {
+    pub(crate) fn inconsistent(&self, what: impl Into<String>) -> ReplayError {
+        ReplayError::Inconsistent {
+            seq: self.seq,
+            what: what.into(),
+        }
+    }
+
+    pub(crate) fn corrupt(&self, what: impl Into<String>) -> ReplayError {
+        ReplayError::Corrupt {
+            seq: self.seq,
+            what: what.into(),
+        }
+    }
+}
+
+/// A command of a group was refused; the state is as it was before the group.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Which command of the group, from 0.
+    pub(crate) index: usize,
+    pub(crate) error: AppendError,
+}
+
+/// An event-sourced state of one store.
+pub(crate) trait Entity {
+    /// What [`Entity::undo`] needs to take a group back.
+    type Saved;
+
+    /// Decides one command that passed [`Command::validate`] (done in the caller's own task: it
+    /// reads every byte, and this one works for all callers). Pure.
+    fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError>;
+
+    /// The one way a state changes.
+    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError>;
+
+    fn save(&self, commands: &[Command]) -> Self::Saved;
+    fn undo(&mut self, saved: Self::Saved, applied: &[Decided]);
+
+    /// Whether `next` may join a commit that holds `before`.
+    fn may_join(&self, _before: &[Decided], _next: &Decided) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    fn apply(&mut self, draft: &Draft) -> Result<(), ReplayError> {
+        let place = Place {
+            seq: None,
+            time_ns: 0,
+            stream: draft.stream,
+            stream_version: draft.stream_version,
+            execution: draft.execution,
+            parent: draft.parent,
+            trace: draft.trace,
+        };
+        self.on(&place, &draft.event)
+    }
+
+    fn replay(&mut self, header: &RecordHeader, event: &Event) -> Result<(), ReplayError> {
+        let place = Place {
+            seq: Some(header.seq),
+            time_ns: header.time_ns,
+            stream: header.stream,
+            stream_version: header.stream_version,
+            execution: header.execution,
+            parent: header.parent,
+            trace: header.trace,
+        };
+        self.on(&place, event)
+    }
+
+    /// Decides and applies a group as one: all of it, or the state stays as it was. The drafts of
+    /// what is returned are applied already.
+    fn execute(
+        &mut self,
+        commands: &[Command],
+        around: &Surroundings<'_>,
+    ) -> Result<Vec<Decided>, Refused> {
+        // A single command is decided before anything is applied: nothing to take back.
+        let saved = (commands.len() > 1).then(|| self.save(commands));
+        let mut applied = Vec::with_capacity(commands.len());
+        let mut bytes = 0_usize;
+        for (index, command) in commands.iter().enumerate() {
+            debug_assert_eq!(command.validate(around.limits), Ok(()), "not validated");
+            let step = self.decide(command, around).and_then(|next| {
+                if saved.is_some() {
+                    bytes = bytes.saturating_add(encoded_len(&next.drafts));
+                    within_commit(bytes, around.limits)?;
+                    self.may_join(&applied, &next)?;
+                }
+                Ok(next)
+            });
+            let outcome = step.and_then(|next| {
+                let drafts = next.drafts.iter().try_for_each(|draft| self.apply(draft));
+                applied.push(next);
+                // A decision that its own state does not take is a defect, never a refusal to
+                // be tried again; the state is left behind by sealing the ledger.
+                drafts.map_err(|error| AppendError::Sealed {
+                    cause: error.to_string().into(),
+                })
+            });
+            if let Err(error) = outcome {
+                if let Some(saved) = saved {
+                    self.undo(saved, &applied);
+                }
+                return Err(Refused { index, error });
+            }
+        }
+        Ok(applied)
+    }
+}
+
+/// Records of a group are encoded once more to be counted; groups are rare.
+fn encoded_len(drafts: &[Draft]) -> usize {
+    let mut buffer = Vec::new();
+    for draft in drafts {
+        draft.event.encode_into(&mut buffer);
+    }
+    buffer.len() + drafts.len() * crate::commands::RECORD_OVERHEAD_BYTES
+}
+
+fn within_commit(bytes: usize, limits: &Limits) -> Result<(), AppendError> {
+    if bytes > limits.commit_bytes_max {
+        return Err(AppendError::CommitTooLarge {
+            records: 0,
+            records_max: limits.commit_records_max as u64,
+            bytes: bytes as u64,
+            bytes_max: limits.commit_bytes_max as u64,
+        });
+    }
+    Ok(())
+}
+
+/// A command came to a state of another store.
+pub(crate) fn cross_store(first: Store, command: &Command) -> AppendError {
+    AppendError::CrossStore {
+        first,
+        other: command.store(),
+    }
+}
+
+/// `expected_version` of any stream.
+pub(crate) fn expect_version(expected: Option<u64>, actual: u64) -> Result<(), AppendError> {
+    match expected {
+        Some(expected) if expected != actual => {
+            Err(AppendError::VersionConflict { expected, actual })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,109 @@
+//! Where an execution ends. The effect has happened: nothing here is refused for size.
+
+use super::super::entity::{Decided, Reply, Surroundings};
+use super::kept::{self, Kept};
+use super::requests::inherit;
+use super::{Drafting, State, Status};
+use crate::commands::{Ending, Finish, ResolveInDoubt};
+use crate::config::Limits;
+use crate::error::AppendError;
+use crate::events::{
+    ExecutionCancelledV1, ExecutionCompletedV1, ExecutionFailedV1, ExecutionResolvedV1, Outcome,
+    Resolution, State as Machine,
+};
+
+/// From where the capability runs to a success.
+const TO_COMPLETED: &[Machine] = &[Machine::MemoryCommitting, Machine::Completed];
+const TO_ERROR: &[Machine] = &[Machine::Error];
+
+impl State {
+    pub(super) fn finish(
+        &self,
+        finish: &Finish,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let to = match finish.ending {
+            Ending::Completed(_) => Machine::Completed,
+            Ending::Failed(_) | Ending::Cancelled(_) => Machine::Error,
+        };
+        let open = self.open_or(finish.execution, to, around)?;
+        let from = match (open.status, &finish.ending) {
+            (Status::Running, _) => Machine::CapabilityExecuting,
+            (Status::Authorized, Ending::Cancelled(_)) => Machine::AuthorizationEvaluating,
+            (status, _) => return Err(status.refuses(to)),
+        };
+        let context = inherit(finish.context, open.parent, open.trace);
+        let mut drafting = Drafting::new(finish.execution, context, open.version);
+        let ended = end(&mut drafting, &finish.ending, around.limits);
+        let path = [&[from], ended].concat();
+        Ok(drafting.finish(&path, Reply::Execution(finish.execution)))
+    }
+
+    pub(super) fn resolve(
+        &self,
+        command: &ResolveInDoubt,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let resolve = &command.resolve;
+        let (to, ended, outcome) = match resolve.resolution {
+            Resolution::Completed => (Machine::Completed, TO_COMPLETED, Outcome::Success),
+            Resolution::Failed => (Machine::Error, TO_ERROR, Outcome::Failure),
+            Resolution::Cancelled => (Machine::Error, TO_ERROR, Outcome::Cancelled),
+            Resolution::Lost => (Machine::Error, TO_ERROR, Outcome::Unknown),
+        };
+        let open = self.open_or(command.execution, to, around)?;
+        if open.status != Status::InDoubt {
+            return Err(open.status.refuses(to));
+        }
+        let context = inherit(command.context, open.parent, open.trace);
+        let mut drafting = Drafting::new(command.execution, context, open.version);
+        let result = Kept::result(&resolve.result, around.limits);
+        let (reason, cut) = kept::text(&resolve.reason, around.limits.text_bytes_max);
+        let event = ExecutionResolvedV1 {
+            resolution: resolve.resolution.code(),
+            reason,
+            result: result.bytes,
+            result_len: result.len,
+            result_digest: result.digest,
+        };
+        drafting.push(event, outcome, result.flags | cut);
+        let path = [&[Machine::CapabilityExecuting], ended].concat();
+        Ok(drafting.finish(&path, Reply::Execution(command.execution)))
+    }
+}
+
+/// Drafts the ending; returns the rest of the machine's path.
+pub(super) fn end(drafting: &mut Drafting, ending: &Ending, limits: &Limits) -> &'static [Machine] {
+    match ending {
+        Ending::Completed(result) => {
+            let kept = Kept::result(result, limits);
+            let event = ExecutionCompletedV1 {
+                result: kept.bytes,
+                result_len: kept.len,
+                result_digest: kept.digest,
+            };
+            drafting.push(event, Outcome::Success, kept.flags);
+            TO_COMPLETED
+        }
+        Ending::Failed(failure) => {
+            let kept = Kept::result(&failure.result, limits);
+            let (code, code_cut) = kept::text(&failure.code, limits.name_bytes_max);
+            let (message, message_cut) = kept::text(&failure.message, limits.text_bytes_max);
+            let event = ExecutionFailedV1 {
+                code,
+                message,
+                result: kept.bytes,
+                result_len: kept.len,
+                result_digest: kept.digest,
+            };
+            let flags = kept.flags | code_cut | message_cut;
+            drafting.push(event, Outcome::Failure, flags);
+            TO_ERROR
+        }
+        Ending::Cancelled(reason) => {
+            let (reason, cut) = kept::text(reason, limits.text_bytes_max);
+            drafting.push(ExecutionCancelledV1 { reason }, Outcome::Cancelled, cut);
+            TO_ERROR
+        }
+    }
+}

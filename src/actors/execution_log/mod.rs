@@ -1,0 +1,167 @@
+//! The execution log: decides what may be recorded of an execution, and in which order.
+//!
+//! Holds open executions only. What is finished stays in a window until the view that answers for
+//! history has caught up, and leaves memory then.
+
+use super::entity::{
+    Decided, Draft, EXECUTION_MACHINE, Entity, Known, Place, ReplayError, Reply, Surroundings,
+    cross_store, execution_stream, transitions,
+};
+use crate::commands::{Command, Context, Permit};
+use crate::error::AppendError;
+use crate::events::{Event, ExecutionId, Outcome, State as Machine, Store, flags};
+
+mod finishing;
+mod kept;
+mod requests;
+mod state;
+mod window;
+
+pub use state::InDoubt;
+pub(crate) use state::{Open, Saved, State, Status};
+
+impl Entity for State {
+    type Saved = Saved;
+
+    fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
+        match command {
+            Command::Authorize(request) => self.authorize(request, false, around),
+            Command::Begin(request) => self.authorize(request, true, around),
+            Command::Start(start) => self.start(start, around),
+            Command::Reject(rejection) => self.reject(rejection, around),
+            Command::Finish(finish) => self.finish(finish, around),
+            Command::Resolve(resolve) => self.resolve(resolve, around),
+            Command::Import(imported) => self.import(imported, around),
+            other => Err(cross_store(Store::ExecutionLog, other)),
+        }
+    }
+
+    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+        self.advance(place, event)
+    }
+
+    fn save(&self, commands: &[Command]) -> Saved {
+        self.save_open(commands.iter().filter_map(Command::execution))
+    }
+
+    fn undo(&mut self, saved: Saved, applied: &[Decided]) {
+        let drafts = applied.iter().flat_map(|decided| &decided.drafts);
+        self.restore(saved, drafts.map(|draft| draft.execution));
+    }
+
+    /// A start must be durable before its effect, so its finish belongs to a later commit.
+    fn may_join(&self, before: &[Decided], next: &Decided) -> Result<(), AppendError> {
+        let finished = next.drafts.iter().filter(|draft| {
+            draft.flags & flags::AFTER_THE_FACT == 0
+                && draft.event.event_type().is_some_and(state::finishes)
+        });
+        for finish in finished {
+            let started = before
+                .iter()
+                .flat_map(|decided| &decided.drafts)
+                .any(|draft| {
+                    draft.execution == finish.execution
+                        && matches!(draft.event, Event::ExecutionStarted(_))
+                });
+            if started {
+                return Err(crate::commands::check::invalid(
+                    "commands",
+                    "start and finish one execution: that takes two commits, or an import",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// What memory and history know of an execution.
+    fn known(
+        &self,
+        execution: ExecutionId,
+        around: &Surroundings<'_>,
+    ) -> Result<Option<Known>, AppendError> {
+        match self.remembered(execution) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(around.history.execution(execution)?),
+        }
+    }
+
+    /// The open execution, or why the step to `to` is refused.
+    fn open_or(
+        &self,
+        execution: ExecutionId,
+        to: Machine,
+        around: &Surroundings<'_>,
+    ) -> Result<&Open, AppendError> {
+        if let Some(open) = self.open(execution) {
+            return Ok(open);
+        }
+        match self.known(execution, around)? {
+            None => Err(AppendError::UnknownExecution { execution }),
+            Some(known) => Err(known.status.refuses(to)),
+        }
+    }
+
+    /// The permit again, for a caller whose answer got lost; `None` unless the execution is
+    /// authorized and not started. Two permits start one execution once.
+    pub(crate) fn reissue(
+        &self,
+        execution: ExecutionId,
+        around: &Surroundings<'_>,
+    ) -> Option<Permit> {
+        let open = self.open(execution)?;
+        (open.status == Status::Authorized).then(|| Permit {
+            execution,
+            capability: open.capability.to_string(),
+            arguments_digest: open.arguments_digest,
+            basis: open.basis.clone(),
+            ledger: around.ledger,
+            epoch: around.epoch,
+        })
+    }
+}
+
+/// The drafts of one command on one execution: versions count up along its stream.
+struct Drafting {
+    execution: ExecutionId,
+    context: Context,
+    version: u64,
+    flags: u16,
+    drafts: Vec<Draft>,
+}
+
+impl Drafting {
+    fn new(execution: ExecutionId, context: Context, version: u64) -> Self {
+        Self {
+            execution,
+            context,
+            version,
+            flags: 0,
+            drafts: Vec::with_capacity(4),
+        }
+    }
+
+    fn push(&mut self, event: impl Into<Event>, outcome: Outcome, flags: u16) {
+        self.version += 1;
+        let draft = Draft::new(event)
+            .context(&self.context)
+            .execution(self.execution)
+            .stream(execution_stream(self.execution), self.version)
+            .outcome(outcome)
+            .flags(self.flags | flags);
+        self.drafts.push(draft);
+    }
+
+    /// Every commit ends with the one record of the path that it walked.
+    fn finish(mut self, path: &[Machine], reply: Reply) -> Decided {
+        self.push(transitions(EXECUTION_MACHINE, path), Outcome::Neutral, 0);
+        Decided {
+            drafts: self.drafts,
+            reply,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+//! Where an execution begins: a decision, a rejection, an import; and its start.
+
+use super::super::entity::{Decided, Reply, Surroundings};
+use super::kept::Kept;
+use super::{Drafting, State, Status};
+use crate::commands::check::invalid;
+use crate::commands::{Basis, Imported, Permit, Rejection, Request, Start};
+use crate::config::BUILTIN_CAPABILITY;
+use crate::error::AppendError;
+use crate::events::{
+    AuthorizationDecidedV1, Decision, ExecutionId, ExecutionStartedV1, Hash, Outcome,
+    ProtocolValidatedV1, State as Machine, flags,
+};
+use crate::integrity::digest;
+
+/// From the input to the decision; a start goes one further.
+const TO_DECISION: [Machine; 3] = [
+    Machine::InputReceived,
+    Machine::ProtocolValidating,
+    Machine::AuthorizationEvaluating,
+];
+
+impl State {
+    pub(super) fn authorize(
+        &self,
+        request: &Request,
+        start: bool,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let execution = self.fresh(request.execution, around)?;
+        in_force(&request.basis, around)?;
+        let authorized = request.decision == Decision::Authorized;
+        if authorized {
+            enabled(&request.capability, around)?;
+            self.room(start, around)?;
+        }
+        let mut drafting = Drafting::new(execution, request.context, 0);
+        let arguments_digest = decide_on(&mut drafting, request);
+        let started = authorized && start;
+        if started {
+            drafting.push(
+                started_event(&request.capability, arguments_digest, &request.basis),
+                Outcome::Neutral,
+                0,
+            );
+        }
+        let permit = (authorized && !start).then(|| Permit {
+            execution,
+            capability: request.capability.clone(),
+            arguments_digest,
+            basis: request.basis.clone(),
+            ledger: around.ledger,
+            epoch: around.epoch,
+        });
+        let mut path = TO_DECISION.to_vec();
+        match (authorized, start) {
+            (true, true) => path.push(Machine::CapabilityExecuting),
+            (true, false) => {}
+            (false, _) => path.push(Machine::Error),
+        }
+        let reply = Reply::Decided {
+            execution,
+            decision: request.decision,
+            permit,
+            started,
+        };
+        Ok(drafting.finish(&path, reply))
+    }
+
+    pub(super) fn reject(
+        &self,
+        rejection: &Rejection,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let execution = self.fresh(rejection.execution, around)?;
+        let mut drafting = Drafting::new(execution, rejection.context, 0);
+        validated(&mut drafting, &rejection.input, Some(&rejection.problem));
+        let path = [
+            Machine::InputReceived,
+            Machine::ProtocolValidating,
+            Machine::Error,
+        ];
+        Ok(drafting.finish(&path, Reply::Execution(execution)))
+    }
+
+    /// The permit proves the decision; what has moved since makes it stale.
+    pub(super) fn start(
+        &self,
+        start: &Start,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let permit = &start.permit;
+        if permit.ledger != around.ledger || permit.epoch != around.epoch {
+            return Err(AppendError::PermitStale { what: "opening" });
+        }
+        let to = Machine::CapabilityExecuting;
+        let open = self.open_or(permit.execution, to, around)?;
+        if open.status != Status::Authorized {
+            return Err(open.status.refuses(to));
+        }
+        if *open.capability != *permit.capability
+            || open.arguments_digest != permit.arguments_digest
+            || open.basis != permit.basis
+        {
+            return Err(invalid("permit", "is of another decision"));
+        }
+        in_force(&permit.basis, around)?;
+        enabled(&permit.capability, around)?;
+        self.room(true, around)?;
+        let context = inherit(start.context, open.parent, open.trace);
+        let mut drafting = Drafting::new(permit.execution, context, open.version);
+        drafting.push(
+            started_event(&permit.capability, permit.arguments_digest, &permit.basis),
+            Outcome::Neutral,
+            0,
+        );
+        let path = [Machine::AuthorizationEvaluating, to];
+        Ok(drafting.finish(&path, Reply::Execution(permit.execution)))
+    }
+
+    /// The whole of it in one commit, flagged for ever as recorded after the fact. Its capability
+    /// need not be enabled any more, but its basis can't be of a future that has not been.
+    pub(super) fn import(
+        &self,
+        imported: &Imported,
+        around: &Surroundings<'_>,
+    ) -> Result<Decided, AppendError> {
+        let request = &imported.request;
+        let execution = self.fresh(request.execution, around)?;
+        let basis = &request.basis;
+        if basis.configuration_version > around.in_force.configuration_version {
+            return Err(invalid("configuration_version", "is not in force yet"));
+        }
+        if basis.registry_version > around.in_force.registry.version {
+            return Err(invalid("registry_version", "is not in force yet"));
+        }
+        let mut drafting = Drafting::new(execution, request.context, 0);
+        drafting.flags = flags::AFTER_THE_FACT;
+        let arguments_digest = decide_on(&mut drafting, request);
+        drafting.push(
+            started_event(&request.capability, arguments_digest, basis),
+            Outcome::Neutral,
+            0,
+        );
+        let ended = super::finishing::end(&mut drafting, &imported.ending, around.limits);
+        let mut path = TO_DECISION.to_vec();
+        path.push(Machine::CapabilityExecuting);
+        path.extend_from_slice(ended);
+        Ok(drafting.finish(&path, Reply::Execution(execution)))
+    }
+
+    /// The id of a new execution: one that nobody knows yet, or one made now.
+    fn fresh(
+        &self,
+        given: Option<ExecutionId>,
+        around: &Surroundings<'_>,
+    ) -> Result<ExecutionId, AppendError> {
+        let Some(execution) = given else {
+            return Ok(ExecutionId::from_bytes(around.entropy.bytes16()));
+        };
+        match self.known(execution, around)? {
+            None => Ok(execution),
+            Some(known) => Err(known.status.refuses(Machine::InputReceived)),
+        }
+    }
+
+    fn room(&self, start: bool, around: &Surroundings<'_>) -> Result<(), AppendError> {
+        let (what, count, limit) = if start {
+            (
+                "running executions",
+                self.running(),
+                around.limits.running_max,
+            )
+        } else {
+            let limit = around.limits.authorized_max;
+            ("authorized executions", self.authorized(), limit)
+        };
+        if count >= limit {
+            let limit = limit as u64;
+            return Err(AppendError::Busy { what, limit });
+        }
+        Ok(())
+    }
+}
+
+/// Parent and trace are the decision's where a later command names none.
+pub(super) fn inherit(
+    context: crate::commands::Context,
+    parent: crate::events::ParentId,
+    trace: crate::events::TraceId,
+) -> crate::commands::Context {
+    let mut context = context;
+    if context.parent_id().is_none() && !parent.is_nil() {
+        context = context.parent(parent);
+    }
+    if context.trace_id().is_none() && !trace.is_nil() {
+        context = context.trace(trace);
+    }
+    context
+}
+
+fn in_force(basis: &Basis, around: &Surroundings<'_>) -> Result<(), AppendError> {
+    if basis.configuration_version != around.in_force.configuration_version {
+        let what = "configuration";
+        return Err(AppendError::PermitStale { what });
+    }
+    if basis.registry_version != around.in_force.registry.version {
+        return Err(AppendError::PermitStale { what: "registry" });
+    }
+    Ok(())
+}
+
+fn enabled(capability: &str, around: &Surroundings<'_>) -> Result<(), AppendError> {
+    if capability == BUILTIN_CAPABILITY || around.in_force.registry.is_enabled(capability) {
+        return Ok(());
+    }
+    Err(AppendError::CapabilityNotEnabled {
+        capability: capability.to_owned(),
+    })
+}
+
+fn validated(drafting: &mut Drafting, input: &[u8], problem: Option<&str>) {
+    let kept = Kept::input(input);
+    let event = ProtocolValidatedV1 {
+        input: kept.bytes,
+        input_len: kept.len,
+        input_digest: kept.digest,
+        accepted: problem.is_none(),
+        problem: problem.unwrap_or_default().to_owned(),
+    };
+    let outcome = match problem {
+        None => Outcome::Success,
+        Some(_) => Outcome::Failure,
+    };
+    drafting.push(event, outcome, kept.flags);
+}
+
+/// Input and decision; returns the digest of the arguments.
+fn decide_on(drafting: &mut Drafting, request: &Request) -> Hash {
+    if let Some(input) = &request.input {
+        validated(drafting, input, None);
+    }
+    let arguments_digest = digest(&request.arguments);
+    let event = AuthorizationDecidedV1 {
+        capability: request.capability.clone(),
+        arguments: request.arguments.clone(),
+        arguments_digest,
+        decision: request.decision.code(),
+        reason: request.reason.clone(),
+        policy_version: request.basis.policy_version.clone(),
+        policy_digest: request.basis.policy_digest,
+        configuration_version: request.basis.configuration_version,
+        registry_version: request.basis.registry_version,
+    };
+    let outcome = match request.decision {
+        Decision::Authorized => Outcome::Success,
+        _ => Outcome::Denied,
+    };
+    drafting.push(event, outcome, 0);
+    arguments_digest
+}
+
+fn started_event(capability: &str, arguments_digest: Hash, basis: &Basis) -> ExecutionStartedV1 {
+    ExecutionStartedV1 {
+        capability: capability.to_owned(),
+        arguments_digest,
+        configuration_version: basis.configuration_version,
+        registry_version: basis.registry_version,
+    }
+}

@@ -1,0 +1,358 @@
+//! Where each execution stands.
+
+use std::collections::HashMap;
+
+use super::super::entity::{Known, Place, ReplayError};
+use super::window::Window;
+use crate::commands::Basis;
+use crate::error::AppendError;
+use crate::events::{
+    AuthorizationDecidedV1, Decision, Event, EventType, ExecutionId, Hash, ParentId, Resolution,
+    Seq, State as Machine, TraceId,
+};
+
+/// Where an execution stands, finer than its machine's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Status {
+    /// Authorized, not started.
+    Authorized,
+    /// Started, not finished.
+    Running,
+    /// Started under an earlier opening, not finished.
+    InDoubt,
+    Completed,
+    Failed,
+    Cancelled,
+    Denied,
+    /// The protocol did not accept it.
+    Rejected,
+    /// Authorized under an earlier opening, never started.
+    Abandoned,
+    /// Resolved: nobody can know.
+    Lost,
+}
+
+impl Status {
+    /// The word for where it stands in a refusal.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Authorized => Machine::AuthorizationEvaluating.name(),
+            Self::Running => Machine::CapabilityExecuting.name(),
+            Self::InDoubt => "IN_DOUBT",
+            Self::Completed => Machine::Completed.name(),
+            Self::Abandoned => "ABANDONED",
+            Self::Failed | Self::Cancelled | Self::Denied | Self::Rejected | Self::Lost => {
+                Machine::Error.name()
+            }
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Authorized => "start it with its permit, or cancel it",
+            Self::Running => "complete, fail or cancel it",
+            Self::InDoubt => "it was started under an earlier opening: resolve it",
+            Self::Abandoned => "it was never started: authorize a new one",
+            _ => "it has ended",
+        }
+    }
+
+    pub(crate) const fn refuses(self, to: Machine) -> AppendError {
+        AppendError::InvalidTransition {
+            from: self.name(),
+            to: to.name(),
+            hint: self.hint(),
+        }
+    }
+}
+
+/// An execution that has not ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) status: Status,
+    pub(crate) version: u64,
+    pub(crate) capability: Box<str>,
+    pub(crate) arguments_digest: Hash,
+    pub(crate) basis: Basis,
+    pub(crate) parent: ParentId,
+    pub(crate) trace: TraceId,
+    /// Known of what was replayed only.
+    started: Option<(Seq, i64)>,
+}
+
+impl Open {
+    fn authorized(place: &Place, event: &AuthorizationDecidedV1) -> Self {
+        Self {
+            status: Status::Authorized,
+            version: place.stream_version,
+            capability: event.capability.as_str().into(),
+            arguments_digest: event.arguments_digest,
+            basis: Basis {
+                configuration_version: event.configuration_version,
+                registry_version: event.registry_version,
+                policy_version: event.policy_version.clone(),
+                policy_digest: event.policy_digest,
+            },
+            parent: place.parent,
+            trace: place.trace,
+            started: None,
+        }
+    }
+}
+
+/// An execution that was started under an earlier opening and not finished: its effect may have
+/// happened, and may be happening still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDoubt {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// Its capability.
+    pub capability: String,
+    /// The session or execution that asked for it; nil where there is none.
+    pub parent: ParentId,
+    /// Its trace; nil where there is none.
+    pub trace: TraceId,
+    /// Record of its start.
+    pub started: Seq,
+    /// When it was started, in nanoseconds since 1970.
+    pub started_ns: i64,
+}
+
+/// All executions that have not ended, and those that ended lately.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    open: HashMap<ExecutionId, Open>,
+    running: usize,
+    authorized: usize,
+    window: Window,
+}
+
+/// What a group may change.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    open: Vec<(ExecutionId, Open)>,
+    running: usize,
+    authorized: usize,
+    mark: u64,
+}
+
+/// Whether an event of this type ends an execution.
+pub(super) const fn finishes(kind: EventType) -> bool {
+    matches!(
+        kind,
+        EventType::ExecutionCompleted
+            | EventType::ExecutionFailed
+            | EventType::ExecutionCancelled
+            | EventType::ExecutionResolved
+    )
+}
+
+impl State {
+    pub(super) fn open(&self, execution: ExecutionId) -> Option<&Open> {
+        self.open.get(&execution)
+    }
+
+    pub(super) fn remembered(&self, execution: ExecutionId) -> Option<Known> {
+        let open = self.open.get(&execution).map(|open| Known {
+            status: open.status,
+            version: open.version,
+        });
+        open.or_else(|| self.window.get(execution))
+    }
+
+    /// Executions started in this opening and not finished.
+    pub(crate) const fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Executions authorized in this opening and not started.
+    pub(crate) const fn authorized(&self) -> usize {
+        self.authorized
+    }
+
+    /// Executions started and not finished, in doubt ones included; asked before the ledger's
+    /// opening is recorded, these are the ones it leaves in doubt.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.open.len() - self.authorized
+    }
+
+    /// Executions in memory that have ended.
+    pub(crate) fn remembered_finished(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Executions in doubt, in order of their start.
+    pub(crate) fn in_doubt(&self) -> Vec<InDoubt> {
+        let mut all: Vec<InDoubt> = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.status == Status::InDoubt)
+            .map(|(execution, open)| {
+                let (started, started_ns) = open.started.unwrap_or((Seq::FIRST, 0));
+                InDoubt {
+                    execution: *execution,
+                    capability: open.capability.to_string(),
+                    parent: open.parent,
+                    trace: open.trace,
+                    started,
+                    started_ns,
+                }
+            })
+            .collect();
+        all.sort_unstable_by_key(|it| (it.started, it.execution));
+        all
+    }
+
+    /// Executions running, in order of their ids.
+    pub(crate) fn running_executions(&self) -> Vec<ExecutionId> {
+        let running =
+            |(id, open): (&ExecutionId, &Open)| (open.status == Status::Running).then_some(*id);
+        let mut all: Vec<ExecutionId> = self.open.iter().filter_map(running).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// How many executions have ended so far; goes with the next sequence number that the actor
+    /// learns, to [`State::committed`].
+    pub(crate) fn mark(&self) -> u64 {
+        self.window.mark()
+    }
+
+    /// All that ended up to `mark` lies at or before `seq`. Replay knows this by itself.
+    pub(crate) fn committed(&mut self, mark: u64, seq: Seq) {
+        self.window.committed(mark, seq);
+    }
+
+    /// The view that answers for history has read up to `seq`: what ended there may leave memory.
+    pub(crate) fn forget_through(&mut self, seq: Seq) {
+        self.window.forget_through(seq);
+    }
+
+    pub(super) fn advance(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+        let execution = place.execution;
+        match event {
+            Event::LedgerOpened(_) => self.reopen(place),
+            Event::ProtocolValidated(validated) if !validated.accepted => {
+                self.end_at_once(place, Status::Rejected);
+            }
+            Event::AuthorizationDecided(decided) => {
+                if self.remembered(execution).is_some() {
+                    return Err(place.inconsistent(format!("{execution} is decided on twice")));
+                }
+                if decided.decision == Decision::Authorized.code() {
+                    self.open
+                        .insert(execution, Open::authorized(place, decided));
+                    self.authorized += 1;
+                } else {
+                    self.end_at_once(place, Status::Denied);
+                }
+            }
+            Event::ExecutionStarted(_) => self.start_at(place)?,
+            Event::ExecutionCompleted(_) => self.end(place, Status::Completed)?,
+            Event::ExecutionFailed(_) => self.end(place, Status::Failed)?,
+            Event::ExecutionCancelled(_) => self.end(place, Status::Cancelled)?,
+            Event::ExecutionResolved(resolved) => {
+                let status = match Resolution::from_code(resolved.resolution) {
+                    Some(Resolution::Completed) => Status::Completed,
+                    Some(Resolution::Failed) => Status::Failed,
+                    Some(Resolution::Cancelled) => Status::Cancelled,
+                    Some(Resolution::Lost) | None => Status::Lost,
+                };
+                self.end(place, status)?;
+            }
+            _ => {}
+        }
+        self.touch(place);
+        Ok(())
+    }
+
+    /// Whatever the event, it has taken a place in the execution's stream.
+    fn touch(&mut self, place: &Place) {
+        if place.stream.as_bytes() != place.execution.as_bytes() {
+            return;
+        }
+        if let Some(open) = self.open.get_mut(&place.execution) {
+            open.version = place.stream_version;
+        } else if let Some(known) = self.window.get_mut(place.execution) {
+            known.version = place.stream_version;
+        }
+    }
+
+    fn start_at(&mut self, place: &Place) -> Result<(), ReplayError> {
+        match self.open.get_mut(&place.execution) {
+            Some(open) if open.status == Status::Authorized => {
+                open.status = Status::Running;
+                open.started = place.seq.map(|seq| (seq, place.time_ns));
+                self.authorized -= 1;
+                self.running += 1;
+                Ok(())
+            }
+            _ => Err(place.inconsistent(format!("{} starts unauthorized", place.execution))),
+        }
+    }
+
+    fn end(&mut self, place: &Place, status: Status) -> Result<(), ReplayError> {
+        match self.open.remove(&place.execution).map(|open| open.status) {
+            Some(Status::Running) => self.running -= 1,
+            Some(Status::Authorized) => self.authorized -= 1,
+            Some(_) => {}
+            None => {
+                let what = format!("{} ends without having begun", place.execution);
+                return Err(place.inconsistent(what));
+            }
+        }
+        self.end_at_once(place, status);
+        Ok(())
+    }
+
+    fn end_at_once(&mut self, place: &Place, status: Status) {
+        let version = place.stream_version;
+        self.window.push(place.execution, Known { status, version });
+        if let Some(seq) = place.seq {
+            self.window.committed(self.window.mark(), seq);
+        }
+    }
+
+    /// A new opening: what was running is in doubt, what was not started never will be.
+    fn reopen(&mut self, place: &Place) {
+        let mut abandoned = Vec::new();
+        for (execution, open) in &mut self.open {
+            match open.status {
+                Status::Running => open.status = Status::InDoubt,
+                Status::Authorized => abandoned.push((*execution, open.version)),
+                _ => {}
+            }
+        }
+        abandoned.sort_unstable();
+        for (execution, version) in abandoned {
+            self.open.remove(&execution);
+            let status = Status::Abandoned;
+            self.window.push(execution, Known { status, version });
+        }
+        if let Some(seq) = place.seq {
+            self.window.committed(self.window.mark(), seq);
+        }
+        self.running = 0;
+        self.authorized = 0;
+    }
+
+    pub(super) fn save_open(&self, executions: impl Iterator<Item = ExecutionId>) -> Saved {
+        let open = |id| self.open.get(&id).map(|open| (id, open.clone()));
+        Saved {
+            open: executions.filter_map(open).collect(),
+            running: self.running,
+            authorized: self.authorized,
+            mark: self.window.mark(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, saved: Saved, touched: impl Iterator<Item = ExecutionId>) {
+        for execution in touched {
+            self.open.remove(&execution);
+        }
+        self.window.take_back(saved.mark);
+        self.open.extend(saved.open);
+        self.running = saved.running;
+        self.authorized = saved.authorized;
+    }
+}

@@ -1,0 +1,216 @@
+//! Runtime metadata: who the runtime is, its modules, its capabilities, its state machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::entity::{
+    Decided, Draft, Entity, Place, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, ReplayError,
+    Reply, Surroundings, transitions,
+};
+use crate::commands::check::invalid;
+use crate::commands::{Command, Context, Transition};
+use crate::error::AppendError;
+use crate::events::{
+    Event, ModuleRemovedV1, ModuleVersionSetV1, Outcome, PositionSavedV1, RuntimeId,
+    RuntimeIdentifiedV1, State as Machine, Store,
+};
+
+mod registry;
+
+pub use registry::{Capability, Registry};
+
+/// Where the runtime stands.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// Version of the runtime's stream.
+    version: u64,
+    identity: Option<(RuntimeId, String)>,
+    modules: Arc<BTreeMap<String, String>>,
+    registry: Arc<Registry>,
+    machine: Machine,
+    positions: Arc<BTreeMap<String, u64>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            identity: None,
+            modules: Arc::default(),
+            registry: Arc::default(),
+            machine: Machine::Initializing,
+            positions: Arc::default(),
+        }
+    }
+}
+
+impl State {
+    /// The registry as it stands; for [`super::entity::InForce`].
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
+    /// Where the runtime's state machine stands.
+    pub(crate) const fn machine(&self) -> Machine {
+        self.machine
+    }
+
+    /// The runtime's id and version.
+    pub(crate) const fn identity(&self) -> Option<&(RuntimeId, String)> {
+        self.identity.as_ref()
+    }
+
+    /// Modules and their versions.
+    pub(crate) fn modules(&self) -> &BTreeMap<String, String> {
+        &self.modules
+    }
+
+    /// A subscriber's saved position.
+    pub(crate) fn position(&self, name: &str) -> Option<u64> {
+        self.positions.get(name).copied()
+    }
+
+    /// The ledger's own record at a clean close: the machine walks to TERMINATED. `None` where it
+    /// stands there already.
+    pub(crate) fn closing(&self) -> Option<Draft> {
+        let rest: &[Machine] = match self.machine {
+            Machine::Initializing => &[Machine::Idle, Machine::Shutdown, Machine::Terminated],
+            Machine::Shutdown => &[Machine::Terminated],
+            Machine::Terminated => return None,
+            _ => &[Machine::Shutdown, Machine::Terminated],
+        };
+        let path = [&[self.machine], rest].concat();
+        Some(self.walk(&Context::new(), &path))
+    }
+
+    fn walk(&self, context: &Context, path: &[Machine]) -> Draft {
+        self.runtime(context, transitions(RUNTIME_MACHINE, path))
+            .outcome(Outcome::Neutral)
+            .also(Store::RuntimeMetadata)
+    }
+
+    fn runtime(&self, context: &Context, event: impl Into<Event>) -> Draft {
+        Draft::new(event)
+            .context(context)
+            .stream(RUNTIME_STREAM, self.version + 1)
+            .outcome(Outcome::Success)
+    }
+
+    fn transition(&self, command: &Transition) -> Result<Draft, AppendError> {
+        let refused = |hint| AppendError::InvalidTransition {
+            from: self.machine.name(),
+            to: command.to.name(),
+            hint,
+        };
+        if command
+            .expected
+            .is_some_and(|expected| expected != self.machine)
+        {
+            return Err(refused(
+                "the runtime does not stand where that was expected",
+            ));
+        }
+        if !command.to.is_runtime() {
+            return Err(refused(
+                "that is a state of an execution, not of the runtime",
+            ));
+        }
+        if !self.machine.permits(command.to) {
+            return Err(refused("the runtime's state machine has no such step"));
+        }
+        Ok(self.walk(&command.context, &[self.machine, command.to]))
+    }
+}
+
+fn room(field: &'static str, count: usize, entries_max: usize) -> Result<(), AppendError> {
+    if count >= entries_max {
+        return Err(invalid(field, "is one more than limits.entries_max"));
+    }
+    Ok(())
+}
+
+impl Entity for State {
+    type Saved = Self;
+
+    fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
+        let entries_max = around.limits.entries_max;
+        let draft = match command {
+            Command::Identify(it) => {
+                let (runtime, version) = (it.runtime, it.version.clone());
+                self.runtime(&it.context, RuntimeIdentifiedV1 { runtime, version })
+            }
+            Command::SetModule(it) => {
+                if !self.modules.contains_key(&it.module) {
+                    room("module", self.modules.len(), entries_max)?;
+                }
+                let (module, version) = (it.module.clone(), it.version.clone());
+                self.runtime(&it.context, ModuleVersionSetV1 { module, version })
+            }
+            Command::RemoveModule(it) => {
+                if !self.modules.contains_key(&it.module) {
+                    return Err(invalid("module", "is not set"));
+                }
+                let module = it.module.clone();
+                self.runtime(&it.context, ModuleRemovedV1 { module })
+            }
+            Command::Transition(it) => self.transition(it)?,
+            Command::SavePosition(it) => {
+                if !self.positions.contains_key(&it.name) {
+                    room("name", self.positions.len(), entries_max)?;
+                }
+                let (name, seq) = (it.name.clone(), it.seq);
+                Draft::new(PositionSavedV1 { name, seq }).context(&it.context)
+            }
+            other => {
+                let (event, version) = self.decide_registry(other, entries_max)?;
+                Draft::new(event)
+                    .context(other.context())
+                    .stream(REGISTRY_STREAM, version)
+                    .outcome(Outcome::Success)
+            }
+        };
+        Ok(Decided {
+            drafts: vec![draft],
+            reply: Reply::Receipt,
+        })
+    }
+
+    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+        match event {
+            // A new opening is a new start of the runtime.
+            Event::LedgerOpened(_) => self.machine = Machine::Initializing,
+            Event::RuntimeIdentified(it) => self.identity = Some((it.runtime, it.version.clone())),
+            Event::ModuleVersionSet(it) => {
+                let modules = Arc::make_mut(&mut self.modules);
+                modules.insert(it.module.clone(), it.version.clone());
+            }
+            Event::ModuleRemoved(it) => {
+                Arc::make_mut(&mut self.modules).remove(&it.module);
+            }
+            Event::TransitionsRecorded(it) if it.machine == RUNTIME_MACHINE => {
+                let last = it.path.last().copied().and_then(Machine::from_code);
+                self.machine =
+                    last.ok_or_else(|| place.inconsistent("a path of no known state"))?;
+            }
+            Event::PositionSaved(it) => {
+                Arc::make_mut(&mut self.positions).insert(it.name.clone(), it.seq);
+            }
+            other => self.on_registry(place, other)?,
+        }
+        if place.stream == RUNTIME_STREAM {
+            self.version = place.stream_version;
+        }
+        Ok(())
+    }
+
+    fn save(&self, _: &[Command]) -> Self {
+        self.clone()
+    }
+
+    fn undo(&mut self, saved: Self, _: &[Decided]) {
+        *self = saved;
+    }
+}
+
+#[cfg(test)]
+mod tests;

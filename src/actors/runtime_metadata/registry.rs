@@ -1,0 +1,209 @@
+//! The capability registry: a capability is registered, disabled, until it is enabled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::entity::{Place, ReplayError, cross_store, expect_version};
+use super::{State, room};
+use crate::commands::Command;
+use crate::error::AppendError;
+use crate::events::{
+    CapabilityChangedV1, CapabilityDisabledV1, CapabilityEnabledV1, CapabilityRegisteredV1,
+    CapabilityUnregisteredV1, Event, Store,
+};
+
+/// A registered capability.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Capability {
+    /// Its version.
+    pub version: String,
+    /// What it does.
+    pub description: String,
+    /// Its parameters, JSON, byte for byte; may be empty.
+    pub parameters: Vec<u8>,
+    /// Whether it may be used.
+    pub enabled: bool,
+}
+
+/// All registered capabilities. The built-in `message` is not among them: it is always there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Registry {
+    /// Number of registry changes that made it (0: none yet).
+    pub version: u64,
+    /// By name.
+    pub capabilities: BTreeMap<String, Capability>,
+}
+
+impl Registry {
+    /// Whether a capability is registered and enabled.
+    #[must_use]
+    pub fn is_enabled(&self, capability: &str) -> bool {
+        self.capabilities
+            .get(capability)
+            .is_some_and(|it| it.enabled)
+    }
+}
+
+/// A capability's life in a refusal's words.
+const UNREGISTERED: &str = "UNREGISTERED";
+const DISABLED: &str = "DISABLED";
+const ENABLED: &str = "ENABLED";
+
+impl State {
+    /// The capability's place in its life, checked against what the command needs.
+    fn capability(
+        &self,
+        name: &str,
+        expected_version: Option<u64>,
+        from: &[&'static str],
+        to: &'static str,
+    ) -> Result<u64, AppendError> {
+        expect_version(expected_version, self.registry.version)?;
+        let stands = match self.registry.capabilities.get(name) {
+            None => UNREGISTERED,
+            Some(capability) if capability.enabled => ENABLED,
+            Some(_) => DISABLED,
+        };
+        if !from.contains(&stands) {
+            let hint = "the capability does not stand where that is possible";
+            let from = stands;
+            return Err(AppendError::InvalidTransition { from, to, hint });
+        }
+        Ok(self.registry.version + 1)
+    }
+
+    pub(super) fn decide_registry(
+        &self,
+        command: &Command,
+        entries_max: usize,
+    ) -> Result<(Event, u64), AppendError> {
+        let registered: &[&'static str] = &[DISABLED, ENABLED];
+        Ok(match command {
+            Command::RegisterCapability(it) => {
+                let expected = it.expected_version;
+                let version =
+                    self.capability(&it.capability, expected, &[UNREGISTERED], "REGISTERED")?;
+                room("capability", self.registry.capabilities.len(), entries_max)?;
+                let event = CapabilityRegisteredV1 {
+                    capability: it.capability.clone(),
+                    version: it.definition.version.clone(),
+                    description: it.definition.description.clone(),
+                    parameters: it.definition.parameters.clone(),
+                    registry_version: version,
+                };
+                (event.into(), version)
+            }
+            Command::ChangeCapability(it) => {
+                let expected = it.expected_version;
+                let version = self.capability(&it.capability, expected, registered, "CHANGED")?;
+                let event = CapabilityChangedV1 {
+                    capability: it.capability.clone(),
+                    version: it.definition.version.clone(),
+                    description: it.definition.description.clone(),
+                    parameters: it.definition.parameters.clone(),
+                    registry_version: version,
+                };
+                (event.into(), version)
+            }
+            Command::SwitchCapability(it) => {
+                let (from, to) = if it.enabled {
+                    (DISABLED, ENABLED)
+                } else {
+                    (ENABLED, DISABLED)
+                };
+                let version = self.capability(&it.capability, it.expected_version, &[from], to)?;
+                (
+                    switched(&it.capability, it.enabled, &it.reason, version),
+                    version,
+                )
+            }
+            Command::UnregisterCapability(it) => {
+                let expected = it.expected_version;
+                let version =
+                    self.capability(&it.capability, expected, registered, UNREGISTERED)?;
+                let event = CapabilityUnregisteredV1 {
+                    capability: it.capability.clone(),
+                    reason: it.reason.clone(),
+                    registry_version: version,
+                };
+                (event.into(), version)
+            }
+            other => return Err(cross_store(Store::RuntimeMetadata, other)),
+        })
+    }
+
+    /// The next registry, where its version is the next one.
+    fn registry_at(&mut self, place: &Place, version: u64) -> Result<&mut Registry, ReplayError> {
+        if version != self.registry.version + 1 {
+            return Err(place.inconsistent(format!("registry version {version} is out of order")));
+        }
+        let registry = Arc::make_mut(&mut self.registry);
+        registry.version = version;
+        Ok(registry)
+    }
+
+    pub(super) fn on_registry(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+        match event {
+            Event::CapabilityRegistered(it) => {
+                let capability = Capability {
+                    version: it.version.clone(),
+                    description: it.description.clone(),
+                    parameters: it.parameters.clone(),
+                    enabled: false,
+                };
+                let registry = self.registry_at(place, it.registry_version)?;
+                registry
+                    .capabilities
+                    .insert(it.capability.clone(), capability);
+            }
+            Event::CapabilityChanged(it) => {
+                let registry = self.registry_at(place, it.registry_version)?;
+                let capability = existing(registry, place, &it.capability)?;
+                capability.version.clone_from(&it.version);
+                capability.description.clone_from(&it.description);
+                capability.parameters.clone_from(&it.parameters);
+            }
+            Event::CapabilityEnabled(it) => {
+                let registry = self.registry_at(place, it.registry_version)?;
+                existing(registry, place, &it.capability)?.enabled = true;
+            }
+            Event::CapabilityDisabled(it) => {
+                let registry = self.registry_at(place, it.registry_version)?;
+                existing(registry, place, &it.capability)?.enabled = false;
+            }
+            Event::CapabilityUnregistered(it) => {
+                let registry = self.registry_at(place, it.registry_version)?;
+                existing(registry, place, &it.capability)?;
+                registry.capabilities.remove(&it.capability);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn switched(capability: &str, enabled: bool, reason: &str, registry_version: u64) -> Event {
+    let (capability, reason) = (capability.to_owned(), reason.to_owned());
+    if enabled {
+        Event::CapabilityEnabled(CapabilityEnabledV1 {
+            capability,
+            reason,
+            registry_version,
+        })
+    } else {
+        Event::CapabilityDisabled(CapabilityDisabledV1 {
+            capability,
+            reason,
+            registry_version,
+        })
+    }
+}
+
+fn existing<'a>(
+    registry: &'a mut Registry,
+    place: &Place,
+    name: &str,
+) -> Result<&'a mut Capability, ReplayError> {
+    let unknown = || place.inconsistent(format!("capability {name:?} is not registered"));
+    registry.capabilities.get_mut(name).ok_or_else(unknown)
+}

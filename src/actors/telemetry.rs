@@ -1,0 +1,139 @@
+//! The telemetry store's commands, and the records of what was lost. Telemetry fails open: an
+//! observation that finds no room is counted, and the gap itself becomes durable.
+
+use super::entity::{Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store};
+use crate::commands::{Command, Observation};
+use crate::error::AppendError;
+use crate::events::{Event, Store, TelemetryLostV1, TelemetryRecordedV1};
+
+/// Observations stand for themselves; only a gap is gathered until it can be written.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    gap: Option<TelemetryLostV1>,
+}
+
+impl State {
+    /// An observation found no room.
+    pub(crate) fn lose(&mut self, observed_ns: i64) {
+        let gap = self.gap.get_or_insert(TelemetryLostV1 {
+            first_ns: observed_ns,
+            last_ns: observed_ns,
+            count: 0,
+        });
+        gap.first_ns = gap.first_ns.min(observed_ns);
+        gap.last_ns = gap.last_ns.max(observed_ns);
+        gap.count = gap.count.saturating_add(1);
+    }
+
+    /// The gap so far, to be written before the next observation.
+    pub(crate) fn take_gap(&mut self) -> Option<Draft> {
+        self.gap.take().map(Draft::new)
+    }
+}
+
+fn draft(observation: &Observation, now_ns: i64) -> Draft {
+    Draft::new(TelemetryRecordedV1 {
+        kind: observation.kind.code(),
+        name: observation.name.clone(),
+        observed_ns: observation.observed_ns.unwrap_or(now_ns),
+        attributes: observation.attributes.clone(),
+    })
+    .context(&observation.context)
+    .execution(observation.execution.unwrap_or_default())
+    .outcome(observation.outcome)
+}
+
+impl Entity for State {
+    type Saved = ();
+
+    fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
+        let Command::Observe(observation) = command else {
+            return Err(cross_store(Store::Telemetry, command));
+        };
+        Ok(Decided {
+            drafts: vec![draft(observation, around.now_ns)],
+            reply: Reply::Receipt,
+        })
+    }
+
+    fn on(&mut self, _: &Place, _: &Event) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn save(&self, _: &[Command]) {}
+
+    fn undo(&mut self, (): (), _: &[Decided]) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::World;
+    use super::*;
+    use crate::commands::Context;
+    use crate::events::{Outcome, TelemetryKind};
+
+    fn observation(kind: TelemetryKind) -> Observation {
+        Observation {
+            context: Context::new(),
+            kind,
+            name: "tool.latency".into(),
+            observed_ns: None,
+            execution: None,
+            outcome: Outcome::Failure,
+            attributes: b"{\"ms\": 1.50}".to_vec(),
+        }
+    }
+
+    #[test]
+    fn an_observation_keeps_its_own_time_and_defaults_to_now() {
+        let world = World::default();
+        for kind in TelemetryKind::ALL {
+            for given in [None, Some(-7)] {
+                let mut it = observation(kind);
+                it.observed_ns = given;
+                let decided = State::default()
+                    .decide(&Command::Observe(it), &world.around())
+                    .unwrap();
+                let Event::TelemetryRecorded(event) = &decided.drafts[0].event else {
+                    panic!("{decided:?}")
+                };
+                assert_eq!(event.observed_ns, given.unwrap_or(world.now_ns));
+                assert_eq!(event.kind, kind.code());
+                assert_eq!(event.attributes, b"{\"ms\": 1.50}");
+                assert_eq!(decided.drafts[0].outcome, Outcome::Failure);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_lost_becomes_one_gap() {
+        let mut state = State::default();
+        assert_eq!(state.take_gap(), None);
+        for observed_ns in [20, 10, 30] {
+            state.lose(observed_ns);
+        }
+        let expected = TelemetryLostV1 {
+            first_ns: 10,
+            last_ns: 30,
+            count: 3,
+        };
+        assert_eq!(state.take_gap().unwrap().event, expected.into());
+        assert_eq!(state.take_gap(), None);
+    }
+
+    #[test]
+    fn bad_observations_are_refused() {
+        let world = World::default();
+        let cases: [(fn(&mut Observation), &str); 3] = [
+            (|it| it.name = "n".repeat(100_000), "invalid"),
+            (|it| it.attributes = b"{]".to_vec(), "invalid_json"),
+            (|it| it.attributes = vec![b'1'; 2 << 20], "too_large"),
+        ];
+        for (spoil, code) in cases {
+            let mut bad = observation(TelemetryKind::Other);
+            spoil(&mut bad);
+            let error = Command::Observe(bad).validate(&world.limits).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A small world for the states' tests: limits, what is in force, counted ids, a history.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::entity::{Decided, History, InForce, Known, Surroundings};
+use super::execution_log::Status;
+use super::runtime_metadata::{Capability, Registry};
+use crate::clock::CountingEntropy;
+use crate::config::{Limits, Validator};
+use crate::error::ReadError;
+use crate::events::{
+    CODEC_BINCODE, CommandId, ComponentId, Event, ExecutionId, LedgerId, Outcome, RecordHeader, Seq,
+};
+
+#[derive(Default)]
+pub(crate) struct Past {
+    pub(crate) executions: HashMap<ExecutionId, Status>,
+    pub(crate) documents: HashMap<(String, u64), Vec<u8>>,
+    pub(crate) failing: bool,
+}
+
+impl History for Past {
+    fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
+        if self.failing {
+            return Err(ReadError::Closed);
+        }
+        let known = |status: &Status| Known {
+            status: *status,
+            version: 5,
+        };
+        Ok(self.executions.get(&execution).map(known))
+    }
+
+    fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.documents.get(&(document.to_owned(), version)).cloned())
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) ledger: LedgerId,
+    pub(crate) epoch: u64,
+    pub(crate) now_ns: i64,
+    pub(crate) limits: Limits,
+    pub(crate) in_force: InForce,
+    pub(crate) entropy: CountingEntropy,
+    pub(crate) past: Past,
+    pub(crate) validators: Vec<Arc<dyn Validator>>,
+}
+
+impl Default for World {
+    /// `read_file` is registered and enabled, `rm` is registered; registry version 3.
+    fn default() -> Self {
+        let mut registry = Registry {
+            version: 3,
+            ..Registry::default()
+        };
+        for (name, enabled) in [("read_file", true), ("rm", false)] {
+            let capability = Capability {
+                enabled,
+                ..Capability::default()
+            };
+            registry.capabilities.insert(name.into(), capability);
+        }
+        Self {
+            ledger: LedgerId::from_bytes([9; 16]),
+            epoch: 1,
+            now_ns: 1_000,
+            limits: Limits::default(),
+            in_force: InForce {
+                configuration_version: 2,
+                registry: Arc::new(registry),
+            },
+            entropy: CountingEntropy::default(),
+            past: Past::default(),
+            validators: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn around(&self) -> Surroundings<'_> {
+        Surroundings {
+            ledger: self.ledger,
+            epoch: self.epoch,
+            now_ns: self.now_ns,
+            limits: &self.limits,
+            in_force: &self.in_force,
+            entropy: &self.entropy,
+            history: &self.past,
+            validators: &self.validators,
+        }
+    }
+}
+
+/// The records that a commit becomes, from sequence number `first`.
+pub(crate) fn records(decided: &Decided, first: u64) -> Vec<(RecordHeader, Event)> {
+    let header = |(draft, seq): (&super::entity::Draft, u64)| {
+        let header = RecordHeader {
+            event_type: draft.event.event_type().unwrap(),
+            revision: draft.event.revision(),
+            flags: draft.flags,
+            codec: CODEC_BINCODE,
+            algorithm: 1,
+            outcome: Outcome::Neutral,
+            stores: draft.stores(),
+            seq: Seq::new(seq).unwrap(),
+            time_ns: i64::try_from(seq).unwrap(),
+            stream: draft.stream,
+            stream_version: draft.stream_version,
+            execution: draft.execution,
+            parent: draft.parent,
+            trace: draft.trace,
+            command: CommandId::from_bytes([1; 16]),
+            command_digest: [0; 32],
+            commit_index: 0,
+            commit_len: 1,
+            component: ComponentId(1),
+            payload_len: 0,
+            payload_commitment: [0; 32],
+        };
+        (header, draft.event.clone())
+    };
+    decided.drafts.iter().zip(first..).map(header).collect()
+}

@@ -1,0 +1,60 @@
+//! Commands of the audit log (FC-STORAGE §6; audit specification §4–5).
+
+use super::check::{self, Checked, Fields};
+use super::{Content, Context};
+use crate::config::Limits;
+use crate::events::{AuditFamily, ExecutionId, Outcome, Store};
+
+/// Something worth an audit. Decisions, validations, executions and transitions need none: they
+/// are in the audit log by construction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Common to all commands.
+    pub context: Context,
+    /// Which of the nine families.
+    pub family: AuditFamily,
+    /// What was done, as a stable word.
+    pub action: String,
+    /// To what: one line, may be empty.
+    pub subject: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// The execution it belongs to.
+    pub execution: Option<ExecutionId>,
+    /// Details, JSON of any shape, kept byte for byte; may be empty.
+    pub detail: Vec<u8>,
+}
+
+impl Content for AuditEntry {
+    const STORE: Store = Store::AuditLog;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, limits: &Limits) -> Checked {
+        check::name("action", &self.action, limits)?;
+        check::one_line("subject", &self.subject)?;
+        check::text(&self.subject, limits)?;
+        check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
+        check::payload(&self.detail, limits)?;
+        check::optional_json("detail", &self.detail)
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields
+            .bytes(&[self.family.code(), self.outcome.code()])
+            .text(&self.action)
+            .text(&self.subject)
+            .option(self.execution.as_ref().map(|id| id.as_bytes().as_slice()))
+            .bytes(&self.detail);
+    }
+
+    fn content_len(&self) -> usize {
+        self.action.len() + self.subject.len() + self.detail.len() + 32
+    }
+
+    fn execution(&self) -> Option<ExecutionId> {
+        self.execution
+    }
+}

@@ -1,0 +1,99 @@
+//! Commands of the configuration store (FC-STORAGE §8).
+
+use super::check::{self, Checked, Fields};
+use super::{Content, Context};
+use crate::config::Limits;
+use crate::events::Store;
+
+/// Gives a document new content; the first change of a name creates the document. The same
+/// content again is a new version all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Common to all commands.
+    pub context: Context,
+    /// The document's name.
+    pub document: String,
+    /// The whole content: any bytes that the validators accept.
+    pub content: Vec<u8>,
+    /// Who.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// Refuse unless the document stands at this version (0: does not exist).
+    pub expected_version: Option<u64>,
+}
+
+impl Content for Change {
+    const STORE: Store = Store::Configuration;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, limits: &Limits) -> Checked {
+        check::name("document", &self.document, limits)?;
+        check::name("author", &self.author, limits)?;
+        check::some_text("reason", &self.reason, limits)?;
+        check::payload(&self.content, limits)
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields
+            .text(&self.document)
+            .bytes(&self.content)
+            .text(&self.author)
+            .text(&self.reason)
+            .optional_number(self.expected_version);
+    }
+
+    fn content_len(&self) -> usize {
+        self.document.len() + self.content.len() + self.author.len() + self.reason.len() + 80
+    }
+}
+
+/// Gives a document the content of an earlier version, as a new version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// Common to all commands.
+    pub context: Context,
+    /// The document's name.
+    pub document: String,
+    /// The version whose content to restore.
+    pub to_version: u64,
+    /// Who.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// Refuse unless the document stands at this version.
+    pub expected_version: Option<u64>,
+}
+
+impl Content for Rollback {
+    const STORE: Store = Store::Configuration;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, limits: &Limits) -> Checked {
+        check::name("document", &self.document, limits)?;
+        check::name("author", &self.author, limits)?;
+        check::some_text("reason", &self.reason, limits)?;
+        check::id("to_version", self.to_version == 0)
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields
+            .text(&self.document)
+            .number(self.to_version)
+            .text(&self.author)
+            .text(&self.reason)
+            .optional_number(self.expected_version);
+    }
+
+    /// Without the restored content, which is not known here: where it is, the commit is checked
+    /// again.
+    fn content_len(&self) -> usize {
+        self.document.len() + self.author.len() + self.reason.len() + 80
+    }
+}

@@ -1,0 +1,313 @@
+//! Commands: what a component asks a store to record. A command may be refused; what it asks for,
+//! once durable, is an event.
+
+use crate::config::Limits;
+use crate::error::AppendError;
+use crate::events::{CommandId, ExecutionId, Hash, ParentId, Store, TraceId};
+
+mod audit_log;
+pub(crate) mod check;
+mod configuration;
+mod execution_log;
+mod permit;
+mod receipts;
+mod runtime_metadata;
+mod telemetry;
+
+pub use audit_log::AuditEntry;
+pub use configuration::{Change, Rollback};
+pub use execution_log::{
+    Basis, Ending, Failure, Finish, Imported, Rejection, Request, Resolve, ResolveInDoubt,
+};
+pub use permit::{Permit, Start, StartError};
+pub use receipts::{Authorization, Begun, Changed, Receipt, Rejected, Running};
+pub use runtime_metadata::{
+    CapabilityDefinition, ChangeCapability, Identify, RegisterCapability, RemoveModule,
+    SavePosition, SetModule, SwitchCapability, Transition, UnregisterCapability,
+};
+pub use telemetry::Observation;
+
+use check::{Checked, Fields};
+
+/// Bytes of a stored record beside its payload: header, salt, place in the frame's offset table.
+pub(crate) const RECORD_OVERHEAD_BYTES: usize = 200 + 16 + 40;
+
+/// What is common to all commands: its id, and what it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Context {
+    command: Option<CommandId>,
+    parent: Option<ParentId>,
+    trace: Option<TraceId>,
+}
+
+impl Context {
+    /// No parent, no trace, and a command id that the ledger makes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The command's id: sent again with the same content, it is answered with the first receipt.
+    #[must_use]
+    pub const fn command(mut self, command: CommandId) -> Self {
+        self.command = Some(command);
+        self
+    }
+
+    /// The session or execution that asked for it.
+    #[must_use]
+    pub const fn parent(mut self, parent: ParentId) -> Self {
+        self.parent = Some(parent);
+        self
+    }
+
+    /// The trace it belongs to.
+    #[must_use]
+    pub const fn trace(mut self, trace: TraceId) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// The command id, where one was given.
+    #[must_use]
+    pub const fn command_id(&self) -> Option<CommandId> {
+        self.command
+    }
+
+    /// The parent, where one was given.
+    #[must_use]
+    pub const fn parent_id(&self) -> Option<ParentId> {
+        self.parent
+    }
+
+    /// The trace, where one was given.
+    #[must_use]
+    pub const fn trace_id(&self) -> Option<TraceId> {
+        self.trace
+    }
+
+    fn validate(&self) -> Checked {
+        check::id("command", self.command.is_some_and(|id| id.is_nil()))?;
+        check::id("parent", self.parent.is_some_and(|id| id.is_nil()))?;
+        check::id("trace", self.trace.is_some_and(|id| id.is_nil()))
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields
+            .option(self.parent.as_ref().map(|id| id.as_bytes().as_slice()))
+            .option(self.trace.as_ref().map(|id| id.as_bytes().as_slice()));
+    }
+}
+
+/// What each command struct knows about itself.
+pub(crate) trait Content {
+    /// Which store decides it.
+    const STORE: Store;
+    /// Records it makes at most.
+    const RECORDS_MAX: usize = 1;
+
+    fn context(&self) -> &Context;
+    fn validate(&self, limits: &Limits) -> Checked;
+    /// Adds every field but the context.
+    fn digest(&self, fields: &mut Fields);
+    /// Bytes of its fields.
+    fn content_len(&self) -> usize;
+    /// Bytes of its fields as they will be stored, at most: what is truncated counts less.
+    fn stored_len(&self, _: &Limits) -> usize {
+        self.content_len()
+    }
+    /// The execution it names, where it names one.
+    fn execution(&self) -> Option<ExecutionId> {
+        None
+    }
+}
+
+macro_rules! commands {
+    ($( $(#[$doc:meta])* $name:ident($content:ty) = $kind:literal; )+) => {
+        /// A command of any store.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Command {
+            $($(#[$doc])* $name($content),)+
+        }
+
+        impl Command {
+            /// A stable word for what is asked.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$name(_) => $kind,)+ }
+            }
+
+            /// The store that decides it.
+            #[must_use]
+            pub const fn store(&self) -> Store {
+                match self { $(Self::$name(_) => <$content as Content>::STORE,)+ }
+            }
+
+            /// Records that it makes at most.
+            #[must_use]
+            pub const fn records_max(&self) -> usize {
+                match self { $(Self::$name(_) => <$content as Content>::RECORDS_MAX,)+ }
+            }
+
+            fn content(&self) -> &dyn Dispatch {
+                match self { $(Self::$name(content) => content,)+ }
+            }
+        }
+    };
+}
+
+/// [`Content`] without its constants, so that it can be a trait object.
+trait Dispatch {
+    fn context(&self) -> &Context;
+    fn validate(&self, limits: &Limits) -> Checked;
+    fn digest(&self, fields: &mut Fields);
+    fn content_len(&self) -> usize;
+    fn stored_len(&self, limits: &Limits) -> usize;
+    fn execution(&self) -> Option<ExecutionId>;
+}
+
+impl<C: Content> Dispatch for C {
+    fn context(&self) -> &Context {
+        Content::context(self)
+    }
+    fn validate(&self, limits: &Limits) -> Checked {
+        Content::validate(self, limits)
+    }
+    fn digest(&self, fields: &mut Fields) {
+        Content::digest(self, fields);
+    }
+    fn content_len(&self) -> usize {
+        Content::content_len(self)
+    }
+    fn stored_len(&self, limits: &Limits) -> usize {
+        Content::stored_len(self, limits)
+    }
+    fn execution(&self) -> Option<ExecutionId> {
+        Content::execution(self)
+    }
+}
+
+commands! {
+    /// Record an authorization decision.
+    Authorize(Request) = "authorize";
+    /// Record an authorization decision and, where it authorizes, the start, in one commit.
+    Begin(Request) = "begin";
+    /// Start an authorized execution.
+    Start(Start) = "start";
+    /// Record an output that the protocol does not accept.
+    Reject(Rejection) = "reject";
+    /// Complete, fail or cancel an execution.
+    Finish(Finish) = "finish";
+    /// Say how an execution in doubt ended.
+    Resolve(ResolveInDoubt) = "resolve";
+    /// Record an execution after the fact.
+    Import(Imported) = "import";
+    /// Record something worth an audit.
+    Audit(AuditEntry) = "audit";
+    /// Record an observation.
+    Observe(Observation) = "observe";
+    /// Give a document new content.
+    Change(Change) = "change";
+    /// Give a document the content of an earlier version.
+    Rollback(Rollback) = "rollback";
+    /// Say who the runtime is.
+    Identify(Identify) = "identify";
+    /// Set a module's version.
+    SetModule(SetModule) = "set_module";
+    /// Remove a module.
+    RemoveModule(RemoveModule) = "remove_module";
+    /// Register a capability, disabled.
+    RegisterCapability(RegisterCapability) = "register_capability";
+    /// Change a capability's definition.
+    ChangeCapability(ChangeCapability) = "change_capability";
+    /// Enable or disable a capability.
+    SwitchCapability(SwitchCapability) = "switch_capability";
+    /// Unregister a capability.
+    UnregisterCapability(UnregisterCapability) = "unregister_capability";
+    /// Move the runtime's state machine.
+    Transition(Transition) = "transition";
+    /// Save a subscriber's position.
+    SavePosition(SavePosition) = "save_position";
+}
+
+impl Command {
+    /// What is common to all commands.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        self.content().context()
+    }
+
+    /// The execution that it names, where it names one.
+    #[must_use]
+    pub fn execution(&self) -> Option<ExecutionId> {
+        self.content().execution()
+    }
+
+    /// Whether it ends an execution: never refused for size or load.
+    #[must_use]
+    pub const fn finishes(&self) -> bool {
+        matches!(self, Self::Finish(_) | Self::Resolve(_))
+    }
+
+    /// Checks all that can be checked without any state.
+    ///
+    /// # Errors
+    /// `Invalid`, `InvalidJson`, `TooLarge`; nothing is written.
+    pub fn validate(&self, limits: &Limits) -> Result<(), AppendError> {
+        self.content().context().validate()?;
+        self.content().validate(limits)
+    }
+
+    /// Digest of store, kind and all fields but the command id: what makes two commands the same.
+    #[must_use]
+    pub fn content_digest(&self) -> Hash {
+        let mut fields = Fields::new(self.store().name(), self.kind());
+        self.content().context().digest(&mut fields);
+        self.content().digest(&mut fields);
+        fields.finish()
+    }
+
+    /// Bytes that it takes in memory, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.content().content_len() + self.records_max() * RECORD_OVERHEAD_BYTES
+    }
+
+    /// Bytes that it takes in the journal, at most: an oversize result counts as what is kept.
+    #[must_use]
+    pub fn stored_size(&self, limits: &Limits) -> usize {
+        self.content().stored_len(limits) + self.records_max() * RECORD_OVERHEAD_BYTES
+    }
+
+    /// Checks a group that is to be one commit.
+    ///
+    /// # Errors
+    /// Those of [`Command::validate`], `CrossStore`, `CommitTooLarge`; nothing is written.
+    pub fn validate_group(commands: &[Self], limits: &Limits) -> Result<(), AppendError> {
+        let (mut records, mut bytes) = (0_usize, 0_usize);
+        for command in commands {
+            command.validate(limits)?;
+            if let Some(first) = commands.first().map(Self::store)
+                && first != command.store()
+            {
+                let other = command.store();
+                return Err(AppendError::CrossStore { first, other });
+            }
+            records = records.saturating_add(command.records_max());
+            bytes = bytes.saturating_add(command.stored_size(limits));
+        }
+        if records > limits.commit_records_max || bytes > limits.commit_bytes_max {
+            return Err(AppendError::CommitTooLarge {
+                records: records as u64,
+                records_max: limits.commit_records_max as u64,
+                bytes: bytes as u64,
+                bytes_max: limits.commit_bytes_max as u64,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

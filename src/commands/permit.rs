@@ -1,0 +1,97 @@
+//! The right to start one execution. Only a durable decision makes one; there is no other way.
+
+use super::check::{Checked, Fields};
+use super::{Basis, Content, Context};
+use crate::config::Limits;
+use crate::error::AppendError;
+use crate::events::{ExecutionId, Hash, LedgerId, Store};
+
+/// The right to start one authorized execution, once: bound to the execution, its capability and
+/// arguments, the versions that the decision rested on, the ledger and this opening of it.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an execution that is authorized and not started is abandoned at the next opening"]
+pub struct Permit {
+    pub(crate) execution: ExecutionId,
+    pub(crate) capability: String,
+    pub(crate) arguments_digest: Hash,
+    pub(crate) basis: Basis,
+    pub(crate) ledger: LedgerId,
+    pub(crate) epoch: u64,
+}
+
+impl Permit {
+    /// The execution that it starts.
+    #[must_use]
+    pub const fn execution(&self) -> ExecutionId {
+        self.execution
+    }
+
+    /// The capability that was authorized.
+    #[must_use]
+    pub fn capability(&self) -> &str {
+        &self.capability
+    }
+
+    /// BLAKE3 of the arguments that were authorized.
+    #[must_use]
+    pub const fn arguments_digest(&self) -> &Hash {
+        &self.arguments_digest
+    }
+
+    /// What the decision rested on.
+    #[must_use]
+    pub const fn basis(&self) -> &Basis {
+        &self.basis
+    }
+}
+
+/// Starts an authorized execution; `ExecutionLog::start` makes it of a permit.
+#[derive(Debug)]
+pub struct Start {
+    /// Common to all commands.
+    pub context: Context,
+    /// The right to start.
+    pub permit: Permit,
+}
+
+impl Content for Start {
+    const STORE: Store = Store::ExecutionLog;
+    const RECORDS_MAX: usize = 2;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, _: &Limits) -> Checked {
+        Ok(())
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        let permit = &self.permit;
+        fields
+            .bytes(permit.execution.as_bytes())
+            .text(&permit.capability)
+            .bytes(&permit.arguments_digest);
+        permit.basis.digest(fields);
+        fields.bytes(permit.ledger.as_bytes()).number(permit.epoch);
+    }
+
+    fn content_len(&self) -> usize {
+        self.permit.capability.len() + 64
+    }
+
+    fn execution(&self) -> Option<ExecutionId> {
+        Some(self.permit.execution)
+    }
+}
+
+/// An execution was not started. The permit comes back where nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct StartError {
+    /// Why.
+    #[source]
+    pub error: AppendError,
+    /// The permit; `None` where the outcome is unknown.
+    pub permit: Option<Permit>,
+}

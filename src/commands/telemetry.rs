@@ -1,0 +1,57 @@
+//! Commands of the telemetry store (FC-STORAGE §7).
+
+use super::check::{self, Checked, Fields};
+use super::{Content, Context};
+use crate::config::Limits;
+use crate::events::{ExecutionId, Outcome, Store, TelemetryKind};
+
+/// Something a component observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Common to all commands.
+    pub context: Context,
+    /// Which kind.
+    pub kind: TelemetryKind,
+    /// What, as a stable word.
+    pub name: String,
+    /// When, in nanoseconds since 1970; `None`: when the ledger takes it.
+    pub observed_ns: Option<i64>,
+    /// The execution it belongs to.
+    pub execution: Option<ExecutionId>,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Attributes, JSON of any shape, kept byte for byte; may be empty.
+    pub attributes: Vec<u8>,
+}
+
+impl Content for Observation {
+    const STORE: Store = Store::Telemetry;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, limits: &Limits) -> Checked {
+        check::name("name", &self.name, limits)?;
+        check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
+        check::payload(&self.attributes, limits)?;
+        check::optional_json("attributes", &self.attributes)
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields
+            .bytes(&[self.kind.code(), self.outcome.code()])
+            .text(&self.name)
+            .optional_number(self.observed_ns.map(i64::cast_unsigned))
+            .option(self.execution.as_ref().map(|id| id.as_bytes().as_slice()))
+            .bytes(&self.attributes);
+    }
+
+    fn content_len(&self) -> usize {
+        self.name.len() + self.attributes.len() + 32
+    }
+
+    fn execution(&self) -> Option<ExecutionId> {
+        self.execution
+    }
+}

@@ -1,0 +1,157 @@
+//! What the ledger is told at opening: limits on everything, and who checks configuration.
+
+/// The one capability that every runtime has: a plain message. It needs no registration and walks
+/// the same path as any other.
+pub const BUILTIN_CAPABILITY: &str = "message";
+
+/// Bytes kept of what is too large to be kept whole: an oversize result, a raw protocol output.
+/// Digest and length of the whole are kept with them.
+pub const KEPT_BYTES: usize = 64 << 10;
+
+/// Limits on everything that a caller could make grow. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one payload that a caller gives: arguments, content, detail (1 MiB). A larger
+    /// result is truncated, anything else larger is refused.
+    pub payload_bytes_max: usize,
+    /// Bytes of one commit (4 MiB).
+    pub commit_bytes_max: usize,
+    /// Records of one commit (256).
+    pub commit_records_max: usize,
+    /// Bytes after which the next commit opens a new frame (512 KiB).
+    pub frame_bytes_target: usize,
+    /// Records after which the next commit opens a new frame (1,024).
+    pub frame_records_target: usize,
+    /// Bytes of one name: capability, document, module, action (256).
+    pub name_bytes_max: usize,
+    /// Bytes of one text for people: reason, message, problem (64 KiB).
+    pub text_bytes_max: usize,
+    /// Records admitted and not yet durable (8,192).
+    pub pending_records_max: usize,
+    /// Bytes admitted and not yet durable (64 MiB).
+    pub pending_bytes_max: usize,
+    /// Executions started and not finished (8,192).
+    pub running_max: usize,
+    /// Executions authorized and not started (65,536).
+    pub authorized_max: usize,
+    /// Documents, capabilities, modules and named positions, of each (16,384).
+    pub entries_max: usize,
+    /// Bytes set aside at a start so that its finish is never refused for load (64 KiB).
+    pub finish_reserve_bytes: usize,
+    /// Records by which a view that decisions rest on may lag behind the head (262,144).
+    pub view_lag_max: u64,
+    /// Observations that `emit` holds while the writer is busy (4,096).
+    pub emit_records_max: usize,
+    /// Bytes of observations that `emit` holds while the writer is busy (4 MiB).
+    pub emit_bytes_max: usize,
+    /// Nanoseconds by which the wall clock may leap ahead of the monotonic one before that is
+    /// recorded as skew (10 s).
+    pub clock_leap_ns_max: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 1 << 20,
+            commit_bytes_max: 4 << 20,
+            commit_records_max: 256,
+            frame_bytes_target: 512 << 10,
+            frame_records_target: 1_024,
+            name_bytes_max: 256,
+            text_bytes_max: 64 << 10,
+            pending_records_max: 8_192,
+            pending_bytes_max: 64 << 20,
+            running_max: 8_192,
+            authorized_max: 65_536,
+            entries_max: 16_384,
+            finish_reserve_bytes: 64 << 10,
+            view_lag_max: 262_144,
+            emit_records_max: 4_096,
+            emit_bytes_max: 4 << 20,
+            clock_leap_ns_max: 10_000_000_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether the limits can hold together; checked at opening.
+    ///
+    /// # Errors
+    /// Says which limit contradicts which.
+    pub fn check(&self) -> Result<(), &'static str> {
+        // Six payloads' worth of names and texts ride along with one payload in a commit.
+        let riders = KEPT_BYTES
+            .saturating_add(self.text_bytes_max.saturating_mul(2))
+            .saturating_add(self.name_bytes_max.saturating_mul(8));
+        let least_commit = self
+            .payload_bytes_max
+            .saturating_mul(2)
+            .saturating_add(riders);
+        let rules = [
+            (
+                self.payload_bytes_max >= KEPT_BYTES,
+                "payload_bytes_max is less than the 64 KiB that are kept of a truncated result",
+            ),
+            (
+                self.commit_bytes_max >= least_commit,
+                "commit_bytes_max cannot hold the largest single command",
+            ),
+            (
+                self.commit_bytes_max <= 64 << 20,
+                "commit_bytes_max is more than 64 MiB",
+            ),
+            (
+                (8..=65_535).contains(&self.commit_records_max),
+                "commit_records_max is not between 8 and 65,535",
+            ),
+            (
+                self.pending_bytes_max >= self.commit_bytes_max,
+                "pending_bytes_max cannot admit one commit",
+            ),
+            (
+                self.pending_records_max >= self.commit_records_max,
+                "pending_records_max cannot admit one commit",
+            ),
+            (
+                self.name_bytes_max > 0 && self.running_max > 0 && self.authorized_max > 0,
+                "a limit is zero",
+            ),
+        ];
+        rules
+            .iter()
+            .find(|(holds, _)| !holds)
+            .map_or(Ok(()), |(_, problem)| Err(*problem))
+    }
+}
+
+/// Checks a configuration document before it gets a new version (FC-STORAGE §8). All validators
+/// must accept; none is asked about what is already in the journal.
+pub trait Validator: Send + Sync {
+    /// Accepts or says what is wrong.
+    ///
+    /// # Errors
+    /// The problem, for the author of the change.
+    fn validate(&self, document: &str, content: &[u8]) -> Result<(), String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Limits;
+
+    #[test]
+    fn the_defaults_hold_together_and_contradictions_are_named() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let bad: [fn(&mut Limits); 5] = [
+            |limits| limits.payload_bytes_max = 100,
+            |limits| limits.payload_bytes_max = 4 << 20,
+            |limits| limits.commit_records_max = 70_000,
+            |limits| limits.pending_bytes_max = 100,
+            |limits| limits.running_max = 0,
+        ];
+        for change in bad {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            assert!(limits.check().is_err(), "{limits:?}");
+        }
+    }
+}

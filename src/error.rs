@@ -1,0 +1,191 @@
+//! Errors, per operation. Each has a stable code, says what is known, and whether to try again.
+
+use std::sync::Arc;
+
+use crate::events::{DecodeError, Seq, Store};
+
+mod append;
+
+pub use append::AppendError;
+
+/// Whether sending the same command again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// No: the same command is refused again.
+    Never,
+    /// Yes: nothing was written.
+    Safe,
+    /// Only after `lookup(command_id)`, or with the same command id: it may have been written.
+    LookUpFirst,
+}
+
+/// What a component wanted to do to a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Append to it.
+    Append,
+    /// Read from it.
+    Read,
+}
+
+impl std::fmt::Display for Right {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Append => "append to",
+            Self::Read => "read",
+        })
+    }
+}
+
+/// A component does not have the right (FC-STORAGE §18).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// The grant is of another ledger, or of an earlier opening of this one.
+    #[error("the grant is not of this ledger and opening")]
+    ForeignGrant,
+    /// The root authority took it back.
+    #[error("the grant of {component:?} was revoked")]
+    Revoked {
+        /// Whose grant.
+        component: String,
+    },
+    /// The grant does not cover this.
+    #[error("{component:?} may not {right} the store {store}")]
+    NotGranted {
+        /// Whose grant.
+        component: String,
+        /// What was wanted.
+        right: Right,
+        /// Of which store.
+        store: Store,
+    },
+}
+
+impl AccessError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ForeignGrant => "foreign_grant",
+            Self::Revoked { .. } => "grant_revoked",
+            Self::NotGranted { .. } => "not_granted",
+        }
+    }
+
+    /// Never: rights do not come back by asking.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
+/// Something could not be read. Nothing is made up in its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The component may not read this.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// What is stored is not what was written.
+    #[error("record {seq} is damaged: {problem}")]
+    Damaged {
+        /// Where.
+        seq: Seq,
+        /// What was found.
+        problem: String,
+    },
+    /// A record is intact and does not decode.
+    #[error("record {seq} does not decode: {problem}")]
+    Undecodable {
+        /// Where.
+        seq: Seq,
+        /// In the codec's words.
+        problem: DecodeError,
+    },
+    /// A view is being rebuilt.
+    #[error("recovering, {done} of {total} records")]
+    Recovering {
+        /// Records done.
+        done: u64,
+        /// Records in all.
+        total: u64,
+    },
+    /// The storage below did not answer.
+    #[error("cannot read: {cause}")]
+    Unavailable {
+        /// Why.
+        cause: Arc<str>,
+    },
+    /// The ledger is closed.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+impl ReadError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Access(error) => error.code(),
+            Self::Damaged { .. } => "damaged",
+            Self::Undecodable { .. } => "undecodable",
+            Self::Recovering { .. } => "recovering",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether reading again can help.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Recovering { .. } | Self::Unavailable { .. } => Retry::Safe,
+            _ => Retry::Never,
+        }
+    }
+}
+
+/// The ledger did not close as asked. Everything acknowledged is durable all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// Time was up with work under way; commands without an answer have an unknown outcome.
+    #[error("deadline passed with {running} executions running and {pending} commands unanswered")]
+    DeadlinePassed {
+        /// Executions started and not finished; in doubt at the next opening.
+        running: u64,
+        /// Commands without an answer: look them up.
+        pending: u64,
+    },
+    /// The ledger had stopped writing before; its last word was not written.
+    #[error("the ledger was sealed before it was closed: {cause}")]
+    Sealed {
+        /// Why.
+        cause: Arc<str>,
+    },
+    /// The storage below failed while closing.
+    #[error("cannot close cleanly: {cause}")]
+    Storage {
+        /// Why.
+        cause: Arc<str>,
+    },
+}
+
+impl CloseError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DeadlinePassed { .. } => "deadline_passed",
+            Self::Sealed { .. } => "sealed",
+            Self::Storage { .. } => "storage",
+        }
+    }
+
+    /// Closing again does not help; opening again does.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}

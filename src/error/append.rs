@@ -1,0 +1,259 @@
+//! Why a command was refused, or not answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{AccessError, ReadError, Retry};
+use crate::events::{CommandId, ExecutionId, Store};
+
+/// A command was not acknowledged. Nothing was written, except where the outcome is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// A field is not acceptable.
+    #[error("nothing was written: {field} {problem}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A field that must be JSON is not.
+    #[error("nothing was written: {field} is not JSON: {problem}")]
+    InvalidJson {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A payload or text is larger than the limit.
+    #[error("nothing was written: {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// One commit would be larger than the limits.
+    #[error(
+        "nothing was written: a commit of {records} records and {bytes} bytes, the limits are \
+         {records_max} and {bytes_max}"
+    )]
+    CommitTooLarge {
+        /// Records at most in this commit.
+        records: u64,
+        /// The limit in records.
+        records_max: u64,
+        /// Bytes at most in this commit.
+        bytes: u64,
+        /// The limit in bytes.
+        bytes_max: u64,
+    },
+    /// As much as the ledger holds at a time is under way.
+    #[error("nothing was written: busy, {what} at their limit of {limit}")]
+    Busy {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// The component has used up its own allowance.
+    #[error("nothing was written: quota exceeded, try again in {retry_after:?}")]
+    QuotaExceeded {
+        /// When the allowance covers this command.
+        retry_after: Duration,
+    },
+    /// The component may not do this.
+    #[error("nothing was written: {0}")]
+    Access(#[from] AccessError),
+    /// No execution has this id.
+    #[error("nothing was written: no execution {execution}")]
+    UnknownExecution {
+        /// The id.
+        execution: ExecutionId,
+    },
+    /// A state machine does not permit this step.
+    #[error("nothing was written: no transition from {from} to {to}; {hint}")]
+    InvalidTransition {
+        /// Where it stands.
+        from: &'static str,
+        /// Where it should have gone.
+        to: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// The stream moved on since it was read.
+    #[error("nothing was written: expected version {expected}, it is {actual}")]
+    VersionConflict {
+        /// What the command expected.
+        expected: u64,
+        /// What it is.
+        actual: u64,
+    },
+    /// What the decision rested on has changed: decide again.
+    #[error("nothing was written: the {what} changed since the decision; decide again")]
+    PermitStale {
+        /// What changed: configuration, registry, opening.
+        what: &'static str,
+    },
+    /// An authorization for a capability that is not registered and enabled.
+    #[error("nothing was written: capability {capability:?} is not registered and enabled")]
+    CapabilityNotEnabled {
+        /// The capability.
+        capability: String,
+    },
+    /// The command id was used before with another content.
+    #[error("nothing was written: command {command} was sent before with another content")]
+    IdempotencyConflict {
+        /// The command.
+        command: CommandId,
+    },
+    /// A part of the group was written before, another was not.
+    #[error("nothing was written: command {command} of the group was committed before, not all")]
+    PartialIdempotency {
+        /// The first command that was written before.
+        command: CommandId,
+    },
+    /// A command belongs to another store than the rest of its group, or than its handle.
+    #[error("nothing was written: a command of {other} among those of {first}")]
+    CrossStore {
+        /// The store of the first command.
+        first: Store,
+        /// The other store.
+        other: Store,
+    },
+    /// A validator did not accept the document.
+    #[error("nothing was written: document {document:?} was rejected: {problem}")]
+    Rejected {
+        /// The document.
+        document: String,
+        /// In the validator's words.
+        problem: String,
+    },
+    /// A view that decisions rest on is being rebuilt.
+    #[error("nothing was written: recovering, {done} of {total} records")]
+    Recovering {
+        /// Records done.
+        done: u64,
+        /// Records in all.
+        total: u64,
+    },
+    /// A view that decisions rest on is too far behind.
+    #[error("nothing was written: a view is {lag} records behind")]
+    ViewLag {
+        /// How far, in records; 0 where not known.
+        lag: u64,
+    },
+    /// History that the decision rests on could not be read.
+    #[error("nothing was written: {0}")]
+    History(#[from] ReadError),
+    /// The ledger is closing.
+    #[error("nothing was written: the ledger is shutting down")]
+    ShuttingDown,
+    /// The ledger stopped writing; open it again.
+    #[error("nothing was written: the ledger is sealed: {cause}")]
+    Sealed {
+        /// Why.
+        cause: Arc<str>,
+    },
+    /// It may have been written and may not: look up the command after opening again.
+    #[error("outcome unknown: look up command {command} after opening the ledger again")]
+    OutcomeUnknown {
+        /// What to look up.
+        command: CommandId,
+    },
+}
+
+impl AppendError {
+    /// A stable word, also the value of the metric label `reason`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } => "invalid",
+            Self::InvalidJson { .. } => "invalid_json",
+            Self::TooLarge { .. } => "too_large",
+            Self::CommitTooLarge { .. } => "commit_too_large",
+            Self::Busy { .. } => "busy",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::Access(error) => error.code(),
+            Self::UnknownExecution { .. } => "unknown_execution",
+            Self::InvalidTransition { .. } => "invalid_transition",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::PermitStale { .. } => "permit_stale",
+            Self::CapabilityNotEnabled { .. } => "capability_not_enabled",
+            Self::IdempotencyConflict { .. } => "idempotency_conflict",
+            Self::PartialIdempotency { .. } => "partial_idempotency",
+            Self::CrossStore { .. } => "cross_store",
+            Self::Rejected { .. } => "rejected",
+            Self::Recovering { .. } => "recovering",
+            Self::ViewLag { .. } => "view_lag",
+            Self::History(_) => "history_unreadable",
+            Self::ShuttingDown => "shutting_down",
+            Self::Sealed { .. } => "sealed",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+        }
+    }
+
+    /// Whether the same command may be sent again.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Busy { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::Recovering { .. }
+            | Self::ViewLag { .. }
+            | Self::ShuttingDown
+            | Self::Sealed { .. } => Retry::Safe,
+            Self::History(error) => error.retry(),
+            Self::OutcomeUnknown { .. } => Retry::LookUpFirst,
+            _ => Retry::Never,
+        }
+    }
+
+    /// Whether the refusal itself must reach the audit log: no right, a replay with another
+    /// content, a step that no state machine permits, a change of configuration not accepted.
+    #[allow(dead_code, reason = "the store actors ask")]
+    pub(crate) const fn is_audited(&self) -> bool {
+        matches!(
+            self,
+            Self::Access(_)
+                | Self::QuotaExceeded { .. }
+                | Self::UnknownExecution { .. }
+                | Self::InvalidTransition { .. }
+                | Self::VersionConflict { .. }
+                | Self::PermitStale { .. }
+                | Self::CapabilityNotEnabled { .. }
+                | Self::IdempotencyConflict { .. }
+                | Self::PartialIdempotency { .. }
+                | Self::CrossStore { .. }
+                | Self::Rejected { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unknown_outcome_does_not_say_that_nothing_was_written() {
+        let command = CommandId::from_bytes([7; 16]);
+        let unknown = AppendError::OutcomeUnknown { command };
+        assert_eq!(unknown.retry(), Retry::LookUpFirst);
+        let text = unknown.to_string();
+        assert!(text.contains("outcome unknown") && text.contains(&command.to_string()));
+        for (error, retry) in [
+            (AppendError::ShuttingDown, Retry::Safe),
+            (AppendError::Access(AccessError::ForeignGrant), Retry::Never),
+            (AppendError::History(ReadError::Closed), Retry::Never),
+            (AppendError::PermitStale { what: "registry" }, Retry::Never),
+            (AppendError::ViewLag { lag: 1 }, Retry::Safe),
+        ] {
+            assert!(
+                error.to_string().starts_with("nothing was written"),
+                "{error}"
+            );
+            assert_eq!(error.retry(), retry, "{}", error.code());
+        }
+    }
+}
