@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod events;
 pub mod integrity;
+pub mod projections;
