@@ -101,6 +101,12 @@ impl ViewsDatabase {
         options: &ViewsOptions,
         incarnation: u64,
     ) -> Result<Self, Failure> {
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
+            return Err(Failure::Damage(format!(
+                "{} is no directory",
+                path.display()
+            )));
+        }
         create_private(path).map_err(|error| Failure::Medium(error.to_string()))?;
         check_structure(path).map_err(Failure::Damage)?;
         if let Some(preflight) = &options.preflight {
