@@ -9,6 +9,7 @@ mod error;
 pub mod events;
 pub mod integrity;
 pub mod metrics;
+pub mod projections;
 
 pub use actors::{Capability, InDoubt, Registry};
 pub use commands::*;

@@ -17,6 +17,7 @@ mod telemetry;
 
 pub use audit_log::*;
 pub use codec::{CODEC_BINCODE, DecodeError};
+pub(crate) use codec::{decode, encode_into};
 pub use configuration::*;
 pub use execution_log::*;
 pub use ids::*;

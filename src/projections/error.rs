@@ -1,0 +1,152 @@
+//! What can go wrong with views; none of it touches the journal.
+
+use std::path::PathBuf;
+
+/// Views could not be set up at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A projection's name is not 1 to 64 of `a-z`, `0-9` and `_`, or is given twice.
+    #[error("projection name {0:?} is not usable or is given twice")]
+    Name(String),
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A projection cannot take a record into its view.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectionError {
+    /// The view's stored state is not readable or makes no sense: all views are set aside and
+    /// made again.
+    #[error("view is damaged: {0}")]
+    Damaged(String),
+    /// The record contradicts what the projection knows: the view halts before it.
+    #[error("record cannot be projected: {0}")]
+    Refused(String),
+}
+
+/// A view has no answer to give.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The view is being made and nothing serves in its stead.
+    #[error("view is being rebuilt: {done} of {total} records")]
+    Building {
+        /// Records read.
+        done: u64,
+        /// Records to read.
+        total: u64,
+    },
+    /// The view stopped and says why; rebuilding it on demand starts it again.
+    #[error("view is halted: {cause}")]
+    Halted {
+        /// Why.
+        cause: String,
+    },
+    /// The view did not reach the wanted position in time.
+    #[error("view is at {position}, wanted {wanted}")]
+    Behind {
+        /// Where it stands.
+        position: u64,
+        /// Where it should have been.
+        wanted: u64,
+    },
+    /// The view's files are damaged; it is being set aside and rebuilt.
+    #[error("view is damaged and will be rebuilt: {0}")]
+    Damaged(String),
+    /// A configuration document's stored content is not what its digest says. Never replaced by
+    /// a default (FC-STORAGE §8).
+    #[error("configuration document {document:?} version {version} fails its digest")]
+    ContentDamaged {
+        /// The document.
+        document: String,
+        /// Its version.
+        version: u64,
+    },
+    /// The journal could not be read.
+    #[error("journal: {0}")]
+    Source(String),
+    /// The ledger was closed.
+    #[error("views are closed")]
+    Closed,
+}
+
+impl ReadError {
+    /// A stable word for programs and metric labels.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Building { .. } => "view_building",
+            Self::Halted { .. } => "view_halted",
+            Self::Behind { .. } => "view_behind",
+            Self::Damaged(_) => "view_damaged",
+            Self::ContentDamaged { .. } => "content_damaged",
+            Self::Source(_) => "journal_unreadable",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Why the runner cannot go on with the database it has.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The files are not what was written: set aside, make again.
+    Damage(String),
+    /// The medium refuses (full, read-only, I/O error): nothing wrong with what is there; wait.
+    Medium(String),
+    /// The journal cannot be read just now; the views are as good as they were.
+    Source(String),
+}
+
+impl Failure {
+    pub(super) fn cause(&self) -> &str {
+        match self {
+            Self::Damage(cause) | Self::Medium(cause) | Self::Source(cause) => cause,
+        }
+    }
+}
+
+impl From<fjall::Error> for Failure {
+    fn from(error: fjall::Error) -> Self {
+        let text = error.to_string();
+        match io_kind(&error) {
+            Some(
+                std::io::ErrorKind::StorageFull
+                | std::io::ErrorKind::QuotaExceeded
+                | std::io::ErrorKind::ReadOnlyFilesystem
+                | std::io::ErrorKind::PermissionDenied,
+            ) => Self::Medium(text),
+            _ if matches!(error, fjall::Error::Poisoned | fjall::Error::Locked) => {
+                Self::Medium(text)
+            }
+            _ => Self::Damage(text),
+        }
+    }
+}
+
+fn io_kind(error: &fjall::Error) -> Option<std::io::ErrorKind> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        source = error.source();
+    }
+    None
+}
+
+impl From<ProjectionError> for ReadError {
+    fn from(error: ProjectionError) -> Self {
+        match error {
+            ProjectionError::Damaged(cause) => Self::Damaged(cause),
+            ProjectionError::Refused(cause) => Self::Halted { cause },
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Views: derived state, made by reading the journal's events in order, deletable at any time.
+//!
+//! A view and its position are written in one batch, so a view is always the exact state after
+//! some commit. Nothing here is synced and nothing here is believed when it is damaged: it is set
+//! aside under `quarantine/` and made again from the journal, which is the truth.
+//!
+//! Reads are synchronous and short; asynchronous callers use `spawn_blocking`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::events::{Event, Record, Seq};
+
+mod batch;
+mod configuration;
+mod control;
+mod diff;
+mod error;
+mod executions;
+mod executions_view;
+mod indexes;
+mod keys;
+mod query;
+mod rebuild;
+mod registry;
+mod runner;
+mod runtime_metadata;
+mod slot;
+mod subscription;
+mod view;
+mod views;
+mod views_database;
+
+pub use batch::ViewBatch;
+pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
+pub use diff::{DiffLine, diff_lines};
+pub use error::{OpenError, ProjectionError, ReadError};
+pub use executions::{ExecutionEntry, ExecutionStatus, Executions};
+pub use executions_view::ExecutionsView;
+pub use indexes::{CommandPlace, Indexes};
+pub use query::{Filter, IndexesView};
+pub use registry::{Capability, RegistryState};
+pub use runtime_metadata::{
+    Module, Runtime, RuntimeMetadata, RuntimeMetadataView, RuntimeState, SavedPosition,
+};
+pub use subscription::{Subscription, SubscriptionError};
+pub use view::{Progress, View, ViewSnapshot, ViewStatus};
+pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
+
+/// Folds events into a view.
+///
+/// All state lives in the view itself, reached through the batch; a projection keeps none of its
+/// own, so memory does not grow with history, and the same object can serve two generations in
+/// turn. The same records must give the same keys and values however they are cut into batches.
+pub trait Projection: Send + 'static {
+    /// The view's name: 1 to 64 of `a-z`, `0-9` and `_`.
+    fn name(&self) -> &'static str;
+
+    /// Rises whenever the same records would give other keys or values; the view is then rebuilt
+    /// while its old generation still serves.
+    fn version(&self) -> u32;
+
+    /// Takes one record into the view. Called for every record, in order, once.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] halts this view and no other.
+    fn apply(
+        &mut self,
+        record: &Record,
+        event: &Event,
+        batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError>;
+}
+
+/// Committed records, in order: the one thing that views need of the journal.
+pub trait Source: Send + Sync + 'static {
+    /// Sequence number of the last committed record; 0 where there is none.
+    fn head(&self) -> u64;
+
+    /// Committed records from `from` on: at most `max` of them, at least one if there is one.
+    /// Fewer than there are is fine, and the way to bound memory in bytes.
+    ///
+    /// # Errors
+    /// What kept the journal from being read, for a person.
+    fn records(&self, from: Seq, max: usize) -> Result<Vec<Record>, String>;
+
+    /// Waits until the head is beyond `seq`, at most for `timeout`; gives the head.
+    fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64;
+}
+
+/// The views that every ledger has; `source` must be the same that [`Views::open`] is given.
+#[must_use]
+pub fn built_in() -> Vec<Box<dyn Projection>> {
+    vec![
+        Box::new(Configuration),
+        Box::new(RuntimeMetadata),
+        Box::new(Executions),
+        Box::new(Indexes),
+    ]
+}
+
+/// A panic while a lock was held leaves plain values behind it, never half-made ones.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
+    fn head(&self) -> u64 {
+        (**self).head()
+    }
+
+    fn records(&self, from: Seq, max: usize) -> Result<Vec<Record>, String> {
+        (**self).records(from, max)
+    }
+
+    fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
+        (**self).wait_beyond(seq, timeout)
+    }
+}

@@ -1,0 +1,229 @@
+//! Searching by index: the same answer as reading every record and asking of each whether it fits.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::events::{CommandId, ComponentId, EventType, ExecutionId, Seq};
+
+use super::indexes::{
+    BLOCK, CommandPlace, Term, VERSION, block_time_key, capability_term, command_key,
+    component_term, event_type_term, execution_term, place, postings_key, postings_prefix,
+};
+use super::keys::{trailing_u64, unpack};
+use super::{ReadError, Source, View, ViewSnapshot};
+
+/// What records must have in common; whatever is `None` is not asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// The execution they name.
+    pub execution: Option<ExecutionId>,
+    /// Their type.
+    pub event_type: Option<EventType>,
+    /// The capability they belong to; see [`super::Indexes`] for which those are.
+    pub capability: Option<String>,
+    /// Who caused them.
+    pub component: Option<ComponentId>,
+    /// When they were written, in nanoseconds since 1970, both ends included.
+    pub time_ns: Option<RangeInclusive<i64>>,
+    /// Where they are, both ends included.
+    pub seq: Option<RangeInclusive<u64>>,
+}
+
+impl Filter {
+    fn terms(&self) -> Vec<Term> {
+        // The rarest first: its posting list is the one that is walked.
+        let terms = [
+            self.execution.map(execution_term),
+            self.capability.as_deref().map(capability_term),
+            self.event_type
+                .map(|event_type| event_type_term(event_type.0)),
+            self.component.map(|component| component_term(component.0)),
+        ];
+        terms.into_iter().flatten().collect()
+    }
+}
+
+/// Reads the indexes, at the view's position: wait for a newer one with [`View::at_least`].
+#[derive(Clone)]
+pub struct IndexesView {
+    view: View,
+    source: Arc<dyn Source>,
+}
+
+impl IndexesView {
+    /// Reads `view`, the one named [`super::Indexes::NAME`]; `source` is what the views read.
+    #[must_use]
+    pub fn new(view: View, source: Arc<dyn Source>) -> Self {
+        Self { view, source }
+    }
+
+    /// The view itself.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Records that fit the filter, in order, at most `limit`. To go on, ask again with a `seq`
+    /// range that begins after the last one.
+    ///
+    /// # Errors
+    /// As [`View::read`]; [`ReadError::Source`] where a time range needs the journal and it
+    /// cannot be read.
+    pub fn query(&self, filter: &Filter, limit: usize) -> Result<Vec<Seq>, ReadError> {
+        Ok(self.query_at(filter, limit)?.1)
+    }
+
+    /// As [`IndexesView::query`], with the position up to which the answer is complete.
+    ///
+    /// # Errors
+    /// As [`IndexesView::query`].
+    pub fn query_at(&self, filter: &Filter, limit: usize) -> Result<(u64, Vec<Seq>), ReadError> {
+        self.view.read_version(Some(VERSION), |snapshot| {
+            let position = snapshot.position();
+            let range = self.seq_range(snapshot, filter)?;
+            let found = search(snapshot, &filter.terms(), range, limit)?;
+            Ok((position, found.into_iter().filter_map(Seq::new).collect()))
+        })
+    }
+
+    /// Where a command's records are, with the position up to which *nowhere* is certain.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn command(
+        &self,
+        component: ComponentId,
+        command: CommandId,
+    ) -> Result<(u64, Option<CommandPlace>), ReadError> {
+        self.view.read_version(Some(VERSION), |snapshot| {
+            let found = match snapshot.get(&command_key(component.0, command))? {
+                Some(bytes) => Some(unpack(&bytes)?),
+                None => None,
+            };
+            Ok((snapshot.position(), found))
+        })
+    }
+
+    /// The sequence numbers that both ranges of the filter leave; empty where start > end.
+    fn seq_range(
+        &self,
+        snapshot: &ViewSnapshot,
+        filter: &Filter,
+    ) -> Result<RangeInclusive<u64>, ReadError> {
+        let (mut start, mut end) = (1, snapshot.position());
+        if let Some(range) = &filter.seq {
+            start = start.max(*range.start());
+            end = end.min(*range.end());
+        }
+        if let Some(times) = &filter.time_ns {
+            if times.is_empty() {
+                return Ok(1..=0);
+            }
+            start = start.max(self.first_at_or_after(snapshot, *times.start())?);
+            if let Some(beyond) = times.end().checked_add(1) {
+                end = end.min(self.first_at_or_after(snapshot, beyond)? - 1);
+            }
+        }
+        Ok(start..=end)
+    }
+
+    /// The first record whose time is `time_ns` or later; one beyond the position where there is
+    /// none. Times never go back, so this is a binary search: over the blocks' first records in
+    /// the view, then within one block in the journal.
+    fn first_at_or_after(&self, snapshot: &ViewSnapshot, time_ns: i64) -> Result<u64, ReadError> {
+        let position = snapshot.position();
+        let (mut earlier, mut later) = (0, position.div_ceil(BLOCK));
+        while earlier < later {
+            let middle = earlier + (later - earlier) / 2;
+            let first_ns = snapshot
+                .get(&block_time_key(middle))?
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(i64::from_be_bytes)
+                .ok_or_else(|| ReadError::Damaged(format!("block {middle} has no time")))?;
+            if first_ns < time_ns {
+                earlier = middle + 1;
+            } else {
+                later = middle;
+            }
+        }
+        let Some(block) = earlier.checked_sub(1) else {
+            return Ok(1);
+        };
+        let end = position.min((block + 1) * BLOCK);
+        let mut next = block * BLOCK + 1;
+        while next <= end {
+            let records = self.block_records(next, end)?;
+            for record in records {
+                if record.header.time_ns >= time_ns {
+                    return Ok(record.header.seq.get());
+                }
+                next = record.header.seq.get() + 1;
+            }
+        }
+        Ok(end + 1)
+    }
+
+    fn block_records(&self, from: u64, to: u64) -> Result<Vec<crate::events::Record>, ReadError> {
+        let missing = || ReadError::Source(format!("record {from} is missing"));
+        let max = usize::try_from(to - from + 1).unwrap_or(usize::MAX);
+        let records = self
+            .source
+            .records(Seq::new(from).ok_or_else(missing)?, max)
+            .map_err(ReadError::Source)?;
+        let starts_there = records
+            .first()
+            .is_some_and(|record| record.header.seq.get() == from);
+        if starts_there {
+            Ok(records)
+        } else {
+            Err(missing())
+        }
+    }
+}
+
+/// Sequence numbers in the range that every term's posting lists hold.
+fn search(
+    snapshot: &ViewSnapshot,
+    terms: &[Term],
+    range: RangeInclusive<u64>,
+    limit: usize,
+) -> Result<Vec<u64>, ReadError> {
+    let Some((driver, others)) = terms.split_first() else {
+        return Ok(range.take(limit).collect());
+    };
+    let mut found = Vec::new();
+    if range.is_empty() {
+        return Ok(found);
+    }
+    let (first_block, _) = place(*range.start());
+    let (last_block, _) = place(*range.end());
+    let from = postings_key(driver, first_block);
+    for pair in snapshot.scan(&postings_prefix(driver), &from) {
+        let (key, mut offsets) = pair?;
+        let block = trailing_u64(&key)?;
+        if block > last_block || found.len() >= limit {
+            break;
+        }
+        check_ascending(&offsets)?;
+        for other in others {
+            let also = snapshot
+                .get(&postings_key(other, block))?
+                .unwrap_or_default();
+            check_ascending(&also)?;
+            offsets.retain(|offset| also.binary_search(offset).is_ok());
+        }
+        let seqs = offsets
+            .iter()
+            .map(|offset| block * BLOCK + 1 + u64::from(*offset))
+            .filter(|seq| range.contains(seq));
+        found.extend(seqs.take(limit - found.len()));
+    }
+    Ok(found)
+}
+
+fn check_ascending(offsets: &[u8]) -> Result<(), ReadError> {
+    if offsets.is_sorted_by(|a, b| a < b) {
+        return Ok(());
+    }
+    Err(ReadError::Damaged("a posting list is out of order".into()))
+}

@@ -1,0 +1,182 @@
+//! The capability registry's history: each change numbered by its registry version, so that any
+//! earlier state is a fold over the changes up to it (FC-STORAGE §9).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::{Event, Record};
+
+use super::keys::{key, name_key, pack, trailing_u64, unpack};
+use super::{AsOf, ProjectionError, ReadError, ViewBatch, ViewSnapshot};
+
+/// name key → the capability as it is now.
+const CAPABILITY: u8 = b'c';
+/// registry version → what changed.
+const CHANGE: u8 = b'h';
+/// → registry version.
+const TOTAL: u8 = b'g';
+
+/// A registered capability.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capability {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it does.
+    pub description: String,
+    /// Its parameters, JSON, byte for byte; may be empty.
+    #[serde(with = "serde_bytes")]
+    pub parameters: Vec<u8>,
+    /// Whether it may be used.
+    pub enabled: bool,
+    /// The registry version of its last change.
+    pub registry_version: u64,
+    /// The record of its last change.
+    pub seq: u64,
+    /// When it last changed, in nanoseconds since 1970.
+    pub time_ns: i64,
+}
+
+/// The whole registry at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegistryState {
+    /// Number of registry changes so far.
+    pub registry_version: u64,
+    /// By name.
+    pub capabilities: BTreeMap<String, Capability>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Change {
+    seq: u64,
+    time_ns: i64,
+    name: String,
+    /// `None`: no longer registered.
+    after: Option<Capability>,
+}
+
+/// Takes a registry event into the view; other events are left alone.
+pub(super) fn apply(
+    record: &Record,
+    event: &Event,
+    batch: &mut ViewBatch,
+) -> Result<(), ProjectionError> {
+    let (name, registry_version) = match event {
+        Event::CapabilityRegistered(e) => (&e.capability, e.registry_version),
+        Event::CapabilityChanged(e) => (&e.capability, e.registry_version),
+        Event::CapabilityEnabled(e) => (&e.capability, e.registry_version),
+        Event::CapabilityDisabled(e) => (&e.capability, e.registry_version),
+        Event::CapabilityUnregistered(e) => (&e.capability, e.registry_version),
+        _ => return Ok(()),
+    };
+    let capability_key = key(CAPABILITY, &[&name_key(name)]);
+    let before: Option<Capability> = match batch.get(&capability_key)? {
+        Some(bytes) => Some(unpack(&bytes)?),
+        None => None,
+    };
+    let mut after = after(event, before);
+    if let Some(capability) = &mut after {
+        capability.registry_version = registry_version;
+        capability.seq = record.header.seq.get();
+        capability.time_ns = record.header.time_ns;
+        batch.put(&capability_key, pack(capability));
+    } else {
+        batch.delete(&capability_key);
+    }
+    let change = Change {
+        seq: record.header.seq.get(),
+        time_ns: record.header.time_ns,
+        name: name.clone(),
+        after,
+    };
+    let number = registry_version.to_be_bytes();
+    batch.put(&key(CHANGE, &[&number]), pack(&change));
+    batch.put(&[TOTAL], number.to_vec());
+    Ok(())
+}
+
+/// The capability after the event; its version, record and time are filled in by the caller.
+fn after(event: &Event, before: Option<Capability>) -> Option<Capability> {
+    let enabled = before.as_ref().is_some_and(|before| before.enabled);
+    match event {
+        Event::CapabilityRegistered(e) => Some(Capability {
+            name: e.capability.clone(),
+            version: e.version.clone(),
+            description: e.description.clone(),
+            parameters: e.parameters.clone(),
+            enabled: false,
+            registry_version: 0,
+            seq: 0,
+            time_ns: 0,
+        }),
+        Event::CapabilityChanged(e) => Some(Capability {
+            name: e.capability.clone(),
+            version: e.version.clone(),
+            description: e.description.clone(),
+            parameters: e.parameters.clone(),
+            enabled,
+            registry_version: 0,
+            seq: 0,
+            time_ns: 0,
+        }),
+        Event::CapabilityEnabled(_) => before.map(|before| Capability {
+            enabled: true,
+            ..before
+        }),
+        Event::CapabilityDisabled(_) => before.map(|before| Capability {
+            enabled: false,
+            ..before
+        }),
+        _ => None,
+    }
+}
+
+pub(super) fn version(snapshot: &ViewSnapshot) -> Result<u64, ReadError> {
+    match snapshot.get(&[TOTAL])? {
+        Some(bytes) => Ok(trailing_u64(&bytes)?),
+        None => Ok(0),
+    }
+}
+
+pub(super) fn capability(
+    snapshot: &ViewSnapshot,
+    name: &str,
+) -> Result<Option<Capability>, ReadError> {
+    match snapshot.get(&key(CAPABILITY, &[&name_key(name)]))? {
+        Some(bytes) => Ok(Some(unpack(&bytes)?)),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn current(snapshot: &ViewSnapshot) -> Result<RegistryState, ReadError> {
+    let mut state = RegistryState {
+        registry_version: version(snapshot)?,
+        ..RegistryState::default()
+    };
+    for pair in snapshot.scan(&[CAPABILITY], &[CAPABILITY]) {
+        let capability: Capability = unpack(&pair?.1)?;
+        state
+            .capabilities
+            .insert(capability.name.clone(), capability);
+    }
+    Ok(state)
+}
+
+pub(super) fn as_of(snapshot: &ViewSnapshot, at: AsOf) -> Result<RegistryState, ReadError> {
+    let mut state = RegistryState::default();
+    for pair in snapshot.scan(&[CHANGE], &[CHANGE]) {
+        let (number, bytes) = pair?;
+        let change: Change = unpack(&bytes)?;
+        if !at.covers(change.seq, change.time_ns) {
+            break;
+        }
+        state.registry_version = trailing_u64(&number)?;
+        match change.after {
+            Some(capability) => state.capabilities.insert(change.name, capability),
+            None => state.capabilities.remove(&change.name),
+        };
+    }
+    Ok(state)
+}

@@ -1,0 +1,204 @@
+//! The one thread that writes views: takes committed records, folds them into every view, writes
+//! views and positions in one batch, and heals what breaks.
+//!
+//! Invariants: a view's position is always the end of a commit; a generation serves only once it
+//! has read all that was committed when its making began; nothing is reopened or moved while a
+//! reader still holds it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::events::{Record, Seq};
+
+use super::Source;
+use super::control::Control;
+use super::error::Failure;
+use super::rebuild::Health;
+use super::slot::{Chunk, Slot, Which, panic_text};
+use super::views::{Notice, ViewsOptions};
+use super::views_database::{Position, ViewsDatabase};
+
+/// Records asked for at a time: bounds memory and how late a reader sees the first of them.
+const CHUNK_RECORDS: usize = 1_024;
+/// Chunks given to generations in the making for each one given to those that serve.
+const BUILD_CHUNKS: usize = 4;
+/// How long an idle runner waits before it looks for orders again.
+const IDLE: Duration = Duration::from_millis(20);
+
+pub(super) struct Runner {
+    pub(super) path: PathBuf,
+    pub(super) quarantine: PathBuf,
+    pub(super) options: ViewsOptions,
+    pub(super) source: Arc<dyn Source>,
+    pub(super) control: Arc<Control>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) database: Option<ViewsDatabase>,
+    pub(super) incarnation: u64,
+    pub(super) health: Health,
+}
+
+impl Runner {
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        loop {
+            let orders = self.control.take();
+            if orders.stop {
+                break;
+            }
+            if let Some((incarnation, cause)) = orders.complaint
+                && incarnation == self.incarnation
+            {
+                self.heal(Failure::Damage(cause));
+            }
+            let outcome = self.guarded(|runner| {
+                runner.rebuild_on_demand(&orders.rebuild)?;
+                runner.step()
+            });
+            match outcome {
+                Ok(Step::Moved) => {}
+                Ok(Step::Idle { head }) => {
+                    self.source.wait_beyond(head, IDLE);
+                }
+                Err(failure) => self.heal(failure),
+            }
+        }
+        self.shut();
+    }
+
+    /// The engine asserts where files are not what it wrote: a panic is damage too.
+    pub(super) fn guarded<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
+            let text = panic_text(panic.as_ref());
+            Err(Failure::Damage(format!("the engine panicked: {text}")))
+        })
+    }
+
+    fn step(&mut self) -> Result<Step, Failure> {
+        let head = self.source.head();
+        if self.database.is_none() && !self.open()? {
+            self.control.pause(IDLE);
+            return Ok(Step::Moved);
+        }
+        let mut moved = self.advance(Which::Serving, head)?;
+        for _ in 0..BUILD_CHUNKS {
+            if !self.advance(Which::Building, head)? {
+                break;
+            }
+            moved = true;
+        }
+        moved |= self.settle()?;
+        if self.health.trouble_over() {
+            self.slots.iter().for_each(Slot::publish);
+        }
+        Ok(if moved {
+            Step::Moved
+        } else {
+            Step::Idle { head }
+        })
+    }
+
+    /// One chunk for every view of this kind that is behind the head. False where none is.
+    fn advance(&mut self, which: Which, head: u64) -> Result<bool, Failure> {
+        let behind = |slot: &Slot| {
+            let at = slot.taking(which)?.position.seq;
+            (at < head).then_some(at)
+        };
+        let Some(after) = self.slots.iter().filter_map(behind).min() else {
+            return Ok(false);
+        };
+        let chunk = self.chunk(after)?;
+        let (Some(database), Some((last, _))) = (&self.database, chunk.last()) else {
+            let cause = format!("no record after {after}, but the head is {head}");
+            return Err(Failure::Source(cause));
+        };
+        let position = Position::of(last);
+        let mut batch = database.batch();
+        let mut moved = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let wants = slot
+                .taking(which)
+                .is_some_and(|stored| stored.position.seq < position.seq);
+            if wants && let Some(changes) = slot.apply(which, &chunk)? {
+                changes.write_into(&position, &mut batch);
+                moved.push(index);
+            }
+        }
+        batch.commit()?;
+        for index in moved {
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.moved(which, position);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whole commits after `after`, at least one.
+    fn chunk(&self, after: u64) -> Result<Chunk, Failure> {
+        let mut records: Vec<Record> = Vec::new();
+        loop {
+            let next = after + records.len() as u64 + 1;
+            let Some(from) = Seq::new(next) else {
+                return Ok(Vec::new());
+            };
+            let more = self
+                .source
+                .records(from, CHUNK_RECORDS)
+                .map_err(Failure::Source)?;
+            let in_order = more
+                .iter()
+                .zip(next..)
+                .all(|(record, seq)| record.header.seq.get() == seq);
+            if !in_order {
+                return Err(Failure::Source(format!("records after {after} have a gap")));
+            }
+            let exhausted = more.is_empty();
+            records.extend(more);
+            let end = records.iter().rposition(ends_commit);
+            if let Some(end) = end {
+                records.truncate(end + 1);
+            }
+            if end.is_some() || exhausted {
+                let decoded = records.into_iter().map(|record| {
+                    let event = record.event();
+                    (record, event)
+                });
+                return Ok(decoded.collect());
+            }
+        }
+    }
+
+    fn settle(&mut self) -> Result<bool, Failure> {
+        let Some(database) = &self.database else {
+            return Ok(false);
+        };
+        let mut settled = false;
+        for slot in &mut self.slots {
+            if slot.settle(database)? {
+                settled = true;
+                let position = slot.serving.as_ref().map_or(0, |s| s.position.seq);
+                self.options.notify(&Notice::Rebuilt {
+                    view: slot.name(),
+                    position,
+                });
+            }
+        }
+        if settled {
+            self.health.recovered();
+        }
+        Ok(settled)
+    }
+}
+
+enum Step {
+    Moved,
+    Idle { head: u64 },
+}
+
+fn ends_commit(record: &Record) -> bool {
+    record.header.commit_index.saturating_add(1) >= record.header.commit_len
+}

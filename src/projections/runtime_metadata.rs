@@ -1,0 +1,259 @@
+//! Runtime metadata: who the runtime is, its modules, the capability registry, its state machine,
+//! saved positions (FC-STORAGE §9).
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::{Event, Record, RuntimeId, State};
+
+use super::keys::{key, name_key, pack, unpack};
+use super::registry::{self, Capability, RegistryState};
+use super::{AsOf, Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
+
+const VERSION: u32 = 1;
+const RUNTIME: u8 = b'r';
+/// name key → module.
+const MODULE: u8 = b'm';
+const STATE: u8 = b's';
+/// name key → saved position.
+const SAVED: u8 = b'p';
+/// `TransitionsRecorded.machine`: the runtime's own.
+const RUNTIME_MACHINE: u8 = 0;
+
+/// Who the runtime said it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Its id.
+    pub runtime: RuntimeId,
+    /// Its version.
+    pub version: String,
+    /// The record that says so.
+    pub seq: u64,
+    /// When, in nanoseconds since 1970.
+    pub time_ns: i64,
+}
+
+/// A module of the runtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The record that says so.
+    pub seq: u64,
+    /// When, in nanoseconds since 1970.
+    pub time_ns: i64,
+}
+
+/// Where the runtime's own state machine stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuntimeState {
+    /// The state.
+    pub state: State,
+    /// The record of the last transition.
+    pub seq: u64,
+    /// When, in nanoseconds since 1970.
+    pub time_ns: i64,
+}
+
+/// A subscriber's durable position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPosition {
+    /// Its name.
+    pub name: String,
+    /// The last sequence number handled (0: none).
+    pub position: u64,
+    /// The record that saved it.
+    pub seq: u64,
+    /// When, in nanoseconds since 1970.
+    pub time_ns: i64,
+}
+
+/// The projection.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RuntimeMetadata;
+
+impl RuntimeMetadata {
+    /// The view's name.
+    pub const NAME: &'static str = "runtime_metadata";
+}
+
+impl Projection for RuntimeMetadata {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    fn apply(
+        &mut self,
+        record: &Record,
+        event: &Event,
+        batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        let (seq, time_ns) = (record.header.seq.get(), record.header.time_ns);
+        match event {
+            Event::RuntimeIdentified(e) => {
+                let runtime = Runtime {
+                    runtime: e.runtime,
+                    version: e.version.clone(),
+                    seq,
+                    time_ns,
+                };
+                batch.put(&[RUNTIME], pack(&runtime));
+            }
+            Event::ModuleVersionSet(e) => {
+                let module = Module {
+                    name: e.module.clone(),
+                    version: e.version.clone(),
+                    seq,
+                    time_ns,
+                };
+                batch.put(&key(MODULE, &[&name_key(&e.module)]), pack(&module));
+            }
+            Event::ModuleRemoved(e) => batch.delete(&key(MODULE, &[&name_key(&e.module)])),
+            Event::TransitionsRecorded(e) if e.machine == RUNTIME_MACHINE => {
+                if let Some(state) = e.path.last() {
+                    batch.put(&[STATE], pack(&(*state, seq, time_ns)));
+                }
+            }
+            Event::PositionSaved(e) => {
+                let saved = SavedPosition {
+                    name: e.name.clone(),
+                    position: e.seq,
+                    seq,
+                    time_ns,
+                };
+                batch.put(&key(SAVED, &[&name_key(&e.name)]), pack(&saved));
+            }
+            _ => registry::apply(record, event, batch)?,
+        }
+        Ok(())
+    }
+}
+
+/// Reads the runtime metadata view, at the view's position: wait for a newer one with
+/// [`View::at_least`].
+#[derive(Debug, Clone)]
+pub struct RuntimeMetadataView(View);
+
+impl RuntimeMetadataView {
+    /// Reads `view`, the one named [`RuntimeMetadata::NAME`].
+    #[must_use]
+    pub const fn new(view: View) -> Self {
+        Self(view)
+    }
+
+    /// The view itself.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.0
+    }
+
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        self.0.read_version(Some(VERSION), read)
+    }
+
+    fn value<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
+        self.read(|snapshot| match snapshot.get(key)? {
+            Some(bytes) => Ok(Some(unpack(&bytes)?)),
+            None => Ok(None),
+        })
+    }
+
+    fn values<T: serde::de::DeserializeOwned>(&self, tag: u8) -> Result<Vec<T>, ReadError> {
+        self.read(|snapshot| {
+            let pairs = snapshot.scan(&[tag], &[tag]);
+            pairs.map(|pair| Ok(unpack(&pair?.1)?)).collect()
+        })
+    }
+
+    /// Who the runtime is; `None` where it has not said.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn runtime(&self) -> Result<Option<Runtime>, ReadError> {
+        self.value(&[RUNTIME])
+    }
+
+    /// All modules, sorted by name.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn modules(&self) -> Result<Vec<Module>, ReadError> {
+        let mut modules: Vec<Module> = self.values(MODULE)?;
+        modules.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(modules)
+    }
+
+    /// The capability registry.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn registry(&self) -> Result<RegistryState, ReadError> {
+        self.read(registry::current)
+    }
+
+    /// One capability; `None` where it is not registered.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn capability(&self, name: &str) -> Result<Option<Capability>, ReadError> {
+        self.read(|snapshot| registry::capability(snapshot, name))
+    }
+
+    /// The capability registry as it was at a moment.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn registry_as_of(&self, at: AsOf) -> Result<RegistryState, ReadError> {
+        self.read(|snapshot| registry::as_of(snapshot, at))
+    }
+
+    /// Number of registry changes.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn registry_version(&self) -> Result<u64, ReadError> {
+        self.read(registry::version)
+    }
+
+    /// Where the runtime's state machine stands; `None` before its first transition.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn state(&self) -> Result<Option<RuntimeState>, ReadError> {
+        let stored: Option<(u8, u64, i64)> = self.value(&[STATE])?;
+        Ok(stored.and_then(|(state, seq, time_ns)| {
+            let state = State::from_code(state)?;
+            Some(RuntimeState {
+                state,
+                seq,
+                time_ns,
+            })
+        }))
+    }
+
+    /// A subscriber's saved position; `None` where none was saved.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn saved_position(&self, name: &str) -> Result<Option<SavedPosition>, ReadError> {
+        self.value(&key(SAVED, &[&name_key(name)]))
+    }
+
+    /// All saved positions, sorted by name.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn saved_positions(&self) -> Result<Vec<SavedPosition>, ReadError> {
+        let mut saved: Vec<SavedPosition> = self.values(SAVED)?;
+        saved.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(saved)
+    }
+}

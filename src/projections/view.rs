@@ -1,0 +1,308 @@
+//! Reading a view: short synchronous reads, each under one consistent snapshot.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use fjall::Readable;
+use tokio::sync::watch;
+
+use crate::events::Hash;
+use crate::integrity::FieldDigest;
+
+use super::control::Control;
+use super::views_database::{Generation, Position, state_key};
+use super::{ReadError, lock};
+
+/// How far a rebuild is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Records read.
+    pub done: u64,
+    /// Records to read: the head when the rebuild began.
+    pub total: u64,
+}
+
+/// What a view is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// Version of the generation that serves; `None` where none does.
+    pub serving_version: Option<u32>,
+    /// Number of the generation that serves.
+    pub serving_generation: Option<u64>,
+    /// How far the serving generation has read.
+    pub position: u64,
+    /// Set while another generation is being made.
+    pub building: Option<Progress>,
+    /// Set where it stopped: why.
+    pub halted: Option<String>,
+}
+
+#[derive(Default)]
+pub(super) struct ViewState {
+    pub(super) serving: Option<Arc<Generation>>,
+    pub(super) position: u64,
+    pub(super) building: Option<Progress>,
+    pub(super) halted: Option<String>,
+    pub(super) closed: bool,
+}
+
+/// What the runner and the readers of one view share; the runner alone writes it.
+pub(super) struct Shared {
+    pub(super) name: &'static str,
+    state: Mutex<ViewState>,
+    changed: Condvar,
+    position: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            position: watch::Sender::new(0),
+        }
+    }
+
+    /// Changes the state and wakes whoever waits for it.
+    pub(super) fn update(&self, change: impl FnOnce(&mut ViewState)) {
+        let mut state = lock(&self.state);
+        change(&mut state);
+        let position = state.position;
+        drop(state);
+        self.changed.notify_all();
+        self.position.send_if_modified(|seen| {
+            let moved = *seen != position;
+            *seen = position;
+            moved
+        });
+    }
+}
+
+fn unavailable(state: &ViewState) -> ReadError {
+    if state.closed {
+        return ReadError::Closed;
+    }
+    if let Some(cause) = &state.halted {
+        return ReadError::Halted {
+            cause: cause.clone(),
+        };
+    }
+    let Progress { done, total } = state.building.unwrap_or_default();
+    ReadError::Building { done, total }
+}
+
+/// A view, for readers. Survives rebuilds, damage and the replacement of its generation.
+#[derive(Clone)]
+pub struct View {
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("View").field(&self.status()).finish()
+    }
+}
+
+impl View {
+    pub(super) fn new(shared: Arc<Shared>, control: Arc<Control>) -> Self {
+        Self { shared, control }
+    }
+
+    /// The projection's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.shared.name
+    }
+
+    /// How far the serving generation has read; 0 while none serves.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        lock(&self.shared.state).position
+    }
+
+    /// Follows [`View::position`]. It falls back to 0 where a damaged view is made again.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.shared.position.subscribe()
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn status(&self) -> ViewStatus {
+        let state = lock(&self.shared.state);
+        let serving = state.serving.as_ref();
+        ViewStatus {
+            name: self.shared.name,
+            serving_version: serving.map(|generation| generation.version),
+            serving_generation: serving.map(|generation| generation.number),
+            position: state.position,
+            building: state.building,
+            halted: state.halted.clone(),
+        }
+    }
+
+    /// Waits until the view has read up to `seq`, at most for `timeout`; gives its position.
+    /// Blocks the thread.
+    ///
+    /// # Errors
+    /// [`ReadError::Behind`] after `timeout`; [`ReadError::Halted`] and [`ReadError::Closed`] at
+    /// once.
+    pub fn at_least(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+        let waiting = |state: &mut ViewState| {
+            !(state.closed || state.halted.is_some())
+                && (state.position < seq || state.serving.is_none())
+        };
+        let state = lock(&self.shared.state);
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, timeout, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.serving.is_some() && state.position >= seq {
+            return Ok(state.position);
+        }
+        if state.closed || state.halted.is_some() {
+            return Err(unavailable(&state));
+        }
+        Err(ReadError::Behind {
+            position: state.position,
+            wanted: seq,
+        })
+    }
+
+    /// Reads under one consistent snapshot. Keep it short: a view that is to be set aside waits
+    /// for its readers.
+    ///
+    /// # Errors
+    /// [`ReadError`] where nothing serves, and whatever `read` returns. Damage that `read` meets
+    /// sets the views aside and rebuilds them.
+    pub fn read<R>(
+        &self,
+        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        self.read_version(None, read)
+    }
+
+    /// As [`View::read`], for readers that know only one version's keys and values: a generation
+    /// of another version still serves those who can read it, and is *building* to the others.
+    pub(super) fn read_version<R>(
+        &self,
+        version: Option<u32>,
+        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        let generation = {
+            let state = lock(&self.shared.state);
+            match &state.serving {
+                Some(serving) if version.is_none_or(|wanted| wanted == serving.version) => {
+                    Arc::clone(serving)
+                }
+                _ => return Err(unavailable(&state)),
+            }
+        };
+        let incarnation = generation.incarnation;
+        let outcome = ViewSnapshot::new(generation).and_then(|snapshot| read(&snapshot));
+        if let Err(ReadError::Damaged(cause)) = &outcome {
+            let cause = format!("view {}: {cause}", self.shared.name);
+            self.control.complain(incarnation, cause);
+        }
+        outcome
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.read(|snapshot| snapshot.get(key))
+    }
+
+    /// Keys that start with `prefix` and their values, in key order, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        self.read(|snapshot| snapshot.scan(prefix, prefix).take(limit).collect())
+    }
+
+    /// The state digest: a position, and a hash over every key and value of the view there. Two
+    /// generations of one version agree on it at every position. Reads the whole view.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn digest(&self) -> Result<(u64, Hash), ReadError> {
+        self.read(|snapshot| {
+            let mut digest = FieldDigest::new("femtoclaw-ledger view state");
+            for pair in snapshot.scan(&[], &[]) {
+                let (key, value) = pair?;
+                digest.add(&key);
+                digest.add(&value);
+            }
+            Ok((snapshot.position(), digest.finish()))
+        })
+    }
+}
+
+fn damaged(error: fjall::Error) -> ReadError {
+    ReadError::Damaged(error.to_string())
+}
+
+/// A view as it was at one position.
+pub struct ViewSnapshot {
+    snapshot: fjall::Snapshot,
+    generation: Arc<Generation>,
+    position: u64,
+}
+
+impl ViewSnapshot {
+    fn new(generation: Arc<Generation>) -> Result<Self, ReadError> {
+        let snapshot = generation.database.snapshot();
+        let position = Position::read(&snapshot, &generation.keyspace).map_err(damaged)?;
+        Ok(Self {
+            snapshot,
+            generation,
+            position: position.seq,
+        })
+    }
+
+    /// The last record that this state includes; 0 where there is none.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`]
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let found = self
+            .snapshot
+            .get(&self.generation.keyspace, state_key(key))
+            .map_err(damaged)?;
+        Ok(found.map(|value| value.to_vec()))
+    }
+
+    /// Keys that start with `prefix`, from `from` on, with their values, in key order.
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), ReadError>> + use<> {
+        let prefix = state_key(prefix);
+        self.snapshot
+            .range(&self.generation.keyspace, state_key(from)..)
+            .map(|guard| guard.into_inner().map_err(damaged))
+            .take_while(move |pair| match pair {
+                Ok((key, _)) => key.starts_with(&prefix),
+                Err(_) => true,
+            })
+            .map(|pair| {
+                let (key, value) = pair?;
+                Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
+            })
+    }
+}

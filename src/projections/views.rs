@@ -1,0 +1,175 @@
+//! The handle on all views of a ledger: open, read, rebuild, close.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::control::Control;
+use super::rebuild::Health;
+use super::runner::Runner;
+use super::slot::Slot;
+use super::view::{Shared, View};
+use super::{OpenError, Projection, Source};
+
+/// Looks at a closed database and says what is wrong with it.
+pub type Preflight = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
+/// Is told what happened to the views.
+pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
+
+/// How views are kept.
+#[derive(Clone)]
+pub struct ViewsOptions {
+    /// Cache for blocks of all views, in bytes.
+    pub cache_bytes: u64,
+    /// A view's changes held in memory before they become a table, in bytes.
+    pub memtable_bytes: u64,
+    /// Checks what the engine leaves unchecked, before it opens: what it refuses is set aside.
+    pub preflight: Option<Preflight>,
+    /// Called from the runner's thread; must return soon.
+    pub listener: Option<Listener>,
+}
+
+impl Default for ViewsOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 32 << 20,
+            memtable_bytes: 16 << 20,
+            preflight: None,
+            listener: None,
+        }
+    }
+}
+
+impl ViewsOptions {
+    pub(super) fn notify(&self, notice: &Notice) {
+        if let Some(listener) = &self.listener {
+            listener(notice);
+        }
+    }
+}
+
+/// Something happened to the views that an operator wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Damaged views were moved away; they are being made again.
+    SetAside {
+        /// What was wrong.
+        cause: String,
+        /// Where they are kept.
+        to: PathBuf,
+    },
+    /// A new generation of a view serves.
+    Rebuilt {
+        /// The view.
+        view: &'static str,
+        /// How far it had read by then.
+        position: u64,
+    },
+    /// Views cannot be brought up to date for now.
+    Halted {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// All views of one ledger and the thread that keeps them. Dropping it stops the thread without
+/// waiting for it; [`Views::close`] waits.
+pub struct Views {
+    control: Arc<Control>,
+    views: Vec<View>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Views {
+    /// Opens `directory/views`, creating it where it is missing. Views that will not open are
+    /// moved to `directory/quarantine/views-<n>` and made again; until then reads say
+    /// [`super::ReadError::Building`].
+    ///
+    /// # Errors
+    /// [`OpenError`] where projection names are unusable or no thread can be had.
+    pub fn open(
+        directory: &Path,
+        options: ViewsOptions,
+        projections: Vec<Box<dyn Projection>>,
+        source: Arc<dyn Source>,
+    ) -> Result<Self, OpenError> {
+        let control = Arc::new(Control::default());
+        let mut views: Vec<View> = Vec::new();
+        let mut slots = Vec::new();
+        for projection in projections {
+            let name = projection.name();
+            if !is_usable(name) || views.iter().any(|view| view.name() == name) {
+                return Err(OpenError::Name(name.to_owned()));
+            }
+            let shared = Arc::new(Shared::new(name));
+            views.push(View::new(Arc::clone(&shared), Arc::clone(&control)));
+            slots.push(Slot::new(projection, shared));
+        }
+        let path = directory.join("views");
+        let mut runner = Runner {
+            path: path.clone(),
+            quarantine: directory.join("quarantine"),
+            options,
+            source,
+            control: Arc::clone(&control),
+            slots,
+            database: None,
+            incarnation: 0,
+            health: Health::default(),
+        };
+        runner.open_first();
+        let thread = std::thread::Builder::new()
+            .name("ledger-views".into())
+            .spawn(move || runner.run())
+            .map_err(|source| OpenError::Io { path, source })?;
+        Ok(Self {
+            control,
+            views,
+            thread: Some(thread),
+        })
+    }
+
+    /// The view of this name.
+    #[must_use]
+    pub fn view(&self, name: &str) -> Option<View> {
+        self.views.iter().find(|view| view.name() == name).cloned()
+    }
+
+    /// All views.
+    pub fn all(&self) -> impl Iterator<Item = &View> {
+        self.views.iter()
+    }
+
+    /// Makes a view again beside the one that serves, then lets the new one serve. Also starts a
+    /// halted one again. Returns at once; false where there is no view of this name.
+    pub fn rebuild(&self, name: &str) -> bool {
+        let known = self.views.iter().any(|view| view.name() == name);
+        if known {
+            self.control.rebuild(name);
+        }
+        known
+    }
+
+    /// Syncs and closes the views; waits for the thread, so it blocks.
+    pub fn close(mut self) {
+        self.control.stop();
+        if let Some(thread) = self.thread.take() {
+            // The runner catches what its work throws: there is nothing in a panic to act on.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Views {
+    fn drop(&mut self) {
+        self.control.stop();
+    }
+}
+
+fn is_usable(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}

@@ -1,0 +1,305 @@
+//! The database under `views/`: one keyspace per generation of a view, and `meta`, which says
+//! which generation serves. Never synced but for the switch of a generation and the close: losing
+//! it costs a rebuild.
+//!
+//! The position lies in the view's own keyspace, so that one LSM tree holds both or neither.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
+};
+
+use crate::events::{Hash, Record};
+
+use super::error::Failure;
+use super::views::ViewsOptions;
+
+/// First byte of the key under which the position lies.
+const POSITION: [u8; 1] = [0];
+/// First byte of every key of a view's state.
+const STATE: u8 = 1;
+const META: &str = "meta";
+
+/// The stored key of a view's key.
+pub(super) fn state_key(key: &[u8]) -> Vec<u8> {
+    let mut stored = Vec::with_capacity(1 + key.len());
+    stored.push(STATE);
+    stored.extend_from_slice(key);
+    stored
+}
+
+/// How far a view has read, and the hash of the record there: another history under the same
+/// numbers (a restore, a fork) is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Position {
+    pub(super) seq: u64,
+    pub(super) hash: Hash,
+}
+
+impl Position {
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            seq: record.header.seq.get(),
+            hash: record.hash,
+        }
+    }
+
+    pub(super) fn write_into(&self, keyspace: &Keyspace, batch: &mut WriteBatch) {
+        let mut value = self.seq.to_be_bytes().to_vec();
+        value.extend_from_slice(&self.hash);
+        batch.insert(keyspace, POSITION, value);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (seq, hash) = bytes.split_first_chunk::<8>()?;
+        Some(Self {
+            seq: u64::from_be_bytes(*seq),
+            hash: hash.try_into().ok()?,
+        })
+    }
+
+    /// The position that a view has under this snapshot.
+    pub(super) fn read(
+        snapshot: &fjall::Snapshot,
+        keyspace: &Keyspace,
+    ) -> Result<Self, fjall::Error> {
+        use fjall::Readable;
+        let bytes = snapshot.get(keyspace, POSITION)?;
+        // A generation is created with its position: without one it was never whole.
+        bytes
+            .and_then(|bytes| Self::decode(&bytes))
+            .ok_or(fjall::Error::Unrecoverable)
+    }
+}
+
+/// One stored form of a view. Whoever reads holds it, and it keeps the database open.
+pub(super) struct Generation {
+    pub(super) database: Database,
+    pub(super) keyspace: Keyspace,
+    pub(super) version: u32,
+    pub(super) number: u64,
+    /// Which opening of the database it belongs to: complaints about an earlier one are void.
+    pub(super) incarnation: u64,
+}
+
+/// The open database.
+pub(super) struct ViewsDatabase {
+    database: Database,
+    meta: Keyspace,
+    incarnation: u64,
+    memtable_bytes: u64,
+}
+
+impl ViewsDatabase {
+    /// Opens or creates the database in `path`.
+    pub(super) fn open(
+        path: &Path,
+        options: &ViewsOptions,
+        incarnation: u64,
+    ) -> Result<Self, Failure> {
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
+            return Err(Failure::Damage(format!(
+                "{} is no directory",
+                path.display()
+            )));
+        }
+        create_private(path).map_err(|error| Failure::Medium(error.to_string()))?;
+        check_structure(path).map_err(Failure::Damage)?;
+        if let Some(preflight) = &options.preflight {
+            preflight(path).map_err(Failure::Damage)?;
+        }
+        let database = Database::builder(path)
+            .worker_threads(2)
+            .cache_size(options.cache_bytes)
+            .open()?;
+        let meta = database.keyspace(META, || create_options(1 << 20))?;
+        Ok(Self {
+            database,
+            meta,
+            incarnation,
+            memtable_bytes: options.memtable_bytes,
+        })
+    }
+
+    pub(super) fn batch(&self) -> WriteBatch {
+        // Handed to the operating system, not to the disk: a killed process loses nothing.
+        self.database.batch().durability(Some(PersistMode::Buffer))
+    }
+
+    /// The generation that `meta` says serves; `None` where there is none.
+    pub(super) fn serving(&self, name: &str) -> Result<Option<Arc<Generation>>, Failure> {
+        let Some(entry) = self.meta.get(name)? else {
+            return Ok(None);
+        };
+        let parts = entry.split_first_chunk::<4>().and_then(|(version, rest)| {
+            let number: [u8; 8] = rest.try_into().ok()?;
+            Some((u32::from_be_bytes(*version), u64::from_be_bytes(number)))
+        });
+        let (version, number) = parts
+            .ok_or_else(|| Failure::Damage(format!("meta entry of view {name} is not readable")))?;
+        let keyspace_name = keyspace_name(name, version, number);
+        if !self.database.keyspace_exists(&keyspace_name) {
+            return Ok(None);
+        }
+        self.generation(&keyspace_name, version, number).map(Some)
+    }
+
+    fn generation(
+        &self,
+        name: &str,
+        version: u32,
+        number: u64,
+    ) -> Result<Arc<Generation>, Failure> {
+        let keyspace = self
+            .database
+            .keyspace(name, || create_options(self.memtable_bytes))?;
+        Ok(Arc::new(Generation {
+            database: self.database.clone(),
+            keyspace,
+            version,
+            number,
+            incarnation: self.incarnation,
+        }))
+    }
+
+    /// A new, empty generation.
+    pub(super) fn create(
+        &self,
+        name: &str,
+        version: u32,
+        number: u64,
+    ) -> Result<Arc<Generation>, Failure> {
+        let generation = self.generation(&keyspace_name(name, version, number), version, number)?;
+        let mut batch = self.batch();
+        Position::default().write_into(&generation.keyspace, &mut batch);
+        batch.commit()?;
+        Ok(generation)
+    }
+
+    /// From here on this generation serves, also after a power cut.
+    pub(super) fn switch(&self, name: &str, to: &Generation) -> Result<(), Failure> {
+        let mut batch = self.batch();
+        let mut entry = to.version.to_be_bytes().to_vec();
+        entry.extend_from_slice(&to.number.to_be_bytes());
+        batch.insert(&self.meta, name, entry);
+        batch.commit()?;
+        self.persist()
+    }
+
+    /// Removes every generation of `name` but `keep`; its files go when its last reader has gone.
+    pub(super) fn drop_others(&self, name: &str, keep: Option<&Generation>) -> Result<(), Failure> {
+        let kept = keep.map(|kept| keyspace_name(name, kept.version, kept.number));
+        for other in self.generations(name) {
+            if Some(&other) != kept.as_ref() {
+                let handle = self.database.keyspace(&other, || create_options(1 << 20))?;
+                self.database.delete_keyspace(handle)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn generations(&self, name: &str) -> Vec<String> {
+        let prefix = format!("{name}.v");
+        self.database
+            .list_keyspace_names()
+            .iter()
+            .map(ToString::to_string)
+            .filter(|other| other.starts_with(&prefix))
+            .collect()
+    }
+
+    /// A generation number that no generation of `name` has had as long as one of them exists.
+    pub(super) fn next_number(&self, name: &str) -> u64 {
+        let numbers = self.generations(name).into_iter().filter_map(|other| {
+            let (_, number) = other.rsplit_once(".g")?;
+            number.parse::<u64>().ok()
+        });
+        numbers.max().unwrap_or(0) + 1
+    }
+
+    pub(super) fn persist(&self) -> Result<(), Failure> {
+        self.database
+            .persist(PersistMode::SyncAll)
+            .map_err(Failure::from)
+    }
+}
+
+fn keyspace_name(name: &str, version: u32, number: u64) -> String {
+    format!("{name}.v{version}.g{number}")
+}
+
+fn create_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes)
+}
+
+fn create_private(path: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+/// What the engine does not check itself: a keyspace without a readable `current` file would be
+/// emptied, and one that names an older manifest rolled back, both without a word.
+fn check_structure(path: &Path) -> Result<(), String> {
+    let keyspaces = path.join("keyspaces");
+    let Ok(entries) = fs::read_dir(&keyspaces) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let name = entry.file_name();
+        if name
+            .to_str()
+            .and_then(|name| name.parse::<u64>().ok())
+            .is_none()
+        {
+            return Err(format!("stray entry {}", entry.path().display()));
+        }
+        check_current(&entry.path())?;
+    }
+    Ok(())
+}
+
+fn check_current(keyspace: &Path) -> Result<(), String> {
+    let current = keyspace.join("current");
+    let bytes = fs::read(&current).map_err(|error| format!("{}: {error}", current.display()))?;
+    let named = match (bytes.split_first_chunk::<8>(), bytes.len()) {
+        (Some((id, _)), 25) => u64::from_le_bytes(*id),
+        _ => {
+            return Err(format!(
+                "{} is not what the engine writes",
+                current.display()
+            ));
+        }
+    };
+    let entries = fs::read_dir(keyspace).map_err(|error| error.to_string())?;
+    let newest = entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            name.to_str()?.strip_prefix('v')?.parse::<u64>().ok()
+        })
+        .max();
+    if newest == Some(named) {
+        return Ok(());
+    }
+    Err(format!("{} names another manifest", current.display()))
+}
+
+/// Moves a closed database out of the way; nothing in it is changed or deleted.
+pub(super) fn set_aside(views: &Path, quarantine: &Path) -> std::io::Result<PathBuf> {
+    create_private(quarantine)?;
+    let mut number = 1_u64;
+    loop {
+        let to = quarantine.join(format!("views-{number}"));
+        if to.symlink_metadata().is_err() {
+            fs::rename(views, &to)?;
+            return Ok(to);
+        }
+        number += 1;
+    }
+}

@@ -1,0 +1,198 @@
+//! Index queries give what a scan of every record gives (requirement A5).
+
+use std::collections::HashMap;
+
+use femtoclaw_ledger::events::{
+    AuditRecordedV1, ComponentId, Decision, Event, EventType, ExecutionId, Record,
+};
+use femtoclaw_ledger::projections::{Filter, Indexes, IndexesView};
+use proptest::prelude::*;
+
+use crate::support::{
+    History, Journal, WAIT, completed, decided, execution, open, started, transitions, validated,
+    view,
+};
+
+fn named(event: &Event) -> Option<&str> {
+    match event {
+        Event::AuthorizationDecided(e) => Some(&e.capability),
+        Event::ExecutionStarted(e) => Some(&e.capability),
+        Event::CapabilityEnabled(e) => Some(&e.capability),
+        _ => None,
+    }
+}
+
+/// For every execution, the capability it first names and the first record of that commit.
+fn asked(records: &[Record]) -> HashMap<ExecutionId, (String, u64)> {
+    let mut asked = HashMap::new();
+    for record in records {
+        let header = &record.header;
+        if let (false, Some(name)) = (header.execution.is_nil(), named(&record.event().unwrap())) {
+            let commit = header.seq.get() - u64::from(header.commit_index);
+            asked
+                .entry(header.execution)
+                .or_insert((name.to_owned(), commit));
+        }
+    }
+    asked
+}
+
+fn full_scan(records: &[Record], filter: &Filter, limit: usize) -> Vec<u64> {
+    let asked = asked(records);
+    let fits = |record: &&Record| {
+        let header = &record.header;
+        let event = record.event().unwrap();
+        let belongs = |capability: &String| {
+            named(&event) == Some(capability)
+                || asked
+                    .get(&header.execution)
+                    .is_some_and(|(name, from)| name == capability && header.seq.get() >= *from)
+        };
+        filter.execution.is_none_or(|x| x == header.execution)
+            && filter.event_type.is_none_or(|x| x == header.event_type)
+            && filter.component.is_none_or(|x| x == header.component)
+            && filter.capability.as_ref().is_none_or(belongs)
+            && filter
+                .time_ns
+                .as_ref()
+                .is_none_or(|range| range.contains(&header.time_ns))
+            && filter
+                .seq
+                .as_ref()
+                .is_none_or(|range| range.contains(&header.seq.get()))
+    };
+    let found = records.iter().filter(fits);
+    found
+        .map(|record| record.header.seq.get())
+        .take(limit)
+        .collect()
+}
+
+fn query(indexes: &IndexesView, filter: &Filter, limit: usize) -> Vec<u64> {
+    let found = indexes.query(filter, limit).unwrap();
+    found.into_iter().map(|seq| seq.get()).collect()
+}
+
+fn audit() -> Event {
+    Event::from(AuditRecordedV1 {
+        family: 7,
+        action: "upgrade".into(),
+        subject: "x".into(),
+        detail: Vec::new(),
+    })
+}
+
+/// One commit: component, execution (0: none), capability, shape, time that passes.
+type Step = (u32, u64, u8, u8, i64);
+
+fn history(steps: &[Step]) -> History {
+    let mut history = History::default();
+    for (component, number, capability, shape, passes) in steps {
+        history.time_ns += passes;
+        let capability = format!("c{capability}");
+        let events = match shape {
+            0 => vec![audit()],
+            1 => vec![validated(false)],
+            2 => vec![
+                validated(true),
+                decided(&capability, Decision::Authorized),
+                started(&capability),
+                transitions(1, &[3]),
+            ],
+            3 => vec![completed(), transitions(1, &[8])],
+            4 => vec![
+                audit(),
+                validated(true),
+                decided(&capability, Decision::Authorized),
+            ],
+            _ => vec![audit(); 100],
+        };
+        history.commit(*component, execution(*number), events);
+    }
+    history
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0..4_u32, 0..12_u64, 0..3_u8, 0..6_u8, 0..3_i64);
+    prop::collection::vec(step, 1..60)
+}
+
+fn filters() -> impl Strategy<Value = Vec<(Filter, usize)>> {
+    let types = vec![
+        EventType::AuditRecorded,
+        EventType::ProtocolValidated,
+        EventType::ExecutionStarted,
+        EventType::LedgerClosed,
+    ];
+    let filter = (
+        prop::option::of(1..13_u64),
+        prop::option::of(prop::sample::select(types)),
+        prop::option::of(0..4_u8),
+        prop::option::of(0..5_u32),
+        prop::option::of((-2..60_i64, 0..40_i64)),
+        prop::option::of((0..2_000_u64, 0..1_500_u64)),
+        prop::sample::select(vec![0_usize, 1, 7, 100_000]),
+    );
+    let filter = filter.prop_map(
+        |(number, event_type, capability, component, time, seq, limit)| {
+            let filter = Filter {
+                execution: number.map(execution),
+                event_type,
+                capability: capability.map(|number| format!("c{number}")),
+                component: component.map(ComponentId),
+                time_ns: time.map(|(from, len)| from..=from + len),
+                seq: seq.map(|(from, len)| from..=from + len),
+            };
+            (filter, limit)
+        },
+    );
+    prop::collection::vec(filter, 20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_query_equals_a_full_scan(steps in steps(), filters in filters(), step in 1_usize..500) {
+        let directory = tempfile::tempdir().unwrap();
+        let history = history(&steps);
+        let journal = Journal::new(&history.records, step);
+        let views = open(directory.path(), &journal);
+        let indexes = IndexesView::new(view(&views, Indexes::NAME), journal.clone());
+        indexes.view().at_least(history.head(), WAIT).unwrap();
+        for (filter, limit) in &filters {
+            prop_assert_eq!(
+                query(&indexes, filter, *limit),
+                full_scan(&history.records, filter, *limit),
+                "{:?} limit {}", filter, limit
+            );
+        }
+        for record in &history.records {
+            let header = &record.header;
+            let (_, place) = indexes.command(header.component, header.command).unwrap();
+            let first = header.seq.get() - u64::from(header.commit_index);
+            let place = place.unwrap();
+            prop_assert_eq!(place.first_seq, first);
+            prop_assert_eq!(place.last_seq, first + u64::from(header.commit_len) - 1);
+        }
+        views.close();
+    }
+}
+
+#[test]
+fn an_unknown_command_is_nowhere_up_to_the_position() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = History::mixed(100);
+    let journal = Journal::new(&history.records, 64);
+    let views = open(directory.path(), &journal);
+    let indexes = IndexesView::new(view(&views, Indexes::NAME), journal.clone());
+    indexes.view().at_least(history.head(), WAIT).unwrap();
+    let command = history.records[0].header.command;
+    let answer = indexes.command(ComponentId(9), command).unwrap();
+    assert_eq!(
+        answer,
+        (history.head(), None),
+        "another component's command"
+    );
+    views.close();
+}

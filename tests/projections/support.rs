@@ -1,0 +1,270 @@
+//! Records made by hand, and a journal of them in memory.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use femtoclaw_ledger::events::{
+    AuthorizationDecidedV1, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1,
+    Decision, Event, ExecutionCompletedV1, ExecutionId, ExecutionStartedV1, Hash, LedgerOpenedV1,
+    Outcome, ParentId, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, TraceId,
+    TransitionsRecordedV1,
+};
+use femtoclaw_ledger::integrity::{Chain, digest};
+use femtoclaw_ledger::projections::{Source, View, Views, ViewsOptions, built_in};
+
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
+
+/// A chain of records, one commit at a time.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) records: Vec<Record>,
+    chain: Chain,
+    commits: u128,
+    pub(crate) time_ns: i64,
+}
+
+impl History {
+    pub(crate) fn commit(
+        &mut self,
+        component: u32,
+        execution: ExecutionId,
+        events: Vec<Event>,
+    ) -> u64 {
+        self.commits += 1;
+        let len = events.len() as u16;
+        for (index, event) in events.into_iter().enumerate() {
+            let mut payload = Vec::new();
+            event.encode_into(&mut payload);
+            let event_type = event.event_type().unwrap();
+            let seq = Seq::new(self.records.len() as u64 + 1).unwrap();
+            let header = RecordHeader {
+                event_type,
+                revision: event.revision(),
+                flags: 0,
+                codec: CODEC_BINCODE,
+                algorithm: 1,
+                outcome: Outcome::Neutral,
+                stores: event_type.stores(),
+                seq,
+                time_ns: self.time_ns,
+                stream: StreamId::from_bytes(*execution.as_bytes()),
+                stream_version: 0,
+                execution,
+                parent: ParentId::NIL,
+                trace: TraceId::NIL,
+                command: CommandId::from_bytes(self.commits.to_be_bytes()),
+                command_digest: [0; 32],
+                commit_index: index as u16,
+                commit_len: len,
+                component: ComponentId(component),
+                payload_len: payload.len() as u32,
+                payload_commitment: self.chain.payload_commitment(&[0; 16], &payload),
+            };
+            let mut bytes = Vec::new();
+            header.encode_into(&mut bytes);
+            let previous = self.records.last().map_or([0; 32], |record| record.hash);
+            self.records.push(Record {
+                hash: self.chain.record_hash(&previous, &bytes),
+                header,
+                salt: [0; 16],
+                payload,
+            });
+        }
+        self.head()
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    /// Input, decision, start.
+    pub(crate) fn begin(&mut self, execution: ExecutionId, capability: &str) -> u64 {
+        let events = vec![
+            validated(true),
+            decided(capability, Decision::Authorized),
+            started(capability),
+            transitions(1, &[3, 4, 5, 6]),
+        ];
+        self.commit(1, execution, events)
+    }
+
+    pub(crate) fn complete(&mut self, execution: ExecutionId) -> u64 {
+        self.commit(1, execution, vec![completed(), transitions(1, &[6, 7, 8])])
+    }
+
+    /// A mixed history of at least this many records.
+    pub(crate) fn mixed(records: u64) -> Self {
+        let mut history = Self::default();
+        history.commit(0, ExecutionId::NIL, vec![opened()]);
+        let mut number = 0_u64;
+        while history.head() < records {
+            number += 1;
+            history.time_ns += (number % 3) as i64;
+            let capability = format!("capability {}", number % 5);
+            match number % 10 {
+                0 => {
+                    let content = format!("limit = {number}\nname = x\n");
+                    history.configure("limits", number / 10, content.as_bytes());
+                }
+                5 => {
+                    let denied = decided(&capability, Decision::DeniedPolicyViolation);
+                    history.commit(2, execution(number), vec![validated(true), denied]);
+                }
+                6 => {
+                    history.commit(2, execution(number), vec![validated(false)]);
+                }
+                7 => {
+                    history.begin(execution(number), &capability);
+                }
+                _ => {
+                    history.begin(execution(number), &capability);
+                    history.complete(execution(number));
+                }
+            }
+        }
+        history
+    }
+
+    pub(crate) fn configure(&mut self, document: &str, version: u64, content: &[u8]) -> u64 {
+        let event = ConfigurationChangedV1 {
+            document: document.into(),
+            version,
+            configuration_version: version,
+            content: content.to_vec(),
+            content_digest: digest(content),
+            author: "operator".into(),
+            reason: format!("change {version}"),
+            restored_version: 0,
+        };
+        self.commit(3, ExecutionId::NIL, vec![event.into()])
+    }
+}
+
+pub(crate) fn execution(number: u64) -> ExecutionId {
+    ExecutionId::from_bytes(u128::from(number).to_be_bytes())
+}
+
+pub(crate) fn validated(accepted: bool) -> Event {
+    Event::from(ProtocolValidatedV1 {
+        input: b"{}".to_vec(),
+        input_len: 2,
+        input_digest: digest(b"{}"),
+        accepted,
+        problem: String::new(),
+    })
+}
+
+pub(crate) fn decided(capability: &str, decision: Decision) -> Event {
+    Event::from(AuthorizationDecidedV1 {
+        capability: capability.into(),
+        arguments: b"{}".to_vec(),
+        arguments_digest: digest(b"{}"),
+        decision: decision.code(),
+        reason: String::new(),
+        policy_version: "1".into(),
+        policy_digest: [0; 32],
+        configuration_version: 0,
+        registry_version: 0,
+    })
+}
+
+pub(crate) fn started(capability: &str) -> Event {
+    Event::from(ExecutionStartedV1 {
+        capability: capability.into(),
+        arguments_digest: digest(b"{}"),
+        configuration_version: 0,
+        registry_version: 0,
+    })
+}
+
+pub(crate) fn completed() -> Event {
+    Event::from(ExecutionCompletedV1 {
+        result: b"1".to_vec(),
+        result_len: 1,
+        result_digest: digest(b"1"),
+    })
+}
+
+pub(crate) fn transitions(machine: u8, path: &[u8]) -> Event {
+    Event::from(TransitionsRecordedV1 {
+        machine,
+        path: path.to_vec(),
+    })
+}
+
+pub(crate) fn opened() -> Event {
+    Event::from(LedgerOpenedV1 {
+        software: "test".into(),
+        head: 0,
+        in_doubt: 0,
+        abandoned: 0,
+        clean: true,
+        duration_ns: 0,
+    })
+}
+
+/// A journal in memory. Gives at most `step` records at a time, so that chunks differ.
+pub(crate) struct Journal {
+    records: Mutex<Vec<Record>>,
+    grown: Condvar,
+    step: usize,
+}
+
+impl Journal {
+    pub(crate) fn new(records: &[Record], step: usize) -> Arc<Self> {
+        Arc::new(Self {
+            records: Mutex::new(records.to_vec()),
+            grown: Condvar::new(),
+            step,
+        })
+    }
+
+    pub(crate) fn append(&self, records: &[Record]) {
+        self.records.lock().unwrap().extend_from_slice(records);
+        self.grown.notify_all();
+    }
+}
+
+impl Source for Journal {
+    fn head(&self) -> u64 {
+        self.records.lock().unwrap().len() as u64
+    }
+
+    fn records(&self, from: Seq, max: usize) -> Result<Vec<Record>, String> {
+        let records = self.records.lock().unwrap();
+        let from = (from.get() - 1) as usize;
+        let to = records.len().min(from + max.min(self.step));
+        Ok(records.get(from..to).unwrap_or_default().to_vec())
+    }
+
+    fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
+        let records = self.records.lock().unwrap();
+        let waited = self
+            .grown
+            .wait_timeout_while(records, timeout, |records| records.len() as u64 <= seq);
+        waited.unwrap().0.len() as u64
+    }
+}
+
+pub(crate) fn open(directory: &Path, journal: &Arc<Journal>) -> Views {
+    open_with(directory, journal, ViewsOptions::default())
+}
+
+pub(crate) fn open_with(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions) -> Views {
+    Views::open(directory, options, built_in(), journal.clone()).unwrap()
+}
+
+pub(crate) fn view(views: &Views, name: &str) -> View {
+    views.view(name).unwrap()
+}
+
+/// Every view's name and state digest at this position.
+pub(crate) fn digests(views: &Views, position: u64) -> Vec<(&'static str, u64, Hash)> {
+    let digest = |view: &View| {
+        view.at_least(position, WAIT).unwrap();
+        let (at, hash) = view.digest().unwrap();
+        (view.name(), at, hash)
+    };
+    views.all().map(digest).collect()
+}
