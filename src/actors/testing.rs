@@ -15,6 +15,9 @@ use crate::events::{
     RecordHeader, Seq,
 };
 
+/// Makes one thing wrong with it.
+pub(crate) type Spoil<T> = fn(&mut T);
+
 #[derive(Default)]
 pub(crate) struct Past {
     pub(crate) executions: HashMap<ExecutionId, Status>,

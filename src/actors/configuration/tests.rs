@@ -1,4 +1,4 @@
-use super::super::testing::{Twins, World, records};
+use super::super::testing::{Spoil, Twins, World, records};
 use super::*;
 use crate::config::Validator;
 use crate::events::CommandId;
@@ -161,7 +161,7 @@ fn damaged_or_disordered_history_is_an_error() {
     let Event::ConfigurationChanged(good) = event else {
         panic!("{event:?}")
     };
-    let cases: [(fn(&mut ConfigurationChangedV1), bool); 4] = [
+    let cases: [(Spoil<ConfigurationChangedV1>, bool); 4] = [
         (|it| it.content = b"b".to_vec(), true),
         (|it| it.content_digest = [0; 32], true),
         (|it| it.version = 2, false),
@@ -220,7 +220,7 @@ fn groups_and_bounds() {
 #[test]
 fn bad_changes_are_refused() {
     let limits = World::default().limits;
-    let cases: [(fn(&mut Change), &str); 6] = [
+    let cases: [(Spoil<Change>, &str); 6] = [
         (|it| it.document = String::new(), "invalid"),
         (|it| it.document = "a\tb".into(), "invalid"),
         (|it| it.author = String::new(), "invalid"),
