@@ -79,7 +79,7 @@ impl Limits {
     /// # Errors
     /// Says which limit contradicts which.
     pub fn check(&self) -> Result<(), &'static str> {
-        // Six payloads' worth of names and texts ride along with one payload in a commit.
+        // Input, texts and names that ride along with the payloads of the largest command, an import.
         let riders = KEPT_BYTES
             .saturating_add(self.text_bytes_max.saturating_mul(2))
             .saturating_add(self.name_bytes_max.saturating_mul(8));

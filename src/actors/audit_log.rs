@@ -44,7 +44,7 @@ impl Entity for State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::World;
+    use super::super::testing::{Spoil, World};
     use super::*;
     use crate::commands::{AuditEntry, Context};
     use crate::events::{AuditFamily, ExecutionId, Outcome, StoreMask, StreamId, TraceId};
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn bad_entries_are_refused() {
         let world = World::default();
-        let cases: [(fn(&mut AuditEntry), &str); 6] = [
+        let cases: [(Spoil<AuditEntry>, &str); 6] = [
             (|it| it.action = String::new(), "invalid"),
             (|it| it.action = "a\0".into(), "invalid"),
             (|it| it.subject = "a\nb".into(), "invalid"),

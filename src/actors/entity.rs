@@ -295,13 +295,14 @@ pub(crate) trait Entity {
         // A single command is decided before anything is applied: nothing to take back.
         let saved = (commands.len() > 1).then(|| self.save(commands));
         let mut applied = Vec::with_capacity(commands.len());
-        let mut bytes = 0_usize;
+        let (mut bytes, mut records) = (0_usize, 0_usize);
         for (index, command) in commands.iter().enumerate() {
             debug_assert_eq!(command.validate(around.limits), Ok(()), "not validated");
             let step = self.decide(command, around).and_then(|next| {
                 if saved.is_some() {
                     bytes = bytes.saturating_add(encoded_len(&next.drafts));
-                    within_commit(bytes, around.limits)?;
+                    records += next.drafts.len();
+                    within_commit(records, bytes, around.limits)?;
                     self.may_join(&applied, &next)?;
                 }
                 Ok(next)
@@ -335,10 +336,10 @@ fn encoded_len(drafts: &[Draft]) -> usize {
     buffer.len() + drafts.len() * crate::commands::RECORD_OVERHEAD_BYTES
 }
 
-fn within_commit(bytes: usize, limits: &Limits) -> Result<(), AppendError> {
+fn within_commit(records: usize, bytes: usize, limits: &Limits) -> Result<(), AppendError> {
     if bytes > limits.commit_bytes_max {
         return Err(AppendError::CommitTooLarge {
-            records: 0,
+            records: records as u64,
             records_max: limits.commit_records_max as u64,
             bytes: bytes as u64,
             bytes_max: limits.commit_bytes_max as u64,

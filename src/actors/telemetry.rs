@@ -67,7 +67,7 @@ impl Entity for State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::World;
+    use super::super::testing::{Spoil, World};
     use super::*;
     use crate::commands::Context;
     use crate::events::{Outcome, TelemetryKind};
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn bad_observations_are_refused() {
         let world = World::default();
-        let cases: [(fn(&mut Observation), &str); 3] = [
+        let cases: [(Spoil<Observation>, &str); 3] = [
             (|it| it.name = "n".repeat(100_000), "invalid"),
             (|it| it.attributes = b"{]".to_vec(), "invalid_json"),
             (|it| it.attributes = vec![b'1'; 2 << 20], "too_large"),

@@ -3,15 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::entity::{Decided, History, InForce, Known, Surroundings};
+use super::entity::{Decided, Draft, Entity, History, InForce, Known, Reply, Surroundings};
 use super::execution_log::Status;
 use super::runtime_metadata::{Capability, Registry};
 use crate::clock::CountingEntropy;
+use crate::commands::Command;
 use crate::config::{Limits, Validator};
-use crate::error::ReadError;
+use crate::error::{AppendError, ReadError};
 use crate::events::{
-    CODEC_BINCODE, CommandId, ComponentId, Event, ExecutionId, LedgerId, Outcome, RecordHeader, Seq,
+    CODEC_BINCODE, CommandId, ComponentId, Event, ExecutionId, LedgerId, LedgerOpenedV1, Outcome,
+    RecordHeader, Seq,
 };
+
+/// Makes one thing wrong with it.
+pub(crate) type Spoil<T> = fn(&mut T);
 
 #[derive(Default)]
 pub(crate) struct Past {
@@ -122,4 +127,65 @@ pub(crate) fn records(decided: &Decided, first: u64) -> Vec<(RecordHeader, Event
         (header, draft.event.clone())
     };
     decided.drafts.iter().zip(first..).map(header).collect()
+}
+
+/// A state beside its twin, which learns everything from the journal's records.
+#[derive(Default)]
+pub(crate) struct Twins<S> {
+    pub(crate) live: S,
+    pub(crate) replayed: S,
+    pub(crate) head: u64,
+}
+
+impl<S: Entity> Twins<S> {
+    /// Validates, decides and applies as a store's actor does; then replays the records.
+    pub(crate) fn execute(
+        &mut self,
+        world: &World,
+        commands: &[Command],
+    ) -> Result<Vec<Decided>, AppendError> {
+        Command::validate_group(commands, &world.limits)?;
+        let all = self
+            .live
+            .execute(commands, &world.around())
+            .map_err(|refused| refused.error)?;
+        for decided in &all {
+            self.replay(decided);
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn one(&mut self, world: &World, command: Command) -> Result<Decided, AppendError> {
+        let mut all = self.execute(world, &[command])?;
+        Ok(all.pop().unwrap())
+    }
+
+    /// The error's code, and nothing has changed.
+    pub(crate) fn refusal(&mut self, world: &World, command: Command) -> &'static str {
+        self.one(world, command).unwrap_err().code()
+    }
+
+    fn replay(&mut self, decided: &Decided) {
+        for (header, event) in records(decided, self.head + 1) {
+            self.head = header.seq.get();
+            self.replayed.replay(&header, &event).unwrap();
+        }
+    }
+
+    /// The ledger was opened again.
+    pub(crate) fn reopen(&mut self) {
+        let opened = Decided {
+            drafts: vec![Draft::new(LedgerOpenedV1 {
+                software: String::new(),
+                head: self.head,
+                in_doubt: 0,
+                abandoned: 0,
+                clean: false,
+                duration_ns: 0,
+            })],
+            reply: Reply::Receipt,
+        };
+        self.live.apply(&opened.drafts[0]).unwrap();
+        self.replay(&opened);
+    }
 }

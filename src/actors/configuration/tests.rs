@@ -1,1 +1,244 @@
+use super::super::testing::{Spoil, Twins, World, records};
+use super::*;
+use crate::config::Validator;
+use crate::events::CommandId;
 
+fn change(document: &str, content: &[u8], expected_version: Option<u64>) -> Command {
+    Command::Change(Change {
+        context: Context::new().command(CommandId::from_bytes([1; 16])),
+        document: document.into(),
+        content: content.to_vec(),
+        author: "ops".into(),
+        reason: "ticket 7".into(),
+        expected_version,
+    })
+}
+
+fn rollback(document: &str, to_version: u64, expected_version: Option<u64>) -> Command {
+    Command::Rollback(Rollback {
+        context: Context::new(),
+        document: document.into(),
+        to_version,
+        author: "ops".into(),
+        reason: "it broke".into(),
+        expected_version,
+    })
+}
+
+fn changed(decided: &Decided) -> &ConfigurationChangedV1 {
+    match &decided.drafts[..] {
+        [
+            Draft {
+                event: Event::ConfigurationChanged(event),
+                ..
+            },
+        ] => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn versions_count_per_document_and_over_all() {
+    let (world, mut twins) = (World::default(), Twins::<State>::default());
+    for (document, content, version, all) in [
+        ("policy", &b"a"[..], 1, 1),
+        ("policy", b"b", 2, 2),
+        ("limits", b"\xff\0", 1, 3),
+        ("policy", b"b", 3, 4),
+        ("policy", b"", 4, 5),
+    ] {
+        let decided = twins
+            .one(&world, change(document, content, Some(version - 1)))
+            .unwrap();
+        let event = changed(&decided);
+        assert_eq!((event.version, event.configuration_version), (version, all));
+        assert_eq!(event.content, content);
+        assert_eq!(event.content_digest, digest(content));
+        assert_eq!(
+            (event.author.as_str(), event.reason.as_str()),
+            ("ops", "ticket 7")
+        );
+        assert_eq!(decided.reply, Reply::Changed { version });
+        let draft = &decided.drafts[0];
+        assert_eq!(draft.stream, document_stream(document));
+        assert_eq!(draft.stream_version, version);
+        assert!(draft.stores().contains(Store::AuditLog));
+    }
+    for state in [&twins.live, &twins.replayed] {
+        assert_eq!(state.configuration_version(), 5);
+        assert_eq!((state.version("policy"), state.version("none")), (4, 0));
+    }
+}
+
+#[test]
+fn a_wrong_expected_version_is_a_conflict() {
+    let (world, mut twins) = (World::default(), Twins::<State>::default());
+    let conflict = |expected, actual| AppendError::VersionConflict { expected, actual };
+    let error = twins.one(&world, change("p", b"a", Some(1))).unwrap_err();
+    assert_eq!(error, conflict(1, 0));
+    twins.one(&world, change("p", b"a", Some(0))).unwrap();
+    let error = twins.one(&world, change("p", b"a", Some(0))).unwrap_err();
+    assert_eq!(error, conflict(0, 1));
+    let error = twins.one(&world, rollback("p", 1, Some(2))).unwrap_err();
+    assert_eq!(error, conflict(2, 1));
+    assert_eq!(twins.live.version("p"), 1);
+}
+
+#[test]
+fn a_rollback_is_a_new_version_with_old_content() {
+    let (mut world, mut twins) = (World::default(), Twins::<State>::default());
+    for content in [b"one", b"two"] {
+        twins.one(&world, change("p", content, None)).unwrap();
+    }
+    let decided = twins.one(&world, rollback("p", 1, Some(2))).unwrap();
+    let event = changed(&decided);
+    assert_eq!((event.version, event.restored_version), (3, 1));
+    assert_eq!(event.content, b"one");
+    for to in [4, 99, u64::MAX] {
+        assert_eq!(twins.refusal(&world, rollback("p", to, None)), "invalid");
+    }
+    assert_eq!(twins.refusal(&world, rollback("p", 0, None)), "invalid");
+    assert_eq!(twins.refusal(&world, rollback("other", 1, None)), "invalid");
+
+    for _ in 0..RECENT_MAX {
+        twins.one(&world, change("noise", b"x", None)).unwrap();
+    }
+    assert_eq!(twins.refusal(&world, rollback("p", 2, None)), "view_lag");
+    let key = ("p".to_owned(), 2);
+    world
+        .past
+        .documents
+        .insert(key.clone(), b"not two".to_vec());
+    assert_eq!(
+        twins.refusal(&world, rollback("p", 2, None)),
+        "history_unreadable"
+    );
+    world.past.documents.insert(key, b"two".to_vec());
+    let decided = twins.one(&world, rollback("p", 2, None)).unwrap();
+    assert_eq!(changed(&decided).content, b"two");
+}
+
+struct NoCopper;
+
+impl Validator for NoCopper {
+    fn validate(&self, document: &str, content: &[u8]) -> Result<(), String> {
+        assert_ne!(content, b"boom", "a validator with a defect");
+        match content {
+            b"copper" => Err(format!("no copper in {document}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn every_validator_must_accept_rollbacks_too() {
+    let (mut world, mut twins) = (World::default(), Twins::<State>::default());
+    twins.one(&world, change("p", b"copper", None)).unwrap();
+    world.validators.push(Arc::new(NoCopper));
+    twins.one(&world, change("p", b"gold", None)).unwrap();
+    for command in [change("p", b"copper", None), rollback("p", 1, None)] {
+        let error = twins.one(&world, command).unwrap_err();
+        let expected = AppendError::Rejected {
+            document: "p".into(),
+            problem: "no copper in p".into(),
+        };
+        assert_eq!(error, expected);
+    }
+    assert_eq!(
+        twins.refusal(&world, change("p", b"boom", None)),
+        "rejected"
+    );
+    assert_eq!(twins.live.version("p"), 2);
+}
+
+#[test]
+fn damaged_or_disordered_history_is_an_error() {
+    let world = World::default();
+    let decided = State::default()
+        .decide(&change("p", b"a", None), &world.around())
+        .unwrap();
+    let (header, event) = records(&decided, 7).remove(0);
+    let Event::ConfigurationChanged(good) = event else {
+        panic!("{event:?}")
+    };
+    let cases: [(Spoil<ConfigurationChangedV1>, bool); 4] = [
+        (|it| it.content = b"b".to_vec(), true),
+        (|it| it.content_digest = [0; 32], true),
+        (|it| it.version = 2, false),
+        (|it| it.configuration_version = 2, false),
+    ];
+    for (spoil, corrupt) in cases {
+        let mut bad = good.clone();
+        spoil(&mut bad);
+        let mut state = State::default();
+        let error = state.replay(&header, &bad.into()).unwrap_err();
+        assert!(error.to_string().starts_with("record 7: "), "{error}");
+        assert_eq!(
+            matches!(error, ReplayError::Corrupt { .. }),
+            corrupt,
+            "{error}"
+        );
+        assert_eq!(state.version("p"), 0, "never a default");
+    }
+}
+
+#[test]
+fn groups_and_bounds() {
+    let (mut world, mut twins) = (World::default(), Twins::<State>::default());
+    let group = [
+        change("a", b"1", None),
+        change("a", b"2", Some(1)),
+        rollback("a", 1, Some(2)),
+    ];
+    twins.execute(&world, &group).unwrap();
+    assert_eq!(twins.live.version("a"), 3);
+    let group = [change("b", b"1", None), change("a", b"2", Some(1))];
+    let refused = twins.live.execute(&group, &world.around()).unwrap_err();
+    assert_eq!(
+        (refused.index, refused.error.code()),
+        (1, "version_conflict")
+    );
+    assert_eq!(
+        (twins.live.version("b"), twins.live.configuration_version()),
+        (0, 3)
+    );
+
+    // A rollback's content is only known here.
+    twins
+        .one(&world, change("big", &vec![0; 1 << 20], None))
+        .unwrap();
+    let group: Vec<_> = (0..5).map(|_| rollback("big", 1, None)).collect();
+    let refused = twins.live.execute(&group, &world.around()).unwrap_err();
+    assert_eq!(refused.error.code(), "commit_too_large");
+    assert_eq!(twins.live.version("big"), 1);
+
+    world.limits.entries_max = 2;
+    assert_eq!(twins.refusal(&world, change("third", b"", None)), "invalid");
+    twins.one(&world, change("a", b"", None)).unwrap();
+}
+
+#[test]
+fn bad_changes_are_refused() {
+    let limits = World::default().limits;
+    let cases: [(Spoil<Change>, &str); 6] = [
+        (|it| it.document = String::new(), "invalid"),
+        (|it| it.document = "a\tb".into(), "invalid"),
+        (|it| it.author = String::new(), "invalid"),
+        (|it| it.reason = " ".into(), "invalid"),
+        (|it| it.content = vec![0; (1 << 20) + 1], "too_large"),
+        (
+            |it| it.context = Context::new().command(CommandId::NIL),
+            "invalid",
+        ),
+    ];
+    for (spoil, code) in cases {
+        let Command::Change(mut bad) = change("p", b"", None) else {
+            unreachable!()
+        };
+        spoil(&mut bad);
+        assert_eq!(
+            Command::Change(bad).validate(&limits).unwrap_err().code(),
+            code
+        );
+    }
+}

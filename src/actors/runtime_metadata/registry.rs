@@ -45,9 +45,9 @@ impl Registry {
 }
 
 /// A capability's life in a refusal's words.
-const UNREGISTERED: &str = "UNREGISTERED";
-const DISABLED: &str = "DISABLED";
-const ENABLED: &str = "ENABLED";
+pub(super) const UNREGISTERED: &str = "UNREGISTERED";
+pub(super) const DISABLED: &str = "DISABLED";
+pub(super) const ENABLED: &str = "ENABLED";
 
 impl State {
     /// The capability's place in its life, checked against what the command needs.

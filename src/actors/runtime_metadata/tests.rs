@@ -1,1 +1,293 @@
+use super::super::entity::REGISTRY_STREAM;
+use super::super::testing::{Twins, World, records};
+use super::registry::{DISABLED, ENABLED, UNREGISTERED};
+use super::*;
+use crate::commands::{
+    CapabilityDefinition, ChangeCapability, Identify, RegisterCapability, RemoveModule,
+    SavePosition, SetModule, SwitchCapability, UnregisterCapability,
+};
 
+use Machine::{
+    CapabilityExecuting, Error, Idle, Initializing, InputReceived, Shutdown, Terminated,
+};
+
+type Metadata = Twins<State>;
+
+fn definition(version: &str) -> CapabilityDefinition {
+    CapabilityDefinition {
+        version: version.into(),
+        description: "reads\na file".into(),
+        parameters: b"{\"path\": \"string\"}".to_vec(),
+    }
+}
+
+fn register(capability: &str) -> Command {
+    Command::RegisterCapability(RegisterCapability {
+        context: Context::new(),
+        capability: capability.into(),
+        definition: definition("1"),
+        expected_version: None,
+    })
+}
+
+fn redefine(capability: &str) -> Command {
+    Command::ChangeCapability(ChangeCapability {
+        context: Context::new(),
+        capability: capability.into(),
+        definition: definition("2"),
+        expected_version: None,
+    })
+}
+
+fn switch(capability: &str, enabled: bool, expected_version: Option<u64>) -> Command {
+    Command::SwitchCapability(SwitchCapability {
+        context: Context::new(),
+        capability: capability.into(),
+        enabled,
+        reason: String::new(),
+        expected_version,
+    })
+}
+
+fn unregister(capability: &str) -> Command {
+    Command::UnregisterCapability(UnregisterCapability {
+        context: Context::new(),
+        capability: capability.into(),
+        reason: String::new(),
+        expected_version: None,
+    })
+}
+
+fn transition(to: Machine, expected: Option<Machine>) -> Command {
+    Command::Transition(Transition {
+        context: Context::new(),
+        to,
+        expected,
+    })
+}
+
+fn capability(metadata: &Metadata) -> Option<(String, bool)> {
+    assert_eq!(metadata.live.registry, metadata.replayed.registry);
+    let registry = metadata.live.registry();
+    let found = registry.capabilities.get("read");
+    assert_eq!(
+        registry.is_enabled("read"),
+        found.is_some_and(|it| it.enabled)
+    );
+    found.map(|it| (it.version.clone(), it.enabled))
+}
+
+#[test]
+fn a_capability_lives_disabled_enabled_changed_unregistered() {
+    let (world, mut metadata) = (World::default(), Metadata::default());
+    let of = |version: &str, enabled| Some((version.to_owned(), enabled));
+    let steps = [
+        (switch("read", true, None), Err(UNREGISTERED), None),
+        (redefine("read"), Err(UNREGISTERED), None),
+        (unregister("read"), Err(UNREGISTERED), None),
+        (register("read"), Ok(1), of("1", false)),
+        (register("read"), Err(DISABLED), of("1", false)),
+        (switch("read", false, None), Err(DISABLED), of("1", false)),
+        (switch("read", true, Some(1)), Ok(2), of("1", true)),
+        (switch("read", true, None), Err(ENABLED), of("1", true)),
+        (redefine("read"), Ok(3), of("2", true)),
+        (switch("read", false, None), Ok(4), of("2", false)),
+        (switch("read", true, None), Ok(5), of("2", true)),
+        (unregister("read"), Ok(6), None),
+        (register("read"), Ok(7), of("1", false)),
+    ];
+    for (command, expected, after) in steps {
+        let shown = format!("{command:?}");
+        match (metadata.one(&world, command), expected) {
+            (Ok(decided), Ok(version)) => {
+                let draft = &decided.drafts[0];
+                let place = (draft.stream, draft.stream_version);
+                assert_eq!(place, (REGISTRY_STREAM, version), "{shown}");
+            }
+            (Err(AppendError::InvalidTransition { from, .. }), Err(stands)) => {
+                assert_eq!(from, stands, "{shown}");
+            }
+            (outcome, _) => panic!("{shown}: {outcome:?}"),
+        }
+        assert_eq!(capability(&metadata), after, "{shown}");
+    }
+    assert_eq!(metadata.live.registry().version, 7);
+    let error = metadata
+        .one(&world, switch("read", true, Some(6)))
+        .unwrap_err();
+    let (expected, actual) = (6, 7);
+    assert_eq!(error, AppendError::VersionConflict { expected, actual });
+    for command in [register("message"), switch("message", false, None)] {
+        assert_eq!(metadata.refusal(&world, command), "invalid");
+    }
+}
+
+#[test]
+fn the_runtime_walks_its_own_five_states_only() {
+    let world = World::default();
+    let reach: [(Machine, &[Machine]); 5] = [
+        (Initializing, &[]),
+        (Idle, &[Idle]),
+        (Error, &[Error]),
+        (Shutdown, &[Idle, Shutdown]),
+        (Terminated, &[Idle, Shutdown, Terminated]),
+    ];
+    let allowed = [
+        (Initializing, Idle),
+        (Initializing, Error),
+        (Idle, Shutdown),
+        (Error, Idle),
+        (Error, Shutdown),
+        (Shutdown, Terminated),
+    ];
+    for (from, steps) in reach {
+        for to in Machine::ALL {
+            let mut metadata = Metadata::default();
+            for step in steps {
+                metadata.one(&world, transition(*step, None)).unwrap();
+            }
+            assert_eq!(metadata.live.machine(), from);
+            let outcome = metadata.one(&world, transition(to, Some(from)));
+            let after = if allowed.contains(&(from, to)) {
+                let draft = &outcome.unwrap().drafts[0];
+                let Event::TransitionsRecorded(event) = &draft.event else {
+                    panic!("{draft:?}")
+                };
+                assert_eq!(event.machine, RUNTIME_MACHINE);
+                assert_eq!(event.path, [from.code(), to.code()]);
+                assert!(draft.stores().contains(Store::RuntimeMetadata));
+                assert_eq!(draft.stream_version, steps.len() as u64 + 1);
+                to
+            } else {
+                assert_eq!(outcome.unwrap_err().code(), "invalid_transition");
+                from
+            };
+            assert_eq!(metadata.live.machine(), after);
+            assert_eq!(metadata.replayed.machine(), after);
+        }
+    }
+    assert!(
+        Idle.permits(InputReceived),
+        "an execution's step, refused above"
+    );
+    let mut metadata = Metadata::default();
+    let wrong = transition(Idle, Some(CapabilityExecuting));
+    assert_eq!(metadata.refusal(&world, wrong), "invalid_transition");
+}
+
+#[test]
+fn closing_walks_to_terminated_and_opening_starts_again() {
+    let world = World::default();
+    for steps in [&[][..], &[Idle], &[Error], &[Idle, Shutdown]] {
+        let mut metadata = Metadata::default();
+        for step in steps {
+            metadata.one(&world, transition(*step, None)).unwrap();
+        }
+        let closing = metadata.live.closing().unwrap();
+        let Event::TransitionsRecorded(event) = &closing.event else {
+            panic!("{closing:?}")
+        };
+        assert_eq!(event.path[0], metadata.live.machine().code());
+        metadata.live.apply(&closing).unwrap();
+        assert_eq!(metadata.live.machine(), Terminated);
+        assert_eq!(metadata.live.closing(), None);
+        metadata.reopen();
+        assert_eq!(metadata.live.machine(), Initializing);
+    }
+}
+
+#[test]
+fn identity_modules_positions() {
+    let (mut world, mut metadata) = (World::default(), Metadata::default());
+    let context = Context::new();
+    let module = |module: &str, version: &str| {
+        let (module, version) = (module.into(), version.into());
+        Command::SetModule(SetModule {
+            context,
+            module,
+            version,
+        })
+    };
+    let remove = |module: &str| {
+        let module = module.into();
+        Command::RemoveModule(RemoveModule { context, module })
+    };
+    let save = |name: &str, seq| {
+        let name = name.into();
+        Command::SavePosition(SavePosition { context, name, seq })
+    };
+    let identify = |byte, version: &str| {
+        let runtime = RuntimeId::from_bytes([byte; 16]);
+        let version = version.into();
+        Command::Identify(Identify {
+            context,
+            runtime,
+            version,
+        })
+    };
+    let good = [
+        identify(1, "0.9"),
+        identify(1, "1.0"),
+        module("gate", "1"),
+        module("shell", "3"),
+        module("gate", "2"),
+        remove("shell"),
+        save("exporter", 7),
+        save("exporter", 3),
+    ];
+    for command in good {
+        metadata.one(&world, command).unwrap();
+    }
+    for state in [&metadata.live, &metadata.replayed] {
+        let identity = (RuntimeId::from_bytes([1; 16]), "1.0".to_owned());
+        assert_eq!(state.identity(), Some(&identity));
+        assert!(
+            state
+                .modules()
+                .iter()
+                .eq([(&"gate".to_owned(), &"2".to_owned())])
+        );
+        assert_eq!(
+            (state.position("exporter"), state.position("x")),
+            (Some(3), None)
+        );
+        assert_eq!(state.version, 6);
+    }
+    world.limits.entries_max = 1;
+    for bad in [
+        identify(0, "1"),
+        identify(1, ""),
+        module("", "1"),
+        module("a\r", "1"),
+        module("another", "1"),
+        remove("shell"),
+        save("another", 1),
+        save("", 1),
+    ] {
+        assert_eq!(metadata.refusal(&world, bad), "invalid");
+    }
+    metadata.one(&world, module("gate", "3")).unwrap();
+}
+
+#[test]
+fn a_group_is_all_or_nothing_and_disorder_is_an_error() {
+    let (world, mut metadata) = (World::default(), Metadata::default());
+    let group = [
+        register("read"),
+        switch("read", true, None),
+        register("read"),
+    ];
+    let refused = metadata.live.execute(&group, &world.around()).unwrap_err();
+    assert_eq!(refused.index, 2);
+    assert_eq!(capability(&metadata), None);
+    metadata.execute(&world, &group[..2]).unwrap();
+    assert_eq!(capability(&metadata), Some(("1".into(), true)));
+
+    let decided = metadata
+        .live
+        .decide(&unregister("read"), &world.around())
+        .unwrap();
+    let (header, event) = records(&decided, 4).remove(0);
+    let error = State::default().replay(&header, &event).unwrap_err();
+    assert!(error.to_string().contains("registry version 3"), "{error}");
+}
