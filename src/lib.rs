@@ -1,17 +1,29 @@
 //! Durable storage for what AI agents did.
 
-#[allow(dead_code, reason = "the store actors that wrap these states use them")]
-pub(crate) mod actors;
+mod access;
+mod actors;
+mod admission;
 pub mod clock;
 mod commands;
 mod config;
+mod database;
+mod directory;
 mod error;
 pub mod events;
 pub mod integrity;
+pub mod journal;
+mod ledger;
 pub mod metrics;
 pub mod projections;
 
+pub use access::{Grant, Quota, Rights};
 pub use actors::{Capability, InDoubt, Registry};
 pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
+pub use directory::OpenError;
 pub use error::{AccessError, AppendError, CloseError, ReadError, Retry, Right};
+pub use journal::Head;
+pub use ledger::{
+    AuditLog, Closed, Configuration, ExecutionLog, Follow, Health, Ledger, Options, Reads,
+    Reconstruction, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep,
+};

@@ -157,6 +157,8 @@ pub(crate) struct Decided {
 pub(crate) struct InForce {
     pub(crate) configuration_version: u64,
     pub(crate) registry: Arc<Registry>,
+    /// What a clean close would record of the runtime's machine.
+    pub(crate) closing: Option<Draft>,
 }
 
 /// What history says of an execution that left memory.

@@ -1,10 +1,19 @@
-//! Who does it. So far the deciding parts: pure states, without actors, channels or I/O.
+//! Who does it. Five store actors decide against event-sourced states, the sequencer gives every
+//! event its place in the one global order, the writer thread below makes it durable.
+//!
+//! The states are pure: no actor, no channel, no I/O. ractor is named here and nowhere else.
 
 pub(crate) mod audit_log;
+mod claims;
 pub(crate) mod configuration;
-pub(crate) mod entity;
+mod entity;
 pub(crate) mod execution_log;
+mod meters;
+mod own;
 pub(crate) mod runtime_metadata;
+mod sequencer;
+mod store;
+mod supervisor;
 pub(crate) mod telemetry;
 
 #[cfg(test)]
@@ -12,3 +21,17 @@ mod testing;
 
 pub use execution_log::InDoubt;
 pub use runtime_metadata::{Capability, Registry};
+
+pub(crate) use claims::{Claim, Claims, Gist};
+pub(crate) use configuration::State as ConfigurationState;
+pub(crate) use entity::{Draft, Entity, History, Known, Reply};
+pub(crate) use execution_log::{State as ExecutionLogState, Status};
+pub(crate) use meters::Meters;
+pub(crate) use own::{FrameCounts, Own};
+pub(crate) use runtime_metadata::State as RuntimeMetadataState;
+pub(crate) use sequencer::{Sequenced, SequencerArgs};
+pub(crate) use store::{Answered, Id, Order, Past, Refusal, Shared};
+pub(crate) use supervisor::{Actors, States, start_sequencer};
+
+/// A store actor's address.
+pub(crate) type StoreRef = ractor::ActorRef<Order>;

@@ -52,6 +52,11 @@ pub struct Request {
 }
 
 impl Request {
+    pub(super) fn payloads(&mut self, redact: &mut impl FnMut(&mut Vec<u8>)) {
+        self.input.iter_mut().for_each(&mut *redact);
+        redact(&mut self.arguments);
+    }
+
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         if self.input.as_ref().is_some_and(Vec::is_empty) {
@@ -177,6 +182,14 @@ pub enum Ending {
 }
 
 impl Ending {
+    pub(super) fn payloads(&mut self, redact: &mut impl FnMut(&mut Vec<u8>)) {
+        match self {
+            Self::Completed(result) => redact(result),
+            Self::Failed(failure) => redact(&mut failure.result),
+            Self::Cancelled(_) => {}
+        }
+    }
+
     fn validate(&self) -> Checked {
         match self {
             Self::Completed(result) => check::json("result", result),

@@ -30,7 +30,8 @@ pub use telemetry::Observation;
 use check::{Checked, Fields};
 
 /// Bytes of a stored record beside its payload: header, salt, place in the frame's offset table.
-pub(crate) const RECORD_OVERHEAD_BYTES: usize = 200 + 16 + 40;
+pub(crate) const RECORD_OVERHEAD_BYTES: usize =
+    crate::events::HEADER_LEN + crate::events::SALT_LEN + 40;
 
 /// What is common to all commands: its id, and what it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -242,6 +243,24 @@ impl Command {
     #[must_use]
     pub fn execution(&self) -> Option<ExecutionId> {
         self.content().execution()
+    }
+
+    /// Hands every payload that a caller gave to `redact`, before anything is hashed or stored.
+    pub(crate) fn payloads(&mut self, mut redact: impl FnMut(&mut Vec<u8>)) {
+        match self {
+            Self::Authorize(request) | Self::Begin(request) => request.payloads(&mut redact),
+            Self::Reject(rejection) => redact(&mut rejection.input),
+            Self::Finish(finish) => finish.ending.payloads(&mut redact),
+            Self::Resolve(resolve) => redact(&mut resolve.resolve.result),
+            Self::Import(imported) => {
+                imported.request.payloads(&mut redact);
+                imported.ending.payloads(&mut redact);
+            }
+            Self::Audit(entry) => redact(&mut entry.detail),
+            Self::Observe(observation) => redact(&mut observation.attributes),
+            Self::Change(change) => redact(&mut change.content),
+            _ => {}
+        }
     }
 
     /// Whether it ends an execution: never refused for size or load.

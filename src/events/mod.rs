@@ -123,7 +123,7 @@ impl StoreMask {
 }
 
 /// Number of an event type on disk, for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct EventType(pub u16);
 
 impl fmt::Display for EventType {

@@ -1,0 +1,145 @@
+//! Idempotency (threat model §16): what a component's command ids already stand for.
+//!
+//! The window holds every claim whose record the views may not have indexed yet; older ones are
+//! found through the index and confirmed by reading the record. Shared by all store actors,
+//! because an id belongs to its component and not to a store.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::events::{CommandId, ComponentId, Decision, ExecutionId, Hash};
+
+use super::entity::Reply;
+use super::sequencer::Sequenced;
+
+/// What is known of a claimed command: what it was answered with, once it is decided; where it
+/// came to stand, once it is acknowledged.
+#[derive(Default)]
+pub(crate) struct Placed {
+    pub(crate) gist: OnceLock<Gist>,
+    pub(crate) sequenced: OnceLock<Sequenced>,
+}
+
+pub(crate) type Place = Arc<Placed>;
+
+/// A reply without its permit: what a duplicate is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gist {
+    Receipt,
+    Decided {
+        execution: ExecutionId,
+        decision: Decision,
+        started: bool,
+    },
+    Execution(ExecutionId),
+    Changed {
+        version: u64,
+    },
+}
+
+impl From<&Reply> for Gist {
+    fn from(reply: &Reply) -> Self {
+        match *reply {
+            Reply::Receipt => Self::Receipt,
+            Reply::Decided {
+                execution,
+                decision,
+                started,
+                ..
+            } => Self::Decided {
+                execution,
+                decision,
+                started,
+            },
+            Reply::Execution(execution) => Self::Execution(execution),
+            Reply::Changed { version } => Self::Changed { version },
+        }
+    }
+}
+
+type Key = (ComponentId, CommandId);
+
+#[derive(Clone)]
+pub(crate) struct Claim {
+    pub(crate) digest: Hash,
+    pub(crate) place: Place,
+}
+
+impl Claim {
+    /// The claim of a command found in the journal.
+    pub(crate) fn known(digest: Hash, gist: Gist, sequenced: Sequenced) -> Self {
+        let placed = Placed {
+            gist: gist.into(),
+            sequenced: sequenced.into(),
+        };
+        Self {
+            digest,
+            place: Arc::new(placed),
+        }
+    }
+}
+
+const SHARDS: usize = 16;
+
+/// Sharded, so that no message waits long for a lock.
+#[derive(Default)]
+pub(crate) struct Claims {
+    shards: [Mutex<HashMap<Key, Claim>>; SHARDS],
+    hasher: std::hash::RandomState,
+}
+
+impl Claims {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Claim>> {
+        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+        let shard = self.shards.get(index).unwrap_or(&self.shards[0]);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the id stands for already; a new claim where it is free.
+    pub(crate) fn claim(&self, key: Key, digest: Hash) -> Result<Place, Claim> {
+        let mut shard = self.shard(&key);
+        if let Some(claim) = shard.get(&key) {
+            return Err(claim.clone());
+        }
+        let place = Place::default();
+        shard.insert(
+            key,
+            Claim {
+                digest,
+                place: place.clone(),
+            },
+        );
+        Ok(place)
+    }
+
+    pub(crate) fn find(&self, key: &Key) -> Option<Claim> {
+        self.shard(key).get(key).cloned()
+    }
+
+    /// A refused command leaves no id.
+    pub(crate) fn release(&self, key: &Key) {
+        self.shard(key).remove(key);
+    }
+
+    /// A claim found while replaying the journal.
+    pub(crate) fn replay(&self, key: Key, claim: Claim) {
+        self.shard(&key).insert(key, claim);
+    }
+
+    /// Drops the claims whose records every index holds.
+    pub(crate) fn forget_through(&self, seq: u64) {
+        for shard in &self.shards {
+            shard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|_, claim| {
+                    claim
+                        .place
+                        .sequenced
+                        .get()
+                        .is_none_or(|placed| placed.last.get() > seq)
+                });
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The ledger's own records: refusals, activity, loss. They cost the disk nothing that a flood of
+//! bad commands could multiply: the first refusal of a kind is written at once, the rest are one
+//! counted record an interval, and an idle ledger writes nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ractor::ActorRef;
+use tokio::sync::oneshot;
+
+use crate::clock::{Clock, Entropy};
+use crate::events::{ActivityRecordedV1, CommandId, Event, RefusalsRecordedV1, TelemetryLostV1};
+use crate::journal::{NewRecord, Sealed};
+use crate::metrics;
+
+use super::entity::Draft;
+use super::sequencer::{Sequenced, SequencerMsg, own_record};
+
+/// Kinds of refusal that are counted apart; one more kind joins the last.
+const KINDS_MAX: usize = 4_096;
+/// Longest text that is kept of a refusal.
+const DETAIL_BYTES_MAX: usize = 512;
+
+/// Writes the ledger's own records.
+pub(crate) struct Own {
+    sequencer: ActorRef<SequencerMsg>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    frames: Arc<FrameCounts>,
+    refusals: Mutex<HashMap<(String, &'static str), Refused>>,
+    lost: Mutex<Option<TelemetryLostV1>>,
+    pub(crate) activity: Activity,
+}
+
+/// What the writer counts for the activity record.
+#[derive(Default)]
+pub(crate) struct FrameCounts {
+    pub(crate) frames: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// What was done since the last activity record.
+#[derive(Default)]
+pub(crate) struct Activity {
+    pub(crate) since_ns: std::sync::atomic::AtomicI64,
+    pub(crate) records: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+#[derive(Default)]
+struct Refused {
+    count: u64,
+    first_ns: i64,
+    last_ns: i64,
+    detail: String,
+}
+
+impl Own {
+    pub(crate) fn new(
+        sequencer: ActorRef<SequencerMsg>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        frames: Arc<FrameCounts>,
+    ) -> Self {
+        let activity = Activity::default();
+        activity.since_ns.store(clock.now_ns(), Ordering::Relaxed);
+        Self {
+            sequencer,
+            clock,
+            entropy,
+            frames,
+            refusals: Mutex::default(),
+            lost: Mutex::default(),
+            activity,
+        }
+    }
+
+    /// Sends `event` on its way; the answer tells when it is durable.
+    pub(crate) fn write(&self, event: &Event) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
+        self.send(own_record(
+            event,
+            CommandId::from_bytes(self.entropy.bytes16()),
+        ))
+    }
+
+    /// As [`Own::write`], for an event that has a stream.
+    pub(crate) fn write_draft(
+        &self,
+        draft: &Draft,
+    ) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
+        let mut record = own_record(&draft.event, CommandId::from_bytes(self.entropy.bytes16()));
+        record.stream = draft.stream;
+        record.stream_version = draft.stream_version;
+        record.stores = draft.stores();
+        record.outcome = draft.outcome;
+        self.send(record)
+    }
+
+    fn send(&self, record: NewRecord) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
+        let (sender, receiver) = oneshot::channel();
+        let message = SequencerMsg::Commit {
+            records: vec![record],
+            // Nobody may be waiting for an own record; its loss shows in the writer's seal.
+            deliver: Box::new(move |outcome| drop(sender.send(outcome.map_err(Clone::clone)))),
+            span: tracing::Span::none(),
+        };
+        if self.sequencer.send_message(message).is_err() {
+            tracing::debug!("the sequencer is gone; an own record was not written");
+        }
+        receiver
+    }
+
+    /// Counts a refusal; `audited` ones leave a record.
+    pub(crate) fn refused(
+        &self,
+        component: &str,
+        reason: &'static str,
+        audited: bool,
+        detail: impl FnOnce() -> String,
+    ) {
+        metrics::REFUSALS.counter(&[reason]).increment(1);
+        if !audited {
+            return;
+        }
+        self.activity.refused.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now_ns();
+        let mut kinds = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kinds.len();
+        let key = if known < KINDS_MAX {
+            component.to_owned()
+        } else {
+            String::new()
+        };
+        match kinds.entry((key, reason)) {
+            std::collections::hash_map::Entry::Occupied(mut entry) => {
+                let kind = entry.get_mut();
+                if kind.count == 0 {
+                    kind.first_ns = now;
+                    kind.detail = shortened(detail());
+                }
+                kind.count += 1;
+                kind.last_ns = now;
+            }
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(Refused::default());
+                drop(self.write(&refusals(
+                    component,
+                    reason,
+                    1,
+                    now,
+                    now,
+                    shortened(detail()),
+                )));
+            }
+        }
+    }
+
+    /// Counts an observation that found the buffer full.
+    pub(crate) fn lost(&self, observed_ns: i64) {
+        metrics::TELEMETRY_LOST.counter(&[]).increment(1);
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let gap = lost.get_or_insert(TelemetryLostV1 {
+            first_ns: observed_ns,
+            last_ns: observed_ns,
+            count: 0,
+        });
+        gap.first_ns = gap.first_ns.min(observed_ns);
+        gap.last_ns = gap.last_ns.max(observed_ns);
+        gap.count += 1;
+    }
+
+    /// Makes what was lost durable; true where there was a loss.
+    pub(crate) fn flush_lost(&self) -> bool {
+        let gap = self
+            .lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(gap) = gap {
+            drop(self.write(&gap.into()));
+            return true;
+        }
+        false
+    }
+
+    /// Once an interval: what was counted becomes records, if there was anything.
+    pub(crate) fn flush(&self) {
+        self.flush_lost();
+        let due: Vec<_> = {
+            let mut kinds = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            // A kind that stayed quiet for an interval is forgotten: its next one is a first again.
+            kinds.retain(|_, kind| kind.count > 0);
+            let take = |kind: &mut Refused| std::mem::take(kind);
+            kinds
+                .iter_mut()
+                .map(|(key, kind)| (key.clone(), take(kind)))
+                .collect()
+        };
+        for ((component, reason), kind) in due {
+            let Refused {
+                count,
+                first_ns,
+                last_ns,
+                detail,
+            } = kind;
+            drop(self.write(&refusals(
+                &component, reason, count, first_ns, last_ns, detail,
+            )));
+        }
+        let now = self.clock.now_ns();
+        let activity = &self.activity;
+        let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
+        let event = ActivityRecordedV1 {
+            records: take(&activity.records),
+            commits: take(&activity.commits),
+            frames: take(&self.frames.frames),
+            bytes: take(&self.frames.bytes),
+            refused: take(&activity.refused),
+            first_ns: activity.since_ns.swap(now, Ordering::Relaxed),
+            last_ns: now,
+        };
+        if event.records > 0 || event.refused > 0 {
+            drop(self.write(&event.into()));
+        }
+    }
+}
+
+fn refusals(
+    component: &str,
+    reason: &str,
+    count: u64,
+    first_ns: i64,
+    last_ns: i64,
+    detail: String,
+) -> Event {
+    let (component, reason) = (component.to_owned(), reason.to_owned());
+    RefusalsRecordedV1 {
+        component,
+        reason,
+        count,
+        first_ns,
+        last_ns,
+        detail,
+    }
+    .into()
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > DETAIL_BYTES_MAX {
+        let end = (0..=DETAIL_BYTES_MAX)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}

@@ -1,0 +1,237 @@
+//! The sequencer: gives every event its place in the one global order.
+//!
+//! It never refuses; whatever can be refused was refused before. It hands frames to the writer
+//! one ahead: the next frame fills while the last one syncs. Answers travel through it in order,
+//! those without records too, so that none overtakes what it depends on.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use crate::clock::{Clock, Entropy};
+use crate::events::{
+    ClockSkewedV1, CommandId, ComponentId, Event, Hash, LedgerId, Outcome, ParentId, Seq,
+    StoreMask, StreamId, TraceId,
+};
+use crate::integrity::Chain;
+use crate::journal::{Answer, FrameBuilder, Head, NewRecord, Sealed, Work, WriterHandle};
+
+/// Where a commit came to stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sequenced {
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+    pub(crate) time_ns: i64,
+}
+
+/// Delivers an answer after the sync of everything before it, or the reason why it can't.
+pub(crate) type Deliver = Box<dyn FnOnce(Result<Sequenced, &Sealed>) + Send>;
+
+/// What reaches the sequencer.
+pub(crate) enum SequencerMsg {
+    /// The events of one command, all or nothing.
+    Commit {
+        records: Vec<NewRecord>,
+        deliver: Deliver,
+        span: tracing::Span,
+    },
+    /// An answer without records that must not overtake the commits before it.
+    Answer(Answer),
+    /// The writer has nothing to do.
+    WriterIdle,
+}
+
+pub(crate) struct Sequencer;
+
+pub(crate) struct SequencerArgs {
+    pub(crate) ledger: LedgerId,
+    pub(crate) epoch: u64,
+    pub(crate) head: Head,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) writer: WriterHandle,
+    pub(crate) frame_records: usize,
+    pub(crate) frame_bytes: usize,
+    /// A clock further ahead of the monotonic clock than this is recorded as skew.
+    pub(crate) leap_ns: i64,
+}
+
+pub(crate) struct SequencerState {
+    args: SequencerArgs,
+    chain: Chain,
+    frame: FrameBuilder,
+    answers: Vec<Answer>,
+    time_ns: i64,
+    skewed: bool,
+    /// Wall clock less monotonic clock, as last believed.
+    offset_ns: i64,
+}
+
+impl SequencerState {
+    fn new(args: SequencerArgs) -> Self {
+        let offset_ns = args.clock.now_ns().saturating_sub(monotonic(&*args.clock));
+        Self {
+            frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
+            chain: Chain::default(),
+            answers: Vec::new(),
+            time_ns: args.head.time_ns,
+            skewed: false,
+            offset_ns,
+            args,
+        }
+    }
+
+    /// The time of the next commit; records the start of an excursion of the clock.
+    fn tick(&mut self) -> i64 {
+        let observed = self.args.clock.now_ns();
+        let expected = self.offset_ns.saturating_add(monotonic(&*self.args.clock));
+        if observed < self.time_ns {
+            let floor = self.time_ns;
+            if !std::mem::replace(&mut self.skewed, true) {
+                self.push_skew(observed, floor, 0);
+            }
+        } else if observed > expected.saturating_add(self.args.leap_ns) {
+            self.time_ns = observed;
+            self.push_skew(observed, expected, 1);
+            self.offset_ns = observed.saturating_sub(monotonic(&*self.args.clock));
+        } else {
+            self.skewed = false;
+            self.time_ns = observed;
+        }
+        self.time_ns
+    }
+
+    fn push_skew(&mut self, observed_ns: i64, expected_ns: i64, direction: u8) {
+        tracing::warn!(observed_ns, expected_ns, direction, "clock skew");
+        let command = CommandId::from_bytes(self.args.entropy.bytes16());
+        let event = ClockSkewedV1 {
+            observed_ns,
+            expected_ns,
+            direction,
+        };
+        let record = own_record(&event.into(), command);
+        self.push(record);
+    }
+
+    fn push(&mut self, mut record: NewRecord) -> Seq {
+        // Salts are drawn here and not in the stores: in global order, or the same commands would
+        // not give the same bytes.
+        record.salt = self.args.entropy.bytes16();
+        record.commitment = self.chain.payload_commitment(&record.salt, &record.payload);
+        self.frame.push(&record, self.time_ns)
+    }
+
+    fn commit(&mut self, records: Vec<NewRecord>, deliver: Deliver) {
+        let bytes: usize = records
+            .iter()
+            .map(|record| record.payload.len() + 256)
+            .sum();
+        let full = self.frame.records() + records.len() > self.args.frame_records
+            || self.frame.bytes() + bytes > self.args.frame_bytes;
+        if full && self.frame.records() > 0 {
+            self.hand_over();
+        }
+        let time_ns = self.tick();
+        let mut placed = records.into_iter().map(|record| self.push(record));
+        let Some(first) = placed.next() else { return };
+        let last = placed.last().unwrap_or(first);
+        let sequenced = Sequenced {
+            first,
+            last,
+            time_ns,
+        };
+        self.answers
+            .push(Box::new(move |outcome| deliver(outcome.map(|_| sequenced))));
+    }
+
+    fn hand_over(&mut self) {
+        let head = self.frame.head();
+        let next = FrameBuilder::new(self.args.ledger, self.args.epoch, head);
+        let frame = std::mem::replace(&mut self.frame, next);
+        let frame = (frame.records() > 0).then(|| frame.finish());
+        let answers = std::mem::take(&mut self.answers);
+        self.args.writer.submit(Work { frame, answers });
+    }
+}
+
+fn monotonic(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.monotonic_ns()).unwrap_or(i64::MAX)
+}
+
+/// A record that the ledger writes of itself: no stream, no execution, a commit of its own.
+pub(crate) fn own_record(event: &Event, command: CommandId) -> NewRecord {
+    let mut payload = Vec::new();
+    event.encode_into(&mut payload);
+    NewRecord {
+        event_type: event.event_type().unwrap_or_default(),
+        revision: event.revision(),
+        flags: 0,
+        outcome: Outcome::Neutral,
+        stores: event
+            .event_type()
+            .map_or(StoreMask::NONE, |kind| kind.stores()),
+        component: ComponentId::LEDGER,
+        stream: StreamId::NIL,
+        stream_version: 0,
+        execution: crate::events::ExecutionId::NIL,
+        parent: ParentId::NIL,
+        trace: TraceId::NIL,
+        command,
+        command_digest: Hash::default(),
+        commit_index: 0,
+        commit_len: 1,
+        salt: [0; 16],
+        commitment: Hash::default(),
+        payload,
+    }
+}
+
+impl Actor for Sequencer {
+    type Msg = SequencerMsg;
+    type State = SequencerState;
+    type Arguments = SequencerArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SequencerMsg>,
+        args: SequencerArgs,
+    ) -> Result<SequencerState, ActorProcessingErr> {
+        // A stopped sequencer needs no waking: a failed send is no news.
+        args.writer.on_idle(Box::new(move || {
+            let _gone = myself.send_message(SequencerMsg::WriterIdle).is_err();
+        }));
+        Ok(SequencerState::new(args))
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<SequencerMsg>,
+        message: SequencerMsg,
+        state: &mut SequencerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SequencerMsg::Commit {
+                records,
+                deliver,
+                span,
+            } => {
+                span.in_scope(|| state.commit(records, deliver));
+            }
+            SequencerMsg::Answer(answer) => state.answers.push(answer),
+            SequencerMsg::WriterIdle => {}
+        }
+        if (state.frame.records() > 0 || !state.answers.is_empty()) && state.args.writer.is_idle() {
+            state.hand_over();
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<SequencerMsg>,
+        state: &mut SequencerState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.hand_over();
+        Ok(())
+    }
+}

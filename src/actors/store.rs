@@ -1,0 +1,588 @@
+//! A store actor: an event-sourced entity behind a mailbox. It decides against its own state,
+//! applies what it decided at once and never waits for the disk; the caller's reply travels with
+//! the events and is answered after the sync.
+
+mod deciding;
+
+use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use crate::access::GrantState;
+use crate::admission::{Admitted, FinishReserve};
+use crate::clock::{Clock, Entropy};
+use crate::commands::{Command, Permit, Receipt};
+use crate::config::{Limits, Validator};
+use crate::error::{AppendError, ReadError};
+use crate::events::{CommandId, ComponentId, ExecutionId, Hash, LedgerId, Seq, Store};
+use crate::journal::{Head, NewRecord, Sealed};
+
+use super::claims::{Claim, Claims, Gist, Place};
+use super::entity::{Decided, Draft, Entity, History, InForce, Refused, Reply, Surroundings};
+use super::meters::Meters;
+use super::own::Own;
+use super::sequencer::{Sequenced, SequencerMsg};
+
+/// The past beyond the windows: views, each hit confirmed against its record.
+pub(crate) trait Past: History + Send + Sync {
+    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError>;
+    /// Everything up to here is in the views.
+    fn position(&self) -> u64;
+    /// True while a view that decisions need is being made again.
+    fn rebuilding(&self) -> bool;
+}
+
+/// What all store actors share.
+pub(crate) struct Shared {
+    pub(crate) ledger: LedgerId,
+    pub(crate) epoch: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) limits: Limits,
+    /// Held from a decision until its events are on their way: so versions that a permit is held
+    /// against cannot move in between, and the sequencer never has to refuse.
+    pub(crate) in_force: RwLock<InForce>,
+    pub(crate) past: Arc<dyn Past>,
+    pub(crate) validators: Vec<Arc<dyn Validator>>,
+    pub(crate) claims: Claims,
+    pub(crate) sequencer: ActorRef<SequencerMsg>,
+    pub(crate) own: Own,
+    pub(crate) meters: Meters,
+}
+
+/// One command, or a group that is to be one commit.
+pub(crate) struct Order {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) ids: Vec<Id>,
+    pub(crate) grant: Arc<GrantState>,
+    pub(crate) admitted: Admitted,
+    /// Room to finish, of an order that starts an execution.
+    pub(crate) finish: Option<FinishReserve>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Answered>, Refusal>>,
+    pub(crate) span: tracing::Span,
+}
+
+/// A command's identity.
+#[derive(Clone, Copy)]
+pub(crate) struct Id {
+    pub(crate) command: CommandId,
+    pub(crate) digest: Hash,
+    /// Made by the ledger: new by construction, not looked up.
+    pub(crate) generated: bool,
+}
+
+/// The durable answer to one command.
+pub(crate) struct Answered {
+    pub(crate) receipt: Receipt,
+    pub(crate) reply: Reply,
+}
+
+/// Why an order was not carried out, and the order itself.
+pub(crate) struct Refusal {
+    pub(crate) error: AppendError,
+    pub(crate) commands: Vec<Command>,
+}
+
+/// An entity as an actor drives it.
+pub(crate) trait Deciding: Entity + Send + 'static {
+    const STORE: Store;
+    /// Counts what may have to be remembered until the views hold it.
+    fn mark(&self) -> u64 {
+        0
+    }
+    /// What was counted up to `mark` is durable up to `seq`.
+    fn committed(&mut self, _mark: u64, _seq: Seq) {}
+    /// Drops what has left the windows: every view holds it.
+    fn forget_through(&mut self, _position: Seq) {}
+    /// The permit again, for a caller whose answer got lost.
+    fn reissue(&self, _execution: ExecutionId, _around: &Surroundings<'_>) -> Option<Permit> {
+        None
+    }
+    /// Puts what it has in force where the others see it.
+    fn publish(&self, _in_force: &mut InForce) {}
+    /// Whether it changes what is in force.
+    const PUBLISHES: bool = false;
+}
+
+pub(crate) struct StoreActor<E>(PhantomData<fn() -> E>);
+
+impl<E> Default for StoreActor<E> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+pub(crate) struct StoreState<E> {
+    entity: E,
+    shared: Arc<Shared>,
+    reserves: HashMap<ExecutionId, FinishReserve>,
+    /// Commits under way whose acknowledgement the entity has yet to hear of.
+    under_way: VecDeque<(u64, Place)>,
+    forgotten: u64,
+}
+
+impl<E: Deciding> Actor for StoreActor<E> {
+    type Msg = Order;
+    type State = StoreState<E>;
+    type Arguments = (E, Arc<Shared>);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Order>,
+        (entity, shared): Self::Arguments,
+    ) -> Result<StoreState<E>, ActorProcessingErr> {
+        let (reserves, under_way) = (HashMap::new(), VecDeque::new());
+        Ok(StoreState {
+            entity,
+            shared,
+            reserves,
+            under_way,
+            forgotten: 0,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Order>,
+        order: Order,
+        state: &mut StoreState<E>,
+    ) -> Result<(), ActorProcessingErr> {
+        let span = order.span.clone();
+        span.in_scope(|| state.handle(order)).map_err(Into::into)
+    }
+}
+
+/// What the idempotency of a group says.
+enum Standing {
+    New(Vec<Place>),
+    Duplicate(Vec<Claim>),
+}
+
+impl<E: Deciding> StoreState<E> {
+    fn handle(&mut self, order: Order) -> Result<(), String> {
+        self.forget();
+        let shared = Arc::clone(&self.shared);
+        let component = order.grant.component;
+        // Revoked while it waited: decided here, in order.
+        let standing = match order.grant.may_append(E::STORE) {
+            Ok(()) => claim(&shared, component, &order.ids),
+            Err(error) => Err(error.into()),
+        };
+        match standing {
+            Err(error) => refuse(&shared, order, error),
+            Ok(Standing::Duplicate(claims)) => self.repeat(&shared, order, claims),
+            Ok(Standing::New(places)) => self.decide(&shared, order, places),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        shared: &Arc<Shared>,
+        order: Order,
+        places: Vec<Place>,
+    ) -> Result<(), String> {
+        if E::PUBLISHES {
+            let mut in_force = shared
+                .in_force
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            let outcome = self
+                .entity
+                .execute(&order.commands, &around(shared, &in_force));
+            self.entity.publish(&mut in_force);
+            self.dispatch(shared, order, places, outcome)
+        } else {
+            let in_force = shared
+                .in_force
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            let outcome = self
+                .entity
+                .execute(&order.commands, &around(shared, &in_force));
+            self.dispatch(shared, order, places, outcome)
+        }
+    }
+
+    /// Sends what was decided on its way; still under the lock on what is in force.
+    fn dispatch(
+        &mut self,
+        shared: &Arc<Shared>,
+        mut order: Order,
+        places: Vec<Place>,
+        outcome: Result<Vec<Decided>, Refused>,
+    ) -> Result<(), String> {
+        let decided = match outcome {
+            Ok(decided) => decided,
+            Err(Refused { error, .. }) => {
+                release(shared, &order);
+                let defect = matches!(error, AppendError::Sealed { .. });
+                let cause = error.to_string();
+                refuse(shared, order, error)?;
+                // A state that contradicts its own decision is a defect: the supervisor seals.
+                return if defect { Err(cause) } else { Ok(()) };
+            }
+        };
+        self.keep_reserves(&mut order, &decided);
+        let records = records(&order, &decided);
+        let counts: Vec<u64> = decided
+            .iter()
+            .map(|step| step.drafts.len() as u64)
+            .collect();
+        let replies: Vec<Reply> = decided.into_iter().map(|step| step.reply).collect();
+        for (place, reply) in places.iter().zip(&replies) {
+            // Decided once: a claim that was decided twice would not have been new.
+            let _twice = place.gist.set(reply.into()).is_err();
+        }
+        self.under_way.extend(
+            places
+                .last()
+                .map(|place| (self.entity.mark(), place.clone())),
+        );
+        let Order {
+            ids,
+            reply,
+            admitted,
+            commands,
+            span,
+            ..
+        } = order;
+        let shared_then = Arc::clone(shared);
+        let deliver = Box::new(move |outcome: Result<Sequenced, &Sealed>| {
+            let answer = match outcome {
+                Ok(whole) => Ok(place(&shared_then, whole, &ids, &places, counts, replies)),
+                Err(sealed) => Err(Refusal {
+                    error: unacknowledged(sealed, &ids),
+                    commands,
+                }),
+            };
+            drop(admitted);
+            // A caller that has gone leaves a durable command that it can look up.
+            drop(reply.send(answer));
+        });
+        send(
+            shared,
+            SequencerMsg::Commit {
+                records,
+                deliver,
+                span,
+            },
+        )
+    }
+
+    /// Room to finish lives as long as its execution runs.
+    fn keep_reserves(&mut self, order: &mut Order, decided: &[Decided]) {
+        let mut finish = order.finish.take();
+        for (command, step) in order.commands.iter().zip(decided) {
+            match (&step.reply, command) {
+                (
+                    Reply::Decided {
+                        execution,
+                        started: true,
+                        ..
+                    },
+                    _,
+                )
+                | (Reply::Execution(execution), Command::Start(_)) => {
+                    if let Some(reserve) = finish.take() {
+                        self.reserves.insert(*execution, reserve);
+                    }
+                }
+                (Reply::Execution(execution), Command::Finish(_)) => {
+                    self.reserves.remove(execution);
+                }
+                _ => {}
+            }
+        }
+        if E::STORE == Store::ExecutionLog {
+            self.shared.meters.running.set(self.reserves.len() as f64);
+        }
+    }
+
+    /// Answers a duplicate once its original is durable.
+    fn repeat(&self, shared: &Arc<Shared>, order: Order, claims: Vec<Claim>) -> Result<(), String> {
+        let permits: Vec<Option<Permit>> = {
+            let in_force = shared
+                .in_force
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            let around = around(shared, &in_force);
+            let permit = |claim: &Claim| match claim.place.gist.get() {
+                Some(Gist::Decided { execution, .. }) => self.entity.reissue(*execution, &around),
+                _ => None,
+            };
+            claims.iter().map(permit).collect()
+        };
+        let Order {
+            ids,
+            reply,
+            admitted,
+            commands,
+            ..
+        } = order;
+        let ledger = shared.ledger;
+        let answer = Box::new(move |_: Result<&Head, &Sealed>| {
+            let originals = ids.iter().zip(claims).zip(permits);
+            let answers = originals.map(|((id, claim), permit)| {
+                // Set where the original was acknowledged, and only there.
+                let placed = claim.place.sequenced.get().ok_or(id.command)?;
+                let gist = claim.place.gist.get().ok_or(id.command)?;
+                let receipt = receipt(ledger, id.command, *placed, true);
+                Ok(Answered {
+                    receipt,
+                    reply: again(*gist, permit),
+                })
+            });
+            let answer = answers
+                .collect::<Result<Vec<_>, CommandId>>()
+                .map_err(|command| Refusal {
+                    error: AppendError::OutcomeUnknown { command },
+                    commands,
+                });
+            drop(admitted);
+            drop(reply.send(answer));
+        });
+        send(shared, SequencerMsg::Answer(answer))
+    }
+
+    fn forget(&mut self) {
+        while let Some((mark, place)) = self.under_way.front()
+            && let Some(sequenced) = place.sequenced.get()
+        {
+            self.entity.committed(*mark, sequenced.last);
+            self.under_way.pop_front();
+        }
+        let position = self.shared.past.position();
+        // Walking the windows costs their length: often enough to bound them, not every time.
+        if position >= self.forgotten + 4_096 {
+            self.forgotten = position;
+            self.entity.forget_through(Seq::FIRST.plus(position - 1));
+            if E::STORE == Store::ExecutionLog {
+                self.shared.claims.forget_through(position);
+            }
+        }
+    }
+}
+
+fn again(gist: Gist, permit: Option<Permit>) -> Reply {
+    match gist {
+        Gist::Receipt => Reply::Receipt,
+        Gist::Decided {
+            execution,
+            decision,
+            started,
+        } => Reply::Decided {
+            execution,
+            decision,
+            permit,
+            started,
+        },
+        Gist::Execution(execution) => Reply::Execution(execution),
+        Gist::Changed { version } => Reply::Changed { version },
+    }
+}
+
+fn around<'a>(shared: &'a Shared, in_force: &'a InForce) -> Surroundings<'a> {
+    Surroundings {
+        ledger: shared.ledger,
+        epoch: shared.epoch,
+        now_ns: shared.clock.now_ns(),
+        limits: &shared.limits,
+        in_force,
+        entropy: &*shared.entropy,
+        history: &*shared.past,
+        validators: &shared.validators,
+    }
+}
+
+/// Claims the ids of a group, or says what they stand for already.
+fn claim(shared: &Shared, component: ComponentId, ids: &[Id]) -> Result<Standing, AppendError> {
+    let mut places = Vec::with_capacity(ids.len());
+    let mut taken: Vec<(Id, Claim)> = Vec::new();
+    let mut failure = None;
+    for id in ids {
+        let key = (component, id.command);
+        match shared.claims.claim(key, id.digest) {
+            Err(claim) => taken.push((*id, claim)),
+            Ok(place) if id.generated => places.push((key, place)),
+            Ok(place) => match shared.past.command(key) {
+                Ok(None) => places.push((key, place)),
+                Ok(Some(claim)) => {
+                    shared.claims.release(&key);
+                    taken.push((*id, claim));
+                }
+                Err(error) => {
+                    shared.claims.release(&key);
+                    failure = Some(AppendError::History(error));
+                    break;
+                }
+            },
+        }
+    }
+    if taken.is_empty() && failure.is_none() {
+        return Ok(Standing::New(
+            places.into_iter().map(|(_, place)| place).collect(),
+        ));
+    }
+    for (key, _) in &places {
+        shared.claims.release(key);
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if let Some((id, _)) = taken.iter().find(|(id, claim)| claim.digest != id.digest) {
+        return Err(AppendError::IdempotencyConflict {
+            command: id.command,
+        });
+    }
+    match taken.first() {
+        Some((id, _)) if taken.len() < ids.len() => Err(AppendError::PartialIdempotency {
+            command: id.command,
+        }),
+        _ => Ok(Standing::Duplicate(
+            taken.into_iter().map(|(_, claim)| claim).collect(),
+        )),
+    }
+}
+
+/// A refused command leaves no id.
+fn release(shared: &Shared, order: &Order) {
+    for id in &order.ids {
+        shared.claims.release(&(order.grant.component, id.command));
+    }
+}
+
+/// Refuses in order: the refusal rests on what was decided before it and may not overtake it.
+fn refuse(shared: &Shared, order: Order, error: AppendError) -> Result<(), String> {
+    let Order {
+        grant,
+        reply,
+        admitted,
+        commands,
+        ..
+    } = order;
+    let kind = commands.first().map_or("group", Command::kind);
+    let detail = || format!("{kind}: {error}");
+    shared
+        .own
+        .refused(&grant.name, error.code(), error.is_audited(), detail);
+    let answer = Box::new(move |outcome: Result<&Head, &Sealed>| {
+        let error = match outcome {
+            Ok(_) => error,
+            Err(sealed) => AppendError::Sealed {
+                cause: sealed.cause.clone(),
+            },
+        };
+        drop(admitted);
+        drop(reply.send(Err(Refusal { error, commands })));
+    });
+    send(shared, SequencerMsg::Answer(answer))
+}
+
+fn send(shared: &Shared, message: SequencerMsg) -> Result<(), String> {
+    shared
+        .sequencer
+        .send_message(message)
+        .map_err(|_| "the sequencer is gone".to_owned())
+}
+
+/// The commit point has passed: every command of the group learns its place.
+fn place(
+    shared: &Shared,
+    whole: Sequenced,
+    ids: &[Id],
+    places: &[Place],
+    counts: Vec<u64>,
+    replies: Vec<Reply>,
+) -> Vec<Answered> {
+    let mut first = whole.first;
+    let mut answers = Vec::with_capacity(ids.len());
+    for (((id, place), count), reply) in ids.iter().zip(places).zip(counts).zip(replies) {
+        let last = first.plus(count.saturating_sub(1));
+        let placed = Sequenced {
+            first,
+            last,
+            time_ns: whole.time_ns,
+        };
+        // Set once, here; a second time would be a second commit of one claim.
+        let _already = place.sequenced.set(placed).is_err();
+        let receipt = receipt(shared.ledger, id.command, placed, false);
+        answers.push(Answered { receipt, reply });
+        first = last.plus(1);
+    }
+    answers
+}
+
+fn receipt(ledger: LedgerId, command: CommandId, placed: Sequenced, duplicate: bool) -> Receipt {
+    let Sequenced {
+        first,
+        last,
+        time_ns,
+    } = placed;
+    Receipt {
+        ledger,
+        command,
+        first,
+        last,
+        time_ns,
+        duplicate,
+    }
+}
+
+fn unacknowledged(sealed: &Sealed, ids: &[Id]) -> AppendError {
+    match ids.first() {
+        Some(id) if sealed.outcome_unknown => AppendError::OutcomeUnknown {
+            command: id.command,
+        },
+        _ => AppendError::Sealed {
+            cause: sealed.cause.clone(),
+        },
+    }
+}
+
+fn records(order: &Order, decided: &[Decided]) -> Vec<NewRecord> {
+    let total: usize = decided.iter().map(|step| step.drafts.len()).sum();
+    let commit_len = u16::try_from(total).unwrap_or(u16::MAX);
+    let steps = order.ids.iter().zip(decided);
+    let drafts = steps.flat_map(|(id, step)| step.drafts.iter().map(move |draft| (id, draft)));
+    let numbered = (0..commit_len).zip(drafts);
+    numbered
+        .map(|(commit_index, (id, draft))| {
+            let component = order.grant.component;
+            new_record(draft, *id, component, commit_index, commit_len)
+        })
+        .collect()
+}
+
+fn new_record(
+    draft: &Draft,
+    id: Id,
+    component: ComponentId,
+    commit_index: u16,
+    commit_len: u16,
+) -> NewRecord {
+    let mut payload = Vec::new();
+    draft.event.encode_into(&mut payload);
+    NewRecord {
+        event_type: draft.event.event_type().unwrap_or_default(),
+        revision: draft.event.revision(),
+        flags: draft.flags,
+        outcome: draft.outcome,
+        stores: draft.stores(),
+        component,
+        stream: draft.stream,
+        stream_version: draft.stream_version,
+        execution: draft.execution,
+        parent: draft.parent,
+        trace: draft.trace,
+        command: id.command,
+        command_digest: id.digest,
+        commit_index,
+        commit_len,
+        salt: [0; 16],
+        commitment: Hash::default(),
+        payload,
+    }
+}

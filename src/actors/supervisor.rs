@@ -1,0 +1,185 @@
+//! Starts the actors and watches them. What each failure means is said here: a store actor or the
+//! sequencer that fails, or stops without being told, seals the ledger — its state may contradict
+//! the journal, and nothing is rolled back in memory. Reads go on; appends answer `Sealed`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+
+use crate::journal::WriterHandle;
+
+use super::audit_log::State as AuditLogState;
+use super::configuration::State as ConfigurationState;
+use super::entity::{Draft, Entity, InForce};
+use super::execution_log::State as ExecutionLogState;
+use super::runtime_metadata::State as RuntimeMetadataState;
+use super::sequencer::{Sequencer, SequencerArgs, SequencerMsg};
+use super::store::{Deciding, Order, Shared, StoreActor};
+use super::telemetry::State as TelemetryState;
+
+/// The states that the journal holds.
+pub(crate) struct States {
+    pub(crate) execution_log: ExecutionLogState,
+    pub(crate) configuration: ConfigurationState,
+    pub(crate) runtime_metadata: RuntimeMetadataState,
+}
+
+impl States {
+    /// This epoch begins: what was open before is in doubt or abandoned.
+    pub(crate) fn opened(&mut self, draft: &Draft) -> Result<(), String> {
+        let states = [
+            self.execution_log.apply(draft),
+            self.configuration.apply(draft),
+            self.runtime_metadata.apply(draft),
+        ];
+        states
+            .into_iter()
+            .collect::<Result<Vec<()>, _>>()
+            .map(drop)
+            .map_err(|e| e.to_string())
+    }
+
+    /// What is in force at the start.
+    pub(crate) fn in_force(&self) -> InForce {
+        let mut in_force = InForce::default();
+        self.configuration.publish(&mut in_force);
+        self.runtime_metadata.publish(&mut in_force);
+        in_force
+    }
+}
+
+/// All actors of one opening.
+pub(crate) struct Actors {
+    supervisor: ActorRef<()>,
+    sequencer: ActorRef<SequencerMsg>,
+    pub(crate) execution_log: ActorRef<Order>,
+    pub(crate) audit_log: ActorRef<Order>,
+    pub(crate) telemetry: ActorRef<Order>,
+    pub(crate) configuration: ActorRef<Order>,
+    pub(crate) runtime_metadata: ActorRef<Order>,
+}
+
+struct Supervisor(WriterHandle);
+
+impl Actor for Supervisor {
+    type Msg = ();
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<()>,
+        event: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(who, cause) => {
+                self.0
+                    .seal(&format!("actor {} failed: {cause}", name(&who)));
+            }
+            // Draining at a close is the only stop that is asked for.
+            SupervisionEvent::ActorTerminated(who, _, reason)
+                if reason.as_deref() != Some("Drained") =>
+            {
+                let reason = reason.unwrap_or_else(|| "it says no reason".to_owned());
+                self.0
+                    .seal(&format!("actor {} stopped: {reason}", name(&who)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn name(who: &ractor::ActorCell) -> String {
+    who.get_id().to_string()
+}
+
+/// Starts the sequencer, under a supervisor that seals when it fails.
+pub(crate) async fn start_sequencer(
+    args: SequencerArgs,
+) -> Result<(ActorRef<()>, ActorRef<SequencerMsg>), String> {
+    let handle = args.writer.clone();
+    let (supervisor, _) = Actor::spawn(None, Supervisor(handle), ())
+        .await
+        .map_err(|error| error.to_string())?;
+    let linked = Actor::spawn_linked(None, Sequencer, args, supervisor.get_cell()).await;
+    let (sequencer, _) = linked.map_err(|error| error.to_string())?;
+    Ok((supervisor, sequencer))
+}
+
+async fn start_store<E: Deciding>(
+    entity: E,
+    shared: &Arc<Shared>,
+    supervisor: &ActorRef<()>,
+) -> Result<ActorRef<Order>, String> {
+    let (actor, arguments) = (StoreActor::<E>::default(), (entity, Arc::clone(shared)));
+    let linked = Actor::spawn_linked(None, actor, arguments, supervisor.get_cell()).await;
+    linked
+        .map(|(actor, _)| actor)
+        .map_err(|error| error.to_string())
+}
+
+impl Actors {
+    /// Starts the five stores.
+    pub(crate) async fn start(
+        supervisor: ActorRef<()>,
+        sequencer: ActorRef<SequencerMsg>,
+        states: States,
+        shared: &Arc<Shared>,
+    ) -> Result<Self, String> {
+        let States {
+            execution_log,
+            configuration,
+            runtime_metadata,
+        } = states;
+        Ok(Self {
+            execution_log: start_store(execution_log, shared, &supervisor).await?,
+            audit_log: start_store(AuditLogState, shared, &supervisor).await?,
+            telemetry: start_store(TelemetryState::default(), shared, &supervisor).await?,
+            configuration: start_store(configuration, shared, &supervisor).await?,
+            runtime_metadata: start_store(runtime_metadata, shared, &supervisor).await?,
+            supervisor,
+            sequencer,
+        })
+    }
+
+    fn stores(&self) -> [&ActorRef<Order>; 5] {
+        let Self {
+            execution_log,
+            audit_log,
+            telemetry,
+            configuration,
+            runtime_metadata,
+            ..
+        } = self;
+        [
+            execution_log,
+            audit_log,
+            telemetry,
+            configuration,
+            runtime_metadata,
+        ]
+    }
+
+    /// Every command in a mailbox is decided. False where that took longer than `timeout`.
+    pub(crate) async fn drain_stores(&self, timeout: Duration) -> bool {
+        let mut drained = true;
+        for store in self.stores() {
+            drained &= store.drain_and_wait(Some(timeout)).await.is_ok();
+        }
+        drained
+    }
+
+    /// Every event on its way is handed to the writer. False where that took too long.
+    pub(crate) async fn drain_sequencer(&self, timeout: Duration) -> bool {
+        let drained = self.sequencer.drain_and_wait(Some(timeout)).await.is_ok();
+        self.supervisor.stop(None);
+        drained
+    }
+}

@@ -1,0 +1,217 @@
+//! What runs beside the commands: emitted observations on their way to the store, and the
+//! ledger's own counted records once an interval.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::access::Grant;
+use crate::commands::Command;
+use crate::metrics;
+
+use super::submit::Core;
+use super::views::ViewSet;
+
+/// How often the interval is looked at; the interval itself runs on the injected clock.
+const TICK: Duration = Duration::from_millis(100);
+/// Observations that go into one commit.
+const GROUP_MAX: usize = 64;
+
+#[derive(Default)]
+struct Buffer {
+    waiting: VecDeque<(Grant, Command, usize)>,
+    bytes: usize,
+    closed: bool,
+    busy: bool,
+}
+
+/// A bounded buffer between `emit` and the store: never waits.
+struct Emitted {
+    buffer: Mutex<Buffer>,
+    filled: Notify,
+    emptied: Notify,
+    records_max: usize,
+    bytes_max: usize,
+}
+
+impl Emitted {
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next observations of one grant.
+    fn take(&self) -> Vec<(Grant, Command)> {
+        let mut buffer = self.lock();
+        let mut group: Vec<(Grant, Command)> = Vec::new();
+        let mut bytes = 0;
+        while let Some((grant, _, size)) = buffer.waiting.front() {
+            let same = group
+                .first()
+                .is_none_or(|(first, _)| Arc::ptr_eq(&first.0, &grant.0));
+            if !same || group.len() >= GROUP_MAX || (bytes + size > 1 << 20 && !group.is_empty()) {
+                break;
+            }
+            if let Some((grant, command, size)) = buffer.waiting.pop_front() {
+                buffer.bytes -= size;
+                bytes += size;
+                group.push((grant, command));
+            }
+        }
+        buffer.busy = !group.is_empty();
+        group
+    }
+}
+
+pub(super) struct Background {
+    emitted: Arc<Emitted>,
+    tasks: Vec<tokio::task::AbortHandle>,
+}
+
+impl Background {
+    pub(super) fn start(core: &Arc<Core>, set: &ViewSet, interval: Duration) -> Self {
+        let emitted = Arc::new(Emitted {
+            buffer: Mutex::default(),
+            filled: Notify::new(),
+            emptied: Notify::new(),
+            records_max: core.shared.limits.emit_records_max,
+            bytes_max: core.shared.limits.emit_bytes_max,
+        });
+        let pump = tokio::spawn(pump(Arc::clone(core), Arc::clone(&emitted)));
+        let ticks = tokio::spawn(tick(Arc::downgrade(core), set.clone(), interval));
+        Self {
+            emitted,
+            tasks: vec![pump.abort_handle(), ticks.abort_handle()],
+        }
+    }
+
+    /// False where the buffer is full: the observation is lost.
+    pub(super) fn emit(&self, grant: &Grant, command: Command) -> bool {
+        let size = command.size();
+        let mut buffer = self.emitted.lock();
+        let full = buffer.waiting.len() >= self.emitted.records_max
+            || buffer.bytes + size > self.emitted.bytes_max;
+        if full || buffer.closed {
+            return false;
+        }
+        buffer.bytes += size;
+        buffer.waiting.push_back((grant.clone(), command, size));
+        drop(buffer);
+        self.emitted.filled.notify_one();
+        true
+    }
+
+    /// Nothing more comes in; what is in is stored, as far as there is time.
+    pub(super) async fn drain_within(&self, timeout: Duration) {
+        let timeout = timeout.max(Duration::from_secs(1));
+        if tokio::time::timeout(timeout, self.drain()).await.is_err() {
+            tracing::warn!("emitted observations were not stored in time");
+        }
+    }
+
+    async fn drain(&self) {
+        self.emitted.lock().closed = true;
+        loop {
+            let emptied = self.emitted.emptied.notified();
+            {
+                let buffer = self.emitted.lock();
+                if buffer.waiting.is_empty() && !buffer.busy {
+                    return;
+                }
+            }
+            self.emitted.filled.notify_one();
+            // The tick is a second chance: a wake-up may fall between the look and the wait.
+            let _timely = tokio::time::timeout(TICK, emptied).await.is_ok();
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
+    loop {
+        let group = emitted.take();
+        if group.is_empty() {
+            emitted.emptied.notify_waiters();
+            emitted.filled.notified().await;
+            continue;
+        }
+        let Some((grant, _)) = group.first() else {
+            continue;
+        };
+        let grant = grant.clone();
+        let observed: Vec<Option<i64>> = group
+            .iter()
+            .map(|(_, command)| match command {
+                Command::Observe(observation) => observation.observed_ns,
+                _ => None,
+            })
+            .collect();
+        let commands = group.into_iter().map(|(_, command)| command).collect();
+        // Telemetry fails open: what cannot be stored is lost, and the loss is what is recorded.
+        if let Err(refusal) = core.emit_group(&grant, commands).await {
+            tracing::warn!(error = %refusal.error, "emitted observations were not stored");
+            for observed_ns in observed.into_iter().flatten() {
+                core.shared.own.lost(observed_ns);
+            }
+        }
+        core.shared.own.flush_lost();
+    }
+}
+
+async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
+    let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    let mut last = core
+        .upgrade()
+        .map_or(0, |core| core.shared.clock.monotonic_ns());
+    let mut healthy = true;
+    loop {
+        tokio::time::sleep(TICK).await;
+        let Some(core) = core.upgrade() else { return };
+        gauges(&core, &set);
+        let now = core.shared.clock.monotonic_ns();
+        if now.saturating_sub(last) >= interval {
+            last = now;
+            core.shared.own.flush();
+        }
+        let halted = set.all.iter().find_map(|view| view.status().halted);
+        if healthy == halted.is_some() {
+            healthy = halted.is_none();
+            let cause = halted.unwrap_or_else(|| "views are served again".to_owned());
+            let event = crate::events::HealthChangedV1 { healthy, cause };
+            drop(core.shared.own.write(&event.into()));
+        }
+    }
+}
+
+fn gauges(core: &Core, set: &ViewSet) {
+    let meters = &core.shared.meters;
+    meters
+        .pending_records
+        .set(core.gate.pending_records() as f64);
+    meters.pending_bytes.set(core.gate.pending_bytes() as f64);
+    meters.running.set(core.gate.running() as f64);
+    let head = core.reader.head().seq;
+    for view in &set.all {
+        let position = view.position();
+        metrics::VIEW_POSITION
+            .gauge(&[view.name()])
+            .set(position as f64);
+        let lag = head.saturating_sub(position);
+        metrics::VIEW_LAG_RECORDS
+            .gauge(&[view.name()])
+            .set(lag as f64);
+    }
+    metrics::ENGINE_JOURNAL_BYTES
+        .gauge(&[])
+        .set(core.reader.size_bytes() as f64);
+}

@@ -1,0 +1,403 @@
+//! The front door: open a ledger, grant components their rights, take handles, read, close.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
+use crate::actors::Actors;
+use crate::commands::{Command, Receipt};
+use crate::directory::{Directory, OpenError};
+use crate::error::{AccessError, AppendError, CloseError, ReadError};
+use crate::events::{CommandId, ComponentGrantedV1, ComponentId, ComponentRevokedV1, LedgerId};
+use crate::journal::{Head, Journal, Writer};
+use crate::projections::Views;
+
+mod background;
+mod close;
+mod handles;
+mod open;
+mod options;
+mod past;
+mod reads;
+mod reconstruct;
+mod replay;
+mod submit;
+mod views;
+
+pub use close::Closed;
+pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry};
+pub use options::{Options, Redaction};
+pub use reads::{Follow, Reads};
+pub use reconstruct::{Reconstruction, TraceStep};
+
+use background::Background;
+use submit::Core;
+use views::ViewSet;
+
+/// What must be closed in order.
+pub(crate) struct Running {
+    pub(crate) actors: Actors,
+    pub(crate) writer: Writer,
+    pub(crate) views: Views,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) directory: Option<Directory>,
+}
+
+struct Inner {
+    core: Arc<Core>,
+    set: ViewSet,
+    background: Background,
+    running: Mutex<Option<Running>>,
+}
+
+/// An open ledger. Clones share it; it is closed by [`Ledger::close`]. Dropping the last clone
+/// without closing never blocks and loses nothing acknowledged: the next opening finds an unclean
+/// end.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a ledger is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// True where appends and views work.
+    pub healthy: bool,
+    /// What is wrong; empty when healthy.
+    pub cause: String,
+}
+
+/// The one root authority over a ledger, given at opening: grants and revokes. (FC-STORAGE §18)
+pub struct Root {
+    core: Arc<Core>,
+    components: Mutex<HashMap<String, ComponentId>>,
+    next: AtomicU32,
+}
+
+impl std::fmt::Debug for Root {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Root")
+    }
+}
+
+impl Root {
+    /// Grants the component `name` these rights. The grant is durable as a record; the object is
+    /// worth something only in this process and this opening.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that is empty, longer than the limit or holds control characters.
+    pub async fn grant(
+        &self,
+        name: &str,
+        rights: Rights,
+        quota: Quota,
+    ) -> Result<Grant, AppendError> {
+        crate::commands::check::name("component", name, &self.core.shared.limits)?;
+        let component = {
+            let mut components = self
+                .components
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *components
+                .entry(name.to_owned())
+                .or_insert_with(|| ComponentId(self.next.fetch_add(1, Ordering::Relaxed)))
+        };
+        let event = ComponentGrantedV1 {
+            component: component.0,
+            name: name.to_owned(),
+            append: rights.append_mask().bits(),
+            read: rights.read_mask().bits(),
+        };
+        self.core.write_own(&event.into()).await?;
+        let (records, bytes) = self.core.gate.component_part();
+        let bucket = Bucket::new(quota, Arc::clone(&self.core.shared.clock));
+        Ok(Grant(Arc::new(GrantState {
+            component,
+            name: name.to_owned(),
+            rights,
+            opening: self.core.opening,
+            revoked: AtomicBool::new(false),
+            records,
+            bytes,
+            bucket,
+        })))
+    }
+
+    /// Takes a grant back: commands that are not yet decided are refused from here on.
+    ///
+    /// # Errors
+    /// `Access` for a grant of another ledger; otherwise as an append.
+    pub async fn revoke(&self, grant: &Grant, reason: &str) -> Result<(), AppendError> {
+        self.core.known(&grant.0)?;
+        grant.0.revoked.store(true, Ordering::Release);
+        let event = ComponentRevokedV1 {
+            component: grant.0.component.0,
+            reason: reason.to_owned(),
+        };
+        self.core.write_own(&event.into()).await
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger in `path`, creating it where there is none. Gives the one root authority.
+    ///
+    /// # Errors
+    /// [`OpenError`]: locked, not a ledger, a newer format, damage — named, and nothing changed.
+    pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, Root), OpenError> {
+        open::open(open::Place::Directory(path.as_ref().to_owned()), options).await
+    }
+
+    /// Opens a ledger over a given journal, with its views in `views`.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub async fn open_on(
+        journal: Arc<dyn Journal>,
+        views: impl AsRef<Path>,
+        options: Options,
+    ) -> Result<(Self, Root), OpenError> {
+        let views: PathBuf = views.as_ref().to_owned();
+        open::open(open::Place::Journal(journal, views), options).await
+    }
+
+    fn start(
+        core: Arc<Core>,
+        set: ViewSet,
+        running: Running,
+        components: HashMap<String, ComponentId>,
+        interval: Duration,
+    ) -> (Self, Root) {
+        let background = Background::start(&core, &set, interval);
+        let next = components
+            .values()
+            .map(|component| component.0)
+            .max()
+            .unwrap_or(0)
+            + 1;
+        let root = Root {
+            core: Arc::clone(&core),
+            components: Mutex::new(components),
+            next: AtomicU32::new(next),
+        };
+        let running = Mutex::new(Some(running));
+        (
+            Self(Arc::new(Inner {
+                core,
+                set,
+                background,
+                running,
+            })),
+            root,
+        )
+    }
+
+    /// The ledger's id, for ever.
+    #[must_use]
+    pub fn id(&self) -> LedgerId {
+        self.0.core.shared.ledger
+    }
+
+    /// The last durable record.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.0.core.reader.head()
+    }
+
+    /// Tells whenever the head moves.
+    #[must_use]
+    pub fn watch_head(&self) -> watch::Receiver<Head> {
+        self.0.core.reader.watch()
+    }
+
+    /// Configuration version and registry version in force: what a decision rests on.
+    #[must_use]
+    pub fn basis(&self) -> (u64, u64) {
+        let in_force = self
+            .0
+            .core
+            .shared
+            .in_force
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        (in_force.configuration_version, in_force.registry.version)
+    }
+
+    /// Whether appends and views work. Deterministic: asks no disk. (Runbook §8)
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let cause = match self.0.core.writer.sealed() {
+            Some(cause) => format!("sealed: {cause}"),
+            None => {
+                let halted = self.0.set.all.iter().find_map(|view| {
+                    view.status()
+                        .halted
+                        .map(|cause| format!("view {}: {cause}", view.name()))
+                });
+                halted.unwrap_or_default()
+            }
+        };
+        Health {
+            healthy: cause.is_empty(),
+            cause,
+        }
+    }
+
+    /// Waits until every view has read up to `seq`.
+    ///
+    /// # Errors
+    /// `Unavailable` where a view is halted, `Closed` where the ledger is.
+    pub async fn at_least(&self, seq: u64) -> Result<(), ReadError> {
+        let set = self.0.set.clone();
+        reads::blocking(move || {
+            for view in &set.all {
+                // An hour: a rebuild may take long, a wait for ever would hide that it is stuck.
+                let waited = view.at_least(seq, Duration::from_secs(3_600));
+                waited.map_err(past::unviewable)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes the view `name` again beside the one that serves; false where there is none.
+    #[must_use]
+    pub fn rebuild_view(&self, name: &str) -> bool {
+        let running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        running
+            .as_ref()
+            .is_some_and(|running| running.views.rebuild(name))
+    }
+
+    /// Position and state digest of every view, by name. Reads all of every view.
+    ///
+    /// # Errors
+    /// As reading a view.
+    pub async fn view_digests(
+        &self,
+    ) -> Result<Vec<(&'static str, u64, crate::events::Hash)>, ReadError> {
+        let set = self.0.set.clone();
+        reads::blocking(move || {
+            let digest = |view: &crate::projections::View| {
+                let (position, hash) = view.digest().map_err(past::unviewable)?;
+                Ok((view.name(), position, hash))
+            };
+            set.all.iter().map(digest).collect()
+        })
+        .await
+    }
+
+    /// Commits a group of commands of one store: all of it or nothing. The empty group touches
+    /// nothing; it is answered with `None`.
+    ///
+    /// # Errors
+    /// `CrossStore` where they belong to several stores; otherwise as each command.
+    pub async fn commit(
+        &self,
+        grant: &Grant,
+        commands: Vec<Command>,
+    ) -> Result<Option<Receipt>, AppendError> {
+        let answers = self
+            .0
+            .core
+            .submit(grant, commands)
+            .await
+            .map_err(|refusal| refusal.error)?;
+        let ends = answers.first().zip(answers.last());
+        Ok(ends.map(|(first, last)| Receipt {
+            last: last.receipt.last,
+            ..first.receipt
+        }))
+    }
+
+    /// What became of a command of this component: its receipt where it is durable. `None` says
+    /// that it was never committed, up to the head at the time of the call.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn lookup(
+        &self,
+        grant: &Grant,
+        command: CommandId,
+    ) -> Result<Option<Receipt>, ReadError> {
+        self.0.core.known(&grant.0)?;
+        let core = Arc::clone(&self.0.core);
+        let key = (grant.0.component, command);
+        reads::blocking(move || core.lookup(key)).await
+    }
+
+    /// Refuses new commands, waits for running executions to finish — at most until `deadline` —
+    /// makes everything durable, records the shutdown and lets go of the directory.
+    ///
+    /// # Errors
+    /// [`CloseError`]: what could not be done in time; nothing acknowledged is lost.
+    pub async fn close(&self, deadline: Duration) -> Result<Closed, CloseError> {
+        close::close(&self.0, deadline).await
+    }
+
+    /// The execution log for this component. (FC-STORAGE §5)
+    ///
+    /// # Errors
+    /// [`AccessError`] where the grant is not of this opening or holds no right to the store.
+    pub fn execution_log(&self, grant: &Grant) -> Result<ExecutionLog, AccessError> {
+        handles::handle(self, grant, crate::events::Store::ExecutionLog).map(ExecutionLog)
+    }
+
+    /// The audit log for this component. (FC-STORAGE §6)
+    ///
+    /// # Errors
+    /// As [`Ledger::execution_log`].
+    pub fn audit_log(&self, grant: &Grant) -> Result<AuditLog, AccessError> {
+        handles::handle(self, grant, crate::events::Store::AuditLog).map(AuditLog)
+    }
+
+    /// The telemetry store for this component. (FC-STORAGE §7)
+    ///
+    /// # Errors
+    /// As [`Ledger::execution_log`].
+    pub fn telemetry(&self, grant: &Grant) -> Result<Telemetry, AccessError> {
+        handles::handle(self, grant, crate::events::Store::Telemetry).map(Telemetry)
+    }
+
+    /// The configuration store for this component. (FC-STORAGE §8)
+    ///
+    /// # Errors
+    /// As [`Ledger::execution_log`].
+    pub fn configuration(&self, grant: &Grant) -> Result<Configuration, AccessError> {
+        handles::handle(self, grant, crate::events::Store::Configuration).map(Configuration)
+    }
+
+    /// The runtime metadata store for this component. (FC-STORAGE §9)
+    ///
+    /// # Errors
+    /// As [`Ledger::execution_log`].
+    pub fn runtime_metadata(&self, grant: &Grant) -> Result<RuntimeMetadata, AccessError> {
+        handles::handle(self, grant, crate::events::Store::RuntimeMetadata).map(RuntimeMetadata)
+    }
+
+    /// Reads of records for this component: those of the stores that it may read.
+    ///
+    /// # Errors
+    /// As [`Ledger::execution_log`].
+    pub fn reader(&self, grant: &Grant) -> Result<Reads, AccessError> {
+        self.0.core.may_read(&grant.0, grant.rights().read_mask())?;
+        Ok(Reads {
+            ledger: self.clone(),
+            grant: grant.clone(),
+        })
+    }
+}

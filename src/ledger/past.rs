@@ -1,0 +1,224 @@
+//! The past beyond the actors' windows: looked up in views, and every hit confirmed by reading its
+//! record, so that no decision rests on a view alone.
+
+use crate::actors::{Claim, Gist, History, Known, Past, Sequenced, Status};
+use crate::error::ReadError;
+use crate::events::{
+    CommandId, ComponentId, Decision, Event, ExecutionId, Record, RecordHeader, Seq, flags,
+};
+use crate::journal::{ReadFailure, Reader};
+use crate::projections::{self, ConfigurationView, ExecutionStatus, ExecutionsView, IndexesView};
+
+/// Views and journal, as the stores see them.
+pub(crate) struct ViewPast {
+    pub(crate) reader: Reader,
+    pub(crate) executions: ExecutionsView,
+    pub(crate) indexes: IndexesView,
+    pub(crate) configuration: ConfigurationView,
+}
+
+pub(crate) fn unreadable(failure: ReadFailure) -> ReadError {
+    match failure {
+        ReadFailure::Damaged { seq, problem } => ReadError::Damaged {
+            seq,
+            problem: problem.to_string(),
+        },
+        ReadFailure::Closed => ReadError::Closed,
+        other => ReadError::Unavailable {
+            cause: other.to_string().into(),
+        },
+    }
+}
+
+/// The event of a record, or which record does not decode.
+pub(crate) fn decoded(record: &Record) -> Result<Event, ReadError> {
+    let seq = record.header.seq;
+    record
+        .event()
+        .map_err(|problem| ReadError::Undecodable { seq, problem })
+}
+
+pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
+    match error {
+        projections::ReadError::Building { done, total } => ReadError::Recovering { done, total },
+        projections::ReadError::Closed => ReadError::Closed,
+        other => ReadError::Unavailable {
+            cause: other.to_string().into(),
+        },
+    }
+}
+
+impl ViewPast {
+    /// The record at `seq`, which a view claims to be there.
+    fn confirm(&self, seq: u64) -> Result<Record, ReadError> {
+        let place = Seq::new(seq).unwrap_or(Seq::FIRST);
+        let missing = || ReadError::Damaged {
+            seq: place,
+            problem: "it is not there".into(),
+        };
+        self.reader
+            .get(place)
+            .map_err(unreadable)?
+            .ok_or_else(missing)
+    }
+}
+
+impl History for ViewPast {
+    fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
+        let Some(entry) = self.executions.get(execution).map_err(unviewable)? else {
+            return Ok(None);
+        };
+        let record = self.confirm(entry.last_seq)?;
+        if record.header.execution != execution {
+            let problem = "the executions view names it for another execution".to_owned();
+            return Err(ReadError::Damaged {
+                seq: record.header.seq,
+                problem,
+            });
+        }
+        let status = status(entry.status, entry.resolution);
+        Ok(Some(Known {
+            status,
+            version: record.header.stream_version,
+        }))
+    }
+
+    fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let found = self
+            .configuration
+            .version(document, version)
+            .map_err(unviewable)?;
+        Ok(found.map(|found| found.content))
+    }
+}
+
+const fn status(status: ExecutionStatus, resolution: u8) -> Status {
+    match status {
+        ExecutionStatus::Received | ExecutionStatus::Rejected => Status::Rejected,
+        ExecutionStatus::Authorized => Status::Authorized,
+        ExecutionStatus::Running => Status::Running,
+        ExecutionStatus::InDoubt => Status::InDoubt,
+        ExecutionStatus::Abandoned => Status::Abandoned,
+        ExecutionStatus::Completed => Status::Completed,
+        ExecutionStatus::Failed => Status::Failed,
+        ExecutionStatus::Cancelled => Status::Cancelled,
+        ExecutionStatus::Denied => Status::Denied,
+        ExecutionStatus::Resolved => match resolution {
+            1 => Status::Completed,
+            2 => Status::Failed,
+            3 => Status::Cancelled,
+            _ => Status::Lost,
+        },
+    }
+}
+
+impl Past for ViewPast {
+    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
+        let (_, place) = self.indexes.command(key.0, key.1).map_err(unviewable)?;
+        let Some(place) = place else { return Ok(None) };
+        let mut found: Option<Commanded> = None;
+        for seq in place.first_seq..=place.last_seq {
+            let record = self.confirm(seq)?;
+            if (record.header.component, record.header.command) != key {
+                let problem = "the command index names it for another command".to_owned();
+                return Err(ReadError::Damaged {
+                    seq: record.header.seq,
+                    problem,
+                });
+            }
+            let event = decoded(&record)?;
+            match &mut found {
+                None => found = Some(Commanded::new(&record.header, &event)),
+                Some(found) => found.join(&record.header, &event),
+            }
+        }
+        Ok(found.map(Commanded::into_claim))
+    }
+
+    fn position(&self) -> u64 {
+        self.executions
+            .view()
+            .position()
+            .min(self.indexes.view().position())
+    }
+
+    fn rebuilding(&self) -> bool {
+        let building = |view: &projections::View| view.status().building.is_some();
+        building(self.executions.view()) || building(self.indexes.view())
+    }
+}
+
+/// What a command's records tell of it, read in order.
+pub(crate) struct Commanded {
+    pub(crate) key: (ComponentId, CommandId),
+    digest: crate::events::Hash,
+    gist: Gist,
+    sequenced: Sequenced,
+}
+
+impl Commanded {
+    pub(crate) fn new(header: &RecordHeader, event: &Event) -> Self {
+        let sequenced = Sequenced {
+            first: header.seq,
+            last: header.seq,
+            time_ns: header.time_ns,
+        };
+        let mut commanded = Self {
+            key: (header.component, header.command),
+            digest: header.command_digest,
+            gist: Gist::Receipt,
+            sequenced,
+        };
+        commanded.join(header, event);
+        commanded
+    }
+
+    /// The next record of the same command in the same commit.
+    pub(crate) fn join(&mut self, header: &RecordHeader, event: &Event) {
+        self.sequenced.last = header.seq;
+        let execution = header.execution;
+        self.gist = match (self.gist, event) {
+            (_, Event::AuthorizationDecided(_)) if header.has(flags::AFTER_THE_FACT) => {
+                Gist::Execution(execution)
+            }
+            (_, Event::AuthorizationDecided(decided)) => {
+                let decision = Decision::from_code(decided.decision);
+                let decision = decision.unwrap_or(Decision::DeniedPolicyViolation);
+                Gist::Decided {
+                    execution,
+                    decision,
+                    started: false,
+                }
+            }
+            (
+                Gist::Decided {
+                    execution,
+                    decision,
+                    ..
+                },
+                Event::ExecutionStarted(_),
+            ) => Gist::Decided {
+                execution,
+                decision,
+                started: true,
+            },
+            (
+                Gist::Receipt,
+                Event::ExecutionStarted(_)
+                | Event::ExecutionCompleted(_)
+                | Event::ExecutionFailed(_)
+                | Event::ExecutionCancelled(_)
+                | Event::ExecutionResolved(_)
+                | Event::ProtocolValidated(_),
+            ) => Gist::Execution(execution),
+            (_, Event::ConfigurationChanged(changed)) => Gist::Changed {
+                version: changed.version,
+            },
+            (gist, _) => gist,
+        };
+    }
+
+    pub(crate) fn into_claim(self) -> Claim {
+        Claim::known(self.digest, self.gist, self.sequenced)
+    }
+}

@@ -1,0 +1,111 @@
+//! Opening reads the whole journal once: every record is checked against chain and commitment,
+//! and every state is rebuilt by the function that made it. Nothing here writes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::actors::{Claim, ConfigurationState, Entity, ExecutionLogState, RuntimeMetadataState};
+use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, Seq};
+use crate::journal::{Frame, Head, Journal};
+
+use crate::directory::OpenError;
+
+use super::past::{Commanded, decoded};
+
+/// What the journal says of the past.
+#[derive(Default)]
+pub(crate) struct Replayed {
+    pub(crate) head: Head,
+    pub(crate) executions: ExecutionLogState,
+    pub(crate) configuration: ConfigurationState,
+    pub(crate) metadata: RuntimeMetadataState,
+    /// Component names and numbers.
+    pub(crate) components: HashMap<String, ComponentId>,
+    /// Commands that the indexes may not hold yet.
+    pub(crate) claims: Vec<((ComponentId, CommandId), Claim)>,
+    /// True where the last record is a clean close, or there is none.
+    pub(crate) clean: bool,
+    under_way: Option<Commanded>,
+}
+
+/// Reads `journal` from the first record on. Claims behind `window_from` are collected, those
+/// before are in the indexes.
+pub(crate) fn replay(
+    journal: &Arc<dyn Journal>,
+    ledger: LedgerId,
+    window_from: u64,
+) -> Result<Replayed, OpenError> {
+    let mut replayed = Replayed {
+        clean: true,
+        ..Replayed::default()
+    };
+    let mut forget_at = 1 << 16;
+    for frame in journal.frames(Seq::FIRST) {
+        let frame = frame.map_err(OpenError::Journal)?;
+        replayed.frame(&frame, ledger, window_from)?;
+        if replayed.head.seq >= forget_at {
+            forget_at = replayed.head.seq + (1 << 16);
+            replayed.forget(window_from);
+        }
+    }
+    replayed.settle();
+    replayed.forget(window_from);
+    Ok(replayed)
+}
+
+impl Replayed {
+    fn frame(&mut self, frame: &Frame, ledger: LedgerId, window: u64) -> Result<(), OpenError> {
+        if frame.ledger != ledger {
+            return Err(OpenError::OtherLedger {
+                expected: ledger,
+                found: frame.ledger,
+            });
+        }
+        for record in frame.records() {
+            let record = record.map_err(OpenError::Journal)?;
+            self.record(&record, window)?;
+        }
+        self.head = frame.last;
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record, window_from: u64) -> Result<(), OpenError> {
+        let header = &record.header;
+        let event = decoded(record).map_err(|error| OpenError::History(error.to_string()))?;
+        let states: [Result<(), _>; 3] = [
+            self.executions.replay(header, &event),
+            self.configuration.replay(header, &event),
+            self.metadata.replay(header, &event),
+        ];
+        for outcome in states {
+            outcome.map_err(|error| OpenError::History(error.to_string()))?;
+        }
+        if let Event::ComponentGranted(granted) = &event {
+            self.components
+                .insert(granted.name.clone(), ComponentId(granted.component));
+        }
+        self.clean = matches!(event, Event::LedgerClosed(_));
+        if header.seq.get() > window_from && header.component != ComponentId::LEDGER {
+            let key = (header.component, header.command);
+            match &mut self.under_way {
+                Some(commanded) if commanded.key == key => commanded.join(header, &event),
+                _ => {
+                    self.settle();
+                    self.under_way = Some(Commanded::new(header, &event));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        let key_and_claim = |commanded: Commanded| (commanded.key, commanded.into_claim());
+        self.claims.extend(self.under_way.take().map(key_and_claim));
+    }
+
+    fn forget(&mut self, position: u64) {
+        if let Some(position) = Seq::new(position.min(self.head.seq)) {
+            self.executions.forget_through(position);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The path of a command: everything that can refuse it without its store's state is checked here,
+//! before it takes room; then it waits for its durable answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::oneshot;
+
+use crate::access::{Grant, GrantState};
+use crate::actors::{Answered, Id, Order, Refusal, Sequenced, Shared, StoreRef};
+use crate::admission::{Admitted, FinishReserve, Gate};
+use crate::commands::{Command, Receipt};
+use crate::error::{AccessError, AppendError, ReadError};
+use crate::events::{CommandId, ComponentId, Decision, Event, Store, StoreMask};
+use crate::journal::{Reader, WriterHandle};
+
+use super::options::Redaction;
+
+/// Serving; finishing only; nothing.
+pub(crate) const SERVING: u8 = 0;
+pub(crate) const FINISHING: u8 = 1;
+pub(crate) const SHUT: u8 = 2;
+
+/// What every handle shares.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stores: Stores,
+    pub(crate) gate: Gate,
+    pub(crate) reader: Reader,
+    pub(crate) writer: WriterHandle,
+    pub(crate) phase: AtomicU8,
+    pub(crate) opening: u64,
+    pub(crate) wait: bool,
+    pub(crate) redaction: Option<Arc<dyn Redaction>>,
+}
+
+/// The five store actors.
+pub(crate) struct Stores {
+    pub(crate) execution_log: StoreRef,
+    pub(crate) audit_log: StoreRef,
+    pub(crate) telemetry: StoreRef,
+    pub(crate) configuration: StoreRef,
+    pub(crate) runtime_metadata: StoreRef,
+}
+
+impl Stores {
+    fn of(&self, store: Store) -> &StoreRef {
+        match store {
+            Store::ExecutionLog => &self.execution_log,
+            Store::AuditLog => &self.audit_log,
+            Store::Telemetry => &self.telemetry,
+            Store::Configuration => &self.configuration,
+            Store::RuntimeMetadata => &self.runtime_metadata,
+        }
+    }
+}
+
+/// Room that an order holds until it is answered.
+struct Room {
+    admitted: Admitted,
+    finish: Option<FinishReserve>,
+}
+
+impl Core {
+    /// One command; its one answer.
+    pub(crate) async fn submit_one(
+        &self,
+        grant: &Grant,
+        command: Command,
+    ) -> Result<Answered, Refusal> {
+        let unknown = command.context().command_id().unwrap_or_default();
+        match self.submit(grant, vec![command]).await?.pop() {
+            Some(answer) => Ok(answer),
+            None => {
+                let error = AppendError::OutcomeUnknown { command: unknown };
+                Err(Refusal {
+                    error,
+                    commands: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// A group that is to be one commit. An empty one is fine and touches nothing.
+    pub(crate) async fn submit(
+        &self,
+        grant: &Grant,
+        mut commands: Vec<Command>,
+    ) -> Result<Vec<Answered>, Refusal> {
+        let Some(store) = commands.first().map(Command::store) else {
+            return Ok(Vec::new());
+        };
+        let started = self.shared.clock.monotonic_ns();
+        if let Some(redaction) = &self.redaction {
+            for command in &mut commands {
+                let kind = command.kind();
+                command.payloads(|bytes| redaction.redact(kind, bytes));
+            }
+        }
+        let room = match self.enter(&grant.0, store, &commands).await {
+            Ok(room) => room,
+            Err(error) => {
+                self.refused(&grant.0, &commands, &error);
+                self.answered(store, started, Err(&error));
+                return Err(Refusal { error, commands });
+            }
+        };
+        let outcome = self.send(grant, store, commands, room).await;
+        self.answered(
+            store,
+            started,
+            outcome.as_ref().map_err(|refusal| &refusal.error),
+        );
+        outcome
+    }
+
+    async fn send(
+        &self,
+        grant: &Grant,
+        store: Store,
+        commands: Vec<Command>,
+        room: Room,
+    ) -> Result<Vec<Answered>, Refusal> {
+        let ids: Vec<Id> = commands
+            .iter()
+            .map(|command| self.identify(command))
+            .collect();
+        let first = ids.first().map(|id| id.command).unwrap_or_default();
+        let kind = commands.first().map_or("group", Command::kind);
+        let span = tracing::info_span!("command", kind, store = store.name(), command = %first);
+        let (reply, answer) = oneshot::channel();
+        let Room { admitted, finish } = room;
+        let order = Order {
+            commands,
+            ids,
+            grant: Arc::clone(&grant.0),
+            admitted,
+            finish,
+            reply,
+            span,
+        };
+        self.ask(store, order, answer, first).await
+    }
+
+    async fn ask(
+        &self,
+        store: Store,
+        order: Order,
+        answer: oneshot::Receiver<Result<Vec<Answered>, Refusal>>,
+        first: CommandId,
+    ) -> Result<Vec<Answered>, Refusal> {
+        if let Err(ractor::MessagingErr::SendErr(order)) = self.stores.of(store).send_message(order)
+        {
+            return Err(Refusal {
+                error: self.stopped(),
+                commands: order.commands,
+            });
+        }
+        match answer.await {
+            Ok(outcome) => outcome,
+            // An actor that failed drops its mailbox and the replies with it: nobody can say.
+            Err(_) => {
+                let error = AppendError::OutcomeUnknown { command: first };
+                Err(Refusal {
+                    error,
+                    commands: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn stopped(&self) -> AppendError {
+        match self.writer.sealed() {
+            Some(cause) => AppendError::Sealed { cause },
+            None => AppendError::ShuttingDown,
+        }
+    }
+
+    fn identify(&self, command: &Command) -> Id {
+        let given = command.context().command_id();
+        Id {
+            command: given.unwrap_or_else(|| CommandId::from_bytes(self.shared.entropy.bytes16())),
+            digest: command.content_digest(),
+            generated: given.is_none(),
+        }
+    }
+
+    async fn enter(
+        &self,
+        grant: &GrantState,
+        store: Store,
+        commands: &[Command],
+    ) -> Result<Room, AppendError> {
+        let finishes = commands.iter().all(Command::finishes);
+        match self.phase.load(Ordering::Acquire) {
+            SERVING => {}
+            FINISHING if finishes => {}
+            _ => return Err(AppendError::ShuttingDown),
+        }
+        self.known(grant)?;
+        grant.may_append(store)?;
+        Command::validate_group(commands, &self.shared.limits)?;
+        let size = commands.iter().map(Command::size).sum();
+        if finishes {
+            // The effect has happened: its room was taken at its start. Only what exceeds that
+            // waits, and waiting is no refusal.
+            let over: usize = size;
+            if over <= self.shared.limits.finish_reserve_bytes * commands.len() {
+                return Ok(Room {
+                    admitted: Admitted::default(),
+                    finish: None,
+                });
+            }
+            let admitted = self.gate.admit(grant, over, true).await?;
+            return Ok(Room {
+                admitted,
+                finish: None,
+            });
+        }
+        self.caught_up()?;
+        grant
+            .bucket
+            .take(size)
+            .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
+        let starts = commands.iter().any(|command| match command {
+            Command::Start(_) => true,
+            Command::Begin(request) => request.decision == Decision::Authorized,
+            _ => false,
+        });
+        let finish = starts.then(|| self.gate.reserve_finish()).transpose()?;
+        let admitted = self.gate.admit(grant, size, self.wait).await?;
+        Ok(Room { admitted, finish })
+    }
+
+    /// What `emit` can refuse without waiting for anything.
+    pub(crate) fn may_emit(
+        &self,
+        grant: &GrantState,
+        command: &Command,
+    ) -> Result<(), AppendError> {
+        if self.phase.load(Ordering::Acquire) != SERVING {
+            return Err(AppendError::ShuttingDown);
+        }
+        self.known(grant)?;
+        grant.may_append(Store::Telemetry)?;
+        command.validate(&self.shared.limits)
+    }
+
+    /// Emitted observations: admitted when there is room, without the caller's waiting for it, and
+    /// still while the ledger closes.
+    pub(crate) async fn emit_group(
+        &self,
+        grant: &Grant,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Answered>, Refusal> {
+        let size = commands.iter().map(Command::size).sum();
+        match self.gate.admit(&grant.0, size, true).await {
+            Ok(admitted) => {
+                let room = Room {
+                    admitted,
+                    finish: None,
+                };
+                self.send(grant, Store::Telemetry, commands, room).await
+            }
+            Err(error) => Err(Refusal { error, commands }),
+        }
+    }
+
+    /// One of the ledger's own records, durable.
+    pub(crate) async fn write_own(&self, event: &Event) -> Result<(), AppendError> {
+        if self.phase.load(Ordering::Acquire) != SERVING {
+            return Err(AppendError::ShuttingDown);
+        }
+        match self.shared.own.write(event).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(sealed)) => Err(AppendError::Sealed {
+                cause: sealed.cause,
+            }),
+            Err(_) => Err(self.stopped()),
+        }
+    }
+
+    /// What a command's id stands for: in the window, else in the past. Blocks.
+    pub(crate) fn lookup(
+        &self,
+        key: (ComponentId, CommandId),
+    ) -> Result<Option<Receipt>, ReadError> {
+        let claim = match self.shared.claims.find(&key) {
+            Some(claim) => Some(claim),
+            None => self.shared.past.command(key)?,
+        };
+        // A claim without a place is a command that is not acknowledged yet.
+        let placed = claim.and_then(|claim| claim.place.sequenced.get().copied());
+        Ok(placed.map(
+            |Sequenced {
+                 first,
+                 last,
+                 time_ns,
+             }| {
+                let (ledger, command) = (self.shared.ledger, key.1);
+                Receipt {
+                    ledger,
+                    command,
+                    first,
+                    last,
+                    time_ns,
+                    duplicate: true,
+                }
+            },
+        ))
+    }
+
+    /// A grant of another ledger, or of an earlier opening of this one, opens nothing.
+    pub(crate) fn known(&self, grant: &GrantState) -> Result<(), AccessError> {
+        if grant.opening == self.opening {
+            Ok(())
+        } else {
+            Err(AccessError::ForeignGrant)
+        }
+    }
+
+    /// Decisions look history up in views: these may lag, but not beyond the actors' windows.
+    fn caught_up(&self) -> Result<(), AppendError> {
+        let (done, total) = (self.shared.past.position(), self.reader.head().seq);
+        let lag = total.saturating_sub(done);
+        if lag <= self.shared.limits.view_lag_max {
+            return Ok(());
+        }
+        if self.shared.past.rebuilding() {
+            return Err(AppendError::Recovering { done, total });
+        }
+        Err(AppendError::ViewLag { lag })
+    }
+
+    /// Counts a refusal that never reached its store, and audits it where it matters.
+    pub(crate) fn refused(&self, grant: &GrantState, commands: &[Command], error: &AppendError) {
+        let kind = commands.first().map_or("group", Command::kind);
+        let detail = || format!("{kind}: {error}");
+        self.shared
+            .own
+            .refused(&grant.name, error.code(), error.is_audited(), detail);
+    }
+
+    /// A read without the grant: refused, counted and audited as an append is.
+    pub(crate) fn may_read(
+        &self,
+        grant: &GrantState,
+        stores: StoreMask,
+    ) -> Result<(), AccessError> {
+        let outcome = self.known(grant).and_then(|()| grant.may_read(stores));
+        if let Err(error) = &outcome {
+            let detail = || format!("read: {error}");
+            self.shared
+                .own
+                .refused(&grant.name, error.code(), true, detail);
+        }
+        outcome
+    }
+
+    fn answered(&self, store: Store, started: u64, outcome: Result<&Vec<Answered>, &AppendError>) {
+        let took = self.shared.clock.monotonic_ns().saturating_sub(started);
+        let outcome = match outcome {
+            Ok(answers) if answers.iter().any(|answer| answer.receipt.duplicate) => "duplicate",
+            Ok(_) => "committed",
+            Err(AppendError::OutcomeUnknown { .. }) => "unknown",
+            Err(_) => "refused",
+        };
+        self.shared.meters.answered(store, outcome, took);
+    }
+}

@@ -1,0 +1,55 @@
+//! The views of one ledger, with the types that read them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::journal::{Head, Reader};
+use crate::projections::{
+    ConfigurationView, ExecutionsView, IndexesView, RuntimeMetadataView, Source, View,
+};
+
+/// All views, built-in and the embedder's own.
+#[derive(Clone)]
+pub(crate) struct ViewSet {
+    pub(crate) configuration: ConfigurationView,
+    pub(crate) metadata: RuntimeMetadataView,
+    pub(crate) executions: ExecutionsView,
+    pub(crate) indexes: IndexesView,
+    pub(crate) all: Vec<View>,
+}
+
+impl ViewSet {
+    /// The least position of all views.
+    pub(crate) fn position(&self) -> u64 {
+        self.all.iter().map(View::position).min().unwrap_or(0)
+    }
+}
+
+/// The journal as views read it: whole frames, so that memory is bounded in bytes too.
+pub(crate) struct JournalSource(pub(crate) Reader);
+
+impl Source for JournalSource {
+    fn head(&self) -> u64 {
+        let Head { seq, .. } = self.0.head();
+        seq
+    }
+
+    fn records(
+        &self,
+        from: crate::events::Seq,
+        max: usize,
+    ) -> Result<Vec<crate::events::Record>, String> {
+        let records = self.0.range(from).take(max).collect::<Result<Vec<_>, _>>();
+        records.map_err(|error| error.to_string())
+    }
+
+    fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
+        self.0.wait_beyond(seq, timeout)
+    }
+}
+
+impl JournalSource {
+    pub(crate) fn shared(reader: Reader) -> Arc<dyn Source> {
+        Arc::new(Self(reader))
+    }
+}

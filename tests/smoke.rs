@@ -1,0 +1,77 @@
+//! One walk through the front door: open, record, close, open again.
+
+use std::time::Duration;
+
+use femtoclaw_ledger::events::{Decision, Seq};
+use femtoclaw_ledger::{Basis, Context, Ledger, Options, Quota, Request, Rights};
+
+fn request(ledger: &Ledger, capability: &str) -> Request {
+    let (configuration_version, registry_version) = ledger.basis();
+    Request {
+        context: Context::new(),
+        execution: None,
+        input: Some(br#"{"message":{"content":"hi"}}"#.to_vec()),
+        capability: capability.to_owned(),
+        arguments: br#"{"content":"hi"}"#.to_vec(),
+        decision: Decision::Authorized,
+        reason: String::new(),
+        basis: Basis {
+            configuration_version,
+            registry_version,
+            ..Basis::default()
+        },
+    }
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
+    let grant = root
+        .grant("test", Rights::all(), Quota::default())
+        .await
+        .unwrap();
+    let log = ledger.execution_log(&grant).unwrap();
+    let begun = log.begin(request(&ledger, "message")).await.unwrap();
+    assert!(begun.started);
+    let receipt = log
+        .complete(begun.execution, Context::new(), b"\"ok\"".to_vec())
+        .await
+        .unwrap();
+    let left = log.begin(request(&ledger, "message")).await.unwrap();
+    let reads = ledger.reader(&grant).unwrap();
+    let trace = reads.reconstruct(begun.execution).await.unwrap().unwrap();
+    assert_eq!(trace.steps.len(), 6);
+    let closed = ledger.close(Duration::from_millis(200)).await.unwrap();
+    assert_eq!(closed.running, 1);
+    drop((ledger, root, log, reads));
+
+    let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
+    let grant = root
+        .grant("test", Rights::all(), Quota::default())
+        .await
+        .unwrap();
+    assert!(ledger.head().seq > closed.head.seq);
+    let reads = ledger.reader(&grant).unwrap();
+    let record = reads
+        .get(Seq::new(receipt.first.get()).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(record.header.execution, begun.execution);
+    let log = ledger.execution_log(&grant).unwrap();
+    let in_doubt = log.in_doubt().await.unwrap();
+    assert_eq!(in_doubt.len(), 1);
+    assert_eq!(in_doubt[0].execution, left.execution);
+    assert_eq!(
+        ledger
+            .lookup(&grant, receipt.command)
+            .await
+            .unwrap()
+            .unwrap()
+            .first,
+        receipt.first
+    );
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
