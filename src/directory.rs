@@ -1,0 +1,291 @@
+//! The ledger's directory: who may open it, which ledger it is, where things lie.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod error;
+mod identity;
+
+pub use error::OpenError;
+pub use identity::{DIRECTORY_FORMAT, Identity};
+
+use crate::clock::{Clock, Entropy};
+use crate::database::{self, PRIVATE_DIRECTORY, PRIVATE_FILE};
+use crate::events::LedgerId;
+
+const LOCK: &str = "LOCK";
+const IDENTITY: &str = "LEDGER";
+const IDENTITY_CREATING: &str = "LEDGER.creating";
+
+/// The file holds the holder's process id; the directory's own lock is the one that nobody can
+/// remove by removing a file.
+#[derive(Debug)]
+struct Locks {
+    _file: File,
+    _directory: File,
+}
+
+/// The directory of one ledger, locked as long as this value lives.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    identity: Identity,
+    is_new: bool,
+    _locks: Locks,
+}
+
+impl Directory {
+    /// Opens the directory `path` for the only writer; makes it a ledger where it does not exist
+    /// or is empty. `ledger` is the id that a new ledger gets and an old one must have.
+    ///
+    /// # Errors
+    /// [`OpenError`]; what is not ours or of a newer format is left untouched.
+    pub fn open(
+        path: &Path,
+        ledger: Option<LedgerId>,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, OpenError> {
+        prepare(path)?;
+        // Before anything is touched: is it ours, and can we read it?
+        let found = Identity::read(&path.join(IDENTITY))?;
+        if found.is_none() {
+            check_empty(path)?;
+        }
+        let locks = lock(path)?;
+        // Again under the lock: another process may have been creating it.
+        let (identity, is_new) = match Identity::read(&path.join(IDENTITY))? {
+            Some(identity) => (identity, false),
+            None => (create_identity(path, ledger, clock, entropy)?, true),
+        };
+        if let Some(expected) = ledger.filter(|expected| *expected != identity.ledger) {
+            let found = identity.ledger;
+            return Err(OpenError::OtherLedger { expected, found });
+        }
+        restrict_top(path).map_err(|source| OpenError::io(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            identity,
+            is_new,
+            _locks: locks,
+        })
+    }
+
+    /// Which ledger it is.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// True where this opening created the ledger.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the journal lies.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where the views lie.
+    #[must_use]
+    pub fn views(&self) -> PathBuf {
+        self.path.join("views")
+    }
+
+    /// Where what is set aside goes.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.path.join("quarantine")
+    }
+
+    /// Takes every right from group and others, over the whole directory. The database's threads
+    /// make files with the umask's rights; the directory at 0700 is the barrier until then.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub fn restrict(&self) -> Result<(), OpenError> {
+        database::restrict(&self.path).map_err(|source| OpenError::io(&self.path, source))
+    }
+}
+
+/// The directory exists afterwards, and nobody else may write to it.
+fn prepare(path: &Path) -> Result<(), OpenError> {
+    let io = |source| OpenError::io(path, source);
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            create_durably(path).map_err(io)?;
+            fs::metadata(path).map_err(io)?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(OpenError::NotADirectory {
+                path: path.to_owned(),
+            });
+        }
+        Err(error) => return Err(io(error)),
+    };
+    if !metadata.is_dir() {
+        return Err(OpenError::NotADirectory {
+            path: path.to_owned(),
+        });
+    }
+    let mode = metadata.permissions().mode();
+    check_mode(path, mode)?;
+    // Where others cannot enter, what lies inside is out of their reach.
+    if mode & 0o011 != 0 {
+        check_entries(path)?;
+    }
+    Ok(())
+}
+
+fn create_durably(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        fs::create_dir_all(parent)?;
+    }
+    DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path)?;
+    database::sync_parent(path)
+}
+
+fn check_mode(path: &Path, mode: u32) -> Result<(), OpenError> {
+    match mode & 0o022 {
+        0 => Ok(()),
+        _ => Err(OpenError::Insecure {
+            path: path.to_owned(),
+            mode: mode & 0o7777,
+        }),
+    }
+}
+
+fn check_entries(path: &Path) -> Result<(), OpenError> {
+    for entry in fs::read_dir(path).map_err(|source| OpenError::io(path, source))? {
+        let entry = entry.map_err(|source| OpenError::io(path, source))?.path();
+        let metadata = entry
+            .symlink_metadata()
+            .map_err(|source| OpenError::io(&entry, source))?;
+        if metadata.is_symlink() {
+            continue;
+        }
+        check_mode(&entry, metadata.permissions().mode())?;
+        if metadata.is_dir() {
+            check_entries(&entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// A directory without identity may hold only what an opening that was cut short leaves.
+fn check_empty(path: &Path) -> Result<(), OpenError> {
+    for entry in fs::read_dir(path).map_err(|source| OpenError::io(path, source))? {
+        let name = entry
+            .map_err(|source| OpenError::io(path, source))?
+            .file_name();
+        if name != LOCK && name != IDENTITY && name != IDENTITY_CREATING {
+            return Err(OpenError::NotALedger {
+                path: path.to_owned(),
+                problem: format!("it has no {IDENTITY} file and holds {}", name.display()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn lock(directory: &Path) -> Result<Locks, OpenError> {
+    let path = directory.join(LOCK);
+    let io = |source| OpenError::io(&path, source);
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE_FILE);
+    let mut file = options.open(&path).map_err(io)?;
+    let whole = File::open(directory).map_err(io)?;
+    for (handle, is_needed) in [(&file, true), (&whole, false)] {
+        match handle.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked { pid: holder(&file) });
+            }
+            Err(TryLockError::Error(error)) if is_needed => return Err(io(error)),
+            // Some file systems lock no directories; the file does then.
+            Err(TryLockError::Error(_)) => {}
+        }
+    }
+    let pid = format!("{}\n", std::process::id());
+    file.set_len(0)
+        .and_then(|()| file.write_all(pid.as_bytes()))
+        .map_err(io)?;
+    Ok(Locks {
+        _file: file,
+        _directory: whole,
+    })
+}
+
+/// Who holds the lock; 0 where it does not say so.
+fn holder(mut file: &File) -> u32 {
+    // The holder writes its number right after it has the lock: give it that moment.
+    for _ in 0..20 {
+        let mut text = String::new();
+        let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+        if let (Ok(_), Ok(pid)) = (read, text.trim().parse()) {
+            return pid;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    0
+}
+
+fn create_identity(
+    path: &Path,
+    ledger: Option<LedgerId>,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Identity, OpenError> {
+    let identity = Identity {
+        format: DIRECTORY_FORMAT,
+        ledger: ledger.unwrap_or_else(|| LedgerId::from_bytes(entropy.bytes16())),
+        created_ns: clock.now_ns(),
+    };
+    let creating = path.join(IDENTITY_CREATING);
+    let write = || {
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(PRIVATE_FILE);
+        let mut file = options.open(&creating)?;
+        file.write_all(identity.encode().as_bytes())?;
+        file.sync_all()?;
+        let target = path.join(IDENTITY);
+        fs::rename(&creating, &target)?;
+        database::sync_parent(&target)
+    };
+    write().map_err(|source| OpenError::io(&creating, source))?;
+    Ok(identity)
+}
+
+/// The directory and our own files; the databases restrict themselves.
+fn restrict_top(path: &Path) -> std::io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY))?;
+    for file in [LOCK, IDENTITY] {
+        fs::set_permissions(path.join(file), Permissions::from_mode(PRIVATE_FILE))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Why a ledger was not opened. Nothing was changed that could have been lost.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::events::LedgerId;
+use crate::journal::ReadFailure;
+
+/// The ledger was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The path names something else.
+    #[error("{} is not a directory", .path.display())]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Group or others may write to it: whatever it holds is not to be trusted.
+    #[error("{} may be written by others (mode {mode:04o})", .path.display())]
+    Insecure {
+        /// What may be written.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Another process, or another opening in this one, has it open.
+    #[error("the ledger is locked by process {pid}")]
+    Locked {
+        /// The process; 0 where it is not known.
+        pid: u32,
+    },
+    /// There is something, and it is not a ledger.
+    #[error("{} is not a ledger: {problem}", .path.display())]
+    NotALedger {
+        /// What was found.
+        path: PathBuf,
+        /// Why it is none.
+        problem: String,
+    },
+    /// It was written by newer software; it was left untouched.
+    #[error("the ledger has format {found}, this software reads up to {supported}")]
+    FormatTooNew {
+        /// The format that it states.
+        found: u32,
+        /// The newest that this software knows.
+        supported: u32,
+    },
+    /// It is another ledger than the one that was asked for.
+    #[error("it is ledger {found}, not {expected}")]
+    OtherLedger {
+        /// The ledger asked for.
+        expected: LedgerId,
+        /// The ledger found.
+        found: LedgerId,
+    },
+    /// Something that must be there is missing or was changed.
+    #[error("{} is damaged: {problem}", .path.display())]
+    Damaged {
+        /// What.
+        path: PathBuf,
+        /// How.
+        problem: String,
+    },
+    /// The end of the journal does not verify: nothing is appended to it.
+    #[error("the journal does not verify: {0}")]
+    Journal(#[source] ReadFailure),
+    /// The database did not open.
+    #[error("the database in {} does not open: {cause}", .path.display())]
+    Database {
+        /// Where it lies.
+        path: PathBuf,
+        /// In the database's words.
+        cause: String,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// In the operating system's words.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io { path, source }
+    }
+
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotADirectory { .. } => "not_a_directory",
+            Self::Insecure { .. } => "insecure",
+            Self::Locked { .. } => "locked",
+            Self::NotALedger { .. } => "not_a_ledger",
+            Self::FormatTooNew { .. } => "format_too_new",
+            Self::OtherLedger { .. } => "other_ledger",
+            Self::Damaged { .. } => "damaged",
+            Self::Journal(_) => "journal_damaged",
+            Self::Database { .. } => "database",
+            Self::Io { .. } => "io",
+        }
+    }
+}

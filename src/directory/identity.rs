@@ -1,0 +1,102 @@
+//! The file `LEDGER`: which ledger a directory is, in lines that a person can read.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::OpenError;
+use crate::events::LedgerId;
+use crate::integrity;
+
+/// Format of the directory as a whole that this software writes, and the newest that it reads.
+pub const DIRECTORY_FORMAT: u32 = 1;
+
+const FIRST_LINE: &str = "femtoclaw-ledger";
+/// Larger than any identity file; what is larger is not one.
+const BYTES_MAX: u64 = 4096;
+
+/// Which ledger a directory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Format of the directory.
+    pub format: u32,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// When it was created, in nanoseconds since 1970.
+    pub created_ns: i64,
+}
+
+impl Identity {
+    /// The file's content.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = format!(
+            "{FIRST_LINE}\nformat {}\nledger {}\ncreated {}\n",
+            self.format, self.ledger, self.created_ns
+        );
+        let digest = hex(&integrity::digest(text.as_bytes()));
+        text.push_str(&format!("checksum {digest}\n"));
+        text
+    }
+
+    /// Reads the file; `None` where there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, OpenError> {
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::io(path, error)),
+            Ok(metadata) if metadata.is_file() && metadata.len() <= BYTES_MAX => {}
+            Ok(_) => return Err(foreign(path)),
+        }
+        let bytes = std::fs::read(path).map_err(|source| OpenError::io(path, source))?;
+        Self::decode(path, &String::from_utf8_lossy(&bytes)).map(Some)
+    }
+
+    fn decode(path: &Path, text: &str) -> Result<Self, OpenError> {
+        let mut lines = text.lines();
+        if lines.next() != Some(FIRST_LINE) {
+            return Err(foreign(path));
+        }
+        let format: u32 = field(lines.next(), "format").ok_or_else(|| damaged(path))?;
+        // Before all else: a newer format may have other lines.
+        if format > DIRECTORY_FORMAT {
+            return Err(OpenError::FormatTooNew {
+                found: format,
+                supported: DIRECTORY_FORMAT,
+            });
+        }
+        let identity = Self {
+            format,
+            ledger: field(lines.next(), "ledger").ok_or_else(|| damaged(path))?,
+            created_ns: field(lines.next(), "created").ok_or_else(|| damaged(path))?,
+        };
+        // The checksum line is part of what is compared: one wrong byte anywhere shows.
+        if identity.encode() != text || format == 0 {
+            return Err(damaged(path));
+        }
+        Ok(identity)
+    }
+}
+
+fn field<T: std::str::FromStr>(line: Option<&str>, name: &str) -> Option<T> {
+    line?.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
+}
+
+fn foreign(path: &Path) -> OpenError {
+    OpenError::NotALedger {
+        path: path.to_owned(),
+        problem: format!("it does not begin with the line {FIRST_LINE:?}"),
+    }
+}
+
+fn damaged(path: &Path) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        problem: "its lines do not match its checksum".into(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}

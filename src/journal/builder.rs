@@ -1,0 +1,211 @@
+//! Fills a frame: one record is one pass over its bytes, and no allocation once the buffers stand.
+
+use std::io::Read;
+
+use fjall::Slice;
+
+use super::Head;
+use super::frame::{Frame, chain};
+use super::layout::{Entry, FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader};
+use crate::events::{
+    CODEC_BINCODE, CommandId, ComponentId, EventType, ExecutionId, HEADER_LEN, Hash, LedgerId,
+    Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, TraceId,
+};
+use crate::integrity;
+
+/// Algorithm id of BLAKE3 in a record header.
+const ALGORITHM_BLAKE3: u8 = 1;
+
+/// A record that lacks only its place: sequence number, time and hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// What happened.
+    pub event_type: EventType,
+    /// Revision of the payload's wire struct.
+    pub revision: u16,
+    /// See [`crate::events::flags`].
+    pub flags: u16,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Stores the record belongs to.
+    pub stores: StoreMask,
+    /// Who caused it.
+    pub component: ComponentId,
+    /// The entity's stream; nil where there is none.
+    pub stream: StreamId,
+    /// Place in the stream, from 1; 0 where there is none.
+    pub stream_version: u64,
+    /// The execution; nil where there is none.
+    pub execution: ExecutionId,
+    /// The session or execution that asked for it; nil where there is none.
+    pub parent: ParentId,
+    /// Trace id; nil where there is none.
+    pub trace: TraceId,
+    /// The command that caused it.
+    pub command: CommandId,
+    /// BLAKE3 of the command's content.
+    pub command_digest: Hash,
+    /// Place in its commit, from 0.
+    pub commit_index: u16,
+    /// Number of records in its commit.
+    pub commit_len: u16,
+    /// The salt that the commitment covers.
+    pub salt: [u8; SALT_LEN],
+    /// Commitment to salt and payload; see [`crate::integrity::Chain::payload_commitment`].
+    pub commitment: Hash,
+    /// The encoded event.
+    pub payload: Vec<u8>,
+}
+
+/// A frame that is being filled.
+#[derive(Debug)]
+pub struct FrameBuilder {
+    ledger: LedgerId,
+    epoch: u64,
+    after: Head,
+    head: Head,
+    first_time_ns: i64,
+    table: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl FrameBuilder {
+    /// An empty frame that follows `after`.
+    #[must_use]
+    pub fn new(ledger: LedgerId, epoch: u64, after: Head) -> Self {
+        Self {
+            ledger,
+            epoch,
+            after,
+            head: after,
+            first_time_ns: after.time_ns,
+            table: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Adds a record; `time_ns` must not be less than the time of the record before. A frame that
+    /// outgrows [`FRAME_BYTES_MAX`] is refused by the journal as a whole.
+    pub fn push(&mut self, record: &NewRecord, time_ns: i64) -> Seq {
+        debug_assert!(
+            time_ns >= self.head.time_ns || self.head.seq == 0,
+            "time went back"
+        );
+        let seq = Seq::new(self.head.seq.saturating_add(1)).unwrap_or(Seq::FIRST);
+        let offset = self.body.len();
+        header(record, seq, time_ns).encode_into(&mut self.body);
+        let canonical = self.body.get(offset..).unwrap_or_default();
+        let hash = chain().record_hash(&self.head.hash, canonical);
+        self.body.extend_from_slice(&record.salt);
+        self.body.extend_from_slice(&record.payload);
+        let length = self.body.len() - offset;
+        Entry::encode_into(clamped(offset), clamped(length), &hash, &mut self.table);
+        if self.head == self.after {
+            self.first_time_ns = time_ns;
+        }
+        self.head = Head {
+            seq: seq.get(),
+            hash,
+            time_ns,
+            epoch: self.epoch,
+        };
+        seq
+    }
+
+    /// Records pushed so far.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        usize::try_from(self.head.seq - self.after.seq).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes of the frame as it stands.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        FRAME_HEADER_LEN + self.table.len() + self.body.len()
+    }
+
+    /// Bytes that a record with a payload of this length takes in a frame.
+    #[must_use]
+    pub const fn record_bytes(payload_len: usize) -> usize {
+        super::layout::ENTRY_LEN + HEADER_LEN + SALT_LEN + payload_len
+    }
+
+    /// The head that a journal has after this frame.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The frame.
+    #[must_use]
+    pub fn finish(mut self) -> Frame {
+        self.take()
+    }
+
+    /// The frame; the builder goes on with the one after it, in the same buffers.
+    pub fn take(&mut self) -> Frame {
+        let header = FrameHeader {
+            ledger: self.ledger,
+            epoch: self.epoch,
+            first: self.after.seq.saturating_add(1),
+            count: clamped(self.records()),
+            table_len: clamped(self.table.len()),
+            body_len: self.body.len() as u64,
+            first_time_ns: self.first_time_ns,
+            last_time_ns: self.head.time_ns,
+            previous: self.after.hash,
+            last_hash: self.head.hash,
+            body_checksum: integrity::digest(&self.body),
+            table_checksum: integrity::digest(&self.table),
+        };
+        let frame = Frame::new(&header, join(&header.encode(), &self.table, &self.body));
+        self.after = self.head;
+        self.table.clear();
+        self.body.clear();
+        // One huge frame must not be paid for for ever.
+        self.body.shrink_to(FRAME_BYTES_MAX / 16);
+        frame
+    }
+}
+
+fn header(record: &NewRecord, seq: Seq, time_ns: i64) -> RecordHeader {
+    RecordHeader {
+        event_type: record.event_type,
+        revision: record.revision,
+        flags: record.flags,
+        codec: CODEC_BINCODE,
+        algorithm: ALGORITHM_BLAKE3,
+        outcome: record.outcome,
+        stores: record.stores,
+        seq,
+        time_ns,
+        stream: record.stream,
+        stream_version: record.stream_version,
+        execution: record.execution,
+        parent: record.parent,
+        trace: record.trace,
+        command: record.command,
+        command_digest: record.command_digest,
+        commit_index: record.commit_index,
+        commit_len: record.commit_len,
+        component: record.component,
+        payload_len: clamped(record.payload.len()),
+        payload_commitment: record.commitment,
+    }
+}
+
+/// What is clamped lies in a frame that is refused as too large long before.
+fn clamped(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// One copy into the buffer that the database takes over.
+fn join(header: &[u8], table: &[u8], body: &[u8]) -> Slice {
+    let length = header.len() + table.len() + body.len();
+    let fits = u32::try_from(length).is_ok();
+    let mut parts = header.chain(table).chain(body);
+    let joined = fits
+        .then(|| Slice::from_reader(&mut parts, length).ok())
+        .flatten();
+    joined.unwrap_or_else(Slice::empty)
+}

@@ -1,0 +1,241 @@
+//! The journal on disk: one keyspace, a frame under its first sequence number, every batch synced.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use fjall::{Database, Guard, Keyspace, PersistMode};
+
+use super::admit::Standing;
+use super::error::{AppendFailure, Problem, ReadFailure};
+use super::linked::{self, Linked};
+use super::{Frame, Frames, Head, Journal, held};
+use crate::database;
+use crate::directory::OpenError;
+use crate::events::{LedgerId, Seq};
+
+const FRAMES: &str = "frames";
+
+/// How much memory the journal may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalOptions {
+    /// Size in bytes at which what was appended goes from memory into a table; it lies in the
+    /// write-ahead log until then. Counts from the creation of the journal on.
+    pub memtable_bytes: u64,
+    /// Cache of blocks read, in bytes.
+    pub cache_bytes: u64,
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self {
+            memtable_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
+        }
+    }
+}
+
+/// Dropped as a whole at close: one handle left alive would keep the database locked.
+struct Opened {
+    frames: Keyspace,
+    database: Database,
+}
+
+/// The journal in a directory.
+pub struct FjallJournal {
+    path: PathBuf,
+    opened: RwLock<Option<Opened>>,
+    /// What is durable and shown.
+    standing: RwLock<Standing>,
+    /// Held while appending; true after an append with an unknown outcome.
+    failed: Mutex<bool>,
+}
+
+impl std::fmt::Debug for FjallJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FjallJournal")
+            .field("path", &self.path)
+            .field("standing", &self.standing())
+            .finish_non_exhaustive()
+    }
+}
+
+impl FjallJournal {
+    /// Opens the journal in the directory `path`; creates it where there is none. The last frame
+    /// is verified: nothing is appended to a bad tail.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(path: &Path, options: &JournalOptions) -> Result<Self, OpenError> {
+        let keyspace = database::journal_keyspace(options.memtable_bytes);
+        let keyspaces = [(FRAMES, keyspace.clone())];
+        let database = database::open(path, options.cache_bytes, &keyspaces)?;
+        let engine = |error| database::engine_error(path, &error);
+        if !database.keyspace_exists(FRAMES) {
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                problem: "there are no frames in it".into(),
+            });
+        }
+        let frames = database.keyspace(FRAMES, || keyspace).map_err(engine)?;
+        let last = frames
+            .last_key_value()
+            .map(|guard| decode(guard, Seq::FIRST));
+        let last = last.transpose().map_err(OpenError::Journal)?;
+        let standing = last
+            .as_ref()
+            .map_or_else(Standing::default, Standing::after);
+        last.map_or(Ok(()), |frame| frame.verify())
+            .map_err(OpenError::Journal)?;
+        database::restrict(path).map_err(|source| OpenError::io(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            opened: RwLock::new(Some(Opened { frames, database })),
+            standing: RwLock::new(standing),
+            failed: Mutex::new(false),
+        })
+    }
+
+    fn opened(&self) -> RwLockReadGuard<'_, Option<Opened>> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standing(&self) -> Standing {
+        *self.standing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the journal stands, as long as it is open.
+    fn standing_if_open(&self) -> Result<Standing, ReadFailure> {
+        match &*self.opened() {
+            Some(_) => Ok(self.standing()),
+            None => Err(ReadFailure::Closed),
+        }
+    }
+
+    /// The last frame that starts at or before `seq`.
+    fn frame_before(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        let opened = self.opened();
+        let frames = &opened.as_ref().ok_or(ReadFailure::Closed)?.frames;
+        let found = frames.range(..=key(seq)).next_back();
+        found.map(|guard| decode(guard, seq)).transpose()
+    }
+
+    fn frames_from(&self, from: Seq) -> Result<Frames, ReadFailure> {
+        let standing = self.standing_if_open()?;
+        if from.get() > standing.head.seq {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let start = self.frame_before(from)?.map_or(from, |frame| frame.first);
+        let opened = self.opened();
+        let frames = &opened.as_ref().ok_or(ReadFailure::Closed)?.frames;
+        // The snapshot may already hold a frame more than `standing`: `Linked` stops in time.
+        let mut expected = start;
+        let frames = frames.range(key(start)..).map(move |guard| {
+            let frame = decode(guard, expected)?;
+            expected = Seq::new(frame.last.seq + 1).unwrap_or(Seq::FIRST);
+            Ok(frame)
+        });
+        Ok(Linked::boxed(frames, from, standing))
+    }
+}
+
+const fn key(seq: Seq) -> [u8; 8] {
+    seq.get().to_be_bytes()
+}
+
+/// Reads a frame; a failure is told of the record that was wanted.
+fn decode(guard: Guard, wanted: Seq) -> Result<Frame, ReadFailure> {
+    let (stored, value) = guard
+        .into_inner()
+        .map_err(|error| read_failure(&error, wanted))?;
+    let frame =
+        Frame::from_slice(value).map_err(|problem| ReadFailure::damaged(wanted, problem))?;
+    if *stored != key(frame.first) {
+        let found = frame.first.get();
+        return Err(ReadFailure::damaged(wanted, Problem::Seq { found }));
+    }
+    Ok(frame)
+}
+
+fn read_failure(error: &fjall::Error, wanted: Seq) -> ReadFailure {
+    let cause: Arc<str> = error.to_string().into();
+    match error {
+        fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)) => {
+            ReadFailure::Io { cause }
+        }
+        _ => ReadFailure::damaged(wanted, Problem::Database(cause)),
+    }
+}
+
+impl Journal for FjallJournal {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failed {
+            return Err(held::unavailable());
+        }
+        let opened = self.opened();
+        let Some(Opened { frames, database }) = &*opened else {
+            return Err(AppendFailure::Unavailable {
+                cause: "the journal is closed".into(),
+            });
+        };
+        self.standing().admit(frame, after)?;
+        let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(frames, key(frame.first), frame.slice());
+        // The commit point: from here on until the sync is confirmed the outcome is unknown. It is
+        // never tried again in this process; the next opening reads what came of it.
+        batch.commit().map_err(|error| {
+            *failed = true;
+            AppendFailure::OutcomeUnknown {
+                cause: error.to_string().into(),
+            }
+        })?;
+        *self
+            .standing
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Standing::after(frame);
+        Ok(())
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        Ok(self.standing_if_open()?.head)
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        Ok(self.standing_if_open()?.ledger)
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        let standing = self.standing_if_open()?;
+        if seq.get() > standing.head.seq {
+            return Ok(None);
+        }
+        match self.frame_before(seq)? {
+            Some(frame) if frame.contains(seq) => standing.own(frame).map(Some),
+            _ => Err(ReadFailure::damaged(seq, Problem::Missing)),
+        }
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        self.frames_from(from).unwrap_or_else(linked::failed)
+    }
+
+    fn close(&self) {
+        let opened = self
+            .opened
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let was_open = opened.is_some();
+        // Joins the database's threads and gives up its lock.
+        drop(opened);
+        if was_open && let Err(error) = database::restrict(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "could not restrict the journal");
+        }
+    }
+
+    fn size_bytes(&self) -> u64 {
+        let opened = self.opened();
+        let size = opened.as_ref().map(|opened| opened.database.disk_space());
+        size.and_then(Result::ok).unwrap_or(0)
+    }
+}

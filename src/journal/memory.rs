@@ -1,0 +1,161 @@
+//! A journal in memory: for tests and models. What was appended outlives the handle, as a disk
+//! outlives a process: [`MemoryJournal::reopen`].
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::admit::Standing;
+use super::error::{AppendFailure, Problem, ReadFailure};
+use super::held::{self, FailedSync, Hooks};
+use super::linked::{self, Linked};
+use super::{Frame, Frames, Head, Journal};
+use crate::events::{LedgerId, Seq};
+
+type Disk = Arc<Mutex<Vec<Frame>>>;
+
+#[derive(Debug, Default)]
+struct Opening {
+    disk: Disk,
+    /// Frames that this opening shows: what failed with an unknown outcome is not among them.
+    shown: AtomicUsize,
+    failed: AtomicBool,
+    closed: AtomicBool,
+    hooks: Hooks,
+}
+
+/// A journal in memory, with hooks over its sync. A clone is the same opening.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryJournal(Arc<Opening>);
+
+fn lock(disk: &Disk) -> MutexGuard<'_, Vec<Frame>> {
+    disk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another opening of the same frames, without the failures and hooks of this one.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        let disk = Arc::clone(&self.0.disk);
+        let shown = AtomicUsize::new(lock(&disk).len());
+        Self(Arc::new(Opening {
+            disk,
+            shown,
+            ..Opening::default()
+        }))
+    }
+
+    /// From here on no sync comes back.
+    pub fn hold(&self) {
+        self.0.hooks.hold();
+    }
+
+    /// Syncs come back again.
+    pub fn release(&self) {
+        self.0.hooks.release();
+    }
+
+    /// The next sync fails.
+    pub fn fail_next(&self, how: FailedSync) {
+        self.0.hooks.fail_next(how);
+    }
+
+    /// Waits until an append stands at its sync; false where none came in time.
+    #[must_use]
+    pub fn wait_until_held(&self, timeout: Duration) -> bool {
+        self.0.hooks.wait_until_held(timeout)
+    }
+
+    fn standing(frames: &[Frame]) -> Standing {
+        frames
+            .last()
+            .map_or_else(Standing::default, Standing::after)
+    }
+
+    /// Looks at the frames that are shown.
+    fn look<T>(&self, look: impl FnOnce(&[Frame]) -> T) -> Result<T, ReadFailure> {
+        if self.0.closed.load(Ordering::SeqCst) {
+            return Err(ReadFailure::Closed);
+        }
+        let disk = lock(&self.0.disk);
+        let shown = self.0.shown.load(Ordering::SeqCst);
+        Ok(look(disk.get(..shown).unwrap_or_default()))
+    }
+
+    /// Which of these frames is the first that may contain `from`.
+    fn start(frames: &[Frame], from: Seq) -> usize {
+        frames.partition_point(|frame| frame.last.seq < from.get())
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        let opening = &*self.0;
+        if opening.closed.load(Ordering::SeqCst) {
+            return Err(AppendFailure::Unavailable {
+                cause: "the journal is closed".into(),
+            });
+        }
+        if opening.failed.load(Ordering::SeqCst) {
+            return Err(held::unavailable());
+        }
+        Self::standing(&lock(&opening.disk)).admit(frame, after)?;
+        let failed = opening.hooks.sync();
+        let mut disk = lock(&opening.disk);
+        // Another opening may have been faster while this one was held.
+        Self::standing(&disk).admit(frame, after)?;
+        if failed != Some(FailedSync::NotPersisted) {
+            disk.push(frame.clone());
+        }
+        if failed.is_some() {
+            opening.failed.store(true, Ordering::SeqCst);
+            return Err(held::failed());
+        }
+        opening.shown.store(disk.len(), Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.look(|frames| Self::standing(frames).head)
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.look(|frames| Self::standing(frames).ledger)
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        match self.look(|frames| frames.get(Self::start(frames, seq)).cloned())? {
+            Some(frame) if !frame.contains(seq) => Err(ReadFailure::damaged(seq, Problem::Missing)),
+            frame => Ok(frame),
+        }
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        let found = self.look(|frames| {
+            let later = frames.get(Self::start(frames, from)..).unwrap_or_default();
+            (later.to_vec(), Self::standing(frames))
+        });
+        match found {
+            Ok((frames, standing)) => Linked::boxed(frames.into_iter().map(Ok), from, standing),
+            Err(failure) => linked::failed(failure),
+        }
+    }
+
+    fn close(&self) {
+        self.release();
+        self.0.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn size_bytes(&self) -> u64 {
+        lock(&self.0.disk)
+            .iter()
+            .map(|frame| frame.bytes().len() as u64)
+            .sum()
+    }
+}

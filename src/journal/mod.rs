@@ -1,0 +1,87 @@
+//! The one truth: frames of records, appended and never changed.
+//!
+//! Invariants: sequence numbers are gapless from 1; every frame names the record hash that it
+//! follows; what a [`Journal`] shows was synced before; there is no truncate and no delete.
+
+use crate::events::{Hash, LedgerId, Seq};
+
+mod admit;
+mod answers;
+mod builder;
+mod error;
+mod fjall;
+mod frame;
+mod held;
+mod layout;
+mod linked;
+mod memory;
+mod reader;
+mod writer;
+
+pub use self::fjall::{FjallJournal, JournalOptions};
+pub use answers::Answer;
+pub use builder::{FrameBuilder, NewRecord};
+pub use error::{AppendFailure, Problem, ReadFailure};
+pub use frame::{Frame, Records};
+pub use held::{FailedSync, HeldJournal};
+pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
+pub use memory::MemoryJournal;
+pub use reader::Reader;
+pub use writer::{Appended, Observer, Sealed, Work, Writer, WriterHandle};
+
+/// The last record of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Its sequence number; 0: the history is empty.
+    pub seq: u64,
+    /// Its record hash; [`crate::integrity::GENESIS`] for an empty history.
+    pub hash: Hash,
+    /// Its time, in nanoseconds since 1970.
+    pub time_ns: i64,
+    /// Epoch of the writer that appended it; 0 for an empty history.
+    pub epoch: u64,
+}
+
+/// An iterator over frames, as a journal gives it.
+pub type Frames = Box<dyn Iterator<Item = Result<Frame, ReadFailure>> + Send>;
+
+/// The seam below the writer: append this frame after that head, durably; read frames back.
+///
+/// One conformance suite (`tests/journal/conformance.rs`) runs over every implementation.
+pub trait Journal: Send + Sync + 'static {
+    /// Appends `frame` after the head `after`; returns when it is durable. All calls block.
+    ///
+    /// # Errors
+    /// [`AppendFailure`]: nothing was written, except for
+    /// [`OutcomeUnknown`](AppendFailure::OutcomeUnknown), after which this opening appends nothing
+    /// any more and a new one tells what became of the frame.
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure>;
+
+    /// The last durable record.
+    ///
+    /// # Errors
+    /// [`ReadFailure::Closed`].
+    fn head(&self) -> Result<Head, ReadFailure>;
+
+    /// The ledger that the frames belong to; `None` as long as there is none.
+    ///
+    /// # Errors
+    /// [`ReadFailure::Closed`].
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure>;
+
+    /// The frame that contains `seq`; `None` behind the head.
+    ///
+    /// # Errors
+    /// [`ReadFailure`] where it is missing, damaged or can't be read.
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure>;
+
+    /// The frames from the one that contains `from` up to the head of this moment, each checked to
+    /// follow the one before. Ends after the first error.
+    fn frames(&self, from: Seq) -> Frames;
+
+    /// Lets go of everything; later calls fail. Waits for an append under way.
+    fn close(&self);
+
+    /// Space taken on the medium, in bytes.
+    fn size_bytes(&self) -> u64;
+}

@@ -1,0 +1,116 @@
+//! Reads records up to the committed head. Every call may read the disk: it blocks.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::error::ReadFailure;
+use super::{Frame, Frames, Head, Journal};
+use crate::events::{Record, Seq};
+
+/// Reads what is durable and nothing else. A clone is cheap.
+#[derive(Clone)]
+pub struct Reader {
+    journal: Arc<dyn Journal>,
+    committed: watch::Receiver<Head>,
+}
+
+impl Reader {
+    /// Reads `journal` up to the head in `committed`.
+    #[must_use]
+    pub fn new(journal: Arc<dyn Journal>, committed: watch::Receiver<Head>) -> Self {
+        Self { journal, committed }
+    }
+
+    /// The committed head.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        *self.committed.borrow()
+    }
+
+    /// The committed head, as it moves on.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Head> {
+        self.committed.clone()
+    }
+
+    /// One record; `None` behind the head.
+    ///
+    /// # Errors
+    /// [`ReadFailure`].
+    pub fn get(&self, seq: Seq) -> Result<Option<Record>, ReadFailure> {
+        let frame = self.frame_at(seq)?;
+        frame.map(|frame| frame.record(seq)).transpose()
+    }
+
+    /// The frame that contains the record; `None` behind the head.
+    ///
+    /// # Errors
+    /// [`ReadFailure`].
+    pub fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        if seq.get() > self.head().seq {
+            return Ok(None);
+        }
+        self.journal.frame_at(seq)
+    }
+
+    /// The frames from the one that contains `from` up to the head of this moment.
+    #[must_use]
+    pub fn frames(&self, from: Seq) -> Frames {
+        let head = self.head().seq;
+        // A frame becomes visible below a moment before its head is published.
+        let is_committed = move |frame: &Result<Frame, ReadFailure>| {
+            frame.as_ref().map_or(true, |frame| frame.last.seq <= head)
+        };
+        Box::new(self.journal.frames(from).take_while(is_committed))
+    }
+
+    /// The records from `from` up to the head of this moment, in order. Ends after the first error.
+    pub fn range(&self, from: Seq) -> impl Iterator<Item = Result<Record, ReadFailure>> + Send {
+        let mut failed = false;
+        let records = self.frames(from).flat_map(move |frame| match frame {
+            Ok(frame) => frame.records_from(from).collect(),
+            Err(failure) => vec![Err(failure)],
+        });
+        records.take_while(move |record| !std::mem::replace(&mut failed, record.is_err()))
+    }
+
+    /// The first record at or after this time, in nanoseconds since 1970; `None` where all are
+    /// earlier. Reads O(log n) frames.
+    ///
+    /// # Errors
+    /// [`ReadFailure`].
+    pub fn first_since(&self, time_ns: i64) -> Result<Option<Seq>, ReadFailure> {
+        // Invariant: records before `low` are earlier, records from `high` on are not.
+        let (mut low, mut high) = (1, self.head().seq + 1);
+        while low < high {
+            let middle = Seq::new(low + (high - low) / 2).unwrap_or(Seq::FIRST);
+            let Some(frame) = self.frame_at(middle)? else {
+                break;
+            };
+            if frame.last.time_ns < time_ns {
+                low = frame.last.seq + 1;
+            } else if frame.first_time_ns >= time_ns {
+                high = frame.first.get();
+            } else {
+                return Self::first_in(&frame, time_ns).map(Some);
+            }
+        }
+        Ok(Seq::new(low).filter(|seq| seq.get() <= self.head().seq))
+    }
+
+    /// The frame's last record is at or after this time.
+    fn first_in(frame: &Frame, time_ns: i64) -> Result<Seq, ReadFailure> {
+        let (mut low, mut high) = (frame.first.get(), frame.last.seq);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let seq = Seq::new(middle).unwrap_or(Seq::FIRST);
+            if frame.record(seq)?.header.time_ns < time_ns {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Seq::new(low).unwrap_or(frame.first))
+    }
+}
