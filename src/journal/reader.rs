@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::error::ReadFailure;
-use super::{Frame, Frames, Head, Journal};
+use super::{Frame, Frames, Head, Journal, WriterHandle};
 use crate::events::{Record, Seq};
 
 /// Reads what is durable and nothing else. A clone is cheap.
@@ -16,9 +16,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `journal` up to the head in `committed`.
+    /// Reads `journal` up to the head that `writer` has published.
     #[must_use]
-    pub fn new(journal: Arc<dyn Journal>, committed: watch::Receiver<Head>) -> Self {
+    pub fn new(journal: Arc<dyn Journal>, writer: &WriterHandle) -> Self {
+        let committed = writer.watch_head();
         Self { journal, committed }
     }
 

@@ -1,43 +1,40 @@
 //! One suite over every journal (S4.1): what a journal promises, whatever it is made of.
 
-use std::path::Path;
-
 use femtoclaw_ledger::events::LedgerId;
 use femtoclaw_ledger::journal::*;
+use tempfile::TempDir;
 
 use crate::fixtures::{LEDGER, frame, frame_in, number, seq};
 
 /// A medium that outlives the journals opened over it.
-pub(crate) trait Medium {
-    type Journal: Journal;
-    fn open(&self) -> Self::Journal;
+trait Medium {
+    fn open(&self) -> Box<dyn Journal>;
 }
 
 impl Medium for MemoryJournal {
-    type Journal = Self;
-    fn open(&self) -> Self {
-        self.reopen()
+    fn open(&self) -> Box<dyn Journal> {
+        Box::new(self.reopen())
     }
 }
 
-impl Medium for Path {
-    type Journal = FjallJournal;
-    fn open(&self) -> FjallJournal {
-        FjallJournal::open(&self.join("journal"), &JournalOptions::default()).unwrap()
+/// A journal on disk; with hooks that nobody uses where `held`.
+struct Disk {
+    directory: TempDir,
+    held: bool,
+}
+
+impl Medium for Disk {
+    fn open(&self) -> Box<dyn Journal> {
+        let path = self.directory.path().join("journal");
+        let journal = FjallJournal::open(&path, &JournalOptions::default()).unwrap();
+        match self.held {
+            true => Box::new(HeldJournal::new(journal)),
+            false => Box::new(journal),
+        }
     }
 }
 
-/// Any journal under hooks that nobody uses is that journal.
-struct Held<'a, M: ?Sized>(&'a M);
-
-impl<M: Medium + ?Sized> Medium for Held<'_, M> {
-    type Journal = HeldJournal<M::Journal>;
-    fn open(&self) -> Self::Journal {
-        HeldJournal::new(self.0.open())
-    }
-}
-
-fn suite(make: &dyn Fn(&dyn Fn(&dyn DynMedium))) {
+fn suite<M: Medium>(new: impl Fn() -> M) {
     for check in [
         empty_journal_is_empty,
         appended_frames_are_read_back,
@@ -50,36 +47,29 @@ fn suite(make: &dyn Fn(&dyn Fn(&dyn DynMedium))) {
         everything_is_there_after_reopening,
         a_closed_journal_says_so,
     ] {
-        make(&|medium| check(medium));
-    }
-}
-
-/// [`Medium`] without its type.
-trait DynMedium {
-    fn open(&self) -> Box<dyn Journal>;
-}
-
-struct Erased<'a, M: ?Sized>(&'a M);
-
-impl<M: Medium + ?Sized> DynMedium for Erased<'_, M> {
-    fn open(&self) -> Box<dyn Journal> {
-        Box::new(self.0.open())
+        check(&new());
     }
 }
 
 #[test]
 fn memory() {
-    suite(&|check| check(&Erased(&MemoryJournal::new())));
+    suite(MemoryJournal::new);
 }
 
 #[test]
 fn on_disk() {
-    suite(&|check| check(&Erased(tempfile::tempdir().unwrap().path())));
+    suite(|| Disk {
+        directory: tempfile::tempdir().unwrap(),
+        held: false,
+    });
 }
 
 #[test]
 fn held_on_disk() {
-    suite(&|check| check(&Erased(&Held(tempfile::tempdir().unwrap().path()))));
+    suite(|| Disk {
+        directory: tempfile::tempdir().unwrap(),
+        held: true,
+    });
 }
 
 /// Appends frames with these numbers of records.
@@ -98,7 +88,7 @@ fn read(journal: &dyn Journal, from: u64) -> Vec<Frame> {
     journal.frames(seq(from)).collect::<Result<_, _>>().unwrap()
 }
 
-fn empty_journal_is_empty(medium: &dyn DynMedium) {
+fn empty_journal_is_empty(medium: &dyn Medium) {
     let journal = medium.open();
     assert_eq!(journal.head().unwrap(), Head::default());
     assert_eq!(journal.ledger().unwrap(), None);
@@ -106,7 +96,7 @@ fn empty_journal_is_empty(medium: &dyn DynMedium) {
     assert!(read(&*journal, 1).is_empty());
 }
 
-fn appended_frames_are_read_back(medium: &dyn DynMedium) {
+fn appended_frames_are_read_back(medium: &dyn Medium) {
     let journal = medium.open();
     let written = fill(&*journal, &[1, 5, 2]);
     assert_eq!(read(&*journal, 1), written);
@@ -120,7 +110,7 @@ fn appended_frames_are_read_back(medium: &dyn DynMedium) {
     assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
 }
 
-fn every_record_is_found_in_its_frame(medium: &dyn DynMedium) {
+fn every_record_is_found_in_its_frame(medium: &dyn Medium) {
     let journal = medium.open();
     fill(&*journal, &[1, 5, 2]);
     for wanted in 1..=8 {
@@ -132,7 +122,7 @@ fn every_record_is_found_in_its_frame(medium: &dyn DynMedium) {
     assert_eq!(journal.frame_at(seq(u64::MAX)).unwrap(), None);
 }
 
-fn frames_start_where_asked(medium: &dyn DynMedium) {
+fn frames_start_where_asked(medium: &dyn Medium) {
     let journal = medium.open();
     let written = fill(&*journal, &[1, 5, 2]);
     for (from, skipped) in [
@@ -153,7 +143,7 @@ fn frames_start_where_asked(medium: &dyn DynMedium) {
     assert_eq!(walk.map(Result::unwrap).collect::<Vec<_>>(), written);
 }
 
-fn another_head_is_refused(medium: &dyn DynMedium) {
+fn another_head_is_refused(medium: &dyn Medium) {
     let journal = medium.open();
     let written = fill(&*journal, &[2, 2]);
     let head = journal.head().unwrap();
@@ -174,7 +164,7 @@ fn another_head_is_refused(medium: &dyn DynMedium) {
     assert_eq!(read(&*journal, 1), written);
 }
 
-fn an_ended_epoch_is_refused(medium: &dyn DynMedium) {
+fn an_ended_epoch_is_refused(medium: &dyn Medium) {
     let journal = medium.open();
     fill(&*journal, &[1]);
     let head = journal.head().unwrap();
@@ -192,7 +182,7 @@ fn an_ended_epoch_is_refused(medium: &dyn DynMedium) {
     assert_eq!(journal.head().unwrap(), takeover.last);
 }
 
-fn a_foreign_ledger_is_refused(medium: &dyn DynMedium) {
+fn a_foreign_ledger_is_refused(medium: &dyn Medium) {
     let journal = medium.open();
     fill(&*journal, &[1]);
     let head = journal.head().unwrap();
@@ -209,7 +199,7 @@ fn a_foreign_ledger_is_refused(medium: &dyn DynMedium) {
     );
 }
 
-fn empty_and_huge_frames_are_refused(medium: &dyn DynMedium) {
+fn empty_and_huge_frames_are_refused(medium: &dyn Medium) {
     let journal = medium.open();
     let head = Head::default();
     let empty = FrameBuilder::new(LEDGER, 1, head).finish();
@@ -223,7 +213,7 @@ fn empty_and_huge_frames_are_refused(medium: &dyn DynMedium) {
     assert_eq!(journal.head().unwrap(), Head::default());
 }
 
-fn everything_is_there_after_reopening(medium: &dyn DynMedium) {
+fn everything_is_there_after_reopening(medium: &dyn Medium) {
     let journal = medium.open();
     let mut written = fill(&*journal, &[3, 1]);
     // With and without a close.
@@ -238,7 +228,7 @@ fn everything_is_there_after_reopening(medium: &dyn DynMedium) {
     assert_eq!(read(&*journal, 1), written);
 }
 
-fn a_closed_journal_says_so(medium: &dyn DynMedium) {
+fn a_closed_journal_says_so(medium: &dyn Medium) {
     let journal = medium.open();
     fill(&*journal, &[1]);
     let head = journal.head().unwrap();

@@ -1,5 +1,12 @@
 //! The journal, its frames, its writer, and the directory it lies in.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod conformance;
 mod directory;
 mod fixtures;
