@@ -263,3 +263,7 @@ events! {
     0x0515 CapabilityUnregistered CapabilityUnregisteredV1 1 [RuntimeMetadata AuditLog];
     0x0521 PositionSaved PositionSavedV1 1 [RuntimeMetadata];
 }
+
+// Behind the macro, which it uses.
+#[cfg(test)]
+mod upcast;

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Length in bytes of a version 1 record header.
-pub const HEADER_LEN: usize = 200;
+pub const HEADER_LEN: usize = 192;
 /// Length in bytes of the salt stored in front of a payload.
 pub const SALT_LEN: usize = 16;
 
@@ -156,7 +156,7 @@ impl Cursor<'_> {
 }
 
 impl RecordHeader {
-    /// Appends the 200 canonical bytes.
+    /// Appends the 192 canonical bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(HEADER_LEN as u16).to_le_bytes());
         out.extend_from_slice(&self.event_type.0.to_le_bytes());
@@ -259,5 +259,54 @@ impl Record {
             self.header.codec,
             &self.payload,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_has_the_stated_length_and_reads_back() {
+        let header = RecordHeader {
+            event_type: EventType(0x0102),
+            revision: 3,
+            flags: flags::TRUNCATED,
+            codec: 1,
+            algorithm: 1,
+            outcome: Outcome::Denied,
+            stores: StoreMask::ALL,
+            seq: Seq::FIRST.plus(6),
+            time_ns: -5,
+            stream: StreamId::from_bytes([1; 16]),
+            stream_version: 8,
+            execution: ExecutionId::from_bytes([2; 16]),
+            parent: ParentId::from_bytes([3; 16]),
+            trace: TraceId::from_bytes([4; 16]),
+            command: CommandId::from_bytes([5; 16]),
+            command_digest: [6; 32],
+            commit_index: 9,
+            commit_len: 10,
+            component: ComponentId(11),
+            payload_len: 12,
+            payload_commitment: [7; 32],
+        };
+        let mut bytes = Vec::new();
+        header.encode_into(&mut bytes);
+        assert_eq!(bytes.len(), HEADER_LEN);
+        assert_eq!(RecordHeader::decode(&bytes), Ok(header));
+        for length in 0..HEADER_LEN {
+            assert!(RecordHeader::decode(&bytes[..length]).is_err(), "{length}");
+        }
+        bytes[8] = 0;
+        assert!(
+            RecordHeader::decode(&bytes).is_ok(),
+            "an unknown codec is read, not decoded"
+        );
+        bytes[9] = 2;
+        assert_eq!(
+            RecordHeader::decode(&bytes),
+            Err(HeaderError::UnknownAlgorithm(2))
+        );
     }
 }

@@ -1,0 +1,16 @@
+//! The journal, its frames, its writer, and the directory it lies in.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod conformance;
+mod directory;
+mod fixtures;
+mod frames;
+mod on_disk;
+mod reader;
+mod writer;
