@@ -6,6 +6,7 @@ mod deciding;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) sequencer: ActorRef<SequencerMsg>,
     pub(crate) own: Own,
     pub(crate) meters: Meters,
+    /// Executions started in this opening and not finished.
+    pub(crate) running: AtomicUsize,
 }
 
 /// One command, or a group that is to be one commit.
@@ -297,7 +300,9 @@ impl<E: Deciding> StoreState<E> {
             }
         }
         if E::STORE == Store::ExecutionLog {
-            self.shared.meters.running.set(self.reserves.len() as f64);
+            self.shared
+                .running
+                .store(self.reserves.len(), Ordering::Release);
         }
     }
 

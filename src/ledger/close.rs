@@ -41,7 +41,7 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
     core.phase.store(SHUT, Ordering::Release);
     let left = deadline.saturating_sub(waited).max(Duration::from_secs(1));
     let drained = running.actors.drain_stores(left).await;
-    let still_running = core.gate.running() as u64;
+    let still_running = core.shared.running.load(Ordering::Acquire) as u64;
     core.shared.own.flush();
     let told = last_words(inner, still_running, left).await;
     inner.background.stop();

@@ -1,6 +1,6 @@
 //! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use crate::actors::{
@@ -242,6 +242,7 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
         sequencer: sequencer.clone(),
         own,
         meters: Meters::new(),
+        running: AtomicUsize::new(0),
     });
     for (key, claim) in replayed.claims {
         shared.claims.replay(key, claim);
