@@ -25,6 +25,7 @@ mod rebuild;
 mod registry;
 mod runner;
 mod runtime_metadata;
+mod seal;
 mod slot;
 mod subscription;
 mod view;
@@ -46,6 +47,9 @@ pub use runtime_metadata::{
 pub use subscription::{Subscription, SubscriptionError};
 pub use view::{Progress, View, ViewSnapshot, ViewStatus};
 pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
+
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// Folds events into a view.
 ///

@@ -16,6 +16,7 @@ use fjall::{
 use crate::events::{Hash, Record};
 
 use super::error::Failure;
+use super::seal;
 use super::views::ViewsOptions;
 
 /// First byte of the key under which the position lies.
@@ -108,6 +109,7 @@ impl ViewsDatabase {
             )));
         }
         create_private(path).map_err(|error| Failure::Medium(error.to_string()))?;
+        seal::check_and_break(path)?;
         check_structure(path).map_err(Failure::Damage)?;
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
