@@ -27,6 +27,7 @@ mod runner;
 mod runtime_metadata;
 mod seal;
 mod slot;
+mod structure;
 mod subscription;
 mod view;
 mod views;
