@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use fjall::{OwnedWriteBatch as WriteBatch, Readable};
 
-use super::ProjectionError;
 use super::views_database::{Generation, Position, state_key};
+use super::{Pair, ProjectionError};
 
 /// Pending changes of one view. Reads see them; the view's readers do not, until they and the
 /// position are written in one batch.
@@ -55,7 +55,7 @@ impl ViewBatch {
     ///
     /// # Errors
     /// [`ProjectionError::Damaged`] where the stored view cannot be read.
-    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ProjectionError> {
+    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, ProjectionError> {
         let prefix = state_key(prefix);
         let mut merged = BTreeMap::new();
         let snapshot = self.generation.database.snapshot();

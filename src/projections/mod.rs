@@ -25,7 +25,9 @@ mod rebuild;
 mod registry;
 mod runner;
 mod runtime_metadata;
+mod seal;
 mod slot;
+mod structure;
 mod subscription;
 mod view;
 mod views;
@@ -46,6 +48,9 @@ pub use runtime_metadata::{
 pub use subscription::{Subscription, SubscriptionError};
 pub use view::{Progress, View, ViewSnapshot, ViewStatus};
 pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
+
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// Folds events into a view.
 ///

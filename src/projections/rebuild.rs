@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::Failure;
 use super::runner::Runner;
+use super::seal;
 use super::views::Notice;
 use super::views_database::{ViewsDatabase, set_aside};
 
@@ -118,8 +119,7 @@ impl Runner {
     }
 
     fn quarantine(&mut self, cause: &str) {
-        self.release();
-        if self.control.is_stopping() {
+        if !self.release() {
             return;
         }
         match set_aside(&self.path, &self.quarantine) {
@@ -145,7 +145,8 @@ impl Runner {
 
     /// Closes the database once the last reader has gone: its threads write by path, and must
     /// not meet what takes its place.
-    fn release(&mut self) {
+    /// False where a reader still holds it.
+    fn release(&mut self) -> bool {
         let mut readers = Vec::new();
         for slot in &mut self.slots {
             readers.extend(slot.withdraw());
@@ -154,22 +155,29 @@ impl Runner {
         while readers.iter().any(|reader| reader.strong_count() > 0) {
             polls += 1;
             if self.control.is_stopping() && polls > READER_POLLS_AT_STOP {
-                break;
+                self.database = None;
+                return false;
             }
             std::thread::sleep(READER_POLL);
         }
         self.database = None;
+        true
     }
 
     pub(super) fn shut(&mut self) {
-        if let Some(database) = &self.database
-            && let Err(failure) = database.persist()
-        {
-            tracing::warn!(cause = failure.cause(), "views not synced at close");
-        }
+        let synced = match self.database.as_ref().map(ViewsDatabase::persist) {
+            Some(Ok(())) => true,
+            Some(Err(failure)) => {
+                tracing::warn!(cause = failure.cause(), "views not synced at close");
+                false
+            }
+            None => false,
+        };
         for slot in &self.slots {
             slot.shared.update(|state| state.closed = true);
         }
-        self.release();
+        if self.release() && synced {
+            seal::write(&self.path);
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::integrity::FieldDigest;
 
 use super::control::Control;
 use super::views_database::{Generation, Position, state_key};
-use super::{ReadError, lock};
+use super::{Pair, ReadError, lock};
 
 /// How far a rebuild is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -224,7 +224,7 @@ impl View {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Pair>, ReadError> {
         self.read(|snapshot| snapshot.scan(prefix, prefix).take(limit).collect())
     }
 
@@ -291,7 +291,7 @@ impl ViewSnapshot {
         &self,
         prefix: &[u8],
         from: &[u8],
-    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), ReadError>> + use<> {
+    ) -> impl Iterator<Item = Result<Pair, ReadError>> + use<> {
         let prefix = state_key(prefix);
         self.snapshot
             .range(&self.generation.keyspace, state_key(from)..)

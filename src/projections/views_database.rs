@@ -17,6 +17,7 @@ use crate::events::{Hash, Record};
 
 use super::error::Failure;
 use super::views::ViewsOptions;
+use super::{seal, structure};
 
 /// First byte of the key under which the position lies.
 const POSITION: [u8; 1] = [0];
@@ -108,7 +109,8 @@ impl ViewsDatabase {
             )));
         }
         create_private(path).map_err(|error| Failure::Medium(error.to_string()))?;
-        check_structure(path).map_err(Failure::Damage)?;
+        seal::check_and_break(path)?;
+        structure::check(path).map_err(Failure::Damage)?;
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }
@@ -241,53 +243,6 @@ fn create_private(path: &Path) -> std::io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-}
-
-/// What the engine does not check itself: a keyspace without a readable `current` file would be
-/// emptied, and one that names an older manifest rolled back, both without a word.
-fn check_structure(path: &Path) -> Result<(), String> {
-    let keyspaces = path.join("keyspaces");
-    let Ok(entries) = fs::read_dir(&keyspaces) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let entry = entry.map_err(|error| error.to_string())?;
-        let name = entry.file_name();
-        if name
-            .to_str()
-            .and_then(|name| name.parse::<u64>().ok())
-            .is_none()
-        {
-            return Err(format!("stray entry {}", entry.path().display()));
-        }
-        check_current(&entry.path())?;
-    }
-    Ok(())
-}
-
-fn check_current(keyspace: &Path) -> Result<(), String> {
-    let current = keyspace.join("current");
-    let bytes = fs::read(&current).map_err(|error| format!("{}: {error}", current.display()))?;
-    let named = match (bytes.split_first_chunk::<8>(), bytes.len()) {
-        (Some((id, _)), 25) => u64::from_le_bytes(*id),
-        _ => {
-            return Err(format!(
-                "{} is not what the engine writes",
-                current.display()
-            ));
-        }
-    };
-    let entries = fs::read_dir(keyspace).map_err(|error| error.to_string())?;
-    let newest = entries
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            name.to_str()?.strip_prefix('v')?.parse::<u64>().ok()
-        })
-        .max();
-    if newest == Some(named) {
-        return Ok(());
-    }
-    Err(format!("{} names another manifest", current.display()))
 }
 
 /// Moves a closed database out of the way; nothing in it is changed or deleted.

@@ -1,5 +1,12 @@
 //! Views: what they answer, and that they are nothing but the journal read in order.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod as_of;
 mod damage;
 mod executions;

@@ -259,8 +259,10 @@ pub(crate) fn view(views: &Views, name: &str) -> View {
     views.view(name).unwrap()
 }
 
+pub(crate) type Digest = (&'static str, u64, Hash);
+
 /// Every view's name and state digest at this position.
-pub(crate) fn digests(views: &Views, position: u64) -> Vec<(&'static str, u64, Hash)> {
+pub(crate) fn digests(views: &Views, position: u64) -> Vec<Digest> {
     let digest = |view: &View| {
         view.at_least(position, WAIT).unwrap();
         let (at, hash) = view.digest().unwrap();
