@@ -11,10 +11,10 @@ use femtoclaw_ledger::events::{
 };
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, AuditLog, CapabilityDefinition, Change, Command, Configuration,
-    Context, ExecutionLog, Failure, Grant, Head, Ledger, Observation, OpenError, Options, Quota,
-    ReadError, RegisterCapability, Rejection, Resolve, Rights, Root, RuntimeMetadata, SetModule,
-    SwitchCapability, Telemetry, Validator,
+    AuditEntry, AuditLog, CapabilityDefinition, Change, Command, Configuration, Context,
+    ExecutionLog, Failure, Grant, Head, Ledger, Observation, Options, Quota, RegisterCapability,
+    Rejection, Resolve, Rights, Root, RuntimeMetadata, SetModule, SwitchCapability, Telemetry,
+    Validator,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ use crate::acks::Ack;
 use crate::capabilities::{LEFT_DISABLED, REGISTERED};
 use crate::effects;
 use crate::policy::{Document, Gate, Verdict};
-use crate::problem::{Exit, Problem, Then};
+use crate::problem::{Exit, Problem};
 use crate::protocol::Request;
 use crate::report::{Ending, Handled, Recovered, Registered, hex};
 
@@ -406,52 +406,5 @@ impl From<femtoclaw_ledger::Receipt> for Ack {
             first: receipt.first.get(),
             last: receipt.last.get(),
         }
-    }
-}
-
-impl From<OpenError> for Problem {
-    fn from(error: OpenError) -> Self {
-        let exit = match error {
-            OpenError::Locked { .. } => Exit::Locked,
-            OpenError::FormatTooNew { .. } => Exit::FormatTooNew,
-            OpenError::Damaged { .. } => Exit::Integrity,
-            _ => Exit::Failure,
-        };
-        Self::stop(exit, error)
-    }
-}
-
-impl From<AppendError> for Problem {
-    fn from(error: AppendError) -> Self {
-        let then = match error {
-            AppendError::PermitStale { .. } | AppendError::CapabilityNotEnabled { .. } => {
-                Then::DecideAgain
-            }
-            AppendError::Sealed { .. }
-            | AppendError::ShuttingDown
-            | AppendError::Access(_)
-            | AppendError::OutcomeUnknown { .. } => Then::Stop(Exit::Failure),
-            _ => Then::GoOn,
-        };
-        Self {
-            then,
-            message: error.to_string(),
-        }
-    }
-}
-
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        let exit = match error {
-            ReadError::Damaged { .. } => Exit::Integrity,
-            _ => Exit::Failure,
-        };
-        Self::stop(exit, error)
-    }
-}
-
-impl From<femtoclaw_ledger::AccessError> for Problem {
-    fn from(error: femtoclaw_ledger::AccessError) -> Self {
-        Self::stop(Exit::Failure, error)
     }
 }

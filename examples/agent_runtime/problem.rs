@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use femtoclaw_ledger::{AccessError, AppendError, OpenError, ReadError};
+
 /// Exit codes, the same in every program around the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -67,6 +69,53 @@ impl Problem {
 
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
+        Self::stop(Exit::Failure, error)
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        let exit = match error {
+            OpenError::Locked { .. } => Exit::Locked,
+            OpenError::FormatTooNew { .. } => Exit::FormatTooNew,
+            OpenError::Damaged { .. } => Exit::Integrity,
+            _ => Exit::Failure,
+        };
+        Self::stop(exit, error)
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let then = match error {
+            AppendError::PermitStale { .. } | AppendError::CapabilityNotEnabled { .. } => {
+                Then::DecideAgain
+            }
+            AppendError::Sealed { .. }
+            | AppendError::ShuttingDown
+            | AppendError::Access(_)
+            | AppendError::OutcomeUnknown { .. } => Then::Stop(Exit::Failure),
+            _ => Then::GoOn,
+        };
+        Self {
+            then,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        let exit = match error {
+            ReadError::Damaged { .. } => Exit::Integrity,
+            _ => Exit::Failure,
+        };
+        Self::stop(exit, error)
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
         Self::stop(Exit::Failure, error)
     }
 }
