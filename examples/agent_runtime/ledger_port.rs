@@ -6,22 +6,21 @@ use std::time::Duration;
 
 use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
 use femtoclaw_ledger::events::{
-    AuditFamily, CommandId, Decision, ExecutionId, Outcome, Resolution, RuntimeId, State, Store,
+    AuditFamily, CommandId, Decision, ExecutionId, Outcome, Resolution, RuntimeId, State,
     TelemetryKind,
 };
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::{
-    AuditEntry, AuditLog, CapabilityDefinition, Change, Command, Configuration, Context,
-    ExecutionLog, Failure, Grant, Head, Ledger, Observation, Options, Quota, RegisterCapability,
-    Rejection, Resolve, Rights, Root, RuntimeMetadata, SetModule, SwitchCapability, Telemetry,
-    Validator,
+    AuditEntry, AuditLog, Change, Configuration, Context, ExecutionLog, Failure, Grant, Head,
+    Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, RuntimeMetadata,
+    Telemetry, Validator,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::acks::Ack;
-use crate::capabilities::{LEFT_DISABLED, REGISTERED};
 use crate::effects;
+use crate::first_run::first_run;
 use crate::policy::{Document, Gate, Verdict};
 use crate::problem::{Exit, Problem};
 use crate::protocol::Request;
@@ -31,12 +30,6 @@ pub(crate) use femtoclaw_ledger::Basis;
 
 /// The configuration document that the gate is built from.
 const POLICY: &str = "policy";
-
-/// The libraries that a decision rests on, with the versions this example is built with.
-const MODULES: [(&str, &str); 2] = [
-    ("femtoclaw-policy", "1.0.3"),
-    ("femtoclaw-protocol", "1.0.3"),
-];
 
 /// A durable answer about one execution.
 #[derive(Debug, Clone, Copy)]
@@ -160,13 +153,7 @@ impl Port {
     pub(crate) async fn set_up(&self) -> Result<Vec<Ack>, Problem> {
         let mut acks = Vec::new();
         if self.metadata.registry().await?.capabilities.is_empty() {
-            let group = MODULES.map(set_module).into_iter();
-            let group = group.chain(
-                REGISTERED
-                    .iter()
-                    .flat_map(|capability| register(*capability)),
-            );
-            let receipt = self.ledger.commit(&self.grant, group.collect()).await?;
+            let receipt = self.ledger.commit(&self.grant, first_run()).await?;
             acks.push(Ack::from(receipt));
             let id = RuntimeId::from_bytes(SystemEntropy::default().bytes16());
             let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -365,38 +352,6 @@ impl Port {
             (health.healthy, details)
         }
     }
-}
-
-fn set_module((module, version): (&str, &str)) -> Command {
-    Command::SetModule(SetModule {
-        context: Context::new(),
-        module: module.to_owned(),
-        version: version.to_owned(),
-    })
-}
-
-/// Registered is disabled; enabling is a command of its own.
-fn register((name, description, parameters): (&str, &str, &str)) -> Vec<Command> {
-    let mut commands = vec![Command::RegisterCapability(RegisterCapability {
-        context: Context::new(),
-        capability: name.to_owned(),
-        definition: CapabilityDefinition {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            description: description.to_owned(),
-            parameters: parameters.as_bytes().to_vec(),
-        },
-        expected_version: None,
-    })];
-    if name != LEFT_DISABLED {
-        commands.push(Command::SwitchCapability(SwitchCapability {
-            context: Context::new(),
-            capability: name.to_owned(),
-            enabled: true,
-            reason: "first run".to_owned(),
-            expected_version: None,
-        }));
-    }
-    commands
 }
 
 impl From<femtoclaw_ledger::Receipt> for Ack {

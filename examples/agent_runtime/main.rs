@@ -46,6 +46,7 @@ mod acks;
 mod args;
 mod capabilities;
 mod effects;
+mod first_run;
 mod input;
 mod ledger_port;
 mod policy;
