@@ -1,7 +1,10 @@
 //! What the first run tells the ledger about itself.
 
+use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
+use femtoclaw_ledger::events::RuntimeId;
 use femtoclaw_ledger::{
-    CapabilityDefinition, Command, Context, RegisterCapability, SetModule, SwitchCapability,
+    CapabilityDefinition, Command, Context, Identify, RegisterCapability, SetModule,
+    SwitchCapability,
 };
 
 use crate::capabilities::{LEFT_DISABLED, REGISTERED};
@@ -12,12 +15,18 @@ const MODULES: [(&str, &str); 2] = [
     ("femtoclaw-protocol", "1.0.3"),
 ];
 
-/// Modules and capabilities, all but one of these enabled, as one group: a crash leaves all of it
+/// Who it is, its modules and its capabilities, all but one of these enabled, as one group: a crash leaves all of it
 /// or nothing, so a later start can tell a first run from an operator's choice.
 pub(crate) fn first_run() -> Vec<Command> {
+    let identify = Command::Identify(Identify {
+        context: Context::new(),
+        runtime: RuntimeId::from_bytes(SystemEntropy::default().bytes16()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
     let modules = MODULES.into_iter().map(set_module);
     let capabilities = REGISTERED.into_iter().flat_map(register);
-    modules.chain(capabilities).collect()
+    let group = std::iter::once(identify).chain(modules);
+    group.chain(capabilities).collect()
 }
 
 fn set_module((module, version): (&str, &str)) -> Command {

@@ -4,16 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
 use femtoclaw_ledger::events::{
-    AuditFamily, CommandId, Decision, ExecutionId, Outcome, Resolution, RuntimeId, State,
-    TelemetryKind,
+    AuditFamily, CommandId, Decision, ExecutionId, Outcome, Resolution, State, TelemetryKind,
 };
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::{
-    AuditEntry, AuditLog, Change, Configuration, Context, ExecutionLog, Failure, Grant, Head,
-    Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, RuntimeMetadata,
-    Telemetry, Validator,
+    AuditEntry, AuditLog, Change, Command, Configuration, Context, ExecutionLog, Failure, Grant,
+    Head, Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, RuntimeMetadata,
+    Telemetry, Transition, Validator,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -155,14 +153,6 @@ impl Port {
         if self.metadata.registry().await?.capabilities.is_empty() {
             let receipt = self.ledger.commit(&self.grant, first_run()).await?;
             acks.push(Ack::from(receipt));
-            let id = RuntimeId::from_bytes(SystemEntropy::default().bytes16());
-            let version = env!("CARGO_PKG_VERSION").to_owned();
-            acks.push(
-                self.metadata
-                    .identify(id, version, Context::new())
-                    .await?
-                    .into(),
-            );
         }
         if self.configuration.current(POLICY).await?.is_none() {
             let change = Change {
@@ -185,10 +175,13 @@ impl Port {
             detail: json!({"pid": std::process::id()}).to_string().into_bytes(),
         };
         acks.push(self.audit.record(entry).await?.into());
-        let idle = self
-            .metadata
-            .transition(State::Idle, None, Context::new())
-            .await?;
+        // Every opening of a ledger starts the runtime's machine anew.
+        let idle = Command::Transition(Transition {
+            context: Context::new(),
+            to: State::Idle,
+            expected: Some(State::Initializing),
+        });
+        let idle = self.ledger.commit(&self.grant, vec![idle]).await?;
         acks.push(idle.into());
         // Views follow the journal: what was just written must be in what the gate is built from.
         self.ledger.at_least(self.head().seq).await?;

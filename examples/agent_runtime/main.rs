@@ -128,10 +128,12 @@ async fn run(args: Args) -> Result<Exit, Problem> {
     } else {
         Exit::Ok
     };
-    if let Some(runtime) = Arc::into_inner(runtime) {
-        runtime.port.close(CLOSE_DEADLINE).await?;
-    }
-    handled.map(|()| exit)
+    let closed = match Arc::into_inner(runtime) {
+        Some(runtime) => runtime.port.close(CLOSE_DEADLINE).await,
+        None => Ok(()),
+    };
+    // What went wrong first is what there is to tell.
+    handled.and(closed).map(|()| exit)
 }
 
 /// Opens the ledger, shows what it holds, and makes it ready for requests.

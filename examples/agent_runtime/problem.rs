@@ -78,7 +78,7 @@ impl From<OpenError> for Problem {
         let exit = match error {
             OpenError::Locked { .. } => Exit::Locked,
             OpenError::FormatTooNew { .. } => Exit::FormatTooNew,
-            OpenError::Damaged { .. } => Exit::Integrity,
+            OpenError::Damaged { .. } | OpenError::Journal(_) => Exit::Integrity,
             _ => Exit::Failure,
         };
         Self::stop(exit, error)
