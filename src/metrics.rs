@@ -54,19 +54,16 @@ impl Metric {
 
     /// A handle on one series; keep it where it is used per record. It belongs to the recorder that
     /// is installed at this moment.
-    #[must_use]
     pub fn counter(&self, values: &[&'static str]) -> ::metrics::Counter {
         ::metrics::with_recorder(|to| to.register_counter(&self.key(values), &METADATA))
     }
 
     /// As [`Metric::counter`], for a gauge.
-    #[must_use]
     pub fn gauge(&self, values: &[&'static str]) -> ::metrics::Gauge {
         ::metrics::with_recorder(|to| to.register_gauge(&self.key(values), &METADATA))
     }
 
     /// As [`Metric::counter`], for a histogram.
-    #[must_use]
     pub fn histogram(&self, values: &[&'static str]) -> ::metrics::Histogram {
         ::metrics::with_recorder(|to| to.register_histogram(&self.key(values), &METADATA))
     }

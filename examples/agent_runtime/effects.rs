@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::capabilities::Call;
 use crate::policy::Document;
+use crate::protocol::shortened;
 
 /// Entries of one listing.
 const ENTRIES_MAX: usize = 1_000;
@@ -34,7 +35,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(code: &'static str, message: impl ToString) -> Self {
-        let (message, result) = (message.to_string(), Vec::new());
+        let (message, result) = (shortened(&message.to_string()), Vec::new());
         Self {
             code,
             message,

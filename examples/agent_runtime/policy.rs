@@ -10,7 +10,7 @@ use femtoclaw_policy::{Capability, CapabilityGate, CapabilityRegistry, Policy, R
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::Call;
-use crate::protocol::{MESSAGE, Request};
+use crate::protocol::{MESSAGE, Request, shortened};
 
 /// The configuration document `policy`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,7 +198,7 @@ impl Gate {
 fn denied(decision: Decision, reason: impl Into<String>) -> Verdict {
     Verdict {
         decision,
-        reason: reason.into(),
+        reason: shortened(&reason.into()),
         call: None,
     }
 }

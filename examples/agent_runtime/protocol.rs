@@ -41,6 +41,9 @@ struct ToolCall<'a> {
     args: &'a RawValue,
 }
 
+/// Bytes of a capability's name.
+const NAME_BYTES_MAX: usize = 256;
+
 /// Reads one protocol output.
 ///
 /// # Errors
@@ -49,18 +52,30 @@ pub(crate) fn read(output: &[u8]) -> Result<Request, String> {
     let text = std::str::from_utf8(output).map_err(|error| format!("invalid UTF-8: {error}"))?;
     Validator::new()
         .validate_str(text)
-        .map_err(|error| error.to_string())?;
-    let parsed: Output<'_> =
-        serde_json::from_str(text).map_err(|error| format!("protocol violation: {error}"))?;
+        .map_err(|error| shortened(&error.to_string()))?;
+    let parsed: Output<'_> = serde_json::from_str(text)
+        .map_err(|error| shortened(&format!("protocol violation: {error}")))?;
     let (capability, arguments) = match (parsed.tool_call, parsed.message) {
         (Some(call), None) => (call.tool.into_owned(), call.args),
         (None, Some(message)) => (MESSAGE.to_owned(), message),
         _ => return Err("protocol violation: exactly one of tool_call and message".to_owned()),
     };
+    if capability.len() > NAME_BYTES_MAX || capability.chars().any(char::is_control) {
+        return Err("protocol violation: tool_call.tool is not a name".to_owned());
+    }
     Ok(Request {
         capability,
         arguments: arguments.get().as_bytes().to_vec(),
     })
+}
+
+/// Problems quote what an agent wrote; the whole of it is in the recorded input anyway.
+pub(crate) fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +100,15 @@ mod tests {
 
     #[test]
     fn what_the_validator_or_the_second_look_refuses() {
-        let bad: [&[u8]; 12] = [
+        let long = format!(
+            r#"{{"tool_call":{{"tool":"{}","args":{{}}}}}}"#,
+            "x".repeat(100_000)
+        );
+        let field = format!(r#"{{"{}":1}}"#, "x".repeat(100_000));
+        let bad: [&[u8]; 15] = [
+            long.as_bytes(),
+            field.as_bytes(),
+            br#"{"tool_call":{"tool":"a\u0007","args":{}}}"#,
             b"",
             b"not json",
             b"[]",
@@ -100,7 +123,11 @@ mod tests {
             br#"{"tool_call":{"tool":"x","args":{},"sudo":true}}"#,
         ];
         for line in bad {
-            assert!(read(line).is_err(), "{}", String::from_utf8_lossy(line));
+            let problem = read(line).unwrap_err();
+            assert!(
+                !problem.is_empty() && problem.chars().count() < 400,
+                "{problem}"
+            );
         }
     }
 }

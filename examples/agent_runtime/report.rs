@@ -224,7 +224,7 @@ impl Report {
             .records
             .map_or(String::new(), |(first, last)| format!("{first}..{last}"));
         print(&format!(
-            "{line:>4}  {ending:<9}  {:<26}  {:<12}  {:<8}  seq {seqs:<11} {:>8.1} ms  {}\n",
+            "{line:>4}  {ending:<9}  {:<27}  {:<12}  {:<8}  seq {seqs:<11} {:>8.1} ms  {}\n",
             decision.unwrap_or("-"),
             printable(capability, 12),
             execution

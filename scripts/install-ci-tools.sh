@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs what the CI stages need beside Rust: Prometheus with promtool (Debian's package) and curl.
+# Never fails for want of them: the stage that needs them says that it was skipped, and why.
+set -euo pipefail
+
+missing=()
+command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+command -v curl >/dev/null || missing+=(curl ca-certificates)
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "install-ci-tools: prometheus, promtool and curl are there"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "install-ci-tools: SKIPPED, no apt-get here; install ${missing[*]} by hand" >&2
+    exit 0
+fi
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+        echo "install-ci-tools: SKIPPED, not root and no password-less sudo; ${missing[*]} not installed" >&2
+        exit 0
+    fi
+    sudo=(sudo -n)
+fi
+install() {
+    # RUNLEVEL=1 keeps the package from starting its service: the checks start their own.
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y --no-install-recommends "${missing[@]}"
+}
+if ! { "${sudo[@]}" apt-get update && install; } >&2; then
+    echo "install-ci-tools: SKIPPED, apt-get could not install ${missing[*]}" >&2
+    exit 0
+fi
+echo "install-ci-tools: installed ${missing[*]}"

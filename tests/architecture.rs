@@ -1,0 +1,329 @@
+//! Holds the architecture: which module may know which, who may use which library, how long a file
+//! and a function may be. It reads the sources, so a rule cannot be forgotten in a review.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, its helpers too"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules from left to right: an import points left, or stays in its group.
+const LAYERS: &[&[&str]] = &[
+    &["clock", "config", "error", "events", "integrity", "metrics"],
+    &["access", "commands", "database"],
+    &["directory", "journal"],
+    &["projections", "backup"],
+    &["actors"],
+    &["ledger", "handles"],
+    &["cli", "console"],
+    &["main"],
+];
+
+/// A library, and where alone it may be named.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("ractor::", &["actors"]),
+    ("blake3::", &["integrity"]),
+    ("fjall::", &["database", "journal", "projections"]),
+    ("bincode::", &["events"]),
+    ("getrandom::", &["clock"]),
+    ("SystemTime", &["clock"]),
+    ("Instant::now", &["clock"]),
+    ("Utc::now", &["clock"]),
+];
+
+/// Calls that only a program may make: a library installs nothing global.
+const PROGRAMS_ONLY: &[&str] = &[
+    "set_global_recorder",
+    "install_recorder",
+    "set_global_default",
+    "tracing_subscriber",
+    "process::exit",
+];
+
+const FILE_LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 70;
+
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The first part of its path under `src`; `None` for `lib.rs`, which re-exports from all.
+    fn module(&self) -> Option<String> {
+        let path = self.path.with_extension("");
+        let mut parts = path.iter().map(|part| part.to_string_lossy().into_owned());
+        let module = parts.find(|part| part != "src")?;
+        (module != "lib").then_some(module)
+    }
+
+    /// What is compiled into the library: no comments, no tests.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let is_test = self.path.iter().any(|part| {
+            let part = part.to_string_lossy();
+            part == "tests" || part == "tests.rs" || part == "testing.rs"
+        });
+        let lines = self.text.lines().take(if is_test { 0 } else { usize::MAX });
+        let lines = lines.take_while(|line| line.trim() != "#[cfg(test)]");
+        let uncommented = |line| str::split(line, "//").next().unwrap_or_default();
+        lines
+            .map(uncommented)
+            .enumerate()
+            .map(|(index, line)| (index + 1, line))
+    }
+}
+
+fn sources(directories: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut waiting: Vec<_> = directories.iter().map(|name| root.join(name)).collect();
+    let mut found = Vec::new();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(
+                fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let path = path.strip_prefix(root).unwrap().to_owned();
+            found.push(Source { path, text });
+        }
+    }
+    found
+}
+
+/// The modules that code names, each with its line: `crate::a::b`, and `crate::{a, b::{c, d}}`.
+fn named(source: &Source) -> Vec<(usize, String)> {
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let word = |text: &str| {
+        text.chars()
+            .take_while(|char| is_word(*char))
+            .collect::<String>()
+    };
+    let code: String = source.code().map(|(_, line)| format!("{line}\n")).collect();
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        if code[..at].ends_with(|char: char| is_word(char) || char == '$') {
+            continue;
+        }
+        let line = code[..at].lines().count();
+        let rest = &code[at + "crate::".len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push((line, word(rest)));
+            continue;
+        };
+        let (mut depth, mut starts) = (1, true);
+        for (index, char) in group.char_indices() {
+            match char {
+                '{' => depth += 1,
+                '}' if depth == 1 => break,
+                '}' => depth -= 1,
+                ',' if depth == 1 => starts = true,
+                char if starts && is_word(char) => {
+                    names.push((line, word(&group[index..])));
+                    starts = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// Every import that does not point left, as `file:line: problem`.
+fn wrong_imports(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources {
+        let Some(module) = source.module() else {
+            continue;
+        };
+        let place = source.path.display();
+        let Some(own) = layer(&module) else {
+            wrong.push(format!("{place}: module {module} has no layer"));
+            continue;
+        };
+        for (line, name) in named(source) {
+            match layer(&name) {
+                Some(other) if other <= own => {}
+                Some(_) => wrong.push(format!("{place}:{line}: {module} must not know {name}")),
+                // A name re-exported by the root hides where it comes from.
+                None => wrong.push(format!("{place}:{line}: crate::{name} names no module")),
+            }
+        }
+    }
+    wrong
+}
+
+/// Modules of one layer that import each other in a circle.
+fn circles(sources: &[Source]) -> Vec<String> {
+    let mut edges = BTreeSet::new();
+    for source in sources {
+        let Some(from) = source.module() else {
+            continue;
+        };
+        let names = named(source).into_iter();
+        edges.extend(names.map(|(_, to)| (from.clone(), to)));
+    }
+    edges.retain(|(from, to)| from != to);
+    loop {
+        let from: BTreeSet<_> = edges.iter().map(|(from, _)| from.clone()).collect();
+        let to: BTreeSet<_> = edges.iter().map(|(_, to)| to.clone()).collect();
+        let before = edges.len();
+        // What nothing leads on from, or nothing leads to, is in no circle.
+        edges.retain(|edge| to.contains(&edge.0) && from.contains(&edge.1));
+        if edges.len() == before {
+            return edges
+                .iter()
+                .map(|(from, to)| format!("{from} → {to}"))
+                .collect();
+        }
+    }
+}
+
+fn wrong_libraries(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for source in sources {
+        let module = source.module().unwrap_or_default();
+        for (line, code) in source.code() {
+            let place = format!("{}:{line}", source.path.display());
+            for (library, homes) in LIBRARIES {
+                if code.contains(library) && !homes.contains(&module.as_str()) {
+                    wrong.push(format!("{place}: {library} belongs to {homes:?}"));
+                }
+            }
+            for call in PROGRAMS_ONLY.iter().filter(|call| code.contains(**call)) {
+                if !["main", "cli", "console"].contains(&module.as_str()) {
+                    wrong.push(format!("{place}: {call} is for programs"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Files and functions that are too long. `cargo fmt` guarantees that a function ends with a brace
+/// at the indentation of its first line.
+fn too_long(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for Source { path, text } in sources {
+        let lines: Vec<_> = text.lines().collect();
+        if lines.len() > FILE_LINES_MAX {
+            wrong.push(format!("{}: {} lines", path.display(), lines.len()));
+        }
+        for (index, line) in lines.iter().enumerate() {
+            let code = line.trim_start();
+            let mut words = code
+                .split_whitespace()
+                .take_while(|word| !word.starts_with("//"));
+            if !words.any(|word| word == "fn") || code.ends_with(';') || code.ends_with('}') {
+                continue;
+            }
+            let end = format!("{}}}", &line[..line.len() - code.len()]);
+            let is_end = |line: &&str| **line == end || line.starts_with(&format!("{end} "));
+            let length = lines[index..]
+                .iter()
+                .position(is_end)
+                .map_or(0, |last| last + 1);
+            if length > FUNCTION_LINES_MAX {
+                wrong.push(format!("{}:{}: {length} lines", path.display(), index + 1));
+            }
+        }
+    }
+    wrong
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_point_left_only() {
+    let sources = sources(&["src"]);
+    assert!(sources.len() > 10);
+    assert_none(&wrong_imports(&sources));
+    assert_none(&circles(&sources));
+}
+
+#[test]
+fn libraries_stay_where_they_belong() {
+    assert_none(&wrong_libraries(&sources(&["src"])));
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    assert_none(&too_long(&sources(&[
+        "src", "tests", "examples", "benches",
+    ])));
+}
+
+/// The rules themselves can fail.
+#[test]
+fn each_violation_is_found() {
+    let source = |path: &str, text: &str| Source {
+        path: path.into(),
+        text: text.to_owned(),
+    };
+    let bad = [
+        source("src/events/a.rs", "use crate::journal::Head;\n"),
+        source(
+            "src/journal/b.rs",
+            "use crate::{\n    events::{A, B},\n    actors::x,\n};\n",
+        ),
+        source("src/journal/c.rs", "fn f() -> crate::Ledger {}\n"),
+        source("src/novel.rs", "\n"),
+    ];
+    assert_eq!(wrong_imports(&bad).len(), 4, "{:?}", wrong_imports(&bad));
+    let fine = [
+        source(
+            "src/journal/d.rs",
+            "use crate::events::Seq; // as crate::actors does\n",
+        ),
+        source("src/journal/e.rs", "#[cfg(test)]\nuse crate::actors::x;\n"),
+        source("src/lib.rs", "pub use crate::actors::x;\n"),
+        source("src/events/f.rs", "$crate::novel!(); my_crate::x();\n"),
+    ];
+    assert_none(&wrong_imports(&fine));
+
+    let ring = [
+        source("src/events/a.rs", "use crate::integrity::x;\n"),
+        source("src/integrity/b.rs", "use crate::clock::x;\n"),
+        source("src/clock.rs", "use crate::events::x;\n"),
+        source("src/journal/d.rs", "use crate::events::x;\n"),
+    ];
+    assert_eq!(circles(&ring).len(), 3);
+    assert!(circles(&ring[1..]).is_empty());
+
+    let used = [
+        source("src/actors/a.rs", "let x = fjall::y();\n"),
+        source("src/journal/b.rs", "let x = std::time::Instant::now();\n"),
+        source(
+            "src/ledger.rs",
+            "PrometheusBuilder::new().install_recorder();\n",
+        ),
+    ];
+    assert_eq!(wrong_libraries(&used).len(), 3);
+    assert_none(&wrong_libraries(&[source(
+        "src/actors/a.rs",
+        "use ractor::Actor;\n",
+    )]));
+
+    let body = "    x();\n".repeat(69);
+    let long = [
+        source("src/a.rs", &format!("pub fn f() {{\n{body}}}\n")),
+        source("src/b.rs", &"\n".repeat(401)),
+    ];
+    assert_eq!(
+        too_long(&long),
+        ["src/a.rs:1: 71 lines", "src/b.rs: 401 lines"]
+    );
+}
