@@ -7,7 +7,7 @@ pub mod clock;
 mod commands;
 mod config;
 mod database;
-mod directory;
+pub mod directory;
 mod error;
 pub mod events;
 pub mod integrity;

@@ -152,7 +152,7 @@ impl Port {
         let mut acks = Vec::new();
         if self.metadata.registry().await?.capabilities.is_empty() {
             let receipt = self.ledger.commit(&self.grant, first_run()).await?;
-            acks.push(Ack::from(receipt));
+            acks.extend(receipt.map(Ack::from));
         }
         if self.configuration.current(POLICY).await?.is_none() {
             let change = Change {
@@ -182,7 +182,7 @@ impl Port {
             expected: Some(State::Initializing),
         });
         let idle = self.ledger.commit(&self.grant, vec![idle]).await?;
-        acks.push(idle.into());
+        acks.extend(idle.map(Ack::from));
         // Views follow the journal: what was just written must be in what the gate is built from.
         self.ledger.at_least(self.head().seq).await?;
         Ok(acks)
@@ -299,7 +299,7 @@ impl Port {
             Ending::Rejected | Ending::Refused => (Outcome::Failure, TelemetryKind::Error),
         };
         let took_us = u64::try_from(handled.took.as_micros()).unwrap_or(u64::MAX);
-        self.telemetry.emit(Observation {
+        let emitted = self.telemetry.emit(Observation {
             context: Context::new(),
             kind,
             name: "request.handled".to_owned(),
@@ -310,6 +310,10 @@ impl Port {
                 .to_string()
                 .into_bytes(),
         });
+        // Telemetry never stands in the way of work: what is refused is counted by the ledger.
+        if let Err(error) = emitted {
+            tracing::warn!(%error, "an observation was refused");
+        }
     }
 
     /// First and last record of a command, where the ledger has it.

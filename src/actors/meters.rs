@@ -19,8 +19,7 @@ pub(crate) struct Meters {
     pub(crate) pending_records: Gauge,
     pub(crate) pending_bytes: Gauge,
     pub(crate) running: Gauge,
-    pub(crate) in_doubt: Gauge,
-    store_records: HashMap<Store, Counter>,
+    store_records: Vec<(Store, Counter)>,
     append: HashMap<(Store, &'static str), Histogram>,
 }
 
@@ -41,7 +40,6 @@ impl Meters {
             pending_records: names::PENDING_RECORDS.gauge(&[]),
             pending_bytes: names::PENDING_BYTES.gauge(&[]),
             running: names::RUNNING_EXECUTIONS.gauge(&[]),
-            in_doubt: names::IN_DOUBT_EXECUTIONS.gauge(&[]),
             store_records: Store::ALL
                 .into_iter()
                 .map(|store| (store, names::STORE_RECORDS.counter(&[store.name()])))
@@ -65,12 +63,15 @@ impl Meters {
         self.head_seq.set(head as f64);
     }
 
-    /// One record became durable in these stores.
-    pub(crate) fn stored(&self, stores: StoreMask) {
-        for store in stores.stores() {
-            if let Some(counter) = self.store_records.get(&store) {
-                counter.increment(1);
-            }
+    /// A commit with records of these stores became durable.
+    pub(crate) fn committed(&self, records: &[StoreMask]) {
+        self.commits.increment(1);
+        for (store, counter) in &self.store_records {
+            let count = records
+                .iter()
+                .filter(|stores| stores.contains(*store))
+                .count();
+            counter.increment(count as u64);
         }
     }
 

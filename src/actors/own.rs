@@ -49,6 +49,15 @@ pub(crate) struct Activity {
     pub(crate) refused: AtomicU64,
 }
 
+impl Activity {
+    /// A component's command became durable. The ledger's own records do not count: they would
+    /// beget each other.
+    pub(crate) fn committed(&self, records: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records, Ordering::Relaxed);
+    }
+}
+
 #[derive(Default)]
 struct Refused {
     count: u64,

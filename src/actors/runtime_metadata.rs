@@ -51,21 +51,25 @@ impl State {
     }
 
     /// Where the runtime's state machine stands.
+    #[cfg(test)]
     pub(crate) const fn machine(&self) -> Machine {
         self.machine
     }
 
     /// The runtime's id and version.
+    #[cfg(test)]
     pub(crate) const fn identity(&self) -> Option<&(RuntimeId, String)> {
         self.identity.as_ref()
     }
 
     /// Modules and their versions.
+    #[cfg(test)]
     pub(crate) fn modules(&self) -> &BTreeMap<String, String> {
         &self.modules
     }
 
     /// A subscriber's saved position.
+    #[cfg(test)]
     pub(crate) fn position(&self, name: &str) -> Option<u64> {
         self.positions.get(name).copied()
     }

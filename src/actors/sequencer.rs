@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::meters::Meters;
 use crate::clock::{Clock, Entropy};
 use crate::events::{
     ClockSkewedV1, CommandId, ComponentId, Event, Hash, LedgerId, Outcome, ParentId, Seq,
@@ -50,6 +51,7 @@ pub(crate) struct SequencerArgs {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) writer: WriterHandle,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) frame_records: usize,
     pub(crate) frame_bytes: usize,
     /// A clock further ahead of the monotonic clock than this is recorded as skew.
@@ -132,6 +134,7 @@ impl SequencerState {
             self.hand_over();
         }
         let time_ns = self.tick();
+        let stores: Vec<StoreMask> = records.iter().map(|record| record.stores).collect();
         let mut placed = records.into_iter().map(|record| self.push(record));
         let Some(first) = placed.next() else { return };
         let last = placed.last().unwrap_or(first);
@@ -140,8 +143,13 @@ impl SequencerState {
             last,
             time_ns,
         };
-        self.answers
-            .push(Box::new(move |outcome| deliver(outcome.map(|_| sequenced))));
+        let meters = Arc::clone(&self.args.meters);
+        self.answers.push(Box::new(move |outcome| {
+            if outcome.is_ok() {
+                meters.committed(&stores);
+            }
+            deliver(outcome.map(|_| sequenced));
+        }));
     }
 
     fn hand_over(&mut self) {

@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) claims: Claims,
     pub(crate) sequencer: ActorRef<SequencerMsg>,
     pub(crate) own: Own,
-    pub(crate) meters: Meters,
+    pub(crate) meters: Arc<Meters>,
     /// Executions started in this opening and not finished.
     pub(crate) running: AtomicUsize,
 }
@@ -255,7 +255,10 @@ impl<E: Deciding> StoreState<E> {
         let shared_then = Arc::clone(shared);
         let deliver = Box::new(move |outcome: Result<Sequenced, &Sealed>| {
             let answer = match outcome {
-                Ok(whole) => Ok(place(&shared_then, whole, &ids, &places, counts, replies)),
+                Ok(whole) => {
+                    shared_then.own.activity.committed(counts.iter().sum());
+                    Ok(place(&shared_then, whole, &ids, &places, counts, replies))
+                }
                 Err(sealed) => Err(Refusal {
                     error: unacknowledged(sealed, &ids),
                     commands,

@@ -141,7 +141,7 @@ impl Actors {
         Ok(Self {
             execution_log: start_store(execution_log, shared, &supervisor).await?,
             audit_log: start_store(AuditLogState, shared, &supervisor).await?,
-            telemetry: start_store(TelemetryState::default(), shared, &supervisor).await?,
+            telemetry: start_store(TelemetryState, shared, &supervisor).await?,
             configuration: start_store(configuration, shared, &supervisor).await?,
             runtime_metadata: start_store(runtime_metadata, shared, &supervisor).await?,
             supervisor,

@@ -1,35 +1,14 @@
-//! The telemetry store's commands, and the records of what was lost. Telemetry fails open: an
-//! observation that finds no room is counted, and the gap itself becomes durable.
+//! The telemetry store's commands. What is lost on the way here is counted and recorded by the
+//! ledger itself.
 
 use super::entity::{Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store};
 use crate::commands::{Command, Observation};
 use crate::error::AppendError;
-use crate::events::{Event, Store, TelemetryLostV1, TelemetryRecordedV1};
+use crate::events::{Event, Store, TelemetryRecordedV1};
 
-/// Observations stand for themselves; only a gap is gathered until it can be written.
+/// Observations stand for themselves: there is nothing to remember.
 #[derive(Debug, Default)]
-pub(crate) struct State {
-    gap: Option<TelemetryLostV1>,
-}
-
-impl State {
-    /// An observation found no room.
-    pub(crate) fn lose(&mut self, observed_ns: i64) {
-        let gap = self.gap.get_or_insert(TelemetryLostV1 {
-            first_ns: observed_ns,
-            last_ns: observed_ns,
-            count: 0,
-        });
-        gap.first_ns = gap.first_ns.min(observed_ns);
-        gap.last_ns = gap.last_ns.max(observed_ns);
-        gap.count = gap.count.saturating_add(1);
-    }
-
-    /// The gap so far, to be written before the next observation.
-    pub(crate) fn take_gap(&mut self) -> Option<Draft> {
-        self.gap.take().map(Draft::new)
-    }
-}
+pub(crate) struct State;
 
 fn draft(observation: &Observation, now_ns: i64) -> Draft {
     Draft::new(TelemetryRecordedV1 {
@@ -103,22 +82,6 @@ mod tests {
                 assert_eq!(decided.drafts[0].outcome, Outcome::Failure);
             }
         }
-    }
-
-    #[test]
-    fn what_is_lost_becomes_one_gap() {
-        let mut state = State::default();
-        assert_eq!(state.take_gap(), None);
-        for observed_ns in [20, 10, 30] {
-            state.lose(observed_ns);
-        }
-        let expected = TelemetryLostV1 {
-            first_ns: 10,
-            last_ns: 30,
-            count: 3,
-        };
-        assert_eq!(state.take_gap().unwrap().event, expected.into());
-        assert_eq!(state.take_gap(), None);
     }
 
     #[test]

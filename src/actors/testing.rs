@@ -75,6 +75,7 @@ impl Default for World {
             in_force: InForce {
                 configuration_version: 2,
                 registry: Arc::new(registry),
+                closing: None,
             },
             entropy: CountingEntropy::default(),
             past: Past::default(),

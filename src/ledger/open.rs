@@ -209,6 +209,7 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
     states
         .opened(&Draft::new(event.clone()))
         .map_err(OpenError::History)?;
+    let meters = Arc::new(Meters::new());
     let (supervisor, sequencer) = start_sequencer(SequencerArgs {
         ledger,
         epoch,
@@ -216,6 +217,7 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         writer: writer.handle(),
+        meters: Arc::clone(&meters),
         frame_records: limits.frame_records_target,
         frame_bytes: limits.frame_bytes_target,
         leap_ns: limits.clock_leap_ns_max,
@@ -241,7 +243,7 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
         claims: Claims::default(),
         sequencer: sequencer.clone(),
         own,
-        meters: Meters::new(),
+        meters,
         running: AtomicUsize::new(0),
     });
     for (key, claim) in replayed.claims {

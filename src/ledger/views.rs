@@ -18,13 +18,6 @@ pub(crate) struct ViewSet {
     pub(crate) all: Vec<View>,
 }
 
-impl ViewSet {
-    /// The least position of all views.
-    pub(crate) fn position(&self) -> u64 {
-        self.all.iter().map(View::position).min().unwrap_or(0)
-    }
-}
-
 /// The journal as views read it: whole frames, so that memory is bounded in bytes too.
 pub(crate) struct JournalSource(pub(crate) Reader);
 

@@ -177,11 +177,13 @@ impl State {
     }
 
     /// Executions in memory that have ended.
+    #[cfg(test)]
     pub(crate) fn remembered_finished(&self) -> usize {
         self.window.len()
     }
 
     /// Executions in doubt, in order of their start.
+    #[cfg(test)]
     pub(crate) fn in_doubt(&self) -> Vec<InDoubt> {
         let mut all: Vec<InDoubt> = self
             .open
@@ -200,15 +202,6 @@ impl State {
             })
             .collect();
         all.sort_unstable_by_key(|it| (it.started, it.execution));
-        all
-    }
-
-    /// Executions running, in order of their ids.
-    pub(crate) fn running_executions(&self) -> Vec<ExecutionId> {
-        let running =
-            |(id, open): (&ExecutionId, &Open)| (open.status == Status::Running).then_some(*id);
-        let mut all: Vec<ExecutionId> = self.open.iter().filter_map(running).collect();
-        all.sort_unstable();
         all
     }
 

@@ -30,6 +30,7 @@ impl Window {
         self.order.push_back(execution);
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }
