@@ -206,8 +206,12 @@ impl Core {
         let size = commands.iter().map(Command::size).sum();
         if finishes {
             // The effect has happened: its room was taken at its start. Only what exceeds that
-            // waits, and waiting is no refusal.
-            let over: usize = size;
+            // waits, and waiting is no refusal. An oversize result counts as what is kept of it.
+            let limits = &self.shared.limits;
+            let over: usize = commands
+                .iter()
+                .map(|command| command.stored_size(limits))
+                .sum();
             if over <= self.shared.limits.finish_reserve_bytes * commands.len() {
                 return Ok(Room {
                     admitted: Admitted::default(),
@@ -221,9 +225,10 @@ impl Core {
             });
         }
         self.caught_up()?;
+        let records = commands.iter().map(Command::records_max).sum();
         grant
             .bucket
-            .take(size)
+            .take(records, size)
             .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
         let starts = commands.iter().any(|command| match command {
             Command::Start(_) => true,
