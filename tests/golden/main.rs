@@ -192,14 +192,16 @@ fn another_language_reads_the_same() {
     assert_eq!(ours.len(), theirs.len());
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn the_second_decoder_refuses_what_is_damaged() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decode.py");
     let frame = &journal()[0];
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
-        ("magic", &|bytes| bytes[0] ^= 1),
-        ("version", &|bytes| bytes[8] = 2),
-        ("length", &|bytes| bytes.truncate(bytes.len() - 1)),
+    let cases: [(&str, Damage); 4] = [
+        ("magic", |bytes| bytes[0] ^= 1),
+        ("version", |bytes| bytes[8] = 2),
+        ("length", |bytes| bytes.truncate(bytes.len() - 1)),
         ("sequence number", &|bytes| {
             bytes[240 + RECORDS_PER_FRAME * 40 + 16] ^= 1
         }),
