@@ -202,7 +202,7 @@ fn the_second_decoder_refuses_what_is_damaged() {
         ("magic", |bytes| bytes[0] ^= 1),
         ("version", |bytes| bytes[8] = 2),
         ("length", |bytes| bytes.truncate(bytes.len() - 1)),
-        ("sequence number", &|bytes| {
+        ("sequence number", |bytes| {
             bytes[240 + RECORDS_PER_FRAME * 40 + 16] ^= 1
         }),
     ];
