@@ -2,7 +2,7 @@
 //!
 //! The engine does not survive a crash while it creates a database, does not sync the directories
 //! of new keyspaces, and makes its files readable for everyone; so a database is created under
-//! another name, synced as a whole, restricted, and then renamed.
+//! another name in a private directory, synced as a whole, renamed, and restricted at every opening.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -77,7 +77,6 @@ fn create(
     }
     drop(database);
     let finish = || {
-        restrict(&creating)?;
         sync_tree(&creating)?;
         fs::rename(&creating, path)?;
         sync_parent(path)
