@@ -20,8 +20,7 @@ pub use access::{Grant, Quota, Rights};
 pub use actors::{Capability, InDoubt, Registry};
 pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
-pub use directory::OpenError;
-pub use error::{AccessError, AppendError, CloseError, ReadError, Retry, Right};
+pub use error::{AccessError, AppendError, CloseError, OpenError, ReadError, Retry, Right};
 pub use journal::Head;
 pub use ledger::{
     AuditLog, Closed, Configuration, ExecutionLog, Follow, Health, Ledger, Options, Reads,
