@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::projections::{Views, ViewsOptions};
+use femtoclaw_ledger::projections::{Executions, Indexes, Projection, Views, ViewsOptions};
 
-use crate::support::{Digest, History, Journal, WAIT, digests, open_with};
+use crate::support::{Digest, History, Journal, WAIT, digests};
+
+/// Two of the views: what a fault costs is making them again.
+fn open_two(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions) -> Views {
+    let two: Vec<Box<dyn Projection>> = vec![Box::new(Executions), Box::new(Indexes)];
+    Views::open(directory, options, two, journal.clone()).unwrap()
+}
 
 /// Small, so that there are tables and not only a log.
 fn options() -> ViewsOptions {
@@ -115,7 +121,7 @@ fn made() -> (tempfile::TempDir, Arc<Journal>, Vec<Digest>) {
     let directory = tempfile::tempdir().unwrap();
     let history = History::mixed(1_200);
     let journal = Journal::new(&history.records, 500);
-    let views = open_with(directory.path(), &journal, options());
+    let views = open_two(directory.path(), &journal, options());
     let good = digests(&views, history.head());
     views.close();
     (directory, journal, good)
@@ -134,7 +140,7 @@ fn every_answer_stays_right(directory: &Path, journal: &Arc<Journal>, good: &[Di
             let scratch = tempfile::tempdir().unwrap();
             copy(directory, scratch.path());
             inflict(fault, &scratch.path().join(relative));
-            let views = open_with(scratch.path(), journal, options());
+            let views = open_two(scratch.path(), journal, options());
             let found = settled(&views, good[0].1);
             views.close();
             if found != good {
@@ -168,7 +174,7 @@ fn views_that_were_never_closed_are_damaged_too() {
     let directory = tempfile::tempdir().unwrap();
     let history = History::mixed(1_200);
     let journal = Journal::new(&history.records, 500);
-    let views = open_with(directory.path(), &journal, options());
+    let views = open_two(directory.path(), &journal, options());
     let good = digests(&views, history.head());
     let killed = tempfile::tempdir().unwrap();
     copy(directory.path(), killed.path());
@@ -189,7 +195,7 @@ fn what_is_set_aside_is_kept_as_it_was() {
         if round == 2 {
             inflict(Fault::Truncate(1), &version);
         }
-        let views = open_with(directory.path(), &journal, options());
+        let views = open_two(directory.path(), &journal, options());
         assert_eq!(settled(&views, good[0].1), good);
         views.close();
     }
@@ -205,7 +211,7 @@ fn a_file_in_the_place_of_views_is_set_aside_too() {
     let path = directory.path().join("views");
     fs::remove_dir_all(&path).unwrap();
     fs::write(&path, b"not a directory").unwrap();
-    let views = open_with(directory.path(), &journal, options());
+    let views = open_two(directory.path(), &journal, options());
     assert_eq!(settled(&views, good[0].1), good);
     views.close();
     let kept = directory.path().join("quarantine/views-1");
