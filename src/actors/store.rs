@@ -367,9 +367,6 @@ impl<E: Deciding> StoreState<E> {
         if position >= self.forgotten + 4_096 {
             self.forgotten = position;
             self.entity.forget_through(Seq::FIRST.plus(position - 1));
-            if E::STORE == Store::ExecutionLog {
-                self.shared.claims.forget_through(position);
-            }
         }
     }
 }

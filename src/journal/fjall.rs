@@ -86,7 +86,6 @@ impl FjallJournal {
             .map_or_else(Standing::default, Standing::after);
         last.map_or(Ok(()), |frame| frame.verify())
             .map_err(OpenError::Journal)?;
-        database::restrict(path).map_err(|source| OpenError::io(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             opened: RwLock::new(Some(Opened { frames, database })),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
 use crate::actors::Actors;
 use crate::commands::{Command, Receipt};
-use crate::directory::{Directory, OpenError};
+use crate::directory::OpenError;
 use crate::error::{AccessError, AppendError, CloseError, ReadError};
 use crate::events::{CommandId, ComponentGrantedV1, ComponentId, ComponentRevokedV1, LedgerId};
 use crate::journal::{Head, Journal, Writer};
@@ -19,6 +19,8 @@ use crate::projections::Views;
 
 mod background;
 mod close;
+mod failure;
+mod guarded;
 mod handles;
 mod open;
 mod options;
@@ -45,7 +47,6 @@ pub(crate) struct Running {
     pub(crate) writer: Writer,
     pub(crate) views: Views,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) directory: Option<Directory>,
 }
 
 struct Inner {

@@ -17,6 +17,8 @@ use crate::projections::{
     RuntimeMetadata, RuntimeMetadataView, Views, ViewsOptions,
 };
 
+use super::failure::FailureNote;
+use super::guarded::Guarded;
 use super::options::Options;
 use super::past::ViewPast;
 use super::replay::{Replayed, replay};
@@ -31,7 +33,7 @@ static OPENINGS: AtomicU64 = AtomicU64::new(0);
 struct Opened {
     ledger: LedgerId,
     epoch: u64,
-    directory: Option<Directory>,
+    note: FailureNote,
     journal: Arc<dyn Journal>,
     writer: Writer,
     reader: Reader,
@@ -56,28 +58,31 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     let started_ns = options.clock.monotonic_ns();
     options.limits.check().map_err(OpenError::Limits)?;
     metrics::init();
-    let (directory, journal, root) = match place {
+    let (identity, guarded, journal, root) = match place {
         Place::Directory(path) => {
             let (clock, entropy) = (&*options.clock, &*options.entropy);
             let directory = Directory::open(&path, options.ledger_id, clock, entropy)?;
             let mut engine = JournalOptions::default();
             engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
-            let journal: Arc<dyn Journal> =
-                Arc::new(FjallJournal::open(&directory.journal(), &engine)?);
-            (Some(directory), journal, path)
+            let journal = FjallJournal::open(&directory.journal(), &engine)?;
+            let identity = directory.identity().ledger;
+            let guarded = Arc::new(Guarded::new(journal, directory));
+            let journal: Arc<dyn Journal> = guarded.clone();
+            (Some(identity), Some(guarded), journal, path)
         }
-        Place::Journal(journal, path) => (None, journal, path),
+        Place::Journal(journal, path) => (None, None, journal, path),
     };
+    let note = FailureNote::in_directory(&root);
     let known = journal.ledger().map_err(OpenError::Journal)?;
-    let ledger = match &directory {
-        Some(directory) => directory.identity().ledger,
+    let ledger = match identity {
+        Some(identity) => identity,
         None => known
             .or(options.ledger_id)
             .unwrap_or_else(|| LedgerId::from_bytes(options.entropy.bytes16())),
     };
     let head = journal.head().map_err(OpenError::Journal)?;
     let counts = Arc::new(FrameCounts::default());
-    let (writer, reader) = start_writer(&journal, head, &options, &counts)?;
+    let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
     let projections = projections::built_in()
         .into_iter()
         .chain(options.projections.drain(..));
@@ -102,14 +107,14 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         .max(head.seq.saturating_sub(options.limits.view_lag_max))
         .min(head.seq);
     let replayed = replay(&journal, ledger, window_from)?;
-    if let Some(directory) = &directory {
-        directory.restrict()?;
+    if let Some(guarded) = guarded {
+        guarded.restrict()?;
     }
     let epoch = head.epoch + 1;
     Ok(Opened {
         ledger,
         epoch,
-        directory,
+        note,
         journal,
         writer,
         reader,
@@ -128,6 +133,7 @@ fn start_writer(
     head: Head,
     options: &Options,
     counts: &Arc<FrameCounts>,
+    note: FailureNote,
 ) -> Result<(Writer, Reader), OpenError> {
     let meters = Meters::new();
     meters.appended_records.absolute(head.seq);
@@ -136,6 +142,7 @@ fn start_writer(
     let sync_seconds = metrics::SYNC_SECONDS.histogram(&[]);
     let failures = metrics::WRITE_FAILURES.counter(&["unknown"]);
     let sealed = metrics::SEALED.gauge(&[]);
+    let now = Arc::clone(&options.clock);
     let report = move |appended: &Appended<'_>| match appended.outcome {
         Ok(()) => {
             let (frame, bytes) = (appended.frame, appended.frame.bytes().len() as u64);
@@ -144,7 +151,8 @@ fn start_writer(
             meters.frame(u64::from(frame.count), bytes, frame.last.seq);
             sync_seconds.record(appended.duration.as_secs_f64());
         }
-        Err(_) => {
+        Err(failure) => {
+            note.leave(now.now_ns(), &failure.to_string());
             failures.increment(1);
             sealed.set(1.0);
         }
@@ -184,7 +192,6 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
     let Opened {
         ledger,
         epoch,
-        directory,
         journal,
         writer,
         reader,
@@ -192,6 +199,7 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
         set,
         past,
         replayed,
+        note,
         ..
     } = opened;
     let (options, counts) = (opened.options, opened.counts);
@@ -258,6 +266,12 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
         Ok(Err(sealed)) => return Err(OpenError::Sealed(sealed.cause.to_string())),
         Err(_) => return Err(OpenError::Actors("the sequencer stopped".to_owned())),
     }
+    // What an earlier writer could not say any more is said now.
+    if let Some(failed) = note.read()
+        && let Ok(Ok(_)) = shared.own.write(&failed.into()).await
+    {
+        note.clear();
+    }
     let core = Arc::new(Core {
         stores: Stores {
             execution_log: actors.execution_log.clone(),
@@ -280,7 +294,6 @@ async fn serve(opened: Opened) -> Result<(Ledger, Root), OpenError> {
         writer,
         views,
         journal,
-        directory,
     };
     Ok(Ledger::start(
         core,
