@@ -19,9 +19,6 @@ pub(crate) mod telemetry;
 #[cfg(test)]
 mod testing;
 
-pub use execution_log::InDoubt;
-pub use runtime_metadata::{Capability, Registry};
-
 pub(crate) use claims::{Claim, Claims, Gist};
 pub(crate) use configuration::State as ConfigurationState;
 pub(crate) use entity::{Draft, Entity, History, Known, Reply};

@@ -17,7 +17,7 @@ use crate::events::{
 
 mod registry;
 
-pub use registry::{Capability, Registry};
+pub(crate) use registry::Registry;
 
 /// Where the runtime stands.
 #[derive(Debug, Clone)]

@@ -61,6 +61,8 @@ impl Replayed {
                 found: frame.ledger,
             });
         }
+        // Checksums are plain digests, which an editor can make anew: here hashes and commitments count.
+        frame.verify().map_err(OpenError::Journal)?;
         for record in frame.records() {
             let record = record.map_err(|failure| OpenError::Journal(failure.into()))?;
             self.record(&record, window)?;
