@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::journal::{Frame, Head, Journal, MemoryJournal, ReadFailure};
+use femtoclaw_ledger::journal::{Frame, Head, Journal, MemoryJournal};
 use femtoclaw_ledger::{
-    AuditEntry, AuditFamily, Context, Ledger, OpenError, Options, Quota, Rights, Seq, integrity,
+    AuditEntry, AuditFamily, Context, Ledger, OpenError, Options, Quota, ReadError, Rights, Seq,
+    integrity,
 };
 
 const TABLE: usize = 240;
@@ -68,7 +69,7 @@ async fn opening_finds_an_edit_with_forged_checksums_and_names_the_record() {
     };
     open(copy, "copy").await.unwrap();
     match open(tampered, "tampered").await {
-        Err(OpenError::Journal(ReadFailure::Damaged { seq, .. })) => assert_eq!(seq, edited),
+        Err(OpenError::Journal(ReadError::Damaged { seq, .. })) => assert_eq!(seq, edited),
         other => panic!("{other:?}"),
     }
 }

@@ -62,7 +62,9 @@ impl Replayed {
             });
         }
         // Checksums are plain digests, which an editor can make anew: here hashes and commitments count.
-        frame.verify().map_err(OpenError::Journal)?;
+        frame
+            .verify()
+            .map_err(|failure| OpenError::Journal(failure.into()))?;
         for record in frame.records() {
             let record = record.map_err(|failure| OpenError::Journal(failure.into()))?;
             self.record(&record, window)?;
