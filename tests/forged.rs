@@ -1,5 +1,11 @@
 //! An edit whose checksums were made anew: plain digests hide it, chain and commitments do not.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 
