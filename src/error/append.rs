@@ -212,7 +212,6 @@ impl AppendError {
 
     /// Whether the refusal itself must reach the audit log: no right, a replay with another
     /// content, a step that no state machine permits, a change of configuration not accepted.
-    #[allow(dead_code, reason = "the store actors ask")]
     pub(crate) const fn is_audited(&self) -> bool {
         matches!(
             self,
