@@ -1,6 +1,8 @@
 //! The past beyond the actors' windows: looked up in views, and every hit confirmed by reading its
 //! record, so that no decision rests on a view alone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::actors::{Claim, Gist, History, Known, Past, Sequenced, Status};
 use crate::error::ReadError;
 use crate::events::{
@@ -15,6 +17,10 @@ pub(crate) struct ViewPast {
     pub(crate) executions: ExecutionsView,
     pub(crate) indexes: IndexesView,
     pub(crate) configuration: ConfigurationView,
+    /// The opening read all of history into the windows, and nothing has left them: they shrink
+    /// only behind views that serve. So a new ledger, or one whose views are being made again,
+    /// need not wait for them to say *never seen*.
+    pub(crate) all_in_windows: AtomicBool,
 }
 
 /// The event of a record, or which record does not decode.
@@ -36,6 +42,21 @@ pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
 }
 
 impl ViewPast {
+    /// What a view says; while it cannot answer, *nothing* where the windows hold all there is.
+    fn beyond_windows<T>(
+        &self,
+        answer: Result<Option<T>, projections::ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        match answer {
+            Err(projections::ReadError::Building { .. })
+                if self.all_in_windows.load(Ordering::Acquire) =>
+            {
+                Ok(None)
+            }
+            answer => answer.map_err(unviewable),
+        }
+    }
+
     /// The record at `seq`, which a view claims to be there.
     fn confirm(&self, seq: u64) -> Result<Record, ReadError> {
         let place = Seq::new(seq).unwrap_or(Seq::FIRST);
@@ -52,7 +73,7 @@ impl ViewPast {
 
 impl History for ViewPast {
     fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
-        let Some(entry) = self.executions.get(execution).map_err(unviewable)? else {
+        let Some(entry) = self.beyond_windows(self.executions.get(execution))? else {
             return Ok(None);
         };
         let record = self.confirm(entry.last_seq)?;
@@ -101,8 +122,10 @@ const fn status(status: ExecutionStatus, resolution: u8) -> Status {
 
 impl Past for ViewPast {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
-        let (_, place) = self.indexes.command(key.0, key.1).map_err(unviewable)?;
-        let Some(place) = place else { return Ok(None) };
+        let place = self.indexes.command(key.0, key.1).map(|(_, place)| place);
+        let Some(place) = self.beyond_windows(place)? else {
+            return Ok(None);
+        };
         let mut found: Option<Commanded> = None;
         for seq in place.first_seq..=place.last_seq {
             let record = self.confirm(seq)?;
@@ -123,10 +146,13 @@ impl Past for ViewPast {
     }
 
     fn position(&self) -> u64 {
-        self.executions
-            .view()
-            .position()
-            .min(self.indexes.view().position())
+        let executions = self.executions.view().position();
+        let position = executions.min(self.indexes.view().position());
+        if position > 0 {
+            // Whoever learns of a position may forget up to it.
+            self.all_in_windows.store(false, Ordering::Release);
+        }
+        position
     }
 
     fn rebuilding(&self) -> bool {
