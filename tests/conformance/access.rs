@@ -109,6 +109,8 @@ async fn s18_1_without_the_grant_nothing_is_written_or_read_and_it_is_counted_an
     counted("not_granted", 3);
     counted("grant_revoked", 1);
     counted("foreign_grant", 1);
+    // These records are written as they come; what follows them shows that they are durable.
+    open.execute().await;
     let events = open.events().await;
     for reason in ["not_granted", "grant_revoked", "foreign_grant"] {
         let is_it =
@@ -182,9 +184,10 @@ async fn t2_quotas_per_component_and_a_limit_on_payloads() {
     let clock = clock();
     let open = open_on(Arc::new(MemoryJournal::new()), fixed(&clock)).await;
     let quota = Quota {
-        commands_per_second: Some(3),
+        records_per_second: Some(3),
         bytes_per_second: None,
     };
+    // One record each.
     let limited = open
         .root
         .grant("limited", Rights::all(), quota)
@@ -211,7 +214,7 @@ async fn t2_quotas_per_component_and_a_limit_on_payloads() {
     audit.record(entry(AuditFamily::Lifecycle)).await.unwrap();
     // Bytes of its own.
     let quota = Quota {
-        commands_per_second: None,
+        records_per_second: None,
         bytes_per_second: Some(2_000),
     };
     let small = open

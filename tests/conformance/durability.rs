@@ -74,7 +74,7 @@ async fn run_fixed(journal: Arc<dyn Journal>) -> Vec<Vec<u8>> {
 async fn s2_2_the_same_commands_give_the_same_bytes_and_the_same_root() {
     let first = run_fixed(Arc::new(MemoryJournal::new())).await;
     let second = run_fixed(Arc::new(MemoryJournal::new())).await;
-    assert!(first.len() > 40);
+    assert!(first.len() > 30, "{}", first.len());
     for (index, (one, two)) in first.iter().zip(&second).enumerate() {
         assert_eq!(hex(one), hex(two), "record {}", index + 1);
     }

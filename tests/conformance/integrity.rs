@@ -30,7 +30,7 @@ async fn named(path: &Path, edit: impl FnOnce(&mut Stored)) -> u64 {
     copy(path, &copied);
     tamper(&copied, edit);
     match open_error(&copied).await {
-        OpenError::Journal(ReadFailure::Damaged { seq, .. }) => seq.get(),
+        OpenError::Journal(ReadError::Damaged { seq, .. }) => seq.get(),
         other => panic!("{other}"),
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{
-    CommandId, ComponentId, Event, EventType, ExecutionId, Outcome, ParentId, Record, StoreMask,
-    StreamId, TelemetryKind, TraceId,
+    CommandId, ComponentId, Event, EventType, ExecutionId, Outcome, ParentId, Record, Store,
+    StoreMask, StreamId, TelemetryKind, TraceId,
 };
 use femtoclaw_ledger::integrity::Chain;
 use femtoclaw_ledger::journal::{
-    FailedSync, FrameBuilder, HeldJournal, Journal, MemoryJournal, NewRecord, ReadFailure,
+    FailedSync, FrameBuilder, HeldJournal, Journal, MemoryJournal, NewRecord,
 };
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
-use femtoclaw_ledger::{OpenError, Options};
+use femtoclaw_ledger::{OpenError, Options, ReadError};
 
 use crate::support::*;
 use crate::tamper::{copy, exported, frames, payload_at, tamper};
@@ -139,11 +139,16 @@ async fn s21_1_a_storage_failure_preserves_data_and_acknowledges_nothing() {
     let closed = open.ledger.close(Duration::from_millis(50));
     let closed = tokio::time::timeout(WAIT, closed).await.unwrap();
     assert_eq!(closed.unwrap_err().code(), "sealed");
-    // The next opening verifies all of it and goes on.
-    let again = open_on(Arc::new(memory.reopen()), later(&clock())).await;
+    // The next opening verifies all of it, makes a record of the failure, and goes on.
+    let again = open.again(Arc::new(memory.reopen())).await;
     let records = again.records().await;
     let kept: Vec<_> = records.iter().take(before.len()).map(bytes).collect();
     assert_eq!(kept, before);
+    let told = records.iter().filter(|record| {
+        let is_it = matches!(record.event().unwrap(), Event::StorageFailed(_));
+        is_it && record.header.stores.contains(Store::Telemetry)
+    });
+    assert_eq!(told.count(), 1);
     again.execute().await;
 }
 
@@ -166,7 +171,7 @@ async fn s22_1_a_copy_has_the_same_head_and_a_flipped_byte_is_refused() {
     });
     let error = open_error(&elsewhere).await;
     assert!(
-        matches!(error, OpenError::Journal(ReadFailure::Damaged { .. })),
+        matches!(error, OpenError::Journal(ReadError::Damaged { .. })),
         "{error}"
     );
     // The original is as it was.

@@ -65,7 +65,7 @@ pub(crate) struct Open {
     pub(crate) root: Root,
     pub(crate) grant: Grant,
     /// Of a ledger over a given journal: where its views lie.
-    _views: Option<tempfile::TempDir>,
+    views: Option<tempfile::TempDir>,
 }
 
 pub(crate) async fn granted(
@@ -78,7 +78,7 @@ pub(crate) async fn granted(
         ledger,
         root,
         grant,
-        _views: views,
+        views,
     }
 }
 
@@ -238,6 +238,15 @@ impl Open {
             self.begin().await;
             self.change("limits", "max = 7\n").await;
         }
+    }
+
+    /// Closes, as far as that goes, and opens `journal` beside the same views.
+    pub(crate) async fn again(mut self, journal: Arc<dyn Journal>) -> Self {
+        let views = self.views.take().unwrap();
+        drop(self.ledger.close(Duration::from_millis(50)).await);
+        drop(self);
+        let opened = Ledger::open_on(journal, views.path(), later(&clock())).await;
+        granted(opened.unwrap(), Some(views)).await
     }
 
     pub(crate) async fn close(self) {
