@@ -1,6 +1,13 @@
 //! Every answer that depends on state travels in order (design §1): with the sync held there is
 //! none, to whatever; with the sync failed each says what can be known.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod shared;
 
 use std::time::Duration;

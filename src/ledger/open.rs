@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::actors::{FrameCounts, Meters, Past};
 use crate::directory::Directory;
@@ -120,13 +120,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     )
     .map_err(|error| OpenError::Views(error.to_string()))?;
     let set = view_set(&views, source)?;
-    let past = Arc::new(ViewPast {
-        reader: reader.clone(),
-        executions: set.executions.clone(),
-        indexes: set.indexes.clone(),
-        configuration: set.configuration.clone(),
-        windows_from: AtomicU64::new(head.seq),
-    });
+    let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     // Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
     let window_from = past
         .position()

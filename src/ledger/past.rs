@@ -40,6 +40,17 @@ pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
 }
 
 impl ViewPast {
+    /// Views and journal of an opening that found `head`; the windows are empty.
+    pub(crate) fn new(reader: Reader, set: &super::views::ViewSet, head: u64) -> Self {
+        Self {
+            reader,
+            executions: set.executions.clone(),
+            indexes: set.indexes.clone(),
+            configuration: set.configuration.clone(),
+            windows_from: AtomicU64::new(head),
+        }
+    }
+
     /// A view that is still being made knows nothing; as long as nothing has left the windows,
     /// there is nothing that they do not know.
     fn or_windows<T>(&self, found: Result<Option<T>, ReadError>) -> Result<Option<T>, ReadError> {

@@ -43,7 +43,8 @@ async fn s5_1_a_record_holds_every_field_and_a_malformed_one_is_refused() {
     let entry = open.log().get(execution(11)).await.unwrap().unwrap();
     assert_eq!(entry.status.name(), "completed");
     let before = open.ledger.head();
-    let bad: [(fn(&mut Request), &str); 6] = [
+    type Spoil = fn(&mut Request);
+    let bad: [(Spoil, &str); 6] = [
         (|it| it.capability.clear(), "invalid"),
         (|it| it.capability = "a\nb".to_owned(), "invalid"),
         (|it| it.execution = Some(ExecutionId::NIL), "invalid"),

@@ -1,5 +1,11 @@
 //! A ledger over a journal in memory, and the commands that the tests send it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
 use std::path::{Path, PathBuf};
