@@ -1,7 +1,7 @@
 //! The past beyond the actors' windows: looked up in views, and every hit confirmed by reading its
 //! record, so that no decision rests on a view alone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::actors::{Claim, Gist, History, Known, Past, Sequenced, Status};
 use crate::error::ReadError;
@@ -17,10 +17,8 @@ pub(crate) struct ViewPast {
     pub(crate) executions: ExecutionsView,
     pub(crate) indexes: IndexesView,
     pub(crate) configuration: ConfigurationView,
-    /// The opening read all of history into the windows, and nothing has left them: they shrink
-    /// only behind views that serve. So a new ledger, or one whose views are being made again,
-    /// need not wait for them to say *never seen*.
-    pub(crate) all_in_windows: AtomicBool,
+    /// The actors' windows hold everything behind this record; only rises.
+    pub(crate) windows_from: AtomicU64,
 }
 
 /// The event of a record, or which record does not decode.
@@ -42,18 +40,14 @@ pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
 }
 
 impl ViewPast {
-    /// What a view says; while it cannot answer, *nothing* where the windows hold all there is.
-    fn beyond_windows<T>(
-        &self,
-        answer: Result<Option<T>, projections::ReadError>,
-    ) -> Result<Option<T>, ReadError> {
-        match answer {
-            Err(projections::ReadError::Building { .. })
-                if self.all_in_windows.load(Ordering::Acquire) =>
-            {
+    /// A view that is still being made knows nothing; as long as nothing has left the windows,
+    /// there is nothing that they do not know.
+    fn or_windows<T>(&self, found: Result<Option<T>, ReadError>) -> Result<Option<T>, ReadError> {
+        match found {
+            Err(ReadError::Recovering { .. }) if self.windows_from.load(Ordering::Acquire) == 0 => {
                 Ok(None)
             }
-            answer => answer.map_err(unviewable),
+            found => found,
         }
     }
 
@@ -73,7 +67,8 @@ impl ViewPast {
 
 impl History for ViewPast {
     fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
-        let Some(entry) = self.beyond_windows(self.executions.get(execution))? else {
+        let found = self.executions.get(execution).map_err(unviewable);
+        let Some(entry) = self.or_windows(found)? else {
             return Ok(None);
         };
         let record = self.confirm(entry.last_seq)?;
@@ -122,8 +117,8 @@ const fn status(status: ExecutionStatus, resolution: u8) -> Status {
 
 impl Past for ViewPast {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
-        let place = self.indexes.command(key.0, key.1).map(|(_, place)| place);
-        let Some(place) = self.beyond_windows(place)? else {
+        let found = self.indexes.command(key.0, key.1).map_err(unviewable);
+        let Some(place) = self.or_windows(found.map(|(_, place)| place))? else {
             return Ok(None);
         };
         let mut found: Option<Commanded> = None;
@@ -145,14 +140,15 @@ impl Past for ViewPast {
         Ok(found.map(Commanded::into_claim))
     }
 
+    fn forgotten(&self, position: u64) {
+        self.windows_from.fetch_max(position, Ordering::AcqRel);
+    }
+
     fn position(&self) -> u64 {
-        let executions = self.executions.view().position();
-        let position = executions.min(self.indexes.view().position());
-        if position > 0 {
-            // Whoever learns of a position may forget up to it.
-            self.all_in_windows.store(false, Ordering::Release);
-        }
-        position
+        self.executions
+            .view()
+            .position()
+            .min(self.indexes.view().position())
     }
 
     fn rebuilding(&self) -> bool {
