@@ -7,6 +7,8 @@
     reason = "a benchmark measures real time and may stop at the first error"
 )]
 
+pub(crate) mod meter;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -33,6 +33,7 @@ use femtoclaw_ledger::{AuditLog, Context, ExecutionLog, Ledger, Root, Telemetry}
 
 use raw::Raw;
 use report::{Measured, Series};
+use support::meter::Meter;
 use support::{audit_entry, json, nanos, observation, request};
 
 /// What one caller does again and again.
@@ -163,7 +164,7 @@ async fn catch_up(ledger: &Ledger, lag: &mut u64) -> Duration {
     started.elapsed()
 }
 
-async fn run(plan: &Plan, path: &Path) {
+async fn run(plan: &Plan, path: &Path, meter: &Meter) {
     let (ledger, root, _) = support::open(&path.join("ledger")).await;
     let targets = targets(path, &ledger, &root).await;
     let disk = File::create(path.join("disk")).unwrap();
@@ -181,8 +182,10 @@ async fn run(plan: &Plan, path: &Path) {
                 // The first answers of a round warm up what the round before left cold.
                 round(target, *callers, plan.time / 10).await;
                 let head = ledger.head().seq;
+                let _before = (meter.taken("frame_records"), meter.taken("sync_seconds"));
                 let measured = round(target, *callers, plan.time).await;
                 series.records += ledger.head().seq - head;
+                series.add_frames(meter.taken("frame_records").1, meter.taken("sync_seconds"));
                 series.add(measured);
                 series.caught_up += catch_up(&ledger, &mut series.lag).await;
             }
@@ -196,12 +199,13 @@ async fn run(plan: &Plan, path: &Path) {
 
 fn main() {
     let plan = Plan::from_arguments();
+    let meter = Meter::installed();
     let directory = support::fresh_directory();
     let started: Instant = support::now();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(run(&plan, directory.path()));
+    runtime.block_on(run(&plan, directory.path(), &meter));
     println!("\ntook {:.0} s", started.elapsed().as_secs_f64());
 }

@@ -30,6 +30,8 @@ pub(crate) struct Series {
     rounds: Vec<Measured>,
     /// Records that the ledger wrote in them.
     pub(crate) records: u64,
+    /// Frames, records in them, and seconds that their appends took.
+    frames: (u64, f64, f64),
     /// Most records that a view was behind at the end of a round.
     pub(crate) lag: u64,
     /// How long the views took after the rounds, all together.
@@ -39,6 +41,12 @@ pub(crate) struct Series {
 impl Series {
     pub(crate) fn add(&mut self, measured: Measured) {
         self.rounds.push(measured);
+    }
+
+    pub(crate) fn add_frames(&mut self, records: f64, syncs: (u64, f64)) {
+        self.frames.0 += syncs.0;
+        self.frames.1 += records;
+        self.frames.2 += syncs.1;
     }
 
     fn of(&self, what: impl Fn(&Measured) -> f64) -> f64 {
@@ -70,21 +78,12 @@ pub(crate) fn print(callers: usize, took: Duration, series: Vec<(&str, &Series)>
         raw.rounds.len()
     );
     println!(
-        "{:<18} {:>11} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9}  views",
+        "{:<18} {:>11} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9}  frames and views",
         "", "answers/s", "÷ raw", "p50", "÷ raw", "p99", "÷ raw", "max"
     );
     for (name, series) in series.iter().filter(|named| measured(named)) {
         let (p50, p99) = (series.of(|r| r.p50), series.of(|r| r.p99));
-        let views = if series.records == 0 {
-            String::new()
-        } else {
-            format!(
-                "at most {} of {} records behind, {:.1} s to catch up",
-                series.lag,
-                series.records,
-                series.caught_up.as_secs_f64()
-            )
-        };
+        let views = views(series);
         println!(
             "{name:<18} {:>11.0} {:>7.2} {:>9} {:>7.2} {:>9} {:>7.2} {:>9}  {views}",
             series.per_second(),
@@ -96,6 +95,22 @@ pub(crate) fn print(callers: usize, took: Duration, series: Vec<(&str, &Series)>
             shown(series.worst()),
         );
     }
+}
+
+fn views(series: &Series) -> String {
+    let (frames, records, seconds) = series.frames;
+    // A bare file has none, but for the activity record that may fall into its time.
+    if frames < 4 {
+        return String::new();
+    }
+    format!(
+        "{:.0} records a frame, {} a frame's append, views {} of {} records behind, {:.1} s to catch up",
+        records / frames as f64,
+        shown(seconds / frames as f64 * 1e9),
+        series.lag,
+        series.records,
+        series.caught_up.as_secs_f64()
+    )
 }
 
 pub(crate) fn print_disk(syncs: &Series) {
