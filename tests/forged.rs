@@ -1,5 +1,11 @@
 //! An edit whose checksums were made anew: plain digests hide it, chain and commitments do not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, its helpers too"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -17,6 +17,8 @@ use crate::events::{
 
 mod registry;
 
+#[cfg(test)]
+pub(crate) use registry::Capability;
 pub(crate) use registry::Registry;
 
 /// Where the runtime stands.
