@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
-use crate::directory::OpenError;
+use crate::error::OpenError;
 
 /// More than two and a full disk under back-pressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;

@@ -91,8 +91,7 @@ pub mod projections;
 pub use access::{Grant, Quota, Rights};
 pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
-pub use directory::OpenError;
-pub use error::{AccessError, AppendError, CloseError, ReadError, Retry, Right};
+pub use error::{AccessError, AppendError, CloseError, OpenError, ReadError, Retry, Right};
 pub use events::{
     AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,
     ParentId, Record, Resolution, RuntimeId, Seq, State, Store, TelemetryKind, TraceId,

@@ -1,17 +1,18 @@
 //! An edit whose checksums were made anew: plain digests hide it, chain and commitments do not.
 
 #![allow(
-    clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may panic, its helpers too"
+    clippy::unwrap_used,
+    reason = "a test may panic"
 )]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::journal::{Frame, Head, Journal, MemoryJournal, ReadFailure};
+use femtoclaw_ledger::journal::{Frame, Head, Journal, MemoryJournal};
 use femtoclaw_ledger::{
-    AuditEntry, AuditFamily, Context, Ledger, OpenError, Options, Quota, Rights, Seq, integrity,
+    AuditEntry, AuditFamily, Context, Ledger, OpenError, Options, Quota, ReadError, Rights, Seq,
+    integrity,
 };
 
 const TABLE: usize = 240;
@@ -74,7 +75,7 @@ async fn opening_finds_an_edit_with_forged_checksums_and_names_the_record() {
     };
     open(copy, "copy").await.unwrap();
     match open(tampered, "tampered").await {
-        Err(OpenError::Journal(ReadFailure::Damaged { seq, .. })) => assert_eq!(seq, edited),
+        Err(OpenError::Journal(ReadError::Damaged { seq, .. })) => assert_eq!(seq, edited),
         other => panic!("{other:?}"),
     }
 }

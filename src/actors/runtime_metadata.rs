@@ -15,7 +15,7 @@ use crate::events::{
     RuntimeIdentifiedV1, State as Machine, Store,
 };
 
-mod registry;
+pub(crate) mod registry;
 
 #[cfg(test)]
 pub(crate) use registry::Capability;

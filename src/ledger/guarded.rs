@@ -3,7 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::directory::{Directory, OpenError};
+use crate::directory::Directory;
+use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 use crate::journal::{AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure};
 

@@ -6,7 +6,7 @@ use crate::error::ReadError;
 use crate::events::{
     CommandId, ComponentId, Decision, Event, ExecutionId, Record, RecordHeader, Seq, flags,
 };
-use crate::journal::{ReadFailure, Reader};
+use crate::journal::Reader;
 use crate::projections::{self, ConfigurationView, ExecutionStatus, ExecutionsView, IndexesView};
 
 /// Views and journal, as the stores see them.
@@ -15,19 +15,6 @@ pub(crate) struct ViewPast {
     pub(crate) executions: ExecutionsView,
     pub(crate) indexes: IndexesView,
     pub(crate) configuration: ConfigurationView,
-}
-
-pub(crate) fn unreadable(failure: ReadFailure) -> ReadError {
-    match failure {
-        ReadFailure::Damaged { seq, problem } => ReadError::Damaged {
-            seq,
-            problem: problem.to_string(),
-        },
-        ReadFailure::Closed => ReadError::Closed,
-        other => ReadError::Unavailable {
-            cause: other.to_string().into(),
-        },
-    }
 }
 
 /// The event of a record, or which record does not decode.
@@ -58,7 +45,7 @@ impl ViewPast {
         };
         self.reader
             .get(place)
-            .map_err(unreadable)?
+            .map_err(ReadError::from)?
             .ok_or_else(missing)
     }
 }

@@ -8,7 +8,7 @@ use crate::error::ReadError;
 use crate::events::{ExecutionId, Record, Seq};
 use crate::projections::{Filter, Subscription, SubscriptionError};
 
-use super::past::{unreadable, unviewable};
+use super::past::unviewable;
 use super::reconstruct::{Reconstruction, reconstruct};
 use super::{Ledger, views::JournalSource};
 
@@ -45,7 +45,7 @@ impl Reads {
     pub async fn get(&self, seq: Seq) -> Result<Option<Record>, ReadError> {
         self.allowed()?;
         let reader = self.ledger.0.core.reader.clone();
-        let record = blocking(move || reader.get(seq).map_err(unreadable)).await?;
+        let record = blocking(move || reader.get(seq).map_err(ReadError::from)).await?;
         if let Some(record) = &record {
             self.ledger
                 .0
@@ -71,7 +71,9 @@ impl Reads {
                 })
             };
             let records = reader.range(from).filter(readable).take(limit);
-            records.collect::<Result<Vec<_>, _>>().map_err(unreadable)
+            records
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(ReadError::from)
         })
         .await
     }
@@ -98,7 +100,7 @@ impl Reads {
             let found = indexes.query(&filter, limit).map_err(unviewable)?;
             let mut records = Vec::with_capacity(found.len());
             for seq in found {
-                let record = reader.get(seq).map_err(unreadable)?;
+                let record = reader.get(seq).map_err(ReadError::from)?;
                 records.extend(record.filter(|record| record.header.stores.intersects(mask)));
             }
             Ok(records)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::oneshot;
 
 use crate::access::{Grant, GrantState};
-use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, StoreRef};
+use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, StoreRef, deliver};
 use crate::admission::{Admitted, FinishReserve, Gate};
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
@@ -149,8 +149,7 @@ impl Core {
         answer: oneshot::Receiver<Result<Vec<Answered>, Refusal>>,
         first: CommandId,
     ) -> Result<Vec<Answered>, Refusal> {
-        if let Err(ractor::MessagingErr::SendErr(order)) = self.stores.of(store).send_message(order)
-        {
+        if let Err(order) = deliver(self.stores.of(store), order) {
             return Err(Refusal {
                 error: self.stopped(),
                 commands: order.commands,

@@ -32,6 +32,7 @@ mod subscription;
 mod view;
 mod views;
 mod views_database;
+mod wal;
 
 pub use batch::ViewBatch;
 pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};

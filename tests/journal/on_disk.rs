@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use femtoclaw_ledger::directory::OpenError;
+use femtoclaw_ledger::OpenError;
 use femtoclaw_ledger::journal::*;
 
 use crate::fixtures::{frame, frame_in, seq};
