@@ -37,6 +37,8 @@ pub(crate) trait Past: History + Send + Sync {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError>;
     /// Everything up to here is in the views.
     fn position(&self) -> u64;
+    /// What lies up to here leaves the windows: said before it does.
+    fn forgotten(&self, position: u64);
     /// True while a view that decisions need is being made again.
     fn rebuilding(&self) -> bool;
 }
@@ -334,6 +336,7 @@ impl<E: Deciding> StoreState<E> {
         // Walking the windows costs their length: often enough to bound them, not every time.
         if position >= self.forgotten + 4_096 {
             self.forgotten = position;
+            self.shared.past.forgotten(position);
             self.entity.forget_through(Seq::FIRST.plus(position - 1));
         }
     }

@@ -146,7 +146,7 @@ pub enum AppendError {
     },
     /// History that the decision rests on could not be read.
     #[error("nothing was written: {0}")]
-    History(#[from] ReadError),
+    History(#[source] ReadError),
     /// The ledger is closing.
     #[error("nothing was written: the ledger is shutting down")]
     ShuttingDown,
@@ -162,6 +162,15 @@ pub enum AppendError {
         /// What to look up.
         command: CommandId,
     },
+}
+
+impl From<ReadError> for AppendError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Recovering { done, total } => Self::Recovering { done, total },
+            other => Self::History(other),
+        }
+    }
 }
 
 impl AppendError {

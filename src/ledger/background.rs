@@ -184,6 +184,7 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
         let position = core.shared.past.position();
         if position >= forgotten + FORGET_STEP {
             forgotten = position;
+            core.shared.past.forgotten(position);
             core.shared.claims.forget_through(position);
         }
         let now = core.shared.clock.monotonic_ns();

@@ -125,12 +125,14 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         executions: set.executions.clone(),
         indexes: set.indexes.clone(),
         configuration: set.configuration.clone(),
+        windows_from: AtomicU64::new(head.seq),
     });
     // Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
     let window_from = past
         .position()
         .max(head.seq.saturating_sub(options.limits.view_lag_max))
         .min(head.seq);
+    past.windows_from.store(window_from, Ordering::Release);
     let replayed = replay(&journal, ledger, window_from)?;
     if let Some(guarded) = guarded {
         guarded.restrict()?;

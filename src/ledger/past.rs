@@ -1,6 +1,8 @@
 //! The past beyond the actors' windows: looked up in views, and every hit confirmed by reading its
 //! record, so that no decision rests on a view alone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::actors::{Claim, Gist, History, Known, Past, Sequenced, Status};
 use crate::error::ReadError;
 use crate::events::{
@@ -15,6 +17,8 @@ pub(crate) struct ViewPast {
     pub(crate) executions: ExecutionsView,
     pub(crate) indexes: IndexesView,
     pub(crate) configuration: ConfigurationView,
+    /// The actors' windows hold everything behind this record; only rises.
+    pub(crate) windows_from: AtomicU64,
 }
 
 /// The event of a record, or which record does not decode.
@@ -36,6 +40,17 @@ pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
 }
 
 impl ViewPast {
+    /// A view that is still being made knows nothing; as long as nothing has left the windows,
+    /// there is nothing that they do not know.
+    fn or_windows<T>(&self, found: Result<Option<T>, ReadError>) -> Result<Option<T>, ReadError> {
+        match found {
+            Err(ReadError::Recovering { .. }) if self.windows_from.load(Ordering::Acquire) == 0 => {
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
     /// The record at `seq`, which a view claims to be there.
     fn confirm(&self, seq: u64) -> Result<Record, ReadError> {
         let place = Seq::new(seq).unwrap_or(Seq::FIRST);
@@ -52,7 +67,8 @@ impl ViewPast {
 
 impl History for ViewPast {
     fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
-        let Some(entry) = self.executions.get(execution).map_err(unviewable)? else {
+        let found = self.executions.get(execution).map_err(unviewable);
+        let Some(entry) = self.or_windows(found)? else {
             return Ok(None);
         };
         let record = self.confirm(entry.last_seq)?;
@@ -101,8 +117,10 @@ const fn status(status: ExecutionStatus, resolution: u8) -> Status {
 
 impl Past for ViewPast {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
-        let (_, place) = self.indexes.command(key.0, key.1).map_err(unviewable)?;
-        let Some(place) = place else { return Ok(None) };
+        let found = self.indexes.command(key.0, key.1).map_err(unviewable);
+        let Some(place) = self.or_windows(found.map(|(_, place)| place))? else {
+            return Ok(None);
+        };
         let mut found: Option<Commanded> = None;
         for seq in place.first_seq..=place.last_seq {
             let record = self.confirm(seq)?;
@@ -120,6 +138,10 @@ impl Past for ViewPast {
             }
         }
         Ok(found.map(Commanded::into_claim))
+    }
+
+    fn forgotten(&self, position: u64) {
+        self.windows_from.fetch_max(position, Ordering::AcqRel);
     }
 
     fn position(&self) -> u64 {

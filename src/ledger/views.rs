@@ -46,3 +46,12 @@ impl JournalSource {
         Arc::new(Self(reader))
     }
 }
+
+impl super::Ledger {
+    /// How far each view has read, by name: less than the head while it catches up.
+    #[must_use]
+    pub fn view_positions(&self) -> Vec<(&'static str, u64)> {
+        let views = self.0.set.all.iter();
+        views.map(|view| (view.name(), view.position())).collect()
+    }
+}

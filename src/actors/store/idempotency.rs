@@ -33,7 +33,7 @@ pub(super) fn claim(
                 }
                 Err(error) => {
                     shared.claims.release(&key);
-                    failure = Some(AppendError::History(error));
+                    failure = Some(error.into());
                     break;
                 }
             },
