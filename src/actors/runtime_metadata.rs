@@ -17,8 +17,6 @@ use crate::events::{
 
 pub(crate) mod registry;
 
-#[cfg(test)]
-pub(crate) use registry::Capability;
 pub(crate) use registry::Registry;
 
 /// Where the runtime stands.
