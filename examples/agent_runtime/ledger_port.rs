@@ -70,6 +70,8 @@ impl Port {
             ..Options::default()
         };
         let (ledger, root) = Ledger::open(path, options).await?;
+        // Views that are missing are made again first: what was recovered is read from them.
+        ledger.at_least(ledger.head().seq).await?;
         let grant = root
             .grant("agent_runtime", Rights::all(), Quota::default())
             .await?;

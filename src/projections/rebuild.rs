@@ -57,7 +57,9 @@ impl Runner {
     /// The first opening, by the caller of `Views::open`: afterwards every view serves, is being
     /// built, or says why not.
     pub(super) fn open_first(&mut self) {
-        while let Err(failure) = self.guarded(Self::open) {
+        // What an empty journal gives is complete as it is: a new ledger is not recovering.
+        let open = |runner: &mut Self| runner.open().and_then(|_| runner.settle());
+        while let Err(failure) = self.guarded(open) {
             let patient = matches!(failure, Failure::Damage(_));
             self.mend(failure);
             if !patient {

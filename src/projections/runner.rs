@@ -172,7 +172,7 @@ impl Runner {
         }
     }
 
-    fn settle(&mut self) -> Result<bool, Failure> {
+    pub(super) fn settle(&mut self) -> Result<bool, Failure> {
         let Some(database) = &self.database else {
             return Ok(false);
         };

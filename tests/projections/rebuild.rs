@@ -312,3 +312,13 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
         "each view said once that it serves"
     );
 }
+
+#[test]
+fn views_of_an_empty_journal_serve_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let views = open(directory.path(), &Journal::new(&[], 1_000));
+    for view in views.all() {
+        assert_eq!(view.get(b"nothing"), Ok(None), "{}", view.name());
+    }
+    views.close();
+}
