@@ -1,7 +1,7 @@
 //! What the first run tells the ledger about itself.
 
 use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
-use femtoclaw_ledger::events::RuntimeId;
+use femtoclaw_ledger::events::{CommandId, RuntimeId};
 use femtoclaw_ledger::{
     CapabilityDefinition, Command, Context, Identify, RegisterCapability, SetModule,
     SwitchCapability,
@@ -15,11 +15,12 @@ const MODULES: [(&str, &str); 2] = [
     ("femtoclaw-protocol", "1.0.3"),
 ];
 
-/// Who it is, its modules and its capabilities, all but one of these enabled, as one group: a crash leaves all of it
-/// or nothing, so a later start can tell a first run from an operator's choice.
+/// Who it is, its modules and its capabilities, all but one of these enabled, as one group: a crash
+/// leaves all of it or nothing, so a later start can tell a first run from an operator's choice.
+/// Every command has an id, for the group is answered as a whole and each is looked up after.
 pub(crate) fn first_run() -> Vec<Command> {
     let identify = Command::Identify(Identify {
-        context: Context::new(),
+        context: identified(),
         runtime: RuntimeId::from_bytes(SystemEntropy::default().bytes16()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
@@ -29,9 +30,14 @@ pub(crate) fn first_run() -> Vec<Command> {
     group.chain(capabilities).collect()
 }
 
+fn identified() -> Context {
+    let id = SystemEntropy::default().bytes16();
+    Context::new().command(CommandId::from_bytes(id))
+}
+
 fn set_module((module, version): (&str, &str)) -> Command {
     Command::SetModule(SetModule {
-        context: Context::new(),
+        context: identified(),
         module: module.to_owned(),
         version: version.to_owned(),
     })
@@ -40,7 +46,7 @@ fn set_module((module, version): (&str, &str)) -> Command {
 /// Registered is disabled; enabling is a command of its own.
 fn register((name, description, parameters): (&str, &str, &str)) -> Vec<Command> {
     let mut commands = vec![Command::RegisterCapability(RegisterCapability {
-        context: Context::new(),
+        context: identified(),
         capability: name.to_owned(),
         definition: CapabilityDefinition {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,7 +57,7 @@ fn register((name, description, parameters): (&str, &str, &str)) -> Vec<Command>
     })];
     if name != LEFT_DISABLED {
         commands.push(Command::SwitchCapability(SwitchCapability {
-            context: Context::new(),
+            context: identified(),
             capability: name.to_owned(),
             enabled: true,
             reason: "first run".to_owned(),

@@ -153,8 +153,15 @@ impl Port {
     pub(crate) async fn set_up(&self) -> Result<Vec<Ack>, Problem> {
         let mut acks = Vec::new();
         if self.metadata.registry().await?.capabilities.is_empty() {
-            let receipt = self.ledger.commit(&self.grant, first_run()).await?;
-            acks.extend(receipt.map(Ack::from));
+            let group = first_run();
+            let ids: Vec<_> = group
+                .iter()
+                .filter_map(|command| command.context().command_id())
+                .collect();
+            self.ledger.commit(&self.grant, group).await?;
+            for id in ids {
+                acks.extend(self.lookup(id).await?);
+            }
         }
         if self.configuration.current(POLICY).await?.is_none() {
             let change = Change {

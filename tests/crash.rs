@@ -1,0 +1,370 @@
+//! `kill -9` of the real program, again and again over one ledger: what the parent read as
+//! acknowledged must be there, once, in an unbroken chain (FC-STORAGE §10, §13).
+//!
+//! The judge is the parent's own copy: acknowledgements come through a pipe and survive the child.
+//! `CRASH_SEED=<number>` repeats the choice of moments (not the scheduler's part in them).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic and read the clock"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use femtoclaw_ledger::events::{CommandId, ComponentId, Seq, Store};
+use femtoclaw_ledger::journal::{FjallJournal, Journal, JournalOptions};
+
+/// Kills under load, and kills while the ledger is being opened.
+const LOADED: usize = 20;
+const OPENING: usize = 8;
+/// Loaded kills that must have hit commits under way, and opening kills that must have hit one.
+const IN_FLIGHT_MIN: usize = 15;
+const OPENING_MIN: usize = 3;
+/// Small enough that every run of the program flushes memtables into tables.
+const MEMTABLE_BYTES: u64 = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Every kind of commit, and no effect that takes time: so nearly all of the 64 callers are inside
+/// a commit at any moment.
+const INPUT: &str = r#"{"message":{"content":"one"}}
+{"message":{"content":"two"}}
+{"tool_call":{"tool":"fs.list","args":{"path":"src"}}}
+{"tool_call":{"tool":"fs.read","args":{"path":"src/none"}}}
+{"tool_call":{"tool":"net.get","args":{}}}
+{"message":{"content":"three"}}
+not JSON
+"#;
+
+/// Sebastiano Vigna's `SplitMix64`: enough to choose moments, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+
+    fn part_of(&mut self, whole: Duration) -> Duration {
+        Duration::from_micros(self.below(u64::try_from(whole.as_micros()).unwrap()))
+    }
+}
+
+/// What the child said, as the parent read it.
+#[derive(Debug)]
+enum Said {
+    Recovered {
+        head: u64,
+        epoch: u64,
+        in_doubt: usize,
+    },
+    Acknowledged(CommandId, u64, u64),
+}
+
+fn parse(line: &str) -> Option<Said> {
+    if line.starts_with('{') {
+        let fact: serde_json::Value = serde_json::from_str(line).unwrap();
+        let recovered = fact.get("recovered")?;
+        return Some(Said::Recovered {
+            head: recovered["head"].as_u64().unwrap(),
+            epoch: recovered["epoch"].as_u64().unwrap(),
+            in_doubt: recovered["in_doubt"].as_array().unwrap().len(),
+        });
+    }
+    if line.starts_with('#') {
+        return None;
+    }
+    let words: Vec<_> = line.split(' ').collect();
+    assert_eq!(words.len(), 3, "not an acknowledgement: {line:?}");
+    Some(Said::Acknowledged(
+        words[0].parse().unwrap(),
+        words[1].parse().unwrap(),
+        words[2].parse().unwrap(),
+    ))
+}
+
+/// A run of the example that will be killed.
+struct Run {
+    child: Child,
+    said: Receiver<Said>,
+    reader: JoinHandle<()>,
+    since: Instant,
+}
+
+impl Run {
+    fn start(program: &Path, work: &Path) -> Self {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let mut child = Command::new(program)
+            .args(["--json", "--quiet", "--concurrency", "64"])
+            .args(["--repeat", "1000000", "--root", root])
+            .args(["--memtable-bytes", &MEMTABLE_BYTES.to_string()])
+            // Acknowledgements go the same way as the report: one pipe, read by the parent.
+            .args(["--acks", "/dev/stdout"])
+            .arg("--input")
+            .arg(work.join("input.jsonl"))
+            .arg("--data")
+            .arg(work.join("ledger"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let since = Instant::now();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let (sender, said) = channel();
+        let reader = std::thread::spawn(move || {
+            for line in lines.split(b'\n') {
+                let line = String::from_utf8(line.unwrap()).unwrap();
+                if let Some(said) = parse(&line) {
+                    sender.send(said).unwrap();
+                }
+            }
+        });
+        Self {
+            child,
+            said,
+            reader,
+            since,
+        }
+    }
+
+    /// Takes down what is said until `enough`; the child must not end by itself.
+    fn listen(&mut self, told: &mut Told, enough: impl Fn(&Told) -> bool) {
+        while !enough(told) {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(said) => told.take(said, self.since),
+                Err(RecvTimeoutError::Timeout) => panic!("nothing heard for {PATIENCE:?}"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the program ended by itself: {:?}", self.child.wait())
+                }
+            }
+        }
+    }
+
+    /// SIGKILL; then everything that was written to the pipe before it.
+    fn kill(mut self, told: &mut Told) {
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        self.reader.join().unwrap();
+        for said in self.said.try_iter() {
+            told.take(said, self.since);
+        }
+        assert_eq!(
+            status.code(),
+            None,
+            "it ended before it was killed: {status}"
+        );
+    }
+}
+
+/// What one run told.
+#[derive(Debug, Default)]
+struct Told {
+    epoch: Option<u64>,
+    head: u64,
+    in_doubt: usize,
+    opened_in: Duration,
+    acks: Vec<(CommandId, u64, u64)>,
+}
+
+impl Told {
+    fn take(&mut self, said: Said, since: Instant) {
+        match said {
+            Said::Recovered {
+                head,
+                epoch,
+                in_doubt,
+            } => {
+                (self.head, self.epoch, self.in_doubt) = (head, Some(epoch), in_doubt);
+                self.opened_in = since.elapsed();
+            }
+            Said::Acknowledged(command, first, last) => self.acks.push((command, first, last)),
+        }
+    }
+}
+
+/// The example lies beside the tests; it is built here too, for `cargo test --test crash` alone
+/// would judge an old one.
+fn program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.parent().unwrap().parent().unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--example", "agent_runtime"]);
+    build.arg("--target-dir").arg(profile.parent().unwrap());
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(built.unwrap().success(), "the example does not build");
+    let program = profile.join("examples").join("agent_runtime");
+    assert!(program.is_file(), "{}", program.display());
+    program
+}
+
+/// Where each command's records are, and how many commits each epoch has that an execution is in.
+#[derive(Debug, Default)]
+struct Journaled {
+    places: BTreeMap<CommandId, (u64, u64)>,
+    executions: BTreeMap<u64, BTreeSet<CommandId>>,
+}
+
+/// Reads every frame: the reader holds each against the one before, `verify` every record against
+/// its hash, and this every command against having been written twice or in parts.
+fn read_all(work: &Path) -> Journaled {
+    let options = JournalOptions::default();
+    let journal = FjallJournal::open(&work.join("ledger/journal"), &options).unwrap();
+    let mut found = Journaled::default();
+    // The next record's place in its commit, and how many that has.
+    let (mut expected, mut due) = (1, (0, 0));
+    for frame in journal.frames(Seq::FIRST) {
+        let frame = frame.unwrap();
+        frame.verify().unwrap();
+        for record in frame.records() {
+            let header = record.unwrap().header;
+            let (seq, command) = (header.seq.get(), header.command);
+            assert_eq!(seq, expected, "a gap in the sequence");
+            expected += 1;
+            let place = found.places.entry(command).or_insert((seq, seq - 1));
+            assert_eq!(place.1 + 1, seq, "command {command} was written twice");
+            place.1 = seq;
+            let (index, len) = (header.commit_index, header.commit_len);
+            assert_eq!(index, due.0, "record {seq} is not the next of its commit");
+            assert!(
+                index == 0 || len == due.1,
+                "record {seq} is of another commit"
+            );
+            due = if index + 1 == len {
+                (0, 0)
+            } else {
+                (index + 1, len)
+            };
+            if header.component != ComponentId::LEDGER
+                && header.stores.contains(Store::ExecutionLog)
+            {
+                let commands = found.executions.entry(frame.epoch).or_default();
+                commands.insert(command);
+            }
+        }
+    }
+    assert_eq!((journal.head().unwrap().seq, due.0), (expected - 1, 0));
+    journal.close();
+    found
+}
+
+/// Holds what was acknowledged against what is there.
+fn judge(told: &[Told], journaled: &Journaled) {
+    let mut seen = BTreeSet::new();
+    for (command, first, last) in told.iter().flat_map(|told| &told.acks) {
+        assert!(seen.insert(*command), "{command} was acknowledged twice");
+        let place = journaled.places.get(command);
+        assert_eq!(
+            place,
+            Some(&(*first, *last)),
+            "command {command} is missing"
+        );
+    }
+}
+
+fn tables(work: &Path) -> usize {
+    let keyspaces = std::fs::read_dir(work.join("ledger/journal/keyspaces")).unwrap();
+    let count = |keyspace: std::io::Result<std::fs::DirEntry>| {
+        let tables = keyspace.unwrap().path().join("tables");
+        std::fs::read_dir(tables).map_or(0, Iterator::count)
+    };
+    // The engine keeps one of its own.
+    keyspaces.map(count).sum::<usize>() - 1
+}
+
+#[test]
+fn kill_9_at_random_moments_loses_nothing_acknowledged() {
+    let seed = std::env::var("CRASH_SEED").ok();
+    let seed = seed.map_or_else(
+        || RandomState::new().build_hasher().finish(),
+        |seed| seed.parse().unwrap(),
+    );
+    println!("CRASH_SEED={seed}");
+    let mut random = Random(seed);
+    let program = program();
+    let work = tempfile::tempdir().unwrap();
+    let work = work.path();
+    std::fs::write(work.join("input.jsonl"), INPUT).unwrap();
+
+    // The first ones also hit the creation of the ledger; the others come among the loaded ones.
+    let mut opening: Vec<bool> = vec![false; LOADED + OPENING - 2];
+    while opening.iter().filter(|opening| **opening).count() < OPENING - 2 {
+        let at = usize::try_from(random.below(opening.len() as u64)).unwrap();
+        opening[at] = true;
+    }
+    opening.splice(0..0, [true, true]);
+    let mut told: Vec<Told> = Vec::new();
+    let (mut opened_in, mut cut_openings, mut most) = (Duration::from_millis(150), 0, 0);
+    for while_opening in opening {
+        let (mut run, mut now) = (Run::start(&program, work), Told::default());
+        if while_opening {
+            std::thread::sleep(random.part_of(opened_in));
+        } else {
+            let acks = usize::try_from(1 + random.below(400)).unwrap();
+            run.listen(&mut now, |now| now.acks.len() >= acks);
+            std::thread::sleep(random.part_of(Duration::from_millis(20)));
+        }
+        run.kill(&mut now);
+        cut_openings += usize::from(now.epoch.is_none());
+        if now.epoch.is_some() {
+            opened_in = now.opened_in;
+            assert!(
+                now.head > most,
+                "opened at {}, acknowledged {most}",
+                now.head
+            );
+        }
+        most = now.acks.iter().map(|ack| ack.2).fold(most, u64::max);
+        told.push(now);
+        if told.len() == (LOADED + OPENING) / 2 {
+            judge(&told, &read_all(work));
+        }
+    }
+    let journaled = read_all(work);
+    judge(&told, &journaled);
+
+    // A kill hit commits under way where more became durable than was acknowledged, or where the
+    // next opening finds executions whose end was on its way.
+    let mut in_flight = 0;
+    for (index, run) in told.iter().enumerate() {
+        let acks: BTreeSet<_> = run.acks.iter().map(|ack| ack.0).collect();
+        let durable = run.epoch.and_then(|epoch| journaled.executions.get(&epoch));
+        let unheard = durable.map_or(0, |durable| durable.difference(&acks).count());
+        let after = told[index + 1..].iter().find(|next| next.epoch.is_some());
+        let in_doubt = after.map_or(0, |next| next.in_doubt);
+        println!(
+            "{index:2}: epoch {:?}, {} acknowledged, {unheard} more durable, {in_doubt} in doubt",
+            run.epoch,
+            acks.len()
+        );
+        in_flight += usize::from(unheard > 0 || (in_doubt > 0 && !acks.is_empty()));
+    }
+    let acks: usize = told.iter().map(|run| run.acks.len()).sum();
+    println!(
+        "{} kills, {cut_openings} while opening, {in_flight} with commits in flight; \
+         {acks} acknowledgements, {} tables",
+        told.len(),
+        tables(work)
+    );
+    assert!(in_flight >= IN_FLIGHT_MIN, "only {in_flight} in flight");
+    assert!(
+        cut_openings >= OPENING_MIN,
+        "only {cut_openings} while opening"
+    );
+    assert!(tables(work) > 0, "no memtable was flushed");
+}
