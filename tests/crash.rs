@@ -89,11 +89,13 @@ fn parse(line: &str) -> Option<Said> {
         return None;
     }
     let words: Vec<_> = line.split(' ').collect();
-    assert_eq!(words.len(), 3, "not an acknowledgement: {line:?}");
+    let [command, first, last] = words.as_slice() else {
+        panic!("not an acknowledgement: {line:?}");
+    };
     Some(Said::Acknowledged(
-        words[0].parse().unwrap(),
-        words[1].parse().unwrap(),
-        words[2].parse().unwrap(),
+        command.parse().unwrap(),
+        first.parse().unwrap(),
+        last.parse().unwrap(),
     ))
 }
 
@@ -287,6 +289,26 @@ fn tables(work: &Path) -> usize {
     keyspaces.map(count).sum::<usize>() - 1
 }
 
+/// Kills that hit commits under way: more became durable than was acknowledged, or the next opening
+/// finds executions whose end was on its way.
+fn in_flight(told: &[Told], journaled: &Journaled) -> usize {
+    let mut in_flight = 0;
+    for (index, run) in told.iter().enumerate() {
+        let acks: BTreeSet<_> = run.acks.iter().map(|ack| ack.0).collect();
+        let durable = run.epoch.and_then(|epoch| journaled.executions.get(&epoch));
+        let unheard = durable.map_or(0, |durable| durable.difference(&acks).count());
+        let after = told[index + 1..].iter().find(|next| next.epoch.is_some());
+        let in_doubt = after.map_or(0, |next| next.in_doubt);
+        println!(
+            "{index:2}: epoch {:?}, {} acknowledged, {unheard} more durable, {in_doubt} in doubt",
+            run.epoch,
+            acks.len()
+        );
+        in_flight += usize::from(unheard > 0 || (in_doubt > 0 && !acks.is_empty()));
+    }
+    in_flight
+}
+
 #[test]
 fn kill_9_at_random_moments_loses_nothing_acknowledged() {
     let seed = std::env::var("CRASH_SEED").ok();
@@ -338,22 +360,7 @@ fn kill_9_at_random_moments_loses_nothing_acknowledged() {
     let journaled = read_all(work);
     judge(&told, &journaled);
 
-    // A kill hit commits under way where more became durable than was acknowledged, or where the
-    // next opening finds executions whose end was on its way.
-    let mut in_flight = 0;
-    for (index, run) in told.iter().enumerate() {
-        let acks: BTreeSet<_> = run.acks.iter().map(|ack| ack.0).collect();
-        let durable = run.epoch.and_then(|epoch| journaled.executions.get(&epoch));
-        let unheard = durable.map_or(0, |durable| durable.difference(&acks).count());
-        let after = told[index + 1..].iter().find(|next| next.epoch.is_some());
-        let in_doubt = after.map_or(0, |next| next.in_doubt);
-        println!(
-            "{index:2}: epoch {:?}, {} acknowledged, {unheard} more durable, {in_doubt} in doubt",
-            run.epoch,
-            acks.len()
-        );
-        in_flight += usize::from(unheard > 0 || (in_doubt > 0 && !acks.is_empty()));
-    }
+    let in_flight = in_flight(&told, &journaled);
     let acks: usize = told.iter().map(|run| run.acks.len()).sum();
     println!(
         "{} kills, {cut_openings} while opening, {in_flight} with commits in flight; \
