@@ -297,7 +297,10 @@ fn in_flight(told: &[Told], journaled: &Journaled) -> usize {
         let acks: BTreeSet<_> = run.acks.iter().map(|ack| ack.0).collect();
         let durable = run.epoch.and_then(|epoch| journaled.executions.get(&epoch));
         let unheard = durable.map_or(0, |durable| durable.difference(&acks).count());
-        let after = told[index + 1..].iter().find(|next| next.epoch.is_some());
+        let after = told
+            .iter()
+            .skip(index + 1)
+            .find(|next| next.epoch.is_some());
         let in_doubt = after.map_or(0, |next| next.in_doubt);
         println!(
             "{index:2}: epoch {:?}, {} acknowledged, {unheard} more durable, {in_doubt} in doubt",
