@@ -71,8 +71,8 @@ impl Rights {
 /// How much a component may append (threat model §18). `None` is no limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quota {
-    /// Commands per second, with a burst of one second's worth.
-    pub commands_per_second: Option<u32>,
+    /// Records per second, with a burst of one second's worth.
+    pub records_per_second: Option<u32>,
     /// Bytes of command content per second, with a burst of one second's worth.
     pub bytes_per_second: Option<u64>,
 }
@@ -162,7 +162,7 @@ impl GrantState {
 pub(crate) struct Bucket {
     quota: Quota,
     clock: Arc<dyn Clock>,
-    /// (monotonic time, commands in nano-units, bytes in nano-units) left at that time.
+    /// (monotonic time, records in nano-units, bytes in nano-units) left at that time.
     level: Mutex<(u64, u128, u128)>,
 }
 
@@ -172,7 +172,7 @@ impl Bucket {
     pub(crate) fn new(quota: Quota, clock: Arc<dyn Clock>) -> Self {
         let level = (
             clock.monotonic_ns(),
-            full(quota.commands_per_second),
+            full(quota.records_per_second),
             full(quota.bytes_per_second),
         );
         Self {
@@ -182,8 +182,8 @@ impl Bucket {
         }
     }
 
-    /// Takes one command of `bytes`, or says after how long it could.
-    pub(crate) fn take(&self, bytes: usize) -> Result<(), Duration> {
+    /// Takes a command of so many records and bytes, or says after how long it could.
+    pub(crate) fn take(&self, records: usize, bytes: usize) -> Result<(), Duration> {
         if self.quota == Quota::default() {
             return Ok(());
         }
@@ -193,24 +193,25 @@ impl Bucket {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let passed = u128::from(now.saturating_sub(level.0));
-        let commands = refill(level.1, passed, self.quota.commands_per_second);
+        let stored_records = refill(level.1, passed, self.quota.records_per_second);
         let stored = refill(level.2, passed, self.quota.bytes_per_second);
         // A command larger than a second's worth may pass when the bucket is full.
         let weight = (bytes as u128 * SECOND_NS).min(full(self.quota.bytes_per_second));
-        let wait = missing(commands, SECOND_NS, self.quota.commands_per_second).max(missing(
+        let count = (records as u128 * SECOND_NS).min(full(self.quota.records_per_second));
+        let wait = missing(stored_records, count, self.quota.records_per_second).max(missing(
             stored,
             weight,
             self.quota.bytes_per_second,
         ));
         if wait > 0 {
-            *level = (now, commands, stored);
+            *level = (now, stored_records, stored);
             return Err(Duration::from_nanos(
                 u64::try_from(wait).unwrap_or(u64::MAX),
             ));
         }
         *level = (
             now,
-            commands.saturating_sub(SECOND_NS),
+            stored_records.saturating_sub(count),
             stored.saturating_sub(weight),
         );
         Ok(())
@@ -250,23 +251,23 @@ mod tests {
     fn a_quota_says_when_to_come_again_and_means_it() {
         let clock = Arc::new(ManualClock::new(0));
         let quota = Quota {
-            commands_per_second: Some(2),
+            records_per_second: Some(2),
             bytes_per_second: Some(100),
         };
         let bucket = Bucket::new(quota, clock.clone());
-        assert_eq!(bucket.take(10), Ok(()));
-        assert_eq!(bucket.take(90), Ok(()));
-        assert_eq!(bucket.take(50), Err(Duration::from_millis(500)));
+        assert_eq!(bucket.take(1, 10), Ok(()));
+        assert_eq!(bucket.take(1, 90), Ok(()));
+        assert_eq!(bucket.take(1, 50), Err(Duration::from_millis(500)));
         clock.advance(Duration::from_millis(499));
-        assert!(bucket.take(50).is_err());
+        assert!(bucket.take(1, 50).is_err());
         clock.advance(Duration::from_millis(1));
-        assert_eq!(bucket.take(50), Ok(()));
+        assert_eq!(bucket.take(1, 50), Ok(()));
         clock.advance(Duration::from_secs(9));
         assert_eq!(
-            bucket.take(1_000),
+            bucket.take(1, 1_000),
             Ok(()),
             "more than the burst passes when the bucket is full"
         );
-        assert_eq!(bucket.take(1), Err(Duration::from_millis(10)));
+        assert_eq!(bucket.take(1, 1), Err(Duration::from_millis(10)));
     }
 }

@@ -36,7 +36,8 @@ pub struct Limits {
     pub authorized_max: usize,
     /// Documents, capabilities, modules and named positions, of each (16,384).
     pub entries_max: usize,
-    /// Bytes set aside at a start so that its finish is never refused for load (64 KiB).
+    /// Bytes up to which ending an execution takes no part in the admission; a larger one waits for
+    /// room, whatever the options say, and is not refused for load either (64 KiB).
     pub finish_reserve_bytes: usize,
     /// Records by which a view that decisions rest on may lag behind the head (262,144).
     pub view_lag_max: u64,

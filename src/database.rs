@@ -2,7 +2,8 @@
 //!
 //! The engine does not survive a crash while it creates a database, does not sync the directories
 //! of new keyspaces, and makes its files readable for everyone; so a database is created under
-//! another name, synced as a whole, restricted, and then renamed.
+//! another name in a private directory, synced as a whole, renamed, and restricted at every
+//! opening.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
-use crate::directory::OpenError;
+use crate::error::OpenError;
 
 /// More than two and a full disk under back-pressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;
@@ -54,9 +55,10 @@ pub(crate) fn open(
         }
         Ok(_) => {}
     }
-    // Before the engine reads it: it may have been left by a process that was killed.
+    let database = build(path, cache_bytes)?;
+    // After the engine: what it made just now, and what a process left that was killed.
     restrict(path).map_err(|source| OpenError::io(path, source))?;
-    build(path, cache_bytes)
+    Ok(database)
 }
 
 fn create(
@@ -77,7 +79,6 @@ fn create(
     }
     drop(database);
     let finish = || {
-        restrict(&creating)?;
         sync_tree(&creating)?;
         fs::rename(&creating, path)?;
         sync_parent(path)

@@ -6,14 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-mod error;
 mod identity;
 
-pub use error::OpenError;
 pub use identity::{DIRECTORY_FORMAT, Identity};
 
 use crate::clock::{Clock, Entropy};
 use crate::database::{self, PRIVATE_DIRECTORY, PRIVATE_FILE};
+use crate::error::OpenError;
 use crate::events::LedgerId;
 
 const LOCK: &str = "LOCK";

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::events::{DecodeError, Seq, Store};
 
 mod append;
+mod open;
 
 pub use append::AppendError;
+pub use open::OpenError;
 
 /// Whether sending the same command again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

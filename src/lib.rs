@@ -1,4 +1,76 @@
-//! Durable storage for what AI agents did.
+//! Durable storage for what AI agents did: five stores over one append-only, hash-chained journal.
+//!
+//! An agent runtime wants to say later what came in, what was decided and on what grounds, what was
+//! started, and how it ended — also after a crash in the middle. It asks a store to record a
+//! *command*; the command is refused with an error that says *nothing was written*, or it becomes
+//! one or more *events*, each a record in the journal. The answer comes after the sync: what was
+//! acknowledged survives the process and the machine's power.
+//!
+//! * **Execution log** ([`ExecutionLog`]): decisions, starts, results. A start is durable *before*
+//!   its effect; what was started and not finished when a process died is *in doubt* at the next
+//!   opening, until somebody says how it ended.
+//! * **Audit log** ([`AuditLog`]): decisions, validations, executions and transitions are in it by
+//!   construction — the same record belongs to both stores — and what components tell of.
+//! * **Telemetry** ([`Telemetry`]): observations, recorded durably or emitted without waiting; what
+//!   is lost is a durable gap record.
+//! * **Configuration** ([`Configuration`]): versioned documents, each with author, reason, history.
+//! * **Runtime metadata** ([`RuntimeMetadata`]): the runtime, its modules, its state machine, and
+//!   the registry of capabilities, each disabled until enabled.
+//!
+//! Opening a ledger gives the one [`Root`], which grants components their [`Rights`]; handles carry
+//! the [`Grant`] and cannot be had without. Records are read back with [`Reads`]. Current state is
+//! kept in views ([`projections`]), which are made of the journal and can be deleted at any time.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::{Basis, Context, Decision, Ledger, Options, Quota, Request, Rights};
+//! use std::time::Duration;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let path = std::env::temp_dir().join(format!("agent-ledger-{}", std::process::id()));
+//!     let (ledger, root) = Ledger::open(&path, Options::default()).await?;
+//!     let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
+//!     let log = ledger.execution_log(&grant)?;
+//!     let (configuration_version, registry_version) = ledger.basis();
+//!     let request = Request {
+//!         context: Context::new(),
+//!         execution: None, // the ledger makes an id
+//!         input: Some(br#"{"message":{"content":"hello"}}"#.to_vec()),
+//!         capability: "message".into(),
+//!         arguments: br#"{"content":"hello"}"#.to_vec(),
+//!         decision: Decision::Authorized, // by your gate
+//!         reason: "a plain message is always allowed".into(),
+//!         basis: Basis { configuration_version, registry_version, ..Basis::default() },
+//!     };
+//!     let begun = log.begin(request).await?; // durable: the effect may happen now
+//!     println!("hello");
+//!     log.complete(begun.execution, Context::new(), b"\"said\"".to_vec()).await?;
+//!     let trace = ledger.reader(&grant)?.reconstruct(begun.execution).await?;
+//!     assert_eq!(trace.map(|trace| trace.steps.len()), Some(6)); // six records, in order
+//!     ledger.close(Duration::from_secs(5)).await?;
+//!     Ok(std::fs::remove_dir_all(path)?) // a real ledger stays
+//! }
+//! ```
+//!
+//! `examples/agent_runtime` is a whole small runtime on top of this crate.
+//!
+//! # What is trusted
+//!
+//! The hash chain finds local damage and names the first bad record. It is not a proof: whoever can
+//! rewrite the whole journal can make a new chain, and nothing here would notice unless a record
+//! hash is kept elsewhere. A grant protects against a confused component, not against hostile code
+//! in the same process; the barrier against other programs is the operating system.
+//!
+//! # Runtime
+//!
+//! Futures run on the caller's tokio runtime, a current-thread one too; the journal is written by a
+//! thread of the ledger's own. The library installs neither a metrics recorder nor a tracing
+//! subscriber: see [`metrics`] for what it reports to the one that is there.
+//!
+//! What the bytes on disk mean is in `docs/FORMAT.md`, how to run it in `docs/OPERATING.md`, how it
+//! is built in `ARCHITECTURE.md`.
 
 mod access;
 mod actors;
@@ -17,13 +89,23 @@ pub mod metrics;
 pub mod projections;
 
 pub use access::{Grant, Quota, Rights};
-pub use actors::{Capability, InDoubt, Registry};
 pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
-pub use directory::OpenError;
-pub use error::{AccessError, AppendError, CloseError, ReadError, Retry, Right};
+pub use error::{AccessError, AppendError, CloseError, OpenError, ReadError, Retry, Right};
+pub use events::{
+    AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,
+    ParentId, Record, Resolution, RuntimeId, Seq, State, Store, TelemetryKind, TraceId,
+};
 pub use journal::Head;
 pub use ledger::{
     AuditLog, Closed, Configuration, ExecutionLog, Follow, Health, Ledger, Options, Reads,
     Reconstruction, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep,
 };
+pub use projections::{
+    AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,
+    RegistryState, Runtime, RuntimeState, SavedPosition, SubscriptionError, VersionInfo,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 /// Modules from left to right: an import points left, or stays in its group.
 const LAYERS: &[&[&str]] = &[
     &["clock", "config", "error", "events", "integrity", "metrics"],
-    &["access", "commands", "database"],
-    &["directory", "journal"],
+    &["access", "commands"],
+    &["admission", "database", "directory", "journal"],
     &["projections", "backup"],
     &["actors"],
-    &["ledger", "handles"],
+    &["ledger"],
     &["cli", "console"],
     &["main"],
 ];

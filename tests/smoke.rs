@@ -75,3 +75,40 @@ async fn what_was_recorded_is_there_after_reopening() {
     );
     ledger.close(Duration::from_secs(1)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_ledger_that_is_dropped_can_be_opened_again_in_the_same_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
+    let grant = root
+        .grant("test", Rights::all(), Quota::default())
+        .await
+        .unwrap();
+    let log = ledger.execution_log(&grant).unwrap();
+    let begun = log.begin(request(&ledger, "message")).await.unwrap();
+    drop((ledger, root, log, grant));
+    let mut tries = 0;
+    let (ledger, root) = loop {
+        match Ledger::open(&path, Options::default()).await {
+            Ok(opened) => break opened,
+            // Threads let go of the lock in their own time.
+            Err(error) if tries < 100 => {
+                assert_eq!(error.code(), "locked", "{error}");
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let grant = root
+        .grant("test", Rights::all(), Quota::default())
+        .await
+        .unwrap();
+    let found = ledger.lookup(&grant, begun.receipt.command).await.unwrap();
+    assert_eq!(
+        found.map(|receipt| receipt.first),
+        Some(begun.receipt.first)
+    );
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}

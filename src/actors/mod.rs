@@ -19,9 +19,6 @@ pub(crate) mod telemetry;
 #[cfg(test)]
 mod testing;
 
-pub use execution_log::InDoubt;
-pub use runtime_metadata::{Capability, Registry};
-
 pub(crate) use claims::{Claim, Claims, Gist};
 pub(crate) use configuration::State as ConfigurationState;
 pub(crate) use entity::{Draft, Entity, History, Known, Reply};
@@ -35,3 +32,12 @@ pub(crate) use supervisor::{Actors, States, start_sequencer};
 
 /// A store actor's address.
 pub(crate) type StoreRef = ractor::ActorRef<Order>;
+
+/// Puts an order into a store's mailbox; gives it back where the store has ended.
+pub(crate) fn deliver(store: &StoreRef, order: Order) -> Result<(), Box<Order>> {
+    match store.send_message(order) {
+        Err(ractor::MessagingErr::SendErr(order)) => Err(Box::new(order)),
+        // Whoever waits for the reply learns from its being dropped.
+        _ => Ok(()),
+    }
+}

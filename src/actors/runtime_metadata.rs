@@ -15,9 +15,9 @@ use crate::events::{
     RuntimeIdentifiedV1, State as Machine, Store,
 };
 
-mod registry;
+pub(crate) mod registry;
 
-pub use registry::{Capability, Registry};
+pub(crate) use registry::Registry;
 
 /// Where the runtime stands.
 #[derive(Debug, Clone)]

@@ -2,11 +2,14 @@
 //! applies what it decided at once and never waits for the disk; the caller's reply travels with
 //! the events and is answered after the sync.
 
+mod answers;
 mod deciding;
+mod idempotency;
+mod reserves;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -19,19 +22,23 @@ use crate::commands::{Command, Permit, Receipt};
 use crate::config::{Limits, Validator};
 use crate::error::{AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, ExecutionId, Hash, LedgerId, Seq, Store};
-use crate::journal::{Head, NewRecord, Sealed};
+use crate::journal::{Head, Sealed};
 
 use super::claims::{Claim, Claims, Gist, Place};
-use super::entity::{Decided, Draft, Entity, History, InForce, Refused, Reply, Surroundings};
+use super::entity::{Decided, Entity, History, InForce, Refused, Reply, Surroundings};
 use super::meters::Meters;
 use super::own::Own;
 use super::sequencer::{Sequenced, SequencerMsg};
+use answers::{again, place, receipt, records, unacknowledged};
+use idempotency::{Standing, claim, release};
 
 /// The past beyond the windows: views, each hit confirmed against its record.
 pub(crate) trait Past: History + Send + Sync {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError>;
     /// Everything up to here is in the views.
     fn position(&self) -> u64;
+    /// What lies up to here leaves the windows: said before it does.
+    fn forgotten(&self, position: u64);
     /// True while a view that decisions need is being made again.
     fn rebuilding(&self) -> bool;
 }
@@ -158,12 +165,6 @@ impl<E: Deciding> Actor for StoreActor<E> {
     }
 }
 
-/// What the idempotency of a group says.
-enum Standing {
-    New(Vec<Place>),
-    Duplicate(Vec<Claim>),
-}
-
 impl<E: Deciding> StoreState<E> {
     fn handle(&mut self, order: Order) -> Result<(), String> {
         self.forget();
@@ -278,37 +279,6 @@ impl<E: Deciding> StoreState<E> {
         )
     }
 
-    /// Room to finish lives as long as its execution runs.
-    fn keep_reserves(&mut self, order: &mut Order, decided: &[Decided]) {
-        let mut finish = order.finish.take();
-        for (command, step) in order.commands.iter().zip(decided) {
-            match (&step.reply, command) {
-                (
-                    Reply::Decided {
-                        execution,
-                        started: true,
-                        ..
-                    },
-                    _,
-                )
-                | (Reply::Execution(execution), Command::Start(_)) => {
-                    if let Some(reserve) = finish.take() {
-                        self.reserves.insert(*execution, reserve);
-                    }
-                }
-                (Reply::Execution(execution), Command::Finish(_)) => {
-                    self.reserves.remove(execution);
-                }
-                _ => {}
-            }
-        }
-        if E::STORE == Store::ExecutionLog {
-            self.shared
-                .running
-                .store(self.reserves.len(), Ordering::Release);
-        }
-    }
-
     /// Answers a duplicate once its original is durable.
     fn repeat(&self, shared: &Arc<Shared>, order: Order, claims: Vec<Claim>) -> Result<(), String> {
         let permits: Vec<Option<Permit>> = {
@@ -366,29 +336,9 @@ impl<E: Deciding> StoreState<E> {
         // Walking the windows costs their length: often enough to bound them, not every time.
         if position >= self.forgotten + 4_096 {
             self.forgotten = position;
+            self.shared.past.forgotten(position);
             self.entity.forget_through(Seq::FIRST.plus(position - 1));
-            if E::STORE == Store::ExecutionLog {
-                self.shared.claims.forget_through(position);
-            }
         }
-    }
-}
-
-fn again(gist: Gist, permit: Option<Permit>) -> Reply {
-    match gist {
-        Gist::Receipt => Reply::Receipt,
-        Gist::Decided {
-            execution,
-            decision,
-            started,
-        } => Reply::Decided {
-            execution,
-            decision,
-            permit,
-            started,
-        },
-        Gist::Execution(execution) => Reply::Execution(execution),
-        Gist::Changed { version } => Reply::Changed { version },
     }
 }
 
@@ -402,63 +352,6 @@ fn around<'a>(shared: &'a Shared, in_force: &'a InForce) -> Surroundings<'a> {
         entropy: &*shared.entropy,
         history: &*shared.past,
         validators: &shared.validators,
-    }
-}
-
-/// Claims the ids of a group, or says what they stand for already.
-fn claim(shared: &Shared, component: ComponentId, ids: &[Id]) -> Result<Standing, AppendError> {
-    let mut places = Vec::with_capacity(ids.len());
-    let mut taken: Vec<(Id, Claim)> = Vec::new();
-    let mut failure = None;
-    for id in ids {
-        let key = (component, id.command);
-        match shared.claims.claim(key, id.digest) {
-            Err(claim) => taken.push((*id, claim)),
-            Ok(place) if id.generated => places.push((key, place)),
-            Ok(place) => match shared.past.command(key) {
-                Ok(None) => places.push((key, place)),
-                Ok(Some(claim)) => {
-                    shared.claims.release(&key);
-                    taken.push((*id, claim));
-                }
-                Err(error) => {
-                    shared.claims.release(&key);
-                    failure = Some(AppendError::History(error));
-                    break;
-                }
-            },
-        }
-    }
-    if taken.is_empty() && failure.is_none() {
-        return Ok(Standing::New(
-            places.into_iter().map(|(_, place)| place).collect(),
-        ));
-    }
-    for (key, _) in &places {
-        shared.claims.release(key);
-    }
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    if let Some((id, _)) = taken.iter().find(|(id, claim)| claim.digest != id.digest) {
-        return Err(AppendError::IdempotencyConflict {
-            command: id.command,
-        });
-    }
-    match taken.first() {
-        Some((id, _)) if taken.len() < ids.len() => Err(AppendError::PartialIdempotency {
-            command: id.command,
-        }),
-        _ => Ok(Standing::Duplicate(
-            taken.into_iter().map(|(_, claim)| claim).collect(),
-        )),
-    }
-}
-
-/// A refused command leaves no id.
-fn release(shared: &Shared, order: &Order) {
-    for id in &order.ids {
-        shared.claims.release(&(order.grant.component, id.command));
     }
 }
 
@@ -494,103 +387,4 @@ fn send(shared: &Shared, message: SequencerMsg) -> Result<(), String> {
         .sequencer
         .send_message(message)
         .map_err(|_| "the sequencer is gone".to_owned())
-}
-
-/// The commit point has passed: every command of the group learns its place.
-fn place(
-    shared: &Shared,
-    whole: Sequenced,
-    ids: &[Id],
-    places: &[Place],
-    counts: Vec<u64>,
-    replies: Vec<Reply>,
-) -> Vec<Answered> {
-    let mut first = whole.first;
-    let mut answers = Vec::with_capacity(ids.len());
-    for (((id, place), count), reply) in ids.iter().zip(places).zip(counts).zip(replies) {
-        let last = first.plus(count.saturating_sub(1));
-        let placed = Sequenced {
-            first,
-            last,
-            time_ns: whole.time_ns,
-        };
-        // Set once, here; a second time would be a second commit of one claim.
-        let _already = place.sequenced.set(placed).is_err();
-        let receipt = receipt(shared.ledger, id.command, placed, false);
-        answers.push(Answered { receipt, reply });
-        first = last.plus(1);
-    }
-    answers
-}
-
-fn receipt(ledger: LedgerId, command: CommandId, placed: Sequenced, duplicate: bool) -> Receipt {
-    let Sequenced {
-        first,
-        last,
-        time_ns,
-    } = placed;
-    Receipt {
-        ledger,
-        command,
-        first,
-        last,
-        time_ns,
-        duplicate,
-    }
-}
-
-fn unacknowledged(sealed: &Sealed, ids: &[Id]) -> AppendError {
-    match ids.first() {
-        Some(id) if sealed.outcome_unknown => AppendError::OutcomeUnknown {
-            command: id.command,
-        },
-        _ => AppendError::Sealed {
-            cause: sealed.cause.clone(),
-        },
-    }
-}
-
-fn records(order: &Order, decided: &[Decided]) -> Vec<NewRecord> {
-    let total: usize = decided.iter().map(|step| step.drafts.len()).sum();
-    let commit_len = u16::try_from(total).unwrap_or(u16::MAX);
-    let steps = order.ids.iter().zip(decided);
-    let drafts = steps.flat_map(|(id, step)| step.drafts.iter().map(move |draft| (id, draft)));
-    let numbered = (0..commit_len).zip(drafts);
-    numbered
-        .map(|(commit_index, (id, draft))| {
-            let component = order.grant.component;
-            new_record(draft, *id, component, commit_index, commit_len)
-        })
-        .collect()
-}
-
-fn new_record(
-    draft: &Draft,
-    id: Id,
-    component: ComponentId,
-    commit_index: u16,
-    commit_len: u16,
-) -> NewRecord {
-    let mut payload = Vec::new();
-    draft.event.encode_into(&mut payload);
-    NewRecord {
-        event_type: draft.event.event_type().unwrap_or_default(),
-        revision: draft.event.revision(),
-        flags: draft.flags,
-        outcome: draft.outcome,
-        stores: draft.stores(),
-        component,
-        stream: draft.stream,
-        stream_version: draft.stream_version,
-        execution: draft.execution,
-        parent: draft.parent,
-        trace: draft.trace,
-        command: id.command,
-        command_digest: id.digest,
-        commit_index,
-        commit_len,
-        salt: [0; 16],
-        commitment: Hash::default(),
-        payload,
-    }
 }

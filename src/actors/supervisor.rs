@@ -125,6 +125,18 @@ async fn start_store<E: Deciding>(
         .map_err(|error| error.to_string())
 }
 
+/// ractor keeps an actor that nobody refers to any more: a ledger that is dropped and not closed
+/// must end them, or they would hold the journal and its lock for ever. Never blocks.
+impl Drop for Actors {
+    fn drop(&mut self) {
+        self.supervisor.stop(None);
+        for store in self.stores() {
+            store.stop(None);
+        }
+        self.sequencer.stop(None);
+    }
+}
+
 impl Actors {
     /// Starts the five stores.
     pub(crate) async fn start(

@@ -70,7 +70,7 @@ mod tests {
             for given in [None, Some(-7)] {
                 let mut it = observation(kind);
                 it.observed_ns = given;
-                let decided = State::default()
+                let decided = State
                     .decide(&Command::Observe(it), &world.around())
                     .unwrap();
                 let Event::TelemetryRecorded(event) = &decided.drafts[0].event else {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::entity::{Decided, Draft, Entity, History, InForce, Known, Reply, Surroundings};
 use super::execution_log::Status;
-use super::runtime_metadata::{Capability, Registry};
+use super::runtime_metadata::Registry;
+use super::runtime_metadata::registry::Capability;
 use crate::clock::CountingEntropy;
 use crate::commands::Command;
 use crate::config::{Limits, Validator};

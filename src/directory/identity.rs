@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::OpenError;
+use crate::error::OpenError;
 use crate::events::LedgerId;
 use crate::integrity;
 

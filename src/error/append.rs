@@ -146,7 +146,7 @@ pub enum AppendError {
     },
     /// History that the decision rests on could not be read.
     #[error("nothing was written: {0}")]
-    History(#[from] ReadError),
+    History(#[source] ReadError),
     /// The ledger is closing.
     #[error("nothing was written: the ledger is shutting down")]
     ShuttingDown,
@@ -162,6 +162,15 @@ pub enum AppendError {
         /// What to look up.
         command: CommandId,
     },
+}
+
+impl From<ReadError> for AppendError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Recovering { done, total } => Self::Recovering { done, total },
+            other => Self::History(other),
+        }
+    }
 }
 
 impl AppendError {
@@ -212,7 +221,6 @@ impl AppendError {
 
     /// Whether the refusal itself must reach the audit log: no right, a replay with another
     /// content, a step that no state machine permits, a change of configuration not accepted.
-    #[allow(dead_code, reason = "the store actors ask")]
     pub(crate) const fn is_audited(&self) -> bool {
         matches!(
             self,

@@ -188,3 +188,16 @@ pub enum Problem {
     #[error("the database reports {0}")]
     Database(Arc<str>),
 }
+
+impl From<ReadFailure> for crate::error::ReadError {
+    fn from(failure: ReadFailure) -> Self {
+        match failure {
+            ReadFailure::Damaged { seq, problem } => {
+                let problem = problem.to_string();
+                Self::Damaged { seq, problem }
+            }
+            ReadFailure::Io { cause } => Self::Unavailable { cause },
+            ReadFailure::Closed => Self::Closed,
+        }
+    }
+}

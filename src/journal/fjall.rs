@@ -10,7 +10,7 @@ use super::error::{AppendFailure, Problem, ReadFailure};
 use super::linked::{self, Linked};
 use super::{Frame, Frames, Head, Journal, held};
 use crate::database;
-use crate::directory::OpenError;
+use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 
 const FRAMES: &str = "frames";
@@ -80,13 +80,14 @@ impl FjallJournal {
         let last = frames
             .last_key_value()
             .map(|guard| decode(guard, Seq::FIRST));
-        let last = last.transpose().map_err(OpenError::Journal)?;
+        let last = last
+            .transpose()
+            .map_err(|failure| OpenError::Journal(failure.into()))?;
         let standing = last
             .as_ref()
             .map_or_else(Standing::default, Standing::after);
         last.map_or(Ok(()), |frame| frame.verify())
-            .map_err(OpenError::Journal)?;
-        database::restrict(path).map_err(|source| OpenError::io(path, source))?;
+            .map_err(|failure| OpenError::Journal(failure.into()))?;
         Ok(Self {
             path: path.to_owned(),
             opened: RwLock::new(Some(Opened { frames, database })),

@@ -69,7 +69,7 @@ pub trait Journal: Send + Sync + 'static {
     /// [`ReadFailure::Closed`].
     fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure>;
 
-    /// The frame that contains `seq`; `None` behind the head.
+    /// The frame that contains `seq`; `None` beyond the head.
     ///
     /// # Errors
     /// [`ReadFailure`] where it is missing, damaged or can't be read.

@@ -19,7 +19,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `journal` up to the head in `committed`.
+    /// Reads `journal` up to the head that `writer` has published.
     #[must_use]
     pub fn new(journal: Arc<dyn Journal>, writer: &WriterHandle) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Reader {
         self.committed.clone()
     }
 
-    /// One record; `None` behind the head.
+    /// One record; `None` beyond the head.
     ///
     /// # Errors
     /// [`ReadFailure`].
@@ -63,7 +63,7 @@ impl Reader {
         frame.map(|frame| frame.record(seq)).transpose()
     }
 
-    /// The frame that contains the record; `None` behind the head.
+    /// The frame that contains the record; `None` beyond the head.
     ///
     /// # Errors
     /// [`ReadFailure`].

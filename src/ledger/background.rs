@@ -16,6 +16,8 @@ use super::views::ViewSet;
 
 /// How often the interval is looked at; the interval itself runs on the injected clock.
 const TICK: Duration = Duration::from_millis(100);
+/// Records after which claims that the indexes hold leave memory: walking them costs their number.
+const FORGET_STEP: u64 = 4_096;
 /// Observations that go into one commit.
 const GROUP_MAX: usize = 64;
 
@@ -174,10 +176,17 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
         .upgrade()
         .map_or(0, |core| core.shared.clock.monotonic_ns());
     let mut healthy = true;
+    let mut forgotten = 0;
     loop {
         tokio::time::sleep(TICK).await;
         let Some(core) = core.upgrade() else { return };
         gauges(&core, &set);
+        let position = core.shared.past.position();
+        if position >= forgotten + FORGET_STEP {
+            forgotten = position;
+            core.shared.past.forgotten(position);
+            core.shared.claims.forget_through(position);
+        }
         let now = core.shared.clock.monotonic_ns();
         if now.saturating_sub(last) >= interval {
             last = now;

@@ -94,7 +94,6 @@ async fn let_go(running: Running) -> Result<Head, CloseError> {
         writer,
         views,
         journal,
-        directory,
         ..
     } = running;
     let step = tokio::task::spawn_blocking(move || {
@@ -102,11 +101,6 @@ async fn let_go(running: Running) -> Result<Head, CloseError> {
         let head = journal.head();
         views.close();
         journal.close();
-        let restricted = directory
-            .as_ref()
-            .map_or(Ok(()), crate::directory::Directory::restrict);
-        drop(directory);
-        restricted.map_err(|error| error.to_string())?;
         head.map_err(|error| error.to_string())
     });
     let outcome = step

@@ -2,23 +2,24 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
+use crate::access::Grant;
 use crate::actors::Actors;
 use crate::commands::{Command, Receipt};
-use crate::directory::{Directory, OpenError};
+use crate::error::OpenError;
 use crate::error::{AccessError, AppendError, CloseError, ReadError};
-use crate::events::{CommandId, ComponentGrantedV1, ComponentId, ComponentRevokedV1, LedgerId};
+use crate::events::{CommandId, ComponentId, LedgerId};
 use crate::journal::{Head, Journal, Writer};
 use crate::projections::Views;
 
 mod background;
 mod close;
+mod failure;
+mod guarded;
 mod handles;
 mod open;
 mod options;
@@ -26,6 +27,8 @@ mod past;
 mod reads;
 mod reconstruct;
 mod replay;
+mod root;
+mod serve;
 mod submit;
 mod views;
 
@@ -34,6 +37,7 @@ pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Teleme
 pub use options::{Options, Redaction};
 pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
+pub use root::Root;
 
 use background::Background;
 use submit::Core;
@@ -45,7 +49,6 @@ pub(crate) struct Running {
     pub(crate) writer: Writer,
     pub(crate) views: Views,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) directory: Option<Directory>,
 }
 
 struct Inner {
@@ -78,77 +81,6 @@ pub struct Health {
     pub cause: String,
 }
 
-/// The one root authority over a ledger, given at opening: grants and revokes. (FC-STORAGE §18)
-pub struct Root {
-    core: Arc<Core>,
-    components: Mutex<HashMap<String, ComponentId>>,
-    next: AtomicU32,
-}
-
-impl std::fmt::Debug for Root {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Root")
-    }
-}
-
-impl Root {
-    /// Grants the component `name` these rights. The grant is durable as a record; the object is
-    /// worth something only in this process and this opening.
-    ///
-    /// # Errors
-    /// `Invalid` for a name that is empty, longer than the limit or holds control characters.
-    pub async fn grant(
-        &self,
-        name: &str,
-        rights: Rights,
-        quota: Quota,
-    ) -> Result<Grant, AppendError> {
-        crate::commands::check::name("component", name, &self.core.shared.limits)?;
-        let component = {
-            let mut components = self
-                .components
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *components
-                .entry(name.to_owned())
-                .or_insert_with(|| ComponentId(self.next.fetch_add(1, Ordering::Relaxed)))
-        };
-        let event = ComponentGrantedV1 {
-            component: component.0,
-            name: name.to_owned(),
-            append: rights.append_mask().bits(),
-            read: rights.read_mask().bits(),
-        };
-        self.core.write_own(&event.into()).await?;
-        let (records, bytes) = self.core.gate.component_part();
-        let bucket = Bucket::new(quota, Arc::clone(&self.core.shared.clock));
-        Ok(Grant(Arc::new(GrantState {
-            component,
-            name: name.to_owned(),
-            rights,
-            opening: self.core.opening,
-            revoked: AtomicBool::new(false),
-            records,
-            bytes,
-            bucket,
-        })))
-    }
-
-    /// Takes a grant back: commands that are not yet decided are refused from here on.
-    ///
-    /// # Errors
-    /// `Access` for a grant of another ledger; otherwise as an append.
-    pub async fn revoke(&self, grant: &Grant, reason: &str) -> Result<(), AppendError> {
-        self.core.known(&grant.0)?;
-        grant.0.revoked.store(true, Ordering::Release);
-        let event = ComponentRevokedV1 {
-            component: grant.0.component.0,
-            reason: reason.to_owned(),
-        };
-        self.core.write_own(&event.into()).await
-    }
-}
-
 impl Ledger {
     /// Opens the ledger in `path`, creating it where there is none. Gives the one root authority.
     ///
@@ -179,17 +111,7 @@ impl Ledger {
         interval: Duration,
     ) -> (Self, Root) {
         let background = Background::start(&core, &set, interval);
-        let next = components
-            .values()
-            .map(|component| component.0)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        let root = Root {
-            core: Arc::clone(&core),
-            components: Mutex::new(components),
-            next: AtomicU32::new(next),
-        };
+        let root = Root::new(Arc::clone(&core), components);
         let running = Mutex::new(Some(running));
         (
             Self(Arc::new(Inner {

@@ -21,7 +21,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Where ids and salts come from.
     pub entropy: Arc<dyn Entropy>,
-    /// Id of a ledger that is created; made if absent. Ignored for one that exists.
+    /// Id of a ledger that is created; made if absent. One that exists in a directory must have
+    /// it, else opening fails with `OtherLedger`; a given journal keeps the id that it has.
     pub ledger_id: Option<LedgerId>,
     /// Limits on everything.
     pub limits: Limits,

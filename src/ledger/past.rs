@@ -1,12 +1,14 @@
 //! The past beyond the actors' windows: looked up in views, and every hit confirmed by reading its
 //! record, so that no decision rests on a view alone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::actors::{Claim, Gist, History, Known, Past, Sequenced, Status};
 use crate::error::ReadError;
 use crate::events::{
     CommandId, ComponentId, Decision, Event, ExecutionId, Record, RecordHeader, Seq, flags,
 };
-use crate::journal::{ReadFailure, Reader};
+use crate::journal::Reader;
 use crate::projections::{self, ConfigurationView, ExecutionStatus, ExecutionsView, IndexesView};
 
 /// Views and journal, as the stores see them.
@@ -15,19 +17,8 @@ pub(crate) struct ViewPast {
     pub(crate) executions: ExecutionsView,
     pub(crate) indexes: IndexesView,
     pub(crate) configuration: ConfigurationView,
-}
-
-pub(crate) fn unreadable(failure: ReadFailure) -> ReadError {
-    match failure {
-        ReadFailure::Damaged { seq, problem } => ReadError::Damaged {
-            seq,
-            problem: problem.to_string(),
-        },
-        ReadFailure::Closed => ReadError::Closed,
-        other => ReadError::Unavailable {
-            cause: other.to_string().into(),
-        },
-    }
+    /// The actors' windows hold everything behind this record; only rises.
+    pub(crate) windows_from: AtomicU64,
 }
 
 /// The event of a record, or which record does not decode.
@@ -49,6 +40,28 @@ pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
 }
 
 impl ViewPast {
+    /// Views and journal of an opening that found `head`; the windows are empty.
+    pub(crate) fn new(reader: Reader, set: &super::views::ViewSet, head: u64) -> Self {
+        Self {
+            reader,
+            executions: set.executions.clone(),
+            indexes: set.indexes.clone(),
+            configuration: set.configuration.clone(),
+            windows_from: AtomicU64::new(head),
+        }
+    }
+
+    /// A view that is still being made knows nothing; as long as nothing has left the windows,
+    /// there is nothing that they do not know.
+    fn or_windows<T>(&self, found: Result<Option<T>, ReadError>) -> Result<Option<T>, ReadError> {
+        match found {
+            Err(ReadError::Recovering { .. }) if self.windows_from.load(Ordering::Acquire) == 0 => {
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
     /// The record at `seq`, which a view claims to be there.
     fn confirm(&self, seq: u64) -> Result<Record, ReadError> {
         let place = Seq::new(seq).unwrap_or(Seq::FIRST);
@@ -58,14 +71,15 @@ impl ViewPast {
         };
         self.reader
             .get(place)
-            .map_err(unreadable)?
+            .map_err(ReadError::from)?
             .ok_or_else(missing)
     }
 }
 
 impl History for ViewPast {
     fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
-        let Some(entry) = self.executions.get(execution).map_err(unviewable)? else {
+        let found = self.executions.get(execution).map_err(unviewable);
+        let Some(entry) = self.or_windows(found)? else {
             return Ok(None);
         };
         let record = self.confirm(entry.last_seq)?;
@@ -114,8 +128,10 @@ const fn status(status: ExecutionStatus, resolution: u8) -> Status {
 
 impl Past for ViewPast {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
-        let (_, place) = self.indexes.command(key.0, key.1).map_err(unviewable)?;
-        let Some(place) = place else { return Ok(None) };
+        let found = self.indexes.command(key.0, key.1).map_err(unviewable);
+        let Some(place) = self.or_windows(found.map(|(_, place)| place))? else {
+            return Ok(None);
+        };
         let mut found: Option<Commanded> = None;
         for seq in place.first_seq..=place.last_seq {
             let record = self.confirm(seq)?;
@@ -133,6 +149,10 @@ impl Past for ViewPast {
             }
         }
         Ok(found.map(Commanded::into_claim))
+    }
+
+    fn forgotten(&self, position: u64) {
+        self.windows_from.fetch_max(position, Ordering::AcqRel);
     }
 
     fn position(&self) -> u64 {

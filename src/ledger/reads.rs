@@ -8,7 +8,7 @@ use crate::error::ReadError;
 use crate::events::{ExecutionId, Record, Seq};
 use crate::projections::{Filter, Subscription, SubscriptionError};
 
-use super::past::{unreadable, unviewable};
+use super::past::unviewable;
 use super::reconstruct::{Reconstruction, reconstruct};
 use super::{Ledger, views::JournalSource};
 
@@ -45,7 +45,7 @@ impl Reads {
     pub async fn get(&self, seq: Seq) -> Result<Option<Record>, ReadError> {
         self.allowed()?;
         let reader = self.ledger.0.core.reader.clone();
-        let record = blocking(move || reader.get(seq).map_err(unreadable)).await?;
+        let record = blocking(move || reader.get(seq).map_err(ReadError::from)).await?;
         if let Some(record) = &record {
             self.ledger
                 .0
@@ -71,13 +71,16 @@ impl Reads {
                 })
             };
             let records = reader.range(from).filter(readable).take(limit);
-            records.collect::<Result<Vec<_>, _>>().map_err(unreadable)
+            records
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(ReadError::from)
         })
         .await
     }
 
     /// Records that fit the filter, in order, at most `limit`: found through the indexes, read from
-    /// the journal. Waits until the indexes hold what is durable at the call.
+    /// the journal. Waits until the indexes hold what is durable at the call, at most for a minute.
+    /// Those of stores that the grant may not read are left out, and count towards `limit`.
     ///
     /// # Errors
     /// As [`Reads::get`]; `Recovering` while the indexes are being made again.
@@ -97,7 +100,7 @@ impl Reads {
             let found = indexes.query(&filter, limit).map_err(unviewable)?;
             let mut records = Vec::with_capacity(found.len());
             for seq in found {
-                let record = reader.get(seq).map_err(unreadable)?;
+                let record = reader.get(seq).map_err(ReadError::from)?;
                 records.extend(record.filter(|record| record.header.stores.intersects(mask)));
             }
             Ok(records)
@@ -105,7 +108,8 @@ impl Reads {
         .await
     }
 
-    /// The whole ordered trace of one execution. (FC-STORAGE §24–25)
+    /// The whole ordered trace of one execution, as far as the grant may read it: with the audit
+    /// log, all of it. (FC-STORAGE §24–25)
     ///
     /// # Errors
     /// As [`Reads::query`].
@@ -122,7 +126,7 @@ impl Reads {
     }
 
     /// Every record from `from` on, first what is there, then what comes, without gap or
-    /// duplicate. A subscriber that falls too far behind gets an error, never unbounded memory.
+    /// duplicate. It pulls: however far it falls behind, its memory is one batch.
     ///
     /// # Errors
     /// `Access`.
@@ -145,10 +149,12 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// The next records, at least one unless `timeout` passes first.
+    /// The next records, as soon as there are any; empty where `timeout` passes first, or where all
+    /// of them belong to stores that the grant may not read.
     ///
     /// # Errors
-    /// [`SubscriptionError`]: too far behind, or the journal cannot be read.
+    /// [`SubscriptionError`]: the journal cannot be read, the grant was taken back, or an earlier
+    /// call was dropped half-way; follow again from the last record handled.
     pub async fn next(&mut self, timeout: Duration) -> Result<Vec<Record>, SubscriptionError> {
         let closed = |cause: String| SubscriptionError::Source(cause);
         self.reads

@@ -8,7 +8,7 @@ use crate::actors::{Claim, ConfigurationState, Entity, ExecutionLogState, Runtim
 use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, Seq};
 use crate::journal::{Frame, Head, Journal};
 
-use crate::directory::OpenError;
+use crate::error::OpenError;
 
 use super::past::{Commanded, decoded};
 
@@ -41,7 +41,7 @@ pub(crate) fn replay(
     };
     let mut forget_at = 1 << 16;
     for frame in journal.frames(Seq::FIRST) {
-        let frame = frame.map_err(OpenError::Journal)?;
+        let frame = frame.map_err(|failure| OpenError::Journal(failure.into()))?;
         replayed.frame(&frame, ledger, window_from)?;
         if replayed.head.seq >= forget_at {
             forget_at = replayed.head.seq + (1 << 16);
@@ -61,8 +61,12 @@ impl Replayed {
                 found: frame.ledger,
             });
         }
+        // Checksums are plain digests, which an editor can make anew: here hashes and commitments count.
+        frame
+            .verify()
+            .map_err(|failure| OpenError::Journal(failure.into()))?;
         for record in frame.records() {
-            let record = record.map_err(OpenError::Journal)?;
+            let record = record.map_err(|failure| OpenError::Journal(failure.into()))?;
             self.record(&record, window)?;
         }
         self.head = frame.last;

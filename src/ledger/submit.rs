@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::oneshot;
 
 use crate::access::{Grant, GrantState};
-use crate::actors::{Answered, Id, Order, Refusal, Sequenced, Shared, StoreRef};
+use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, StoreRef, deliver};
 use crate::admission::{Admitted, FinishReserve, Gate};
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
@@ -149,8 +149,7 @@ impl Core {
         answer: oneshot::Receiver<Result<Vec<Answered>, Refusal>>,
         first: CommandId,
     ) -> Result<Vec<Answered>, Refusal> {
-        if let Err(ractor::MessagingErr::SendErr(order)) = self.stores.of(store).send_message(order)
-        {
+        if let Err(order) = deliver(self.stores.of(store), order) {
             return Err(Refusal {
                 error: self.stopped(),
                 commands: order.commands,
@@ -197,14 +196,21 @@ impl Core {
             FINISHING if finishes => {}
             _ => return Err(AppendError::ShuttingDown),
         }
+        if let Some(cause) = self.writer.sealed() {
+            return Err(AppendError::Sealed { cause });
+        }
         self.known(grant)?;
         grant.may_append(store)?;
         Command::validate_group(commands, &self.shared.limits)?;
         let size = commands.iter().map(Command::size).sum();
         if finishes {
             // The effect has happened: its room was taken at its start. Only what exceeds that
-            // waits, and waiting is no refusal.
-            let over: usize = size;
+            // waits, and waiting is no refusal. An oversize result counts as what is kept of it.
+            let limits = &self.shared.limits;
+            let over: usize = commands
+                .iter()
+                .map(|command| command.stored_size(limits))
+                .sum();
             if over <= self.shared.limits.finish_reserve_bytes * commands.len() {
                 return Ok(Room {
                     admitted: Admitted::default(),
@@ -218,9 +224,10 @@ impl Core {
             });
         }
         self.caught_up()?;
+        let records = commands.iter().map(Command::records_max).sum();
         grant
             .bucket
-            .take(size)
+            .take(records, size)
             .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
         let starts = commands.iter().any(|command| match command {
             Command::Start(_) => true,
@@ -285,12 +292,13 @@ impl Core {
         &self,
         key: (ComponentId, CommandId),
     ) -> Result<Option<Receipt>, ReadError> {
-        let claim = match self.shared.claims.find(&key) {
-            Some(claim) => Some(claim),
-            None => self.shared.past.command(key)?,
+        let place = |claim: Claim| claim.place.sequenced.get().copied();
+        // A claim without a place is a command that is not acknowledged yet, or a duplicate whose
+        // original is being looked for.
+        let placed = match self.shared.claims.find(&key).and_then(place) {
+            Some(placed) => Some(placed),
+            None => self.shared.past.command(key)?.and_then(place),
         };
-        // A claim without a place is a command that is not acknowledged yet.
-        let placed = claim.and_then(|claim| claim.place.sequenced.get().copied());
         Ok(placed.map(
             |Sequenced {
                  first,

@@ -32,6 +32,7 @@ mod subscription;
 mod view;
 mod views;
 mod views_database;
+mod wal;
 
 pub use batch::ViewBatch;
 pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
@@ -93,7 +94,7 @@ pub trait Source: Send + Sync + 'static {
     fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64;
 }
 
-/// The views that every ledger has; `source` must be the same that [`Views::open`] is given.
+/// The views that every ledger has: what to give [`Views::open`], with one's own behind them.
 #[must_use]
 pub fn built_in() -> Vec<Box<dyn Projection>> {
     vec![

@@ -35,13 +35,13 @@ pub(super) fn write(views: &Path) {
     }
 }
 
-/// Compares with the seal, if there is one, and breaks it.
-pub(super) fn check_and_break(views: &Path) -> Result<(), Failure> {
+/// Compares with the seal and breaks it. False where there is none.
+pub(super) fn check_and_break(views: &Path) -> Result<bool, Failure> {
     let path = views.join(SEAL);
     let medium = |error: io::Error| Failure::Medium(format!("{}: {error}", path.display()));
     let sealed = match fs::read(&path) {
         Ok(sealed) => sealed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(medium(error)),
     };
     let sealed = String::from_utf8_lossy(&sealed).into_owned();
@@ -54,7 +54,8 @@ pub(super) fn check_and_break(views: &Path) -> Result<(), Failure> {
         let cause = format!("views are not as they were closed: {differing}");
         return Err(Failure::Damage(cause));
     }
-    fs::remove_file(&path).map_err(medium)
+    fs::remove_file(&path).map_err(medium)?;
+    Ok(true)
 }
 
 /// A line for each file: digest, length, bytes digested, path; and a digest of the lines.

@@ -17,7 +17,7 @@ use crate::events::{Hash, Record};
 
 use super::error::Failure;
 use super::views::ViewsOptions;
-use super::{seal, structure};
+use super::{seal, structure, wal};
 
 /// First byte of the key under which the position lies.
 const POSITION: [u8; 1] = [0];
@@ -109,8 +109,11 @@ impl ViewsDatabase {
             )));
         }
         create_private(path).map_err(|error| Failure::Medium(error.to_string()))?;
-        seal::check_and_break(path)?;
+        let sealed = seal::check_and_break(path)?;
         structure::check(path).map_err(Failure::Damage)?;
+        if !sealed {
+            wal::check(path).map_err(Failure::Damage)?;
+        }
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }

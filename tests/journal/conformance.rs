@@ -151,13 +151,14 @@ fn another_head_is_refused(medium: &dyn Medium) {
         hash: [1; 32],
         ..head
     };
-    for after in [Head::default(), written[0].last, other_hash] {
-        let frame = frame(after, 1);
-        for named in [after, head] {
-            let failure = journal.append(&frame, &named).unwrap_err();
-            let AppendFailure::HeadMismatch { actual, .. } = failure else {
+    for other in [Head::default(), written[0].last, other_hash] {
+        // Either the frame, or the head that the caller names, or both are another's.
+        for (built_on, named) in [(other, other), (other, head), (head, other)] {
+            let failure = journal.append(&frame(built_on, 1), &named).unwrap_err();
+            let AppendFailure::HeadMismatch { actual, expected } = failure else {
                 panic!("{failure:?}");
             };
+            assert_eq!((expected.seq, expected.hash), (other.seq, other.hash));
             assert_eq!(actual, head);
         }
     }

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use femtoclaw_ledger::OpenError;
 use femtoclaw_ledger::clock::{CountingEntropy, ManualClock};
-use femtoclaw_ledger::directory::{DIRECTORY_FORMAT, Directory, OpenError};
+use femtoclaw_ledger::directory::{DIRECTORY_FORMAT, Directory};
 use femtoclaw_ledger::events::LedgerId;
 
 use crate::on_disk::modes;

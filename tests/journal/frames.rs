@@ -125,6 +125,22 @@ fn a_flipped_byte_of_a_record_is_found_in_that_record_alone() {
 }
 
 #[test]
+fn header_and_table_are_checked_before_any_record_is_read() {
+    let built = example();
+    let mut bytes = built.bytes().to_vec();
+    for at in 10..TABLE + 3 * ENTRY {
+        bytes[at] ^= 1;
+        let expected = if at < TABLE {
+            Problem::HeaderChecksum
+        } else {
+            Problem::TableChecksum
+        };
+        assert_eq!(Frame::decode(&bytes), Err(expected), "byte {at}");
+        bytes[at] ^= 1;
+    }
+}
+
+#[test]
 fn every_shorter_and_longer_frame_is_detected() {
     let built = example();
     for length in 0..built.bytes().len() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use femtoclaw_ledger::directory::OpenError;
+use femtoclaw_ledger::OpenError;
 use femtoclaw_ledger::journal::*;
 
 use crate::fixtures::{frame, frame_in, seq};
@@ -77,11 +77,24 @@ fn files_are_private_after_creation_and_after_a_close() {
     }
     journal.close();
     assert_private(&path);
-    // A process that was killed leaves what the engine's threads made: put right at opening.
-    let file = path.join("0.jnl");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).ok();
+    // A process that was killed leaves what the engine's threads made: put right at opening. (What
+    // they make from then on lies behind the directory's 0700, until the next close or opening.)
+    let files: Vec<_> = modes(&path).into_iter().map(|(name, _)| name).collect();
+    for file in files.iter().filter(|name| Path::new(name).is_file()) {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
     let journal = open(&path).unwrap();
-    assert_private(&path);
+    for (name, mode) in modes(&path).iter().filter(|(name, _)| files.contains(name)) {
+        assert_eq!(
+            *mode,
+            if Path::new(name).is_dir() {
+                0o700
+            } else {
+                0o600
+            },
+            "{name}"
+        );
+    }
     assert_eq!(journal.head().unwrap().seq, 40 * 64);
     journal
         .frames(seq(1))

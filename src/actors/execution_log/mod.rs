@@ -17,7 +17,6 @@ mod requests;
 mod state;
 mod window;
 
-pub use state::InDoubt;
 pub(crate) use state::{Open, Saved, State, Status};
 
 impl Entity for State {

@@ -102,20 +102,21 @@ impl Open {
 
 /// An execution that was started under an earlier opening and not finished: its effect may have
 /// happened, and may be happening still.
+#[cfg(test)]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InDoubt {
+pub(crate) struct InDoubt {
     /// The execution.
-    pub execution: ExecutionId,
+    pub(crate) execution: ExecutionId,
     /// Its capability.
-    pub capability: String,
+    pub(crate) capability: String,
     /// The session or execution that asked for it; nil where there is none.
-    pub parent: ParentId,
+    pub(crate) parent: ParentId,
     /// Its trace; nil where there is none.
-    pub trace: TraceId,
+    pub(crate) trace: TraceId,
     /// Record of its start.
-    pub started: Seq,
+    pub(crate) started: Seq,
     /// When it was started, in nanoseconds since 1970.
-    pub started_ns: i64,
+    pub(crate) started_ns: i64,
 }
 
 /// All executions that have not ended, and those that ended lately.

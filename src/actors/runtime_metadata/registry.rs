@@ -14,30 +14,30 @@ use crate::events::{
 
 /// A registered capability.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Capability {
+pub(crate) struct Capability {
     /// Its version.
-    pub version: String,
+    pub(crate) version: String,
     /// What it does.
-    pub description: String,
+    pub(crate) description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
-    pub parameters: Vec<u8>,
+    pub(crate) parameters: Vec<u8>,
     /// Whether it may be used.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
 }
 
 /// All registered capabilities. The built-in `message` is not among them: it is always there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     /// Number of registry changes that made it (0: none yet).
-    pub version: u64,
+    pub(crate) version: u64,
     /// By name.
-    pub capabilities: BTreeMap<String, Capability>,
+    pub(crate) capabilities: BTreeMap<String, Capability>,
 }
 
 impl Registry {
     /// Whether a capability is registered and enabled.
     #[must_use]
-    pub fn is_enabled(&self, capability: &str) -> bool {
+    pub(crate) fn is_enabled(&self, capability: &str) -> bool {
         self.capabilities
             .get(capability)
             .is_some_and(|it| it.enabled)

@@ -196,35 +196,42 @@ fn closing_walks_to_terminated_and_opening_starts_again() {
     }
 }
 
+fn module(module: &str, version: &str) -> Command {
+    let (module, version) = (module.into(), version.into());
+    Command::SetModule(SetModule {
+        context: Context::new(),
+        module,
+        version,
+    })
+}
+
+fn remove(module: &str) -> Command {
+    Command::RemoveModule(RemoveModule {
+        context: Context::new(),
+        module: module.into(),
+    })
+}
+
+fn save(name: &str, seq: u64) -> Command {
+    Command::SavePosition(SavePosition {
+        context: Context::new(),
+        name: name.into(),
+        seq,
+    })
+}
+
+fn identify(byte: u8, version: &str) -> Command {
+    let (runtime, version) = (RuntimeId::from_bytes([byte; 16]), version.into());
+    Command::Identify(Identify {
+        context: Context::new(),
+        runtime,
+        version,
+    })
+}
+
 #[test]
 fn identity_modules_positions() {
-    let (mut world, mut metadata) = (World::default(), Metadata::default());
-    let context = Context::new();
-    let module = |module: &str, version: &str| {
-        let (module, version) = (module.into(), version.into());
-        Command::SetModule(SetModule {
-            context,
-            module,
-            version,
-        })
-    };
-    let remove = |module: &str| {
-        let module = module.into();
-        Command::RemoveModule(RemoveModule { context, module })
-    };
-    let save = |name: &str, seq| {
-        let name = name.into();
-        Command::SavePosition(SavePosition { context, name, seq })
-    };
-    let identify = |byte, version: &str| {
-        let runtime = RuntimeId::from_bytes([byte; 16]);
-        let version = version.into();
-        Command::Identify(Identify {
-            context,
-            runtime,
-            version,
-        })
-    };
+    let (world, mut metadata) = (World::default(), Metadata::default());
     let good = [
         identify(1, "0.9"),
         identify(1, "1.0"),
@@ -252,6 +259,14 @@ fn identity_modules_positions() {
             (Some(3), None)
         );
         assert_eq!(state.version, 6);
+    }
+}
+
+#[test]
+fn bad_identities_modules_and_positions_are_refused() {
+    let (mut world, mut metadata) = (World::default(), Metadata::default());
+    for command in [module("gate", "2"), save("exporter", 3)] {
+        metadata.one(&world, command).unwrap();
     }
     world.limits.entries_max = 1;
     for bad in [

@@ -29,6 +29,20 @@ fn a_new_opening_leaves_in_doubt_and_abandoned() {
         hint: "it was started under an earlier opening: resolve it",
     };
     assert_eq!(error, expected);
+    assert_eq!(
+        log.refusal(&world, resolve(7, Resolution::Lost)),
+        "unknown_execution"
+    );
+}
+
+#[test]
+fn what_is_in_doubt_is_resolved_once() {
+    let (mut world, mut log) = (World::default(), Log::default());
+    for execution in 1..=4 {
+        log.one(&world, begin(execution)).unwrap();
+    }
+    log.reopen();
+    world.epoch += 1;
     for (execution, resolution, ended, expected, outcome) in [
         (
             1,

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::ReadError;
 use crate::events::LedgerId;
-use crate::journal::ReadFailure;
 
 /// The ledger was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum OpenError {
     },
     /// The end of the journal does not verify: nothing is appended to it.
     #[error("the journal does not verify: {0}")]
-    Journal(#[source] ReadFailure),
+    Journal(#[source] ReadError),
     /// The database did not open.
     #[error("the database in {} does not open: {cause}", .path.display())]
     Database {

@@ -1,0 +1,73 @@
+//! What the ids of a group stand for already: in the window, else in the past.
+
+use super::super::claims::{Claim, Place};
+use super::{Id, Order, Shared};
+use crate::error::AppendError;
+use crate::events::ComponentId;
+
+/// What the idempotency of a group says.
+pub(super) enum Standing {
+    New(Vec<Place>),
+    Duplicate(Vec<Claim>),
+}
+
+/// Claims the ids of a group, or says what they stand for already.
+pub(super) fn claim(
+    shared: &Shared,
+    component: ComponentId,
+    ids: &[Id],
+) -> Result<Standing, AppendError> {
+    let mut places = Vec::with_capacity(ids.len());
+    let mut taken: Vec<(Id, Claim)> = Vec::new();
+    let mut failure = None;
+    for id in ids {
+        let key = (component, id.command);
+        match shared.claims.claim(key, id.digest) {
+            Err(claim) => taken.push((*id, claim)),
+            Ok(place) if id.generated => places.push((key, place)),
+            Ok(place) => match shared.past.command(key) {
+                Ok(None) => places.push((key, place)),
+                Ok(Some(claim)) => {
+                    shared.claims.release(&key);
+                    taken.push((*id, claim));
+                }
+                Err(error) => {
+                    shared.claims.release(&key);
+                    failure = Some(error.into());
+                    break;
+                }
+            },
+        }
+    }
+    if taken.is_empty() && failure.is_none() {
+        return Ok(Standing::New(
+            places.into_iter().map(|(_, place)| place).collect(),
+        ));
+    }
+    for (key, _) in &places {
+        shared.claims.release(key);
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if let Some((id, _)) = taken.iter().find(|(id, claim)| claim.digest != id.digest) {
+        return Err(AppendError::IdempotencyConflict {
+            command: id.command,
+        });
+    }
+    match taken.first() {
+        Some((id, _)) if taken.len() < ids.len() => Err(AppendError::PartialIdempotency {
+            command: id.command,
+        }),
+        _ => Ok(Standing::Duplicate(
+            taken.into_iter().map(|(_, claim)| claim).collect(),
+        )),
+    }
+}
+
+/// A refused command leaves no id.
+pub(super) fn release(shared: &Shared, order: &Order) {
+    for id in &order.ids {
+        shared.claims.release(&(order.grant.component, id.command));
+    }
+}

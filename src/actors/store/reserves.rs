@@ -1,0 +1,41 @@
+//! Room to finish: taken at a start, given back at the end, so that no end is refused for load.
+
+use std::sync::atomic::Ordering;
+
+use super::super::entity::{Decided, Reply};
+use super::{Deciding, Order, StoreState};
+use crate::commands::Command;
+use crate::events::Store;
+
+impl<E: Deciding> StoreState<E> {
+    /// Room to finish lives as long as its execution runs.
+    pub(super) fn keep_reserves(&mut self, order: &mut Order, decided: &[Decided]) {
+        let mut finish = order.finish.take();
+        for (command, step) in order.commands.iter().zip(decided) {
+            match (&step.reply, command) {
+                (
+                    Reply::Decided {
+                        execution,
+                        started: true,
+                        ..
+                    },
+                    _,
+                )
+                | (Reply::Execution(execution), Command::Start(_)) => {
+                    if let Some(reserve) = finish.take() {
+                        self.reserves.insert(*execution, reserve);
+                    }
+                }
+                (Reply::Execution(execution), Command::Finish(_)) => {
+                    self.reserves.remove(execution);
+                }
+                _ => {}
+            }
+        }
+        if E::STORE == Store::ExecutionLog {
+            self.shared
+                .running
+                .store(self.reserves.len(), Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The journal together with the directory's lock: the lock goes when the journal has gone, and
+//! not before, whoever holds the last reader.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::directory::Directory;
+use crate::error::OpenError;
+use crate::events::{LedgerId, Seq};
+use crate::journal::{AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure};
+
+pub(super) struct Guarded {
+    /// First: dropped before the lock.
+    journal: FjallJournal,
+    directory: Mutex<Option<Directory>>,
+}
+
+impl Guarded {
+    pub(super) fn new(journal: FjallJournal, directory: Directory) -> Self {
+        Self {
+            journal,
+            directory: Mutex::new(Some(directory)),
+        }
+    }
+}
+
+impl Guarded {
+    /// Takes every right from group and others.
+    pub(super) fn restrict(&self) -> Result<(), OpenError> {
+        let directory = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        directory.as_ref().map_or(Ok(()), Directory::restrict)
+    }
+}
+
+impl Journal for Guarded {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        self.journal.append(frame, after)
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.journal.head()
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.journal.ledger()
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        self.journal.frame_at(seq)
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        self.journal.frames(from)
+    }
+
+    fn close(&self) {
+        self.journal.close();
+        let directory = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // Files that the engine made meanwhile have the umask's rights; the directory is 0700.
+        if let Some(Err(error)) = directory.as_ref().map(Directory::restrict) {
+            tracing::warn!(%error, "some files keep wider rights than 0600");
+        }
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.journal.size_bytes()
+    }
+}

@@ -1,0 +1,19 @@
+//! The audit log's handle (FC-STORAGE §6).
+
+use super::Handle;
+use crate::commands::{AuditEntry, Command, Receipt};
+use crate::error::AppendError;
+
+/// The audit log (FC-STORAGE §6).
+#[derive(Clone)]
+pub struct AuditLog(pub(in crate::ledger) Handle);
+
+impl AuditLog {
+    /// Records an audit event.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn record(&self, entry: AuditEntry) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::Audit(entry)).await
+    }
+}

@@ -1,0 +1,121 @@
+//! The configuration store's handle (FC-STORAGE §8).
+
+use super::{Handle, misfit};
+use crate::actors::Reply;
+use crate::commands::{Change, Changed, Command, Rollback};
+use crate::error::{AppendError, ReadError};
+use crate::events::Store;
+use crate::ledger::views::ViewSet;
+use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
+
+/// The configuration store (FC-STORAGE §8).
+#[derive(Clone)]
+pub struct Configuration(pub(in crate::ledger) Handle);
+
+impl Configuration {
+    async fn changed(&self, command: Command) -> Result<Changed, AppendError> {
+        let answered = self.0.ask(command).await?;
+        match answered.reply {
+            Reply::Changed { version } => Ok(Changed {
+                version,
+                receipt: answered.receipt,
+            }),
+            _ => Err(misfit(&answered)),
+        }
+    }
+
+    /// Gives a document new content.
+    ///
+    /// # Errors
+    /// `VersionConflict`, `Rejected` by a validator; otherwise [`AppendError`].
+    pub async fn change(&self, change: Change) -> Result<Changed, AppendError> {
+        self.changed(Command::Change(change)).await
+    }
+
+    /// Gives a document the content of an earlier version, as a new version.
+    ///
+    /// # Errors
+    /// As [`Configuration::change`].
+    pub async fn rollback(&self, rollback: Rollback) -> Result<Changed, AppendError> {
+        self.changed(Command::Rollback(rollback)).await
+    }
+
+    /// The document in force, as the view has it. A damaged one is an error, never a default.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn current(&self, document: &str) -> Result<Option<DocumentVersion>, ReadError> {
+        let document = document.to_owned();
+        let read = move |set: &ViewSet| set.configuration.current(&document);
+        self.0.read(Store::Configuration, read).await
+    }
+
+    /// One version of a document.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn version(
+        &self,
+        document: &str,
+        version: u64,
+    ) -> Result<Option<DocumentVersion>, ReadError> {
+        let document = document.to_owned();
+        let read = move |set: &ViewSet| set.configuration.version(&document, version);
+        self.0.read(Store::Configuration, read).await
+    }
+
+    /// Every version of a document: who, when, why, from which version.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn history(&self, document: &str) -> Result<Vec<VersionInfo>, ReadError> {
+        let document = document.to_owned();
+        let read = move |set: &ViewSet| set.configuration.history(&document);
+        self.0.read(Store::Configuration, read).await
+    }
+
+    /// The version in force at a place or time.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn as_of(
+        &self,
+        document: &str,
+        at: AsOf,
+    ) -> Result<Option<DocumentVersion>, ReadError> {
+        let document = document.to_owned();
+        let read = move |set: &ViewSet| set.configuration.as_of(&document, at);
+        self.0.read(Store::Configuration, read).await
+    }
+
+    /// What changed between two versions, line by line; `None` where one does not exist.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn diff(
+        &self,
+        document: &str,
+        from: u64,
+        to: u64,
+    ) -> Result<Option<Vec<DiffLine>>, ReadError> {
+        let document = document.to_owned();
+        let read = move |set: &ViewSet| set.configuration.diff(&document, from, to);
+        self.0.read(Store::Configuration, read).await
+    }
+
+    /// All documents' names.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn documents(&self) -> Result<Vec<String>, ReadError> {
+        self.0
+            .read(Store::Configuration, |set| set.configuration.documents())
+            .await
+    }
+
+    /// Follows the view's position: ask again for what is current whenever it moves.
+    #[must_use]
+    pub fn watch(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.ledger.0.set.configuration.view().watch()
+    }
+}

@@ -1,0 +1,244 @@
+//! The execution log's handle (FC-STORAGE §5).
+
+use super::{Handle, execution_of, misfit};
+use crate::actors::{Refusal, Reply};
+use crate::commands::{
+    Authorization, Begun, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt,
+    Rejected, Rejection, Request, Resolve, ResolveInDoubt, Running, Start, StartError,
+};
+use crate::error::{AppendError, ReadError};
+use crate::events::{ExecutionId, Store};
+use crate::ledger::views::ViewSet;
+use crate::projections::{ExecutionEntry, ExecutionStatus};
+
+/// The execution log (FC-STORAGE §5).
+#[derive(Clone)]
+pub struct ExecutionLog(pub(in crate::ledger) Handle);
+
+impl ExecutionLog {
+    /// Records a decision. An authorized one is answered with the permit to start.
+    ///
+    /// # Errors
+    /// [`AppendError`]; `PermitStale` where what it rested on has moved, `CapabilityNotEnabled`.
+    pub async fn authorize(&self, request: Request) -> Result<Authorization, AppendError> {
+        let answered = self.0.ask(Command::Authorize(request)).await?;
+        let receipt = answered.receipt;
+        match answered.reply {
+            Reply::Decided {
+                execution,
+                decision,
+                permit,
+                ..
+            } => Ok(Authorization {
+                execution,
+                receipt,
+                decision,
+                permit,
+            }),
+            _ => Err(misfit(&answered)),
+        }
+    }
+
+    /// Records a decision and, where it authorizes, the start, in one commit: when this returns
+    /// with `started`, the effect may happen.
+    ///
+    /// # Errors
+    /// As [`ExecutionLog::authorize`]; `Busy` where too many executions run.
+    pub async fn begin(&self, request: Request) -> Result<Begun, AppendError> {
+        let answered = self.0.ask(Command::Begin(request)).await?;
+        let receipt = answered.receipt;
+        match answered.reply {
+            Reply::Decided {
+                execution,
+                decision,
+                started,
+                ..
+            } => Ok(Begun {
+                execution,
+                receipt,
+                decision,
+                started,
+            }),
+            _ => Err(misfit(&answered)),
+        }
+    }
+
+    /// Starts an authorized execution: durable before its effect.
+    ///
+    /// # Errors
+    /// [`StartError`] gives the permit back where nothing was written; `PermitStale` where
+    /// configuration or registry have moved since.
+    pub async fn start(&self, permit: Permit, context: Context) -> Result<Running, StartError> {
+        match self
+            .0
+            .try_ask(Command::Start(Start { context, permit }))
+            .await
+        {
+            Ok(answered) => {
+                let receipt = answered.receipt;
+                let execution = execution_of(&answered).map_err(|error| StartError {
+                    error,
+                    permit: None,
+                })?;
+                Ok(Running { execution, receipt })
+            }
+            Err(Refusal {
+                error,
+                mut commands,
+            }) => {
+                let unknown = matches!(error, AppendError::OutcomeUnknown { .. });
+                let permit = match commands.pop() {
+                    Some(Command::Start(start)) if !unknown => Some(start.permit),
+                    _ => None,
+                };
+                Err(StartError { error, permit })
+            }
+        }
+    }
+
+    /// Records an output that the protocol does not accept.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn reject(&self, rejection: Rejection) -> Result<Rejected, AppendError> {
+        let answered = self.0.ask(Command::Reject(rejection)).await?;
+        Ok(Rejected {
+            execution: execution_of(&answered)?,
+            receipt: answered.receipt,
+        })
+    }
+
+    /// Records that an execution succeeded. Never refused for size or load.
+    ///
+    /// # Errors
+    /// `UnknownExecution`, `InvalidTransition`, `InvalidJson`.
+    pub async fn complete(
+        &self,
+        execution: ExecutionId,
+        context: Context,
+        result: Vec<u8>,
+    ) -> Result<Receipt, AppendError> {
+        self.finish(execution, context, Ending::Completed(result))
+            .await
+    }
+
+    /// Records that an execution failed. Never refused for size or load.
+    ///
+    /// # Errors
+    /// As [`ExecutionLog::complete`].
+    pub async fn fail(
+        &self,
+        execution: ExecutionId,
+        context: Context,
+        failure: Failure,
+    ) -> Result<Receipt, AppendError> {
+        self.finish(execution, context, Ending::Failed(failure))
+            .await
+    }
+
+    /// Records that an execution was cancelled. Never refused for load.
+    ///
+    /// # Errors
+    /// As [`ExecutionLog::complete`].
+    pub async fn cancel(
+        &self,
+        execution: ExecutionId,
+        context: Context,
+        reason: String,
+    ) -> Result<Receipt, AppendError> {
+        self.finish(execution, context, Ending::Cancelled(reason))
+            .await
+    }
+
+    async fn finish(
+        &self,
+        execution: ExecutionId,
+        context: Context,
+        ending: Ending,
+    ) -> Result<Receipt, AppendError> {
+        self.0
+            .receipt(Command::Finish(Finish {
+                context,
+                execution,
+                ending,
+            }))
+            .await
+    }
+
+    /// Says how an execution in doubt ended.
+    ///
+    /// # Errors
+    /// `InvalidTransition` where it is not in doubt.
+    pub async fn resolve(
+        &self,
+        execution: ExecutionId,
+        context: Context,
+        resolve: Resolve,
+    ) -> Result<Receipt, AppendError> {
+        self.0
+            .receipt(Command::Resolve(ResolveInDoubt {
+                context,
+                execution,
+                resolve,
+            }))
+            .await
+    }
+
+    /// Records a whole execution after the fact: for imports and effect-free capabilities.
+    ///
+    /// # Errors
+    /// As [`ExecutionLog::authorize`].
+    pub async fn record(&self, imported: Imported) -> Result<Rejected, AppendError> {
+        let answered = self.0.ask(Command::Import(imported)).await?;
+        Ok(Rejected {
+            execution: execution_of(&answered)?,
+            receipt: answered.receipt,
+        })
+    }
+
+    /// Executions started before a restart and not finished, in order of their start.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn in_doubt(&self) -> Result<Vec<ExecutionEntry>, ReadError> {
+        self.0.ledger.at_least(self.0.ledger.head().seq).await?;
+        let mut entries = self.by_status(ExecutionStatus::InDoubt, usize::MAX).await?;
+        entries.sort_unstable_by_key(|entry| entry.started_seq);
+        Ok(entries)
+    }
+
+    /// Executions that stand so, at most `limit`, as the view has them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn by_status(
+        &self,
+        status: ExecutionStatus,
+        limit: usize,
+    ) -> Result<Vec<ExecutionEntry>, ReadError> {
+        let read = move |set: &ViewSet| set.executions.by_status(status, 0, limit);
+        self.0.read(Store::ExecutionLog, read).await
+    }
+
+    /// One execution, as the view has it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ReadError> {
+        self.0
+            .read(Store::ExecutionLog, move |set| {
+                set.executions.get(execution)
+            })
+            .await
+    }
+
+    /// How many executions stand where.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ReadError> {
+        self.0
+            .read(Store::ExecutionLog, |set| set.executions.counts())
+            .await
+    }
+}

@@ -1,0 +1,94 @@
+//! A component's handles: one per store, made from its grant. What takes time is asynchronous;
+//! dropping a call's future drops the wait, not the command.
+
+use crate::access::Grant;
+use crate::actors::{Answered, Refusal, Reply};
+use crate::commands::{Command, Receipt};
+use crate::error::{AccessError, AppendError, ReadError};
+use crate::events::{ExecutionId, Store, StoreMask};
+
+use super::views::ViewSet;
+use super::{Ledger, past::unviewable, reads::blocking};
+
+mod audit_log;
+mod configuration;
+mod execution_log;
+mod runtime_metadata;
+mod telemetry;
+
+pub use audit_log::AuditLog;
+pub use configuration::Configuration;
+pub use execution_log::ExecutionLog;
+pub use runtime_metadata::RuntimeMetadata;
+pub use telemetry::Telemetry;
+
+#[derive(Clone)]
+pub(crate) struct Handle {
+    ledger: Ledger,
+    grant: Grant,
+}
+
+pub(super) fn handle(ledger: &Ledger, grant: &Grant, store: Store) -> Result<Handle, AccessError> {
+    let core = &ledger.0.core;
+    let has_some = core.known(&grant.0).and_then(|()| {
+        let append = grant.0.may_append(store);
+        append.or_else(|error| {
+            grant
+                .0
+                .may_read(StoreMask::NONE.with(store))
+                .map_err(|_| error)
+        })
+    });
+    if let Err(error) = &has_some {
+        core.shared
+            .own
+            .refused(grant.name(), error.code(), true, || {
+                format!("handle: {error}")
+            });
+    }
+    has_some.map(|()| Handle {
+        ledger: ledger.clone(),
+        grant: grant.clone(),
+    })
+}
+
+impl Handle {
+    async fn ask(&self, command: Command) -> Result<Answered, AppendError> {
+        self.try_ask(command).await.map_err(|refusal| refusal.error)
+    }
+
+    async fn try_ask(&self, command: Command) -> Result<Answered, Refusal> {
+        self.ledger.0.core.submit_one(&self.grant, command).await
+    }
+
+    async fn receipt(&self, command: Command) -> Result<Receipt, AppendError> {
+        self.ask(command).await.map(|answered| answered.receipt)
+    }
+
+    async fn read<R: Send + 'static>(
+        &self,
+        store: Store,
+        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
+    ) -> Result<R, ReadError> {
+        self.ledger
+            .0
+            .core
+            .may_read(&self.grant.0, StoreMask::NONE.with(store))?;
+        let set = self.ledger.0.set.clone();
+        blocking(move || read(&set).map_err(unviewable)).await
+    }
+}
+
+/// An answer that does not fit its command would be a defect of ours: nobody can say what it means.
+fn misfit(answered: &Answered) -> AppendError {
+    AppendError::OutcomeUnknown {
+        command: answered.receipt.command,
+    }
+}
+
+fn execution_of(answered: &Answered) -> Result<ExecutionId, AppendError> {
+    match answered.reply {
+        Reply::Decided { execution, .. } | Reply::Execution(execution) => Ok(execution),
+        _ => Err(misfit(answered)),
+    }
+}

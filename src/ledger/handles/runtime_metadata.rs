@@ -1,0 +1,194 @@
+//! The runtime metadata store's handle (FC-STORAGE §9).
+
+use super::Handle;
+use crate::commands::{
+    CapabilityDefinition, ChangeCapability, Command, Context, Identify, Receipt,
+    RegisterCapability, RemoveModule, SavePosition, SetModule, SwitchCapability, Transition,
+    UnregisterCapability,
+};
+use crate::error::{AppendError, ReadError};
+use crate::events::{RuntimeId, State, Store};
+use crate::ledger::views::ViewSet;
+use crate::projections::{AsOf, Module, RegistryState, Runtime, RuntimeState, SavedPosition};
+
+/// The runtime metadata store (FC-STORAGE §9).
+#[derive(Clone)]
+pub struct RuntimeMetadata(pub(in crate::ledger) Handle);
+
+impl RuntimeMetadata {
+    /// Says who the runtime is.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn identify(
+        &self,
+        runtime: RuntimeId,
+        version: String,
+        context: Context,
+    ) -> Result<Receipt, AppendError> {
+        self.0
+            .receipt(Command::Identify(Identify {
+                context,
+                runtime,
+                version,
+            }))
+            .await
+    }
+
+    /// Sets a module's version.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn set_module(&self, command: SetModule) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::SetModule(command)).await
+    }
+
+    /// Removes a module.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn remove_module(&self, command: RemoveModule) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::RemoveModule(command)).await
+    }
+
+    /// Registers a capability; it is disabled until enabled.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn register(
+        &self,
+        capability: &str,
+        definition: CapabilityDefinition,
+        context: Context,
+    ) -> Result<Receipt, AppendError> {
+        let capability = capability.to_owned();
+        let command = RegisterCapability {
+            context,
+            capability,
+            definition,
+            expected_version: None,
+        };
+        self.0.receipt(Command::RegisterCapability(command)).await
+    }
+
+    /// Changes a capability's definition.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn change(&self, command: ChangeCapability) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::ChangeCapability(command)).await
+    }
+
+    /// Enables or disables a capability.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn switch(&self, command: SwitchCapability) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::SwitchCapability(command)).await
+    }
+
+    /// Unregisters a capability.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn unregister(&self, command: UnregisterCapability) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::UnregisterCapability(command)).await
+    }
+
+    /// Moves the runtime's state machine (execution model §5).
+    ///
+    /// # Errors
+    /// `InvalidTransition`, audited.
+    pub async fn transition(
+        &self,
+        to: State,
+        expected: Option<State>,
+        context: Context,
+    ) -> Result<Receipt, AppendError> {
+        self.0
+            .receipt(Command::Transition(Transition {
+                context,
+                to,
+                expected,
+            }))
+            .await
+    }
+
+    /// Saves a subscriber's named position, durably.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn save_position(
+        &self,
+        name: &str,
+        seq: u64,
+        context: Context,
+    ) -> Result<Receipt, AppendError> {
+        let name = name.to_owned();
+        self.0
+            .receipt(Command::SavePosition(SavePosition { context, name, seq }))
+            .await
+    }
+
+    /// A saved position, as the view has it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn position(&self, name: &str) -> Result<Option<SavedPosition>, ReadError> {
+        let name = name.to_owned();
+        let read = move |set: &ViewSet| set.metadata.saved_position(&name);
+        self.0.read(Store::RuntimeMetadata, read).await
+    }
+
+    /// Who the runtime is.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn runtime(&self) -> Result<Option<Runtime>, ReadError> {
+        self.0
+            .read(Store::RuntimeMetadata, |set| set.metadata.runtime())
+            .await
+    }
+
+    /// Modules and their versions.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn modules(&self) -> Result<Vec<Module>, ReadError> {
+        self.0
+            .read(Store::RuntimeMetadata, |set| set.metadata.modules())
+            .await
+    }
+
+    /// Where the runtime's state machine stands.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn state(&self) -> Result<Option<RuntimeState>, ReadError> {
+        self.0
+            .read(Store::RuntimeMetadata, |set| set.metadata.state())
+            .await
+    }
+
+    /// The capability registry, as the view has it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn registry(&self) -> Result<RegistryState, ReadError> {
+        self.0
+            .read(Store::RuntimeMetadata, |set| set.metadata.registry())
+            .await
+    }
+
+    /// The capability registry at a place or time.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn registry_as_of(&self, at: AsOf) -> Result<RegistryState, ReadError> {
+        self.0
+            .read(Store::RuntimeMetadata, move |set| {
+                set.metadata.registry_as_of(at)
+            })
+            .await
+    }
+}

@@ -1,0 +1,42 @@
+//! The telemetry store's handle (FC-STORAGE §7).
+
+use super::Handle;
+use crate::commands::{Command, Observation, Receipt};
+use crate::error::AppendError;
+
+/// The telemetry store (FC-STORAGE §7).
+#[derive(Clone)]
+pub struct Telemetry(pub(in crate::ledger) Handle);
+
+impl Telemetry {
+    /// Records an observation, durably.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn record(&self, observation: Observation) -> Result<Receipt, AppendError> {
+        self.0.receipt(Command::Observe(observation)).await
+    }
+
+    /// Hands an observation over and returns at once, whatever the disk does. Where the bounded
+    /// buffer is full the loss is counted and becomes a durable gap record.
+    ///
+    /// # Errors
+    /// `Invalid`, `InvalidJson`, `TooLarge`, `Access`, `ShuttingDown`: it will not be recorded.
+    pub fn emit(&self, mut observation: Observation) -> Result<(), AppendError> {
+        let core = &self.0.ledger.0.core;
+        let observed = observation
+            .observed_ns
+            .unwrap_or_else(|| core.shared.clock.now_ns());
+        observation.observed_ns = Some(observed);
+        let command = Command::Observe(observation);
+        let checked = core.may_emit(&self.0.grant.0, &command);
+        if let Err(error) = checked {
+            core.refused(&self.0.grant.0, std::slice::from_ref(&command), &error);
+            return Err(error);
+        }
+        if !self.0.ledger.0.background.emit(&self.0.grant, command) {
+            core.shared.own.lost(observed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! From what was read to what serves: the actors start, and the first record of this epoch is made
+//! durable before anybody gets a handle.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::oneshot;
+
+use crate::actors::{
+    Actors, Claims, Draft, Meters, Own, Sequenced, SequencerArgs, Shared, States, start_sequencer,
+};
+use crate::admission::Gate;
+use crate::error::OpenError;
+use crate::events::{Event, LedgerOpenedV1};
+use crate::journal::Sealed;
+use crate::metrics;
+
+use super::failure::FailureNote;
+use super::open::Opened;
+use super::submit::{Core, SERVING, Stores};
+use super::{Ledger, Root, Running};
+
+/// Tells openings of one process apart, so that a grant of an earlier one opens nothing.
+static OPENINGS: AtomicU64 = AtomicU64::new(0);
+
+pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenError> {
+    let event: Event = opened_event(&opened).into();
+    let replayed = std::mem::take(&mut opened.replayed);
+    let mut states = States {
+        execution_log: replayed.executions,
+        configuration: replayed.configuration,
+        runtime_metadata: replayed.metadata,
+    };
+    let draft = Draft::new(event.clone());
+    states.opened(&draft).map_err(OpenError::History)?;
+    let meters = Arc::new(Meters::new());
+    let args = sequencer_args(&opened, replayed.head, &meters);
+    let (supervisor, sequencer) = start_sequencer(args).await.map_err(OpenError::Actors)?;
+    let own = Own::new(
+        sequencer.clone(),
+        Arc::clone(&opened.options.clock),
+        Arc::clone(&opened.options.entropy),
+        Arc::clone(&opened.counts),
+    );
+    // On its way before any command can be.
+    let first = own.write(&event);
+    let shared = Arc::new(Shared {
+        ledger: opened.ledger,
+        epoch: opened.epoch,
+        clock: Arc::clone(&opened.options.clock),
+        entropy: Arc::clone(&opened.options.entropy),
+        limits: opened.options.limits.clone(),
+        in_force: RwLock::new(states.in_force()),
+        past: opened.past.clone(),
+        validators: opened.options.validators.clone(),
+        claims: Claims::default(),
+        sequencer: sequencer.clone(),
+        own,
+        meters,
+        running: AtomicUsize::new(0),
+    });
+    for (key, claim) in replayed.claims {
+        shared.claims.replay(key, claim);
+    }
+    let started = Actors::start(supervisor, sequencer, states, &shared).await;
+    let actors = started.map_err(OpenError::Actors)?;
+    first_words(first, &shared, &opened.note).await?;
+    let core = core(&opened, &actors, shared);
+    let Opened {
+        writer,
+        views,
+        set,
+        journal,
+        options,
+        ..
+    } = opened;
+    let running = Running {
+        actors,
+        writer,
+        views,
+        journal,
+    };
+    let interval = options.activity_interval;
+    Ok(Ledger::start(
+        core,
+        set,
+        running,
+        replayed.components,
+        interval,
+    ))
+}
+
+fn sequencer_args(
+    opened: &Opened,
+    head: crate::journal::Head,
+    meters: &Arc<Meters>,
+) -> SequencerArgs {
+    let options = &opened.options;
+    SequencerArgs {
+        ledger: opened.ledger,
+        epoch: opened.epoch,
+        head,
+        clock: Arc::clone(&options.clock),
+        entropy: Arc::clone(&options.entropy),
+        writer: opened.writer.handle(),
+        meters: Arc::clone(meters),
+        frame_records: options.limits.frame_records_target,
+        frame_bytes: options.limits.frame_bytes_target,
+        leap_ns: options.limits.clock_leap_ns_max,
+    }
+}
+
+/// Serving begins when this epoch is durable: what was in doubt before it is so for everybody.
+async fn first_words(
+    first: oneshot::Receiver<Result<Sequenced, Sealed>>,
+    shared: &Shared,
+    note: &FailureNote,
+) -> Result<(), OpenError> {
+    match first.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(sealed)) => return Err(OpenError::Sealed(sealed.cause.to_string())),
+        Err(_) => return Err(OpenError::Actors("the sequencer stopped".to_owned())),
+    }
+    // What an earlier writer could not say any more is said now.
+    if let Some(failed) = note.read()
+        && let Ok(Ok(_)) = shared.own.write(&failed.into()).await
+    {
+        note.clear();
+    }
+    Ok(())
+}
+
+fn core(opened: &Opened, actors: &Actors, shared: Arc<Shared>) -> Arc<Core> {
+    let options = &opened.options;
+    Arc::new(Core {
+        stores: Stores {
+            execution_log: actors.execution_log.clone(),
+            audit_log: actors.audit_log.clone(),
+            telemetry: actors.telemetry.clone(),
+            configuration: actors.configuration.clone(),
+            runtime_metadata: actors.runtime_metadata.clone(),
+        },
+        shared,
+        gate: Gate::new(options.limits.clone()),
+        reader: opened.reader.clone(),
+        writer: opened.writer.handle(),
+        phase: AtomicU8::new(SERVING),
+        opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
+        wait: options.wait_for_admission,
+        redaction: options.redaction.clone(),
+    })
+}
+
+/// The first record of this epoch: what was started before and not finished is in doubt from here.
+fn opened_event(opened: &Opened) -> LedgerOpenedV1 {
+    let Opened {
+        replayed,
+        options,
+        started_ns,
+        ..
+    } = opened;
+    let duration_ns = options.clock.monotonic_ns().saturating_sub(*started_ns);
+    let outcome = match (replayed.head.seq, replayed.clean) {
+        (0, _) => "new",
+        (_, true) => "clean",
+        (_, false) => "unclean",
+    };
+    metrics::RECOVERIES.counter(&[outcome]).increment(1);
+    metrics::RECOVERY_SECONDS
+        .histogram(&[])
+        .record(duration_ns as f64 / 1e9);
+    metrics::RECOVERED_RECORDS
+        .gauge(&[])
+        .set(replayed.head.seq as f64);
+    metrics::EPOCH.gauge(&[]).set(opened.epoch as f64);
+    let in_doubt = replayed.executions.unfinished() as u64;
+    metrics::IN_DOUBT_EXECUTIONS.gauge(&[]).set(in_doubt as f64);
+    tracing::info!(
+        head = replayed.head.seq,
+        in_doubt,
+        outcome,
+        "the ledger is open"
+    );
+    LedgerOpenedV1 {
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        head: replayed.head.seq,
+        in_doubt,
+        abandoned: replayed.executions.authorized() as u64,
+        clean: replayed.clean,
+        duration_ns,
+    }
+}

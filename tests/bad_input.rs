@@ -1,0 +1,14 @@
+//! Bad input of every kind: a typed error, and nothing written.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, its helpers too"
+)]
+
+#[path = "bad_input/commands.rs"]
+mod commands;
+#[path = "bad_input/opening.rs"]
+mod opening;
+#[path = "bad_input/scene.rs"]
+mod scene;

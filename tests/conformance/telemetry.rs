@@ -1,0 +1,115 @@
+//! Telemetry: §7, P2.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use femtoclaw_ledger::events::{Event, Store, TelemetryKind};
+use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
+use femtoclaw_ledger::{Quota, Rights};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn s7_1_every_kind_of_telemetry_survives_a_kill() {
+    if let Some(path) = child_path() {
+        let open = open(&path).await;
+        let telemetry = open.ledger.telemetry(&open.grant).unwrap();
+        for kind in TelemetryKind::ALL {
+            let name = format!("kind {}", kind.code());
+            let receipt = telemetry.record(observation(kind, &name)).await.unwrap();
+            acknowledge(receipt.first);
+        }
+        return std::future::pending().await;
+    }
+    let (_root, path) = place();
+    let test = "telemetry::s7_1_every_kind_of_telemetry_survives_a_kill";
+    let places = killed_after(test, &path, 5);
+    let open = open(&path).await;
+    for (place, kind) in places.iter().zip(TelemetryKind::ALL) {
+        let record = open.reads().get(seq(place.parse().unwrap())).await;
+        let record = record.unwrap().unwrap();
+        let Event::TelemetryRecorded(it) = record.event().unwrap() else {
+            panic!("{record:?}")
+        };
+        assert_eq!(TelemetryKind::from_code(it.kind), Some(kind));
+        assert_eq!(it.name, format!("kind {}", kind.code()));
+        assert_eq!(
+            (it.observed_ns, &*it.attributes),
+            (START_NS, &br#"{"ms": 4}"#[..])
+        );
+    }
+    assert_eq!(places.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s7_2_telemetry_alone_tells_an_execution_as_the_audit_log_does() {
+    let memory = MemoryJournal::new();
+    let journal = Arc::new(HeldJournal::new(memory.clone()));
+    let mut options = fixed(&clock());
+    options.limits.emit_records_max = 10;
+    let open = open_on(journal.clone(), options).await;
+    let id = open.execute().await;
+    let mut timelines = Vec::new();
+    for store in [Store::Telemetry, Store::AuditLog] {
+        let rights = Rights::none().read(store);
+        let grant = open.root.grant(store.name(), rights, Quota::default());
+        let grant = grant.await.unwrap();
+        let trace = open.ledger.reader(&grant).unwrap().reconstruct(id).await;
+        timelines.push(trace.unwrap().unwrap());
+    }
+    assert_eq!(timelines[0], timelines[1]);
+    assert_eq!(timelines[0].steps.len(), 6);
+    // What the bounded buffer could not hold is a gap that is recorded, and counted right.
+    journal.hold();
+    let telemetry = open.ledger.telemetry(&open.grant).unwrap();
+    let log = open.log();
+    let request = open.request("message");
+    let waiting = tokio::spawn(async move { log.begin(request).await });
+    assert!(journal.wait_until_held(WAIT));
+    for _ in 0..500 {
+        let it = observation(TelemetryKind::Other, "flood");
+        telemetry.emit(it).unwrap();
+    }
+    journal.release();
+    waiting.await.unwrap().unwrap();
+    open.ledger.close(WAIT).await.unwrap();
+    let (mut stored, mut lost) = (0, 0);
+    for event in journal_events(&memory.reopen()) {
+        match event {
+            Event::TelemetryRecorded(it) if it.name == "flood" => stored += 1,
+            Event::TelemetryLost(it) => lost += it.count,
+            _ => {}
+        }
+    }
+    assert_eq!(stored + lost, 500);
+    assert!(lost > 0 && stored >= 10, "{stored} stored, {lost} lost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_emit_returns_at_once_while_the_writer_is_held() {
+    let journal = Arc::new(HeldJournal::new(MemoryJournal::new()));
+    let open = open_on(journal.clone(), fixed(&clock())).await;
+    let telemetry = open.ledger.telemetry(&open.grant).unwrap();
+    journal.hold();
+    let log = open.log();
+    let request = open.request("message");
+    let waiting = tokio::spawn(async move { log.begin(request).await });
+    assert!(journal.wait_until_held(WAIT));
+    let mut took: Vec<Duration> = Vec::new();
+    // More than the buffer holds: the overflow must not wait either.
+    for _ in 0..10_000 {
+        let it = observation(TelemetryKind::Execution, "step");
+        let started = Instant::now();
+        telemetry.emit(it).unwrap();
+        took.push(started.elapsed());
+    }
+    took.sort_unstable();
+    let (median, most) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+    assert!(median < Duration::from_micros(500), "median {median:?}");
+    assert!(most < Duration::from_millis(5), "99 % {most:?}");
+    assert!(!waiting.is_finished(), "the writer was held all the while");
+    journal.release();
+    let begun = waiting.await.unwrap().unwrap();
+    let done = open.complete(begun.execution, b"1");
+    done.await.unwrap();
+}

@@ -1,0 +1,105 @@
+//! What a journal says, line by line: the same lines that `decode.py` prints.
+
+use femtoclaw_ledger::directory::Identity;
+use femtoclaw_ledger::events::{Event, Record};
+use femtoclaw_ledger::journal::Frame;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The identity, then every frame followed by its records.
+pub(crate) fn dump(identity: &Identity, frames: &[Frame]) -> Vec<Value> {
+    let identity = json!({
+        "line": "identity",
+        "format": identity.format,
+        "ledger": identity.ledger.to_string(),
+        "created_ns": identity.created_ns,
+    });
+    let frames = frames.iter().flat_map(|frame| {
+        let records = frame.records().map(|record| self::record(&record.unwrap()));
+        std::iter::once(self::frame(frame)).chain(records)
+    });
+    std::iter::once(identity).chain(frames).collect()
+}
+
+fn frame(frame: &Frame) -> Value {
+    json!({
+        "line": "frame",
+        "ledger": frame.ledger.to_string(),
+        "epoch": frame.epoch,
+        "first": frame.first.get(),
+        "count": frame.count,
+        "first_time_ns": frame.first_time_ns,
+        "last_time_ns": frame.last.time_ns,
+        "previous": hex(&frame.previous),
+        "last_hash": hex(&frame.last.hash),
+    })
+}
+
+fn record(record: &Record) -> Value {
+    let header = &record.header;
+    json!({
+        "line": "record",
+        "seq": header.seq.get(),
+        "event": header.event_type.name(),
+        "event_type": header.event_type.0,
+        "revision": header.revision,
+        "flags": header.flags,
+        "codec": header.codec,
+        "algorithm": header.algorithm,
+        "outcome": header.outcome.code(),
+        "stores": header.stores.bits(),
+        "component": header.component.0,
+        "time_ns": header.time_ns,
+        "stream": header.stream.to_string(),
+        "stream_version": header.stream_version,
+        "execution": header.execution.to_string(),
+        "parent": header.parent.to_string(),
+        "trace": header.trace.to_string(),
+        "command": header.command.to_string(),
+        "command_digest": hex(&header.command_digest),
+        "commit_index": header.commit_index,
+        "commit_len": header.commit_len,
+        "payload_len": header.payload_len,
+        "payload_commitment": hex(&header.payload_commitment),
+        "hash": hex(&record.hash),
+        "salt": hex(&record.salt),
+        "payload": payload(&record.event().unwrap()),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+macro_rules! payload_of {
+    ($event:expr; $($name:ident)+) => {
+        match $event {
+            $(Event::$name(wire) => fields(wire),)+
+            other => panic!("no such event among the golden ones: {other:?}"),
+        }
+    };
+}
+
+/// The wire struct's fields, bytes as hexadecimal digits.
+pub(crate) fn payload(event: &Event) -> Value {
+    payload_of!(event;
+        ProtocolValidated AuthorizationDecided ExecutionStarted ExecutionCompleted
+        ExecutionFailed ExecutionCancelled ExecutionResolved TransitionsRecorded AuditRecorded
+        RefusalsRecorded ClockSkewed ComponentGranted ComponentRevoked LedgerOpened LedgerClosed
+        HealthChanged TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
+        ConfigurationChanged RuntimeIdentified ModuleVersionSet ModuleRemoved
+        CapabilityRegistered CapabilityEnabled CapabilityDisabled CapabilityChanged
+        CapabilityUnregistered PositionSaved)
+}
+
+fn fields(wire: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(wire).unwrap();
+    for field in value.as_object_mut().unwrap().values_mut() {
+        // No wire struct has a list of anything but bytes.
+        if let Value::Array(bytes) = field {
+            let byte = |byte: &Value| u8::try_from(byte.as_u64().unwrap()).unwrap();
+            *field = hex(&bytes.iter().map(byte).collect::<Vec<_>>()).into();
+        }
+    }
+    value
+}

@@ -1,0 +1,216 @@
+//! Every answer that depends on state travels in order (design §1): with the sync held there is
+//! none, to whatever; with the sync failed each says what can be known.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod shared;
+
+use std::time::Duration;
+
+use femtoclaw_ledger::events::Seq;
+use femtoclaw_ledger::journal::FailedSync;
+use femtoclaw_ledger::{AppendError, Changed, Retry};
+use shared::{A_WHILE, WAIT, World, change, command, id};
+use tokio::task::JoinHandle;
+
+type Answer = JoinHandle<Result<Changed, AppendError>>;
+
+/// What stands behind a held sync: a change, and what depends on it.
+struct Waiting {
+    original: Answer,
+    duplicate: Answer,
+    conflict: Answer,
+    version_conflict: Answer,
+    refusal: Answer,
+}
+
+impl Waiting {
+    fn all(self) -> [Answer; 5] {
+        [
+            self.original,
+            self.duplicate,
+            self.conflict,
+            self.version_conflict,
+            self.refusal,
+        ]
+    }
+
+    fn any_answered(&self) -> bool {
+        let answers = [
+            &self.original,
+            &self.duplicate,
+            &self.conflict,
+            &self.version_conflict,
+            &self.refusal,
+        ];
+        answers.iter().any(|answer| answer.is_finished())
+    }
+}
+
+/// Sends one after the other, so that each is decided after the one before.
+async fn send(world: &World, content: (u128, &str), expected: Option<u64>) -> Answer {
+    let configuration = world.ledger.configuration(&world.grant).unwrap();
+    let it = change(command(content.0), content.1, expected);
+    let answer = tokio::spawn(async move { configuration.change(it).await });
+    // The actor's mailbox is in order of sending; a task may start late on a busy machine.
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    answer
+}
+
+async fn behind_a_held_sync(world: &World) -> Waiting {
+    let configuration = world.ledger.configuration(&world.grant).unwrap();
+    let first = configuration.change(change(command(1), "one", Some(0)));
+    assert_eq!(first.await.unwrap().version, 1);
+    world.journal.hold();
+    let original = send(world, (2, "two"), Some(1)).await;
+    let journal = world.journal.clone();
+    let held = tokio::task::spawn_blocking(move || journal.wait_until_held(WAIT));
+    assert!(held.await.unwrap(), "no append came to its sync");
+    Waiting {
+        original,
+        duplicate: send(world, (2, "two"), Some(1)).await,
+        conflict: send(world, (2, "another"), Some(1)).await,
+        version_conflict: send(world, (3, "three"), Some(1)).await,
+        refusal: send(world, (1, "not one"), Some(0)).await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
+    let world = World::new(|_| {}).await;
+    let head_watch = {
+        let mut watch = world.ledger.watch_head();
+        watch.borrow_and_update();
+        watch
+    };
+    let configuration = world.ledger.configuration(&world.grant).unwrap();
+    let waiting = behind_a_held_sync(&world).await;
+    let head = world.ledger.head();
+    world.ledger.at_least(head.seq).await.unwrap();
+    let mut follow = {
+        let reads = world.ledger.reader(&world.grant).unwrap();
+        reads.follow(Seq::new(head.seq + 1).unwrap()).unwrap()
+    };
+    let mut head_watch = head_watch;
+    head_watch.borrow_and_update();
+    let view_watch = configuration.watch();
+
+    tokio::time::sleep(A_WHILE).await;
+    assert!(!waiting.any_answered(), "an answer overtook the sync");
+    assert_eq!(world.ledger.head(), head);
+    assert!(!head_watch.has_changed().unwrap());
+    assert_eq!(*view_watch.borrow(), head.seq);
+    assert!(follow.next(A_WHILE).await.unwrap().is_empty());
+    let reads = world.ledger.reader(&world.grant).unwrap();
+    let beyond = reads.get(Seq::new(head.seq + 1).unwrap()).await.unwrap();
+    assert_eq!(beyond, None);
+    let current = configuration.current("policy").await.unwrap().unwrap();
+    assert_eq!(current.content, b"one");
+    let found = world.ledger.lookup(&world.grant, id(2)).await.unwrap();
+    assert_eq!(found, None, "a lookup saw what is not durable");
+
+    world.journal.release();
+    let [original, duplicate, conflict, version_conflict, refusal] = waiting.all();
+    let original = original.await.unwrap().unwrap();
+    let duplicate = duplicate.await.unwrap().unwrap();
+    assert_eq!(original.version, 2);
+    assert!(!original.receipt.duplicate && duplicate.receipt.duplicate);
+    assert_eq!(duplicate.receipt.first, original.receipt.first);
+    assert_eq!(
+        conflict.await.unwrap(),
+        Err(AppendError::IdempotencyConflict { command: id(2) })
+    );
+    let moved = AppendError::VersionConflict {
+        expected: 1,
+        actual: 2,
+    };
+    assert_eq!(version_conflict.await.unwrap(), Err(moved));
+    assert_eq!(
+        refusal.await.unwrap(),
+        Err(AppendError::IdempotencyConflict { command: id(1) })
+    );
+    assert!(original.receipt.first.get() > head.seq);
+    let shown = follow.next(WAIT).await.unwrap();
+    assert_eq!(shown[0].header.seq, original.receipt.first);
+    world.ledger.close(WAIT).await.unwrap();
+}
+
+async fn a_failed_sync(how: FailedSync) {
+    let world = World::new(|_| {}).await;
+    let waiting = behind_a_held_sync(&world).await;
+    let head = world.ledger.head();
+    world.journal.fail_next(how);
+    world.journal.release();
+
+    let [original, duplicate, conflict, version_conflict, refusal] = waiting.all();
+    let unknown = AppendError::OutcomeUnknown { command: id(2) };
+    assert_eq!(unknown.retry(), Retry::LookUpFirst);
+    assert_eq!(original.await.unwrap(), Err(unknown.clone()));
+    assert_eq!(duplicate.await.unwrap(), Err(unknown));
+    for (what, answer) in [
+        ("conflict", conflict),
+        ("version conflict", version_conflict),
+        ("refusal", refusal),
+    ] {
+        let error = answer.await.unwrap().unwrap_err();
+        assert_eq!(error.code(), "sealed", "{what}: {error}");
+    }
+    let configuration = world.ledger.configuration(&world.grant).unwrap();
+    let later = configuration.change(change(command(4), "four", None)).await;
+    assert_eq!(later.unwrap_err().code(), "sealed");
+    assert!(!world.ledger.health().healthy);
+    assert_eq!(
+        world.ledger.head(),
+        head,
+        "reads go on, up to what is durable"
+    );
+    let current = configuration.current("policy").await.unwrap().unwrap();
+    assert_eq!(current.content, b"one");
+    drop(configuration);
+
+    let reopened = world.reopened(true).await;
+    let found = reopened
+        .ledger
+        .lookup(&reopened.grant, id(2))
+        .await
+        .unwrap();
+    let configuration = reopened.ledger.configuration(&reopened.grant).unwrap();
+    let again = configuration.change(change(command(2), "two", Some(1)));
+    let again = again.await.unwrap();
+    assert_eq!(again.version, 2);
+    match how {
+        FailedSync::Persisted => {
+            let found = found.expect("the frame is there, so is the command");
+            assert!(again.receipt.duplicate);
+            assert_eq!(
+                (found.first, found.last),
+                (again.receipt.first, again.receipt.last)
+            );
+        }
+        FailedSync::NotPersisted => {
+            assert_eq!(found, None);
+            assert!(!again.receipt.duplicate, "it was never written before");
+        }
+    }
+    let refused = [id(3), id(4)];
+    for command in refused {
+        let found = reopened.ledger.lookup(&reopened.grant, command).await;
+        assert_eq!(found.unwrap(), None, "a refused command left its id");
+    }
+    reopened.ledger.close(WAIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_sync_whose_frame_is_there_is_an_unknown_outcome() {
+    a_failed_sync(FailedSync::Persisted).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_sync_whose_frame_is_not_there_is_an_unknown_outcome() {
+    a_failed_sync(FailedSync::NotPersisted).await;
+}

@@ -1,0 +1,174 @@
+//! A ledger over a journal in memory, and the commands that the tests send it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+#![allow(dead_code, reason = "not every test file uses all of it")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use femtoclaw_ledger::clock::{CountingEntropy, ManualClock};
+use femtoclaw_ledger::events::{CommandId, Decision, Outcome, TelemetryKind};
+use femtoclaw_ledger::journal::{Journal, MemoryJournal};
+use femtoclaw_ledger::{
+    Basis, Change, Context, Grant, Ledger, Observation, Options, Quota, Request, Rights, Root,
+};
+
+/// Long enough for a debug build on a busy machine; nothing waits this long that works.
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
+/// How long the tests look for something that must not happen.
+pub(crate) const A_WHILE: Duration = Duration::from_millis(200);
+
+/// An open ledger with one component that may do everything.
+pub(crate) struct World {
+    pub(crate) journal: MemoryJournal,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ledger: Ledger,
+    pub(crate) root: Root,
+    pub(crate) grant: Grant,
+    views: PathBuf,
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn new(change: impl FnOnce(&mut Options)) -> Self {
+        let journal = MemoryJournal::new();
+        let clock = Arc::new(ManualClock::new(1_000_000_000));
+        let directory = tempfile::tempdir().unwrap();
+        let views = directory.path().join("views");
+        let (ledger, root) = open(journal.clone(), &views, &clock, change).await;
+        let grant = everything(&root).await;
+        Self {
+            journal,
+            clock,
+            ledger,
+            root,
+            grant,
+            views,
+            directory,
+        }
+    }
+
+    /// Opens the same frames again, as after a crash; `views` says whether the views survive it.
+    pub(crate) async fn reopened(self, views: bool) -> Self {
+        let Self {
+            journal,
+            clock,
+            ledger,
+            root,
+            grant,
+            views: path,
+            directory,
+        } = self;
+        drop((ledger, root, grant));
+        released(&path).await;
+        let next = if views {
+            path
+        } else {
+            directory.path().join("views.made.again")
+        };
+        let journal = journal.reopen();
+        let (ledger, root) = open(journal.clone(), &next, &clock, |_| {}).await;
+        let grant = everything(&root).await;
+        Self {
+            journal,
+            clock,
+            ledger,
+            root,
+            grant,
+            views: next,
+            directory,
+        }
+    }
+}
+
+/// Waits until the threads of a dropped ledger have let go of its views: in their own time.
+pub(crate) async fn released(root: &Path) {
+    let lock = root.join("views/lock");
+    for _ in 0..30_000 {
+        match std::fs::File::open(&lock) {
+            Ok(file) if file.try_lock().is_err() => {}
+            _ => return,
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("somebody still holds the views: is a handle alive?");
+}
+
+async fn open(
+    journal: MemoryJournal,
+    views: &Path,
+    clock: &Arc<ManualClock>,
+    change: impl FnOnce(&mut Options),
+) -> (Ledger, Root) {
+    let mut options = Options {
+        clock: Arc::clone(clock) as _,
+        entropy: Arc::new(CountingEntropy::default()),
+        ..Options::default()
+    };
+    change(&mut options);
+    std::fs::create_dir_all(views).unwrap();
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    Ledger::open_on(journal, views, options).await.unwrap()
+}
+
+/// A grant of every right, without a quota.
+pub(crate) async fn everything(root: &Root) -> Grant {
+    let granted = root.grant("tester", Rights::all(), Quota::default()).await;
+    granted.unwrap()
+}
+
+/// A context with a command id of its own.
+pub(crate) fn command(number: u128) -> Context {
+    Context::new().command(id(number))
+}
+
+pub(crate) fn id(number: u128) -> CommandId {
+    CommandId::from_bytes((number | 0xC0 << 120).to_be_bytes())
+}
+
+pub(crate) fn request(ledger: &Ledger, context: Context) -> Request {
+    let (configuration_version, registry_version) = ledger.basis();
+    Request {
+        context,
+        execution: None,
+        input: None,
+        capability: "message".to_owned(),
+        arguments: br#"{"content":"hi"}"#.to_vec(),
+        decision: Decision::Authorized,
+        reason: String::new(),
+        basis: Basis {
+            configuration_version,
+            registry_version,
+            ..Basis::default()
+        },
+    }
+}
+
+pub(crate) fn change(context: Context, content: &str, expected_version: Option<u64>) -> Change {
+    Change {
+        context,
+        document: "policy".to_owned(),
+        content: content.as_bytes().to_vec(),
+        author: "operator".to_owned(),
+        reason: "a test".to_owned(),
+        expected_version,
+    }
+}
+
+pub(crate) fn observation(context: Context, name: &str) -> Observation {
+    Observation {
+        context,
+        kind: TelemetryKind::Other,
+        name: name.to_owned(),
+        observed_ns: None,
+        execution: None,
+        outcome: Outcome::Neutral,
+        attributes: Vec::new(),
+    }
+}
