@@ -187,11 +187,14 @@ async fn run(plan: &Plan, path: &Path, meter: &Meter) {
                 round(target, *callers, plan.time / 10).await;
                 let head = ledger.head().seq;
                 let _before = (meter.taken("frame_records"), meter.taken("sync_seconds"));
+                let processor = support::processor_time();
                 let measured = round(target, *callers, plan.time).await;
                 series.records += ledger.head().seq - head;
                 series.add_frames(meter.taken("frame_records").1, meter.taken("sync_seconds"));
+                series.answers += measured.answers;
                 series.add(measured);
                 series.caught_up += catch_up(&ledger, &mut series.lag).await;
+                series.processor += support::processor_time() - processor;
             }
         }
         let named = targets.iter().map(|(name, _)| *name).zip(&series);
