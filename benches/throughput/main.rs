@@ -7,7 +7,7 @@
 //! behind is printed.
 //!
 //! `cargo bench --bench throughput -- [--quick] [--callers 1,64,1000] [--only telemetry] [--rounds 5]
-//! [--millis 1000]`
+//! [--millis 800] [--alone]`
 
 #![allow(
     clippy::disallowed_methods,
@@ -100,6 +100,8 @@ struct Plan {
     rounds: usize,
     time: Duration,
     only: Option<String>,
+    /// Without the raw files, for a profiler.
+    alone: bool,
 }
 
 impl Plan {
@@ -115,6 +117,7 @@ impl Plan {
             callers: callers.split(',').map(|n| n.parse().unwrap()).collect(),
             rounds: number("--rounds").map_or(rounds, |rounds| rounds as usize),
             time: Duration::from_millis(number("--millis").unwrap_or(millis)),
+            alone: support::flag("--alone"),
             only: support::value("--only"),
         }
     }
@@ -176,18 +179,22 @@ async fn run(plan: &Plan, path: &Path, meter: &Meter) {
             syncs.add(sync_latency(&disk, plan.time / 8));
             for ((name, target), series) in targets.iter().zip(&mut series) {
                 let wanted = plan.only.as_ref().is_none_or(|only| name.contains(only));
-                if !wanted && !matches!(target, Target::Raw(_)) {
+                let beside = matches!(target, Target::Raw(_)) && !plan.alone;
+                if !wanted && !beside {
                     continue;
                 }
                 // The first answers of a round warm up what the round before left cold.
                 round(target, *callers, plan.time / 10).await;
                 let head = ledger.head().seq;
                 let _before = (meter.taken("frame_records"), meter.taken("sync_seconds"));
+                let processor = support::processor_time();
                 let measured = round(target, *callers, plan.time).await;
                 series.records += ledger.head().seq - head;
                 series.add_frames(meter.taken("frame_records").1, meter.taken("sync_seconds"));
+                series.answers += measured.answers;
                 series.add(measured);
                 series.caught_up += catch_up(&ledger, &mut series.lag).await;
+                series.processor += support::processor_time() - processor;
             }
         }
         let named = targets.iter().map(|(name, _)| *name).zip(&series);
