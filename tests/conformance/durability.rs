@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::events::{ExecutionId, Seq, Store, TelemetryKind};
+use femtoclaw_ledger::events::{ExecutionId, Store, TelemetryKind};
 use femtoclaw_ledger::journal::{
     FailedSync, FjallJournal, Frame, HeldJournal, Journal, JournalOptions, MemoryJournal,
 };
-use femtoclaw_ledger::{AppendError, Command, Context, Ledger, OpenError};
+use femtoclaw_ledger::{AppendError, Command, Context, OpenError};
 
 use crate::support::*;
 use crate::tamper::{frames, tamper};
@@ -37,7 +37,8 @@ async fn s2_1_no_acknowledged_record_is_lost_and_a_missing_one_is_named() {
         let (place, id) = line.split_once(' ').unwrap();
         let record = reads.get(seq(place.parse().unwrap())).await.unwrap();
         let id: ExecutionId = id.parse().unwrap();
-        assert_eq!(record.unwrap().header.execution, id, "{line}");
+        let record = record.unwrap_or_else(|| panic!("{line} is missing of {acknowledged:?}"));
+        assert_eq!(record.header.execution, id, "{line}");
     }
     let in_doubt = open.log().in_doubt().await.unwrap();
     assert!(in_doubt.len() >= acknowledged.len());
@@ -257,8 +258,7 @@ async fn s10_2_nothing_is_acknowledged_before_its_sync_nor_after_a_failed_one() 
     }
 }
 
-fn observations(open: &Open, count: u128) -> Vec<Command> {
-    let _ = open;
+fn observations(count: u128) -> Vec<Command> {
     let numbered = |number| {
         let mut it = observation(TelemetryKind::Other, "grouped");
         it.context = Context::new().command(command(number));
@@ -273,7 +273,7 @@ async fn s11_1_a_commit_is_there_as_a_whole_or_not_at_all() {
     let journal = MemoryJournal::new();
     let open = open_on(Arc::new(journal.clone()), fixed(&clock())).await;
     let before = open.ledger.head();
-    let mut group = observations(&open, 3);
+    let mut group = observations(3);
     let Command::Observe(last) = &mut group[2] else {
         unreachable!()
     };
@@ -282,10 +282,7 @@ async fn s11_1_a_commit_is_there_as_a_whole_or_not_at_all() {
     assert_eq!(refused.code(), "invalid_json");
     assert_eq!(open.ledger.head(), before);
     // A sync that fails leaves all of a group or nothing of it.
-    let all = open
-        .ledger
-        .commit(&open.grant, observations(&open, 5))
-        .await;
+    let all = open.ledger.commit(&open.grant, observations(5)).await;
     let receipt = all.unwrap().unwrap();
     assert_eq!(receipt.last.get() - receipt.first.get(), 4);
     for how in [FailedSync::Persisted, FailedSync::NotPersisted] {
@@ -302,7 +299,7 @@ async fn s11_1_a_commit_is_there_as_a_whole_or_not_at_all() {
 
 async fn journal_fails(how: FailedSync) {
     let (journal, memory, open) = held().await;
-    let group = observations(&open, 5);
+    let group = observations(5);
     journal.fail_next(how);
     let failed = open.ledger.commit(&open.grant, group).await.unwrap_err();
     assert_eq!(failed.code(), "outcome_unknown");
@@ -343,11 +340,7 @@ async fn s14_1_order_is_gapless_and_a_completion_follows_its_start() {
         assert!(started < place(execution, "ExecutionCompleted").unwrap());
     }
     // And what was never started cannot be completed.
-    let (ledger, grant): (&Ledger, _) = (&open.ledger, &open.grant);
     let authorized = open.log().authorize(open.request("message")).await.unwrap();
-    let early = open.complete(authorized.execution, b"1");
-    assert_eq!(early.await.unwrap_err().code(), "invalid_transition");
-    let unknown = ledger.lookup(grant, command(1)).await.unwrap();
-    assert!(unknown.is_none());
-    assert!(open.records().await.len() > Seq::FIRST.get() as usize);
+    let early = open.complete(authorized.execution, b"1").await.unwrap_err();
+    assert_eq!(early.code(), "invalid_transition");
 }

@@ -13,6 +13,9 @@ async fn in_memory() -> Open {
     open_on(Arc::new(MemoryJournal::new()), fixed(&clock())).await
 }
 
+/// What is done to a request, and the code of the refusal.
+type Spoiled = (fn(&mut Request), &'static str);
+
 #[tokio::test]
 async fn s5_1_a_record_holds_every_field_and_a_malformed_one_is_refused() {
     let open = in_memory().await;
@@ -43,8 +46,7 @@ async fn s5_1_a_record_holds_every_field_and_a_malformed_one_is_refused() {
     let entry = open.log().get(execution(11)).await.unwrap().unwrap();
     assert_eq!(entry.status.name(), "completed");
     let before = open.ledger.head();
-    type Spoil = fn(&mut Request);
-    let bad: [(Spoil, &str); 6] = [
+    let bad: [Spoiled; 6] = [
         (|it| it.capability.clear(), "invalid"),
         (|it| it.capability = "a\nb".to_owned(), "invalid"),
         (|it| it.execution = Some(ExecutionId::NIL), "invalid"),
