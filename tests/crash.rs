@@ -25,6 +25,8 @@ use femtoclaw_ledger::journal::{FjallJournal, Journal, JournalOptions};
 /// Kills under load, and kills while the ledger is being opened.
 const LOADED: usize = 20;
 const OPENING: usize = 8;
+/// Of the loaded ones, those with large requests.
+const LARGE: usize = 4;
 /// Loaded kills that must have hit commits under way, and opening kills that must have hit one.
 const IN_FLIGHT_MIN: usize = 15;
 const OPENING_MIN: usize = 3;
@@ -89,13 +91,11 @@ fn parse(line: &str) -> Option<Said> {
         return None;
     }
     let words: Vec<_> = line.split(' ').collect();
-    let [command, first, last] = words.as_slice() else {
-        panic!("not an acknowledgement: {line:?}");
-    };
+    assert_eq!(words.len(), 3, "not an acknowledgement: {line:?}");
     Some(Said::Acknowledged(
-        command.parse().unwrap(),
-        first.parse().unwrap(),
-        last.parse().unwrap(),
+        words[0].parse().unwrap(),
+        words[1].parse().unwrap(),
+        words[2].parse().unwrap(),
     ))
 }
 
@@ -279,37 +279,107 @@ fn judge(told: &[Told], journaled: &Journaled) {
     }
 }
 
-fn tables(work: &Path) -> usize {
-    let keyspaces = std::fs::read_dir(work.join("ledger/journal/keyspaces")).unwrap();
-    let count = |keyspace: std::io::Result<std::fs::DirEntry>| {
-        let tables = keyspace.unwrap().path().join("tables");
-        std::fs::read_dir(tables).map_or(0, Iterator::count)
+/// Tables of the journal, and the number of its newest write-ahead file: more than 0 once the engine
+/// has gone on to another.
+fn files(work: &Path) -> (usize, u64) {
+    let journal = work.join("ledger/journal");
+    let names = |path: PathBuf| {
+        let entries = std::fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().path())
     };
-    // The engine keeps one of its own.
-    keyspaces.map(count).sum::<usize>() - 1
+    let keyspaces = names(journal.join("keyspaces"));
+    let tables = keyspaces.map(|keyspace| names(keyspace.join("tables")).count());
+    let wal = names(journal).filter(|path| path.extension().is_some_and(|it| it == "jnl"));
+    let number = |path: PathBuf| path.file_stem().unwrap().to_str()?.parse().ok();
+    // The engine keeps one table of its own.
+    (
+        tables.sum::<usize>() - 1,
+        wal.filter_map(number).max().unwrap(),
+    )
 }
 
-/// Kills that hit commits under way: more became durable than was acknowledged, or the next opening
-/// finds executions whose end was on its way.
+/// When a run is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Opening,
+    Loaded,
+    /// With requests so large that the engine goes on to another write-ahead file.
+    Large,
+}
+
+/// The first ones also hit the creation of the ledger; the others come among the loaded ones.
+fn moments(random: &mut Random) -> Vec<Moment> {
+    let mut moments = vec![Moment::Loaded; LOADED - LARGE];
+    moments.extend([Moment::Large; LARGE]);
+    for _ in 2..OPENING {
+        let at = usize::try_from(random.below(moments.len() as u64)).unwrap();
+        moments.insert(at, Moment::Opening);
+    }
+    moments.splice(0..0, [Moment::Opening; 2]);
+    moments
+}
+
+/// Runs and kills; gives what every run told.
+fn campaign(random: &mut Random, program: &Path, work: &Path) -> Vec<Told> {
+    let mut told: Vec<Told> = Vec::new();
+    let (mut opened_in, mut most) = (Duration::from_millis(150), 0);
+    let moments = moments(random);
+    for moment in &moments {
+        let large = format!(
+            "{{\"message\":{{\"content\":\"{}\"}}}}\n",
+            "x".repeat(200_000)
+        );
+        let input = if *moment == Moment::Large {
+            &large
+        } else {
+            INPUT
+        };
+        std::fs::write(work.join("input.jsonl"), input).unwrap();
+        let (mut run, mut now) = (Run::start(program, work), Told::default());
+        if *moment == Moment::Opening {
+            std::thread::sleep(random.part_of(opened_in));
+        } else {
+            let acks = match moment {
+                Moment::Large => 240 + random.below(60),
+                _ => 1 + random.below(400),
+            };
+            let acks = usize::try_from(acks).unwrap();
+            run.listen(&mut now, |now| now.acks.len() >= acks);
+            std::thread::sleep(random.part_of(Duration::from_millis(20)));
+        }
+        run.kill(&mut now);
+        if now.epoch.is_some() {
+            opened_in = now.opened_in;
+            let head = now.head;
+            assert!(head > most, "opened at {head}, acknowledged {most}");
+        }
+        most = now.acks.iter().map(|ack| ack.2).fold(most, u64::max);
+        told.push(now);
+        if told.len() == moments.len() / 2 {
+            judge(&told, &read_all(work));
+        }
+    }
+    told
+}
+
+/// How many kills hit commits under way: more became durable than was acknowledged, or the next
+/// opening finds executions whose end was on its way.
 fn in_flight(told: &[Told], journaled: &Journaled) -> usize {
-    let mut in_flight = 0;
+    let mut count = 0;
     for (index, run) in told.iter().enumerate() {
         let acks: BTreeSet<_> = run.acks.iter().map(|ack| ack.0).collect();
         let durable = run.epoch.and_then(|epoch| journaled.executions.get(&epoch));
         let unheard = durable.map_or(0, |durable| durable.difference(&acks).count());
-        let after = told
-            .iter()
-            .skip(index + 1)
-            .find(|next| next.epoch.is_some());
+        let after = told[index + 1..].iter().find(|next| next.epoch.is_some());
         let in_doubt = after.map_or(0, |next| next.in_doubt);
         println!(
             "{index:2}: epoch {:?}, {} acknowledged, {unheard} more durable, {in_doubt} in doubt",
             run.epoch,
             acks.len()
         );
-        in_flight += usize::from(unheard > 0 || (in_doubt > 0 && !acks.is_empty()));
+        count += usize::from(!acks.is_empty() && (unheard > 0 || in_doubt > 0));
     }
-    in_flight
+    count
 }
 
 #[test]
@@ -320,61 +390,24 @@ fn kill_9_at_random_moments_loses_nothing_acknowledged() {
         |seed| seed.parse().unwrap(),
     );
     println!("CRASH_SEED={seed}");
-    let mut random = Random(seed);
     let program = program();
     let work = tempfile::tempdir().unwrap();
     let work = work.path();
-    std::fs::write(work.join("input.jsonl"), INPUT).unwrap();
-
-    // The first ones also hit the creation of the ledger; the others come among the loaded ones.
-    let mut opening: Vec<bool> = vec![false; LOADED + OPENING - 2];
-    while opening.iter().filter(|opening| **opening).count() < OPENING - 2 {
-        let at = usize::try_from(random.below(opening.len() as u64)).unwrap();
-        opening[at] = true;
-    }
-    opening.splice(0..0, [true, true]);
-    let mut told: Vec<Told> = Vec::new();
-    let (mut opened_in, mut cut_openings, mut most) = (Duration::from_millis(150), 0, 0);
-    for while_opening in opening {
-        let (mut run, mut now) = (Run::start(&program, work), Told::default());
-        if while_opening {
-            std::thread::sleep(random.part_of(opened_in));
-        } else {
-            let acks = usize::try_from(1 + random.below(400)).unwrap();
-            run.listen(&mut now, |now| now.acks.len() >= acks);
-            std::thread::sleep(random.part_of(Duration::from_millis(20)));
-        }
-        run.kill(&mut now);
-        cut_openings += usize::from(now.epoch.is_none());
-        if now.epoch.is_some() {
-            opened_in = now.opened_in;
-            assert!(
-                now.head > most,
-                "opened at {}, acknowledged {most}",
-                now.head
-            );
-        }
-        most = now.acks.iter().map(|ack| ack.2).fold(most, u64::max);
-        told.push(now);
-        if told.len() == (LOADED + OPENING) / 2 {
-            judge(&told, &read_all(work));
-        }
-    }
+    let told = campaign(&mut Random(seed), &program, work);
     let journaled = read_all(work);
     judge(&told, &journaled);
 
     let in_flight = in_flight(&told, &journaled);
+    let cut_openings = told.iter().filter(|run| run.epoch.is_none()).count();
     let acks: usize = told.iter().map(|run| run.acks.len()).sum();
+    let (tables, wal) = files(work);
     println!(
-        "{} kills, {cut_openings} while opening, {in_flight} with commits in flight; \
-         {acks} acknowledgements, {} tables",
-        told.len(),
-        tables(work)
+        "{} kills, {cut_openings} while opening, {in_flight} with commits in flight; {acks} \
+         acknowledgements, {tables} tables, write-ahead file {wal}",
+        told.len()
     );
     assert!(in_flight >= IN_FLIGHT_MIN, "only {in_flight} in flight");
-    assert!(
-        cut_openings >= OPENING_MIN,
-        "only {cut_openings} while opening"
-    );
-    assert!(tables(work) > 0, "no memtable was flushed");
+    assert!(cut_openings >= OPENING_MIN, "only {cut_openings} openings");
+    assert!(tables > 0, "no memtable was flushed");
+    assert!(wal > 0, "the write-ahead file was never rotated");
 }

@@ -105,6 +105,8 @@ impl Port {
     /// What opening found.
     pub(crate) async fn recovered(&self) -> Result<Recovered, Problem> {
         let head = self.head();
+        // Views that are being made again answer when they are there.
+        self.ledger.at_least(head.seq).await?;
         let policy = self.configuration.current(POLICY).await?;
         let registry = self.metadata.registry().await?;
         let registered = registry.capabilities.values().map(|capability| Registered {
