@@ -69,8 +69,8 @@ pub(crate) struct Order {
     pub(crate) ids: Vec<Id>,
     pub(crate) grant: Arc<GrantState>,
     pub(crate) admitted: Admitted,
-    /// Room to finish, of an order that starts an execution.
-    pub(crate) finish: Option<FinishReserve>,
+    /// Room to finish, one for each execution that the order may start.
+    pub(crate) finish: Vec<FinishReserve>,
     pub(crate) reply: oneshot::Sender<Result<Vec<Answered>, Refusal>>,
     pub(crate) span: tracing::Span,
 }
@@ -298,8 +298,11 @@ impl<E: Deciding> StoreState<E> {
             reply,
             admitted,
             commands,
+            finish,
             ..
         } = order;
+        // Nothing starts: the room is free before the caller hears of it.
+        drop(finish);
         let ledger = shared.ledger;
         let answer = Box::new(move |_: Result<&Head, &Sealed>| {
             let originals = ids.iter().zip(claims).zip(permits);
@@ -362,8 +365,10 @@ fn refuse(shared: &Shared, order: Order, error: AppendError) -> Result<(), Strin
         reply,
         admitted,
         commands,
+        finish,
         ..
     } = order;
+    drop(finish);
     let kind = commands.first().map_or("group", Command::kind);
     let detail = || format!("{kind}: {error}");
     shared

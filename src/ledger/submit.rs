@@ -58,7 +58,7 @@ impl Stores {
 /// Room that an order holds until it is answered.
 struct Room {
     admitted: Admitted,
-    finish: Option<FinishReserve>,
+    finish: Vec<FinishReserve>,
 }
 
 impl Core {
@@ -214,13 +214,13 @@ impl Core {
             if over <= self.shared.limits.finish_reserve_bytes * commands.len() {
                 return Ok(Room {
                     admitted: Admitted::default(),
-                    finish: None,
+                    finish: Vec::new(),
                 });
             }
             let admitted = self.gate.admit(grant, over, true).await?;
             return Ok(Room {
                 admitted,
-                finish: None,
+                finish: Vec::new(),
             });
         }
         self.caught_up()?;
@@ -229,12 +229,14 @@ impl Core {
             .bucket
             .take(records, size)
             .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
-        let starts = commands.iter().any(|command| match command {
+        let starts = commands.iter().filter(|command| match command {
             Command::Start(_) => true,
             Command::Begin(request) => request.decision == Decision::Authorized,
             _ => false,
         });
-        let finish = starts.then(|| self.gate.reserve_finish()).transpose()?;
+        let finish = starts
+            .map(|_| self.gate.reserve_finish())
+            .collect::<Result<_, _>>()?;
         let admitted = self.gate.admit(grant, size, self.wait).await?;
         Ok(Room { admitted, finish })
     }
@@ -265,7 +267,7 @@ impl Core {
             Ok(admitted) => {
                 let room = Room {
                     admitted,
-                    finish: None,
+                    finish: Vec::new(),
                 };
                 self.send(grant, Store::Telemetry, commands, room).await
             }

@@ -50,7 +50,7 @@ pub struct Module {
 pub struct RuntimeState {
     /// The state.
     pub state: State,
-    /// The record of the last transition.
+    /// The record of the last transition, or of the opening since.
     pub seq: u64,
     /// When, in nanoseconds since 1970.
     pub time_ns: i64,
@@ -118,6 +118,10 @@ impl Projection for RuntimeMetadata {
                 if let Some(state) = e.path.last() {
                     batch.put(&[STATE], pack(&(*state, seq, time_ns)));
                 }
+            }
+            // A new opening is a new start of the runtime.
+            Event::LedgerOpened(_) => {
+                batch.put(&[STATE], pack(&(State::Initializing.code(), seq, time_ns)));
             }
             Event::PositionSaved(e) => {
                 let saved = SavedPosition {
@@ -223,7 +227,7 @@ impl RuntimeMetadataView {
         self.read(registry::version)
     }
 
-    /// Where the runtime's state machine stands; `None` before its first transition.
+    /// Where the runtime's state machine stands; `None` before the first opening.
     ///
     /// # Errors
     /// As [`View::read`].

@@ -10,7 +10,7 @@ use crate::events::Store;
 impl<E: Deciding> StoreState<E> {
     /// Room to finish lives as long as its execution runs.
     pub(super) fn keep_reserves(&mut self, order: &mut Order, decided: &[Decided]) {
-        let mut finish = order.finish.take();
+        let mut finish = std::mem::take(&mut order.finish);
         for (command, step) in order.commands.iter().zip(decided) {
             match (&step.reply, command) {
                 (
@@ -22,7 +22,7 @@ impl<E: Deciding> StoreState<E> {
                     _,
                 )
                 | (Reply::Execution(execution), Command::Start(_)) => {
-                    if let Some(reserve) = finish.take() {
+                    if let Some(reserve) = finish.pop() {
                         self.reserves.insert(*execution, reserve);
                     }
                 }

@@ -1,0 +1,317 @@
+//! From numbers to a command, among what the model has by then.
+
+use femtoclaw_ledger::events::{
+    AuditFamily, CommandId, Decision, ExecutionId, Outcome, ParentId, Resolution, RuntimeId, State,
+    TelemetryKind, TraceId,
+};
+use femtoclaw_ledger::projections::ExecutionStatus;
+use femtoclaw_ledger::{
+    AuditEntry, Basis, CapabilityDefinition, Change, ChangeCapability, Context, Ending, Failure,
+    Finish, Identify, Imported, Observation, RegisterCapability, Rejection, RemoveModule, Request,
+    Resolve, ResolveInDoubt, Rollback, SavePosition, SetModule, SwitchCapability, Transition,
+    UnregisterCapability,
+};
+
+use super::concrete::{Concrete, Starting};
+use super::ops::What;
+use super::reference::{PAYLOAD_MAX, Reference};
+
+const DOCUMENTS: [&str; 3] = ["policy", "limits", "routes"];
+const CAPABILITIES: [&str; 4] = ["message", "read", "run", "list"];
+
+/// What a choice is made from.
+pub(crate) struct Choices<'a> {
+    pub(crate) model: &'a Reference,
+    pub(crate) command: CommandId,
+    /// An id that no execution has yet.
+    pub(crate) fresh: ExecutionId,
+    /// Executions that there is a permit for, with the opening that gave it.
+    pub(crate) permits: &'a [(ExecutionId, u64)],
+}
+
+fn pick<T: Copy>(all: &[T], number: u8) -> Option<T> {
+    all.get(usize::from(number) % all.len().max(1)).copied()
+}
+
+impl Choices<'_> {
+    /// `None` where there is nothing to choose from: a start without a permit.
+    pub(crate) fn concrete(&self, what: What) -> Option<Concrete> {
+        Some(match what.kind {
+            "authorize" => Concrete::Authorize(self.request(what)),
+            "begin" => Concrete::Begin(self.request(what)),
+            "start" => {
+                let (execution, opening) = pick(self.permits, what.a)?;
+                Concrete::Start(Starting {
+                    context: self.context(what),
+                    execution,
+                    opening,
+                })
+            }
+            "reject" => Concrete::Reject(Rejection {
+                context: self.context(what),
+                execution: self.new_execution(what),
+                input: vec![what.b; usize::from(what.c)],
+                problem: text(what.spoil == 0, "not the protocol"),
+            }),
+            "finish" => Concrete::Finish(Finish {
+                context: self.context(what),
+                execution: self.execution(what),
+                ending: ending(what),
+            }),
+            "resolve" => Concrete::Resolve(ResolveInDoubt {
+                context: self.context(what),
+                execution: self.execution(what),
+                resolve: Resolve {
+                    resolution: pick(&Resolution::ALL, what.c)?,
+                    reason: text(what.spoil == 0, "the operator looked"),
+                    result: json(what, true),
+                },
+            }),
+            "import" => {
+                let mut request = self.request(what);
+                if what.spoil != 3 {
+                    request.decision = Decision::Authorized;
+                }
+                let versions = self.model.versions();
+                request.basis.configuration_version = versions.0.saturating_sub(what.c as u64 % 3);
+                request.basis.registry_version = versions.1 + u64::from(what.spoil == 4);
+                // The request's spoiling is enough.
+                let ending = ending(What { spoil: 255, ..what });
+                Concrete::Import(Imported { request, ending })
+            }
+            "change" | "rollback" => self.configuration(what),
+            "audit" | "observe" => self.told(what),
+            _ => self.metadata(what),
+        })
+    }
+
+    fn context(&self, what: What) -> Context {
+        let context = Context::new().command(self.command);
+        let context = match what.c % 4 {
+            0 => context.parent(ParentId::from_bytes([what.a | 1; 16])),
+            1 => context.trace(TraceId::from_bytes([what.b | 1; 16])),
+            _ => context,
+        };
+        match what.spoil {
+            1 => context.command(CommandId::NIL),
+            _ => context,
+        }
+    }
+
+    /// Mostly an id that nobody has, sometimes one that somebody has.
+    fn new_execution(&self, what: What) -> Option<ExecutionId> {
+        match what.a % 8 {
+            0 => Some(self.execution(what)),
+            _ if what.spoil == 2 => Some(ExecutionId::NIL),
+            _ => Some(self.fresh),
+        }
+    }
+
+    /// Mostly one that is open, else any, sometimes one that is not known.
+    fn execution(&self, what: What) -> ExecutionId {
+        let open = |status| {
+            use ExecutionStatus::{Authorized, InDoubt, Running};
+            match what.kind {
+                "resolve" => status == InDoubt,
+                _ => [Authorized, Running, InDoubt].contains(&status),
+            }
+        };
+        let some_open: Vec<ExecutionId> = self.model.executions_that(open);
+        let all = self.model.executions_that(|_| true);
+        let found = match what.b % 8 {
+            0 => None,
+            1 | 2 => pick(&all, what.a),
+            _ => pick(&some_open, what.a).or_else(|| pick(&all, what.a)),
+        };
+        found.unwrap_or(self.fresh)
+    }
+
+    fn request(&self, what: What) -> Request {
+        let (configuration_version, registry_version) = self.model.versions();
+        let decision = pick(&Decision::ALL, what.b.saturating_sub(200)).unwrap_or(Decision::ALL[0]);
+        Request {
+            context: self.context(what),
+            execution: self.new_execution(what),
+            input: (what.b % 2 == 0).then(|| vec![what.a; usize::from(what.a) + 1]),
+            capability: text(
+                what.spoil == 5,
+                pick(&CAPABILITIES, what.c / 2).unwrap_or(""),
+            ),
+            arguments: json(what, false),
+            decision,
+            reason: String::new(),
+            basis: Basis {
+                configuration_version: configuration_version + u64::from(what.spoil == 6),
+                registry_version: registry_version.saturating_sub(u64::from(what.spoil == 8)),
+                policy_version: "7".to_owned(),
+                policy_digest: [what.a; 32],
+            },
+        }
+    }
+
+    fn told(&self, what: What) -> Concrete {
+        let context = self.context(what);
+        let execution = (what.a % 2 == 0).then(|| self.execution(what));
+        let outcome = pick(&Outcome::ALL, what.c).unwrap_or(Outcome::Neutral);
+        if what.kind == "audit" {
+            return Concrete::Audit(AuditEntry {
+                context,
+                family: pick(&AuditFamily::ALL, what.b).unwrap_or(AuditFamily::ALL[0]),
+                action: text(what.spoil == 0, "checked"),
+                subject: String::new(),
+                outcome,
+                execution,
+                detail: json(what, true),
+            });
+        }
+        Concrete::Observe(Observation {
+            context,
+            kind: pick(&TelemetryKind::ALL, what.b).unwrap_or(TelemetryKind::Other),
+            name: text(what.spoil == 0, "latency"),
+            observed_ns: (what.a % 3 == 0).then_some(i64::from(what.b)),
+            execution,
+            outcome,
+            attributes: json(what, true),
+        })
+    }
+
+    fn configuration(&self, what: What) -> Concrete {
+        let document = pick(&DOCUMENTS, what.a).unwrap_or("").to_owned();
+        let version = self.model.document_version(&document);
+        let expected_version = expected(version, what);
+        let (author, reason) = ("operator".to_owned(), text(what.spoil == 0, "because"));
+        if what.kind == "rollback" {
+            let to_version = u64::from(what.b) % (version + 2);
+            return Concrete::Rollback(Rollback {
+                context: self.context(what),
+                document,
+                to_version,
+                author,
+                reason,
+                expected_version,
+            });
+        }
+        let content = match what.spoil {
+            2..7 => b"forbidden".to_vec(),
+            7 => vec![b'x'; PAYLOAD_MAX + 1],
+            _ => format!("content {} {}", what.b, what.c).into_bytes(),
+        };
+        Concrete::Change(Change {
+            context: self.context(what),
+            document,
+            content,
+            author,
+            reason,
+            expected_version,
+        })
+    }
+
+    fn metadata(&self, what: What) -> Concrete {
+        let context = self.context(what);
+        let module = text(
+            what.spoil == 0,
+            pick(&["gate", "host"], what.a).unwrap_or(""),
+        );
+        let capability = pick(&CAPABILITIES[1..], what.a).unwrap_or("");
+        let capability = match what.spoil {
+            0 => "message".to_owned(),
+            _ => capability.to_owned(),
+        };
+        let expected_version = expected(self.model.versions().1, what);
+        let definition = CapabilityDefinition {
+            version: what.b.to_string(),
+            description: String::new(),
+            parameters: json(what, true),
+        };
+        let reason = String::new();
+        match what.kind {
+            "identify" => Concrete::Identify(Identify {
+                context,
+                runtime: RuntimeId::from_bytes([what.a.saturating_sub(8); 16]),
+                version: "1".to_owned(),
+            }),
+            "set_module" => Concrete::SetModule(SetModule {
+                context,
+                module,
+                version: what.b.to_string(),
+            }),
+            "remove_module" => Concrete::RemoveModule(RemoveModule { context, module }),
+            "register_capability" => Concrete::RegisterCapability(RegisterCapability {
+                context,
+                capability,
+                definition,
+                expected_version,
+            }),
+            "change_capability" => Concrete::ChangeCapability(ChangeCapability {
+                context,
+                capability,
+                definition,
+                expected_version,
+            }),
+            "switch_capability" => Concrete::SwitchCapability(SwitchCapability {
+                context,
+                capability,
+                enabled: what.b % 4 != 0,
+                reason,
+                expected_version,
+            }),
+            "unregister_capability" => Concrete::UnregisterCapability(UnregisterCapability {
+                context,
+                capability,
+                reason,
+                expected_version,
+            }),
+            "transition" => Concrete::Transition(Transition {
+                context,
+                to: pick(&State::ALL, what.a).unwrap_or(State::Idle),
+                expected: pick(&State::ALL, what.b).filter(|_| what.c % 8 == 0),
+            }),
+            _ => Concrete::SavePosition(SavePosition {
+                context,
+                name: text(
+                    what.spoil == 0,
+                    pick(&["export", "alerts"], what.a).unwrap_or(""),
+                ),
+                seq: u64::from(what.b),
+            }),
+        }
+    }
+}
+
+fn text(empty: bool, text: &str) -> String {
+    if empty {
+        String::new()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn expected(version: u64, what: What) -> Option<u64> {
+    match what.c % 8 {
+        0 => Some(version + 1),
+        1..4 => Some(version),
+        _ => None,
+    }
+}
+
+fn ending(what: What) -> Ending {
+    match what.c % 4 {
+        0 => Ending::Failed(Failure {
+            code: text(what.spoil == 0, "exit"),
+            message: "it failed".to_owned(),
+            result: json(what, true),
+        }),
+        1 => Ending::Cancelled("no longer wanted".to_owned()),
+        _ => Ending::Completed(json(what, false)),
+    }
+}
+
+/// JSON, or where it is to be spoilt none, or too much of it.
+fn json(what: What, optional: bool) -> Vec<u8> {
+    match what.spoil {
+        9 | 10 => b"{".to_vec(),
+        11 => [b"\"", vec![b'x'; PAYLOAD_MAX].as_slice(), b"\""].concat(),
+        _ if optional && what.b % 2 == 0 => Vec::new(),
+        _ => format!("{{\"b\":{}, \"a\":[{}]}}", what.b, what.c).into_bytes(),
+    }
+}

@@ -1,0 +1,318 @@
+//! All that there is to see, against the model; queries against a full scan of the journal.
+
+use std::collections::BTreeMap;
+
+use femtoclaw_ledger::Reads;
+use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
+use femtoclaw_ledger::integrity::digest;
+use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter};
+
+use super::drive::{Driver, same};
+use super::ops::By;
+use super::reference::{Capability, Execution, Version};
+use super::world::Outcome;
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Driver {
+    pub(crate) async fn compare(&self) -> Outcome {
+        let ledger = self.world.ledger();
+        let grant = self.world.grant(By::First).ok_or("it is not open")?;
+        ledger.at_least(ledger.head().seq).await.map_err(text)?;
+        same("in force", &self.model.versions(), &ledger.basis())?;
+        same("health", &true, &ledger.health().healthy)?;
+        self.configuration(&ledger.configuration(grant).map_err(text)?)
+            .await?;
+        self.metadata(&ledger.runtime_metadata(grant).map_err(text)?)
+            .await?;
+        self.executions(&ledger.execution_log(grant).map_err(text)?)
+            .await?;
+        self.commands().await?;
+        self.queries(&ledger.reader(grant).map_err(text)?).await
+    }
+
+    async fn configuration(&self, view: &femtoclaw_ledger::Configuration) -> Outcome {
+        let names: Vec<&String> = self.model.documents.keys().collect();
+        let found = view.documents().await.map_err(text)?;
+        same("documents", &names, &found.iter().collect())?;
+        for (name, versions) in &self.model.documents {
+            let current = view.current(name).await.map_err(text)?.map(|it| it.content);
+            let last = versions.last().map(|it| it.content.clone());
+            same("current content", &last, &current)?;
+            let history = view.history(name).await.map_err(text)?;
+            same("versions", &versions.len(), &history.len())?;
+            for ((number, version), info) in (1..).zip(versions).zip(&history) {
+                let Version { content, .. } = version;
+                let told = (
+                    (
+                        info.version,
+                        info.configuration_version,
+                        info.restored_version,
+                    ),
+                    (info.author.clone(), info.reason.clone(), info.component),
+                    (info.seq, info.time_ns, info.content_digest),
+                );
+                let expected = (
+                    (number, version.configuration_version, version.restored),
+                    (
+                        version.author.clone(),
+                        version.reason.clone(),
+                        version.component,
+                    ),
+                    (version.seq, version.time_ns, digest(content)),
+                );
+                same("version", &expected, &told)?;
+                let found = view.version(name, number).await.map_err(text)?;
+                same(
+                    "content",
+                    &Some(content.clone()),
+                    &found.map(|it| it.content),
+                )?;
+                let then = view
+                    .as_of(name, AsOf::Seq(version.seq))
+                    .await
+                    .map_err(text)?;
+                same("as of", &Some(number), &then.map(|it| it.info.version))?;
+                let before = view
+                    .as_of(name, AsOf::Seq(version.seq - 1))
+                    .await
+                    .map_err(text)?;
+                let earlier = (number > 1).then(|| number - 1);
+                same("before", &earlier, &before.map(|it| it.info.version))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn metadata(&self, view: &femtoclaw_ledger::RuntimeMetadata) -> Outcome {
+        let runtime = view.runtime().await.map_err(text)?;
+        let runtime = runtime.map(|it| (it.runtime, it.version, it.seq));
+        same("runtime", &self.model.runtime, &runtime)?;
+        let modules = view.modules().await.map_err(text)?.into_iter();
+        let modules: BTreeMap<_, _> = modules.map(|it| (it.name, (it.version, it.seq))).collect();
+        same("modules", &self.model.modules, &modules)?;
+        let state = view.state().await.map_err(text)?.map(|it| it.state);
+        same("state", &Some(self.model.machine()), &state)?;
+        for (name, saved) in &self.model.positions {
+            let found = view.position(name).await.map_err(text)?;
+            let found = found.map(|it| (it.position, it.seq));
+            same("position", &Some(*saved), &found)?;
+        }
+        let registry = view.registry().await.map_err(text)?;
+        same(
+            "registry",
+            &self.model.registry_version,
+            &registry.registry_version,
+        )?;
+        let capabilities = registry.capabilities.into_iter().map(|(name, it)| {
+            let capability = Capability {
+                version: it.version,
+                parameters: it.parameters,
+                enabled: it.enabled,
+                registry_version: it.registry_version,
+                seq: it.seq,
+            };
+            (name, capability)
+        });
+        same(
+            "capabilities",
+            &self.model.registry,
+            &capabilities.collect(),
+        )
+    }
+
+    async fn executions(&self, view: &femtoclaw_ledger::ExecutionLog) -> Outcome {
+        let mut counts = Vec::new();
+        for status in ExecutionStatus::ALL {
+            let mut expected: Vec<(u64, ExecutionId)> = self
+                .model
+                .executions
+                .iter()
+                .filter(|(_, it)| it.status == status)
+                .map(|(execution, it)| (it.first, *execution))
+                .collect();
+            expected.sort_unstable();
+            let found = view.by_status(status, usize::MAX).await.map_err(text)?;
+            let found: Vec<_> = found
+                .iter()
+                .map(|it| (it.first_seq, it.execution))
+                .collect();
+            same(status.name(), &expected, &found)?;
+            if !expected.is_empty() {
+                counts.push((status, expected.len() as u64));
+            }
+        }
+        same("counts", &counts, &view.counts().await.map_err(text)?)?;
+        let in_doubt = view.in_doubt().await.map_err(text)?.len();
+        same(
+            "in doubt",
+            &self.model.count(ExecutionStatus::InDoubt),
+            &in_doubt,
+        )?;
+        for (id, execution) in &self.model.executions {
+            let found = view.get(*id).await.map_err(text)?;
+            same("execution", &Some(entry(*id, execution)), &found)?;
+        }
+        Ok(())
+    }
+
+    /// Every command that was committed is found, whatever was restarted or deleted since.
+    async fn commands(&self) -> Outcome {
+        for by in [By::First, By::Second] {
+            let grant = self.world.grant(by).ok_or("it is not open")?;
+            let own = |component| component == grant.component();
+            let sent = self.model.sent.iter().filter(|((who, _), _)| own(*who));
+            for ((_, command), sent) in sent {
+                let found = self.world.ledger().lookup(grant, *command).await;
+                let found = found.map_err(text)?;
+                let found = found.map(|it| (it.first.get(), it.last.get(), it.time_ns));
+                let placed = sent.placed;
+                let expected = Some((placed.first, placed.last, placed.time_ns));
+                same("lookup", &expected, &found)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn queries(&self, reads: &Reads) -> Outcome {
+        let all = reads.range(Seq::FIRST, usize::MAX).await.map_err(text)?;
+        let gapless = (1..)
+            .zip(&all)
+            .all(|(seq, record)| record.header.seq.get() == seq);
+        same("gapless", &true, &gapless)?;
+        same("head", &(all.len() as u64), &self.world.ledger().head().seq)?;
+        let capabilities = capabilities(&all);
+        for filter in self.filters(&all) {
+            let fits = |record: &&Record| fits(record, &filter, &capabilities);
+            let scan: Vec<u64> = all
+                .iter()
+                .filter(fits)
+                .map(|it| it.header.seq.get())
+                .collect();
+            let found = reads
+                .query(filter.clone(), usize::MAX)
+                .await
+                .map_err(text)?;
+            let found: Vec<u64> = found.iter().map(|it| it.header.seq.get()).collect();
+            same(&format!("{filter:?}"), &scan, &found)?;
+        }
+        Ok(())
+    }
+
+    /// One of each kind, and of the pairs, from what there is.
+    fn filters(&self, all: &[Record]) -> Vec<Filter> {
+        let middle = all.get(all.len() / 2).map(|record| &record.header);
+        let Some(middle) = middle else {
+            return Vec::new();
+        };
+        let half = all.len() as u64 / 2;
+        let execution = self
+            .model
+            .executions
+            .keys()
+            .nth(self.model.executions.len() / 2);
+        let mut filters = vec![Filter {
+            time_ns: Some(middle.time_ns..=middle.time_ns + 5_000_000),
+            ..Filter::default()
+        }];
+        for seq in [None, Some(half / 2..=half + 10)] {
+            for capability in ["message", "read", "nobody"] {
+                filters.push(Filter {
+                    capability: Some(capability.to_owned()),
+                    seq: seq.clone(),
+                    ..Filter::default()
+                });
+            }
+            filters.push(Filter {
+                event_type: Some(middle.event_type),
+                component: Some(middle.component),
+                seq: seq.clone(),
+                ..Filter::default()
+            });
+            filters.push(Filter {
+                event_type: Some(EventType(0x0102)),
+                capability: Some("message".to_owned()),
+                seq: seq.clone(),
+                ..Filter::default()
+            });
+            filters.push(Filter {
+                execution: execution.copied(),
+                seq,
+                ..Filter::default()
+            });
+        }
+        filters
+    }
+}
+
+fn entry(id: ExecutionId, it: &Execution) -> ExecutionEntry {
+    ExecutionEntry {
+        execution: id,
+        status: it.status,
+        capability: it.capability.clone(),
+        decision: it.decision,
+        resolution: it.resolution,
+        first_seq: it.first,
+        last_seq: it.last,
+        started_seq: it.started,
+        first_ns: it.first_ns,
+        last_ns: it.last_ns,
+        parent: it.parent,
+        trace: it.trace,
+        component: it.component,
+    }
+}
+
+/// The capability that a record itself names.
+fn named(record: &Record) -> Option<String> {
+    Some(match record.event().ok()? {
+        Event::AuthorizationDecided(it) => it.capability,
+        Event::ExecutionStarted(it) => it.capability,
+        Event::CapabilityRegistered(it) => it.capability,
+        Event::CapabilityChanged(it) => it.capability,
+        Event::CapabilityEnabled(it) => it.capability,
+        Event::CapabilityDisabled(it) => it.capability,
+        Event::CapabilityUnregistered(it) => it.capability,
+        _ => return None,
+    })
+}
+
+/// Per execution: the first capability that it names, and where that commit begins.
+fn capabilities(all: &[Record]) -> BTreeMap<ExecutionId, (String, u64)> {
+    let mut found = BTreeMap::new();
+    for record in all.iter().filter(|it| !it.header.execution.is_nil()) {
+        if let Some(name) = named(record) {
+            let header = &record.header;
+            let begin = header.seq.get() - u64::from(header.commit_index);
+            found.entry(header.execution).or_insert((name, begin));
+        }
+    }
+    found
+}
+
+fn fits(
+    record: &Record,
+    filter: &Filter,
+    capabilities: &BTreeMap<ExecutionId, (String, u64)>,
+) -> bool {
+    let header = &record.header;
+    let of_capability = |wanted: &String| {
+        let asked = capabilities.get(&header.execution);
+        named(record).as_ref() == Some(wanted)
+            || asked.is_some_and(|(name, begin)| name == wanted && header.seq.get() >= *begin)
+    };
+    filter.execution.is_none_or(|it| it == header.execution)
+        && filter.event_type.is_none_or(|it| it == header.event_type)
+        && filter.component.is_none_or(|it| it == header.component)
+        && filter.capability.as_ref().is_none_or(of_capability)
+        && filter
+            .seq
+            .as_ref()
+            .is_none_or(|it| it.contains(&header.seq.get()))
+        && filter
+            .time_ns
+            .as_ref()
+            .is_none_or(|it| it.contains(&header.time_ns))
+}

@@ -1,0 +1,194 @@
+//! Refusals that need more than a command: a quota, a slow or unreadable view, a failed sync, a
+//! ledger that closes.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use femtoclaw_ledger::clock::ManualClock;
+use femtoclaw_ledger::events::{CommandId, Event, Outcome, Record, TelemetryKind};
+use femtoclaw_ledger::journal::{FailedSync, MemoryJournal};
+use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
+use femtoclaw_ledger::{
+    AppendError, Context, Grant, Ledger, Observation, Options, Quota, Retry, Rights, Root,
+};
+
+use super::drive::refused;
+use super::world::{Medium, scratch};
+
+pub(crate) async fn all() {
+    quota().await;
+    failed_sync().await;
+    closed().await;
+    views_behind().await;
+    views_unreadable().await;
+}
+
+fn told(error: AppendError, code: &str, retry: Retry) {
+    assert_eq!((error.code(), error.retry()), (code, retry), "{error}");
+    refused(&error);
+}
+
+fn observation(number: u8) -> Observation {
+    Observation {
+        context: Context::new().command(CommandId::from_bytes([number; 16])),
+        kind: TelemetryKind::Other,
+        name: "tick".to_owned(),
+        observed_ns: None,
+        execution: None,
+        outcome: Outcome::Neutral,
+        attributes: Vec::new(),
+    }
+}
+
+async fn granted(root: &Root, quota: Quota) -> Grant {
+    root.grant("tester", Rights::all(), quota).await.unwrap()
+}
+
+async fn open(
+    journal: &MemoryJournal,
+    path: &std::path::Path,
+    options: Options,
+) -> (Ledger, Grant) {
+    let journal = std::sync::Arc::new(journal.reopen());
+    let (ledger, root) = Ledger::open_on(journal, path, options).await.unwrap();
+    let grant = granted(&root, Quota::default()).await;
+    (ledger, grant)
+}
+
+async fn record(ledger: &Ledger, grant: &Grant, number: u8) -> Result<(), AppendError> {
+    let telemetry = ledger.telemetry(grant).unwrap();
+    telemetry.record(observation(number)).await.map(drop)
+}
+
+async fn quota() {
+    let directory = scratch(Medium::Memory);
+    let options = Options {
+        clock: std::sync::Arc::new(ManualClock::new(0)),
+        ..Options::default()
+    };
+    let journal = std::sync::Arc::new(MemoryJournal::new());
+    let opened = Ledger::open_on(journal, directory.path(), options).await;
+    let (ledger, root) = opened.unwrap();
+    let quota = Quota {
+        records_per_second: Some(2),
+        bytes_per_second: None,
+    };
+    let grant = granted(&root, quota).await;
+    for number in [1, 2] {
+        record(&ledger, &grant, number).await.unwrap();
+    }
+    let error = record(&ledger, &grant, 3).await.unwrap_err();
+    told(error, "quota_exceeded", Retry::Safe);
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+async fn failed_sync() {
+    let directory = scratch(Medium::Memory);
+    let journal = MemoryJournal::new();
+    let shared = std::sync::Arc::new(journal.clone());
+    let opened = Ledger::open_on(shared, directory.path(), Options::default()).await;
+    let (ledger, root) = opened.unwrap();
+    let grant = granted(&root, Quota::default()).await;
+    journal.fail_next(FailedSync::NotPersisted);
+    let error = record(&ledger, &grant, 1).await.unwrap_err();
+    told(error, "outcome_unknown", Retry::LookUpFirst);
+    let error = record(&ledger, &grant, 2).await.unwrap_err();
+    told(error, "sealed", Retry::Safe);
+}
+
+async fn closed() {
+    let directory = scratch(Medium::Memory);
+    let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), Options::default()).await;
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+    let error = record(&ledger, &grant, 1).await.unwrap_err();
+    told(error, "shutting_down", Retry::Safe);
+}
+
+/// Reads a record only when it is let to: all views wait for it, because one thread keeps them.
+struct Slow(Receiver<()>);
+
+impl Projection for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
+        // A sender that has gone lets everything through.
+        let _gone = self.0.recv().is_err();
+        Ok(())
+    }
+}
+
+fn slow() -> (Sender<()>, Options) {
+    let (sender, receiver) = channel();
+    let mut options = Options::default();
+    options.limits.view_lag_max = 4;
+    options.projections = vec![Box::new(Slow(receiver))];
+    (sender, options)
+}
+
+async fn until_refused(ledger: &Ledger, grant: &Grant) -> AppendError {
+    for number in 10..30 {
+        if let Err(error) = record(ledger, grant, number).await {
+            return error;
+        }
+    }
+    panic!("views lag without end");
+}
+
+async fn views_behind() {
+    let directory = scratch(Medium::Memory);
+    let journal = MemoryJournal::new();
+    let (sender, options) = slow();
+    let shared = std::sync::Arc::new(journal.clone());
+    let (ledger, root) = Ledger::open_on(shared, directory.path(), options)
+        .await
+        .unwrap();
+    let grant = granted(&root, Quota::default()).await;
+    let error = until_refused(&ledger, &grant).await;
+    assert!(
+        matches!(error, AppendError::ViewLag { lag } if lag > 4),
+        "{error}"
+    );
+    told(error, "view_lag", Retry::Safe);
+    drop(sender);
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    record(&ledger, &grant, 40).await.unwrap();
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+
+    // Without its views, the same history is more than the windows hold.
+    std::fs::remove_dir_all(directory.path().join("views")).unwrap();
+    let (sender, options) = slow();
+    let (ledger, grant) = open(&journal, directory.path(), options).await;
+    let error = record(&ledger, &grant, 41).await.unwrap_err();
+    let AppendError::Recovering { done, total } = error else {
+        panic!("{error}");
+    };
+    assert!(done < total && total > 4);
+    told(error, "recovering", Retry::Safe);
+    drop(sender);
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    record(&ledger, &grant, 41).await.unwrap();
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+/// Somebody else holds the views' lock: history cannot be asked, so nothing is decided that rests
+/// on it.
+async fn views_unreadable() {
+    let directory = scratch(Medium::Memory);
+    let journal = MemoryJournal::new();
+    let (ledger, grant) = open(&journal, directory.path(), Options::default()).await;
+    record(&ledger, &grant, 1).await.unwrap();
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+    let lock = std::fs::File::open(directory.path().join("views/lock")).unwrap();
+    lock.try_lock().unwrap();
+    let (ledger, grant) = open(&journal, directory.path(), Options::default()).await;
+    let error = record(&ledger, &grant, 2).await.unwrap_err();
+    told(error, "history_unreadable", Retry::Safe);
+    assert!(!ledger.health().healthy);
+}
