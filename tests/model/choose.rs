@@ -132,7 +132,10 @@ impl Choices<'_> {
         Request {
             context: self.context(what),
             execution: self.new_execution(what),
-            input: (what.b % 2 == 0).then(|| vec![what.a; usize::from(what.a) + 1]),
+            input: what
+                .b
+                .is_multiple_of(2)
+                .then(|| vec![what.a; usize::from(what.a) + 1]),
             capability: text(
                 what.spoil == 5,
                 pick(&CAPABILITIES, what.c / 2).unwrap_or(""),
@@ -151,7 +154,7 @@ impl Choices<'_> {
 
     fn told(&self, what: What) -> Concrete {
         let context = self.context(what);
-        let execution = (what.a % 2 == 0).then(|| self.execution(what));
+        let execution = what.a.is_multiple_of(2).then(|| self.execution(what));
         let outcome = pick(&Outcome::ALL, what.c).unwrap_or(Outcome::Neutral);
         if what.kind == "audit" {
             return Concrete::Audit(AuditEntry {
@@ -168,7 +171,7 @@ impl Choices<'_> {
             context,
             kind: pick(&TelemetryKind::ALL, what.b).unwrap_or(TelemetryKind::Other),
             name: text(what.spoil == 0, "latency"),
-            observed_ns: (what.a % 3 == 0).then_some(i64::from(what.b)),
+            observed_ns: what.a.is_multiple_of(3).then_some(i64::from(what.b)),
             execution,
             outcome,
             attributes: json(what, true),
@@ -251,7 +254,7 @@ impl Choices<'_> {
             "switch_capability" => Concrete::SwitchCapability(SwitchCapability {
                 context,
                 capability,
-                enabled: what.b % 4 != 0,
+                enabled: !what.b.is_multiple_of(4),
                 reason,
                 expected_version,
             }),
@@ -264,7 +267,7 @@ impl Choices<'_> {
             "transition" => Concrete::Transition(Transition {
                 context,
                 to: pick(&State::ALL, what.a).unwrap_or(State::Idle),
-                expected: pick(&State::ALL, what.b).filter(|_| what.c % 8 == 0),
+                expected: pick(&State::ALL, what.b).filter(|_| what.c.is_multiple_of(8)),
             }),
             _ => Concrete::SavePosition(SavePosition {
                 context,
@@ -311,7 +314,7 @@ fn json(what: What, optional: bool) -> Vec<u8> {
     match what.spoil {
         9 | 10 => b"{".to_vec(),
         11 => [b"\"", vec![b'x'; PAYLOAD_MAX].as_slice(), b"\""].concat(),
-        _ if optional && what.b % 2 == 0 => Vec::new(),
+        _ if optional && what.b.is_multiple_of(2) => Vec::new(),
         _ => format!("{{\"b\":{}, \"a\":[{}]}}", what.b, what.c).into_bytes(),
     }
 }
