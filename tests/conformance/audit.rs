@@ -1,10 +1,10 @@
 //! The audit log: §6, A1, A5, T1.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use femtoclaw_ledger::events::{AuditFamily, ComponentId, Event, EventType, Record, State, Store};
 use femtoclaw_ledger::journal::MemoryJournal;
-use femtoclaw_ledger::projections::Filter;
+use femtoclaw_ledger::projections::{Filter, Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{Context, Quota, Rights};
 
 use crate::support::*;
@@ -197,6 +197,22 @@ async fn by_capability(open: &Open, records: &[Record]) {
     );
 }
 
+/// A view that stands still, and all others with it, until the sender is dropped.
+struct Held(mpsc::Receiver<()>);
+
+impl Projection for Held {
+    fn name(&self) -> &'static str {
+        "held"
+    }
+    fn version(&self) -> u32 {
+        1
+    }
+    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
+        assert!(self.0.recv().is_err());
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn t1_a_replayed_command_is_idempotent_and_another_content_is_a_conflict() {
     let memory = MemoryJournal::new();
@@ -227,13 +243,21 @@ async fn t1_a_replayed_command_is_idempotent_and_another_content_is_a_conflict()
     let theirs = open.ledger.audit_log(&neighbour).unwrap();
     assert!(!theirs.record(other.clone()).await.unwrap().duplicate);
     open.close().await;
-    // Across a restart too.
-    let open = open_on(Arc::new(memory.reopen()), later(&clock())).await;
+    // Across a restart too, also while no view has read anything yet.
+    let (holding, held) = mpsc::channel();
+    let mut options = later(&clock());
+    options.projections = vec![Box::new(Held(held))];
+    let open = open_on(Arc::new(memory.reopen()), options).await;
     let audit = open.ledger.audit_log(&open.grant).unwrap();
-    let again = audit.record(it).await.unwrap();
+    let again = audit.record(it.clone()).await.unwrap();
     assert_eq!((again.duplicate, again.first), (true, first.first));
     let conflict = audit.record(other).await.unwrap_err();
     assert_eq!(conflict.code(), "idempotency_conflict");
     let found = open.ledger.lookup(&open.grant, command(42)).await;
     assert_eq!(found.unwrap().unwrap().first, first.first);
+    drop(holding);
+    // And from the views, once these have caught up.
+    open.ledger.at_least(open.ledger.head().seq).await.unwrap();
+    let again = audit.record(it).await.unwrap();
+    assert_eq!((again.duplicate, again.first), (true, first.first));
 }

@@ -1,6 +1,6 @@
 //! An open ledger with one component that may do everything, and children that are killed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -333,9 +333,10 @@ pub(crate) fn child_command(test: &str, path: &Path) -> Command {
     command
 }
 
-/// A child tells what was acknowledged.
+/// A child tells what was acknowledged, in one write: a kill must not leave half a line.
 pub(crate) fn acknowledge(text: impl std::fmt::Display) {
-    eprintln!("ack {text}");
+    let line = format!("ack {text}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 fn acknowledged(child: &mut Child, enough: impl Fn(usize) -> bool) -> Vec<String> {
