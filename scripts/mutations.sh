@@ -4,61 +4,83 @@
 #
 #   scripts/mutations.sh            all patches
 #   scripts/mutations.sh a b        those whose names contain a or b
+#   scripts/mutations.sh --every 2  each second one, by name
 #
-# It works on a copy; CARGO_TARGET_DIR (default: a directory under the system's temporary one) is
-# kept between runs, so that a patch costs one incremental build.
+# It works on a copy. The copy and its build directory (MUTATIONS_TARGET_DIR; default: one under the
+# system's temporary directory) are kept between runs, so that a patch costs one incremental build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source=$PWD
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-tree=$work/tree
 export CARGO_TARGET_DIR=${MUTATIONS_TARGET_DIR:-${TMPDIR:-/tmp}/femtoclaw-ledger-mutations}
 # Nobody debugs a mutant, and half the time of a build is its debug information.
-export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 RUST_BACKTRACE=0
-# A mutant may hang; that is no proof. Seconds for building and running one test.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=1 RUST_BACKTRACE=0
+# A mutant may hang; that is no proof. Seconds for building, and for running one test.
 limit=${MUTATIONS_LIMIT_SECONDS:-300}
 
-mkdir "$tree"
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$tree"
+mkdir -p "$CARGO_TARGET_DIR"
+exec 9>"$CARGO_TARGET_DIR/lock"
+flock -n 9 || { echo "another run uses $CARGO_TARGET_DIR" >&2; exit 2; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$CARGO_TARGET_DIR/tree
 
-wanted() {
-    [ $# -eq 1 ] && return 0
-    local name=$1 part
-    shift
-    for part in "$@"; do
-        case $name in *"$part"*) return 0 ;; esac
-    done
-    return 1
-}
+# The copy gets what differs and loses what is gone. What is copied is new by its time stamp: cargo
+# rebuilds by that, and must never take a mutant's build for the original's.
+mkdir -p "$tree"
+git ls-files --cached --others --exclude-standard | while read -r file; do
+    if [ -e "$file" ]; then echo "$file"; fi
+done | sort >"$work/files"
+(cd "$tree" && find . -type f -printf '%P\n' | sort) | comm -13 "$work/files" - |
+    while read -r file; do rm "$tree/$file"; done
+while read -r file; do
+    if ! cmp -s "$file" "$tree/$file"; then
+        mkdir -p "$(dirname "$tree/$file")"
+        cp "$file" "$tree/$file"
+        touch "$tree/$file"
+    fi
+done <"$work/files"
 
 shopt -s nullglob
+all=("$source"/tests/mutations/*.patch)
 patches=()
-for patch in "$PWD"/tests/mutations/*.patch; do
-    if wanted "$(basename "$patch" .patch)" "$@"; then
-        patches+=("$patch")
-    fi
-done
-
+if [ "${1:-}" = --every ]; then
+    for ((at = 0; at < ${#all[@]}; at += $2)); do patches+=("${all[at]}"); done
+else
+    for patch in "${all[@]}"; do
+        [ $# -gt 0 ] || patches+=("$patch")
+        for part in "$@"; do
+            if [[ $(basename "$patch" .patch) == *"$part"* ]]; then
+                patches+=("$patch")
+                break
+            fi
+        done
+    done
+fi
 [ ${#patches[@]} -gt 0 ] || { echo "no such mutation" >&2; exit 2; }
 
 # The first line of a patch: `Breaks: TARGET TEST`.
 target_of() { sed -n '1s/^Breaks: \([a-z_]*\) .*$/\1/p' "$1"; }
 test_of() { sed -n '1s/^Breaks: [a-z_]* \(.*\)$/\1/p' "$1"; }
 
-# Builds, then runs one test; what it printed is in $work/log. 0 passed, 1 failed, 2 anything else.
+# Builds one test target, gives its program.
+built() {
+    (cd "$tree" && timeout "$limit" cargo test -q --locked --test "$1" --no-run \
+        --message-format=json 2>"$work/log") </dev/null >"$work/messages" || return
+    sed -n 's/.*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p' "$work/messages"
+}
+
+# Runs these tests of one target; what they printed is in $work/log. 0: all passed, 1: some failed,
+# anything else: no verdict.
 run() {
-    if ! (cd "$tree" && timeout "$limit" cargo test -q --locked --test "$1" --no-run) \
-        >"$work/log" 2>&1; then
-        return 2
-    fi
-    local status=0
-    (cd "$tree" && timeout "$limit" cargo test -q --locked --test "$1" -- --exact "$2") \
-        >"$work/log" 2>&1 || status=$?
-    if [ $status -eq 0 ] && grep -q '^test result: ok. 1 passed' "$work/log"; then
+    local program status=0
+    program=$(built "$1") && [ -x "$program" ] || return 2
+    shift
+    (cd "$tree" && timeout "$limit" "$program" --exact "$@") </dev/null >"$work/log" 2>&1 || status=$?
+    if [ $status -eq 0 ] && grep -q "^test result: ok. $# passed" "$work/log"; then
         return 0
     fi
-    if [ $status -eq 101 ] && grep -q '^test result: FAILED. 0 passed; 1 failed' "$work/log"; then
+    if [ $status -eq 101 ] && grep -q '^test result: FAILED. ' "$work/log"; then
         return 1
     fi
     return 2
@@ -66,37 +88,46 @@ run() {
 
 for patch in "${patches[@]}"; do echo "$(target_of "$patch") $(test_of "$patch")"; done |
     sort -u >"$work/tests"
-while read -r target test; do
-    if ! run "$target" "$test" </dev/null; then
-        echo "unpatched, $target $test does not pass:" >&2
-        tail -n 30 "$work/log" >&2
+for target in $(cut -d' ' -f1 "$work/tests" | uniq); do
+    mapfile -t tests < <(sed -n "s/^$target //p" "$work/tests")
+    if ! run "$target" "${tests[@]}"; then
+        echo "unpatched, not all tests of $target pass:" >&2
+        tail -n 40 "$work/log" >&2
         exit 1
     fi
-done <"$work/tests"
-echo "$(wc -l <"$work/tests") tests pass on the unpatched tree"
+done
+echo "$(wc -l <"$work/tests") tests pass on the unpatched tree, $SECONDS s"
 
 caught=0
 for patch in "${patches[@]}"; do
-    name=$(basename "$patch" .patch) target=$(target_of "$patch") test=$(test_of "$patch")
-    if ! (cd "$tree" && patch -s -p1 <"$patch") >"$work/log" 2>&1; then
-        echo "NOT CAUGHT $name: the patch does not apply"
-        cat "$work/log"
-        exit 1
+    name=$(basename "$patch" .patch) test=$(test_of "$patch")
+    since=$SECONDS outcome=0
+    sed -n 's,^+++ b/\([^[:space:]]*\).*,\1,p' "$patch" >"$work/patched"
+    (cd "$tree" && xargs cp --parents -t "$work" <"$work/patched")
+    if (cd "$tree" && patch -s -p1 --no-backup-if-mismatch -r - <"$patch") >"$work/log" 2>&1; then
+        run "$(target_of "$patch")" "$test" || outcome=$?
+    else
+        outcome=3
     fi
-    outcome=0
-    run "$target" "$test" </dev/null || outcome=$?
     case $outcome in
         1)
             caught=$((caught + 1))
-            echo "caught     $name by $test"
+            echo "caught     $name by $test, $((SECONDS - since)) s"
             ;;
         0) echo "NOT CAUGHT $name: $test passes" ;;
+        3)
+            echo "NOT CAUGHT $name: the patch does not apply"
+            cat "$work/log"
+            ;;
         *)
             echo "NOT CAUGHT $name: no verdict of $test"
             tail -n 20 "$work/log"
             ;;
     esac
-    (cd "$tree" && patch -s -p1 -R <"$patch")
+    while read -r file; do
+        cp "$work/$file" "$tree/$file"
+        touch "$tree/$file"
+    done <"$work/patched"
 done
-echo "${#patches[@]} mutations, $caught caught"
-[ "$caught" -eq "${#patches[@]}" ] && [ "$caught" -gt 0 ]
+echo "${#patches[@]} mutations, $caught caught, $SECONDS s"
+[ "$caught" -eq "${#patches[@]}" ]

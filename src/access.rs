@@ -20,6 +20,7 @@ use crate::events::{ComponentId, Store, StoreMask};
 pub struct Rights {
     append: StoreMask,
     read: StoreMask,
+    finish_others: bool,
 }
 
 impl Rights {
@@ -29,15 +30,17 @@ impl Rights {
         Self {
             append: StoreMask::NONE,
             read: StoreMask::NONE,
+            finish_others: false,
         }
     }
 
-    /// Append to and read every store.
+    /// Append to and read every store, and finish what others started.
     #[must_use]
     pub const fn all() -> Self {
         Self {
             append: StoreMask::ALL,
             read: StoreMask::ALL,
+            finish_others: true,
         }
     }
 
@@ -53,6 +56,21 @@ impl Rights {
     pub const fn read(mut self, store: Store) -> Self {
         self.read = self.read.with(store);
         self
+    }
+
+    /// Also complete, fail or cancel executions that another component authorized or started.
+    /// Resolving one in doubt needs no more than appending to the execution log: whoever started
+    /// it is gone.
+    #[must_use]
+    pub const fn finish_others(mut self) -> Self {
+        self.finish_others = true;
+        self
+    }
+
+    /// Whether executions of other components may be finished.
+    #[must_use]
+    pub const fn may_finish_others(self) -> bool {
+        self.finish_others
     }
 
     /// Stores that may be appended to.
@@ -182,10 +200,10 @@ impl Bucket {
         }
     }
 
-    /// Takes a command of so many records and bytes, or says after how long it could.
-    pub(crate) fn take(&self, records: usize, bytes: usize) -> Result<(), Duration> {
+    /// Charges a command of so many records and bytes, or says after how long it could.
+    pub(crate) fn take(&self, records: usize, bytes: usize) -> Result<Charge<'_>, Duration> {
         if self.quota == Quota::default() {
-            return Ok(());
+            return Ok(Charge(None));
         }
         let now = self.clock.monotonic_ns();
         let mut level = self
@@ -214,7 +232,37 @@ impl Bucket {
             stored_records.saturating_sub(count),
             stored.saturating_sub(weight),
         );
-        Ok(())
+        Ok(Charge(Some((self, count, weight))))
+    }
+
+    fn give_back(&self, count: u128, weight: u128) {
+        let mut level = self
+            .level
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (_, records, bytes) = &mut *level;
+        let refilled = |level: u128, by: u128, rate| level.saturating_add(by).min(rate);
+        *records = refilled(*records, count, full(self.quota.records_per_second));
+        *bytes = refilled(*bytes, weight, full(self.quota.bytes_per_second));
+    }
+}
+
+/// What a command took of its component's quota: given back where it is dropped, for a command that
+/// never got in — refused for load, or its caller gone — was not appended.
+pub(crate) struct Charge<'a>(Option<(&'a Bucket, u128, u128)>);
+
+impl Charge<'_> {
+    /// The command is on its way: it stays charged, whatever comes of it.
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Charge<'_> {
+    fn drop(&mut self) {
+        if let Some((bucket, count, weight)) = self.0.take() {
+            bucket.give_back(count, weight);
+        }
     }
 }
 
@@ -255,19 +303,40 @@ mod tests {
             bytes_per_second: Some(100),
         };
         let bucket = Bucket::new(quota, clock.clone());
-        assert_eq!(bucket.take(1, 10), Ok(()));
-        assert_eq!(bucket.take(1, 90), Ok(()));
-        assert_eq!(bucket.take(1, 50), Err(Duration::from_millis(500)));
+        let take = |bytes| bucket.take(1, bytes).map(Charge::keep);
+        assert_eq!(take(10), Ok(()));
+        assert_eq!(take(90), Ok(()));
+        assert_eq!(take(50), Err(Duration::from_millis(500)));
         clock.advance(Duration::from_millis(499));
-        assert!(bucket.take(1, 50).is_err());
+        assert!(take(50).is_err());
         clock.advance(Duration::from_millis(1));
-        assert_eq!(bucket.take(1, 50), Ok(()));
+        assert_eq!(take(50), Ok(()));
         clock.advance(Duration::from_secs(9));
         assert_eq!(
-            bucket.take(1, 1_000),
+            take(1_000),
             Ok(()),
             "more than the burst passes when the bucket is full"
         );
-        assert_eq!(bucket.take(1, 1), Err(Duration::from_millis(10)));
+        assert_eq!(take(1), Err(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_given_back_and_no_more_than_that() {
+        let quota = Quota {
+            records_per_second: Some(2),
+            bytes_per_second: None,
+        };
+        let clock = Arc::new(ManualClock::new(0));
+        let bucket = Bucket::new(quota, clock.clone());
+        for _ in 0..10 {
+            assert!(bucket.take(1, 10).is_ok());
+        }
+        let charge = bucket.take(2, 10);
+        clock.advance(Duration::from_secs(5));
+        bucket.take(1, 10).unwrap().keep();
+        // Five seconds have filled it to its burst, whatever comes back beside.
+        drop(charge);
+        bucket.take(2, 10).unwrap().keep();
+        assert!(bucket.take(1, 10).is_err());
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Gate {
 }
 
 /// Room taken by one command, given back when its answer is delivered.
-#[derive(Default)]
+#[derive(Debug, Default)]
 #[allow(dead_code, reason = "held for its drop")]
 pub(crate) struct Admitted(Vec<OwnedSemaphorePermit>);
 
@@ -129,4 +129,110 @@ fn busy(what: &'static str, limit: usize) -> AppendError {
 
 fn units(bytes: usize) -> usize {
     bytes.div_ceil(UNIT_BYTES).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::sync::atomic::AtomicBool;
+
+    use tokio_test::task::{Spawn, spawn};
+    use tokio_test::{assert_pending, assert_ready};
+
+    use super::*;
+    use crate::access::{Bucket, Quota, Rights};
+    use crate::clock::ManualClock;
+    use crate::events::ComponentId;
+
+    fn component(gate: &Gate) -> GrantState {
+        let (records, bytes) = gate.component_part();
+        GrantState {
+            component: ComponentId::LEDGER,
+            name: "tester".to_owned(),
+            rights: Rights::none(),
+            opening: 0,
+            revoked: AtomicBool::new(false),
+            records,
+            bytes,
+            bucket: Bucket::new(Quota::default(), Arc::new(ManualClock::new(0))),
+        }
+    }
+
+    /// Asks for room; where a future stands in the queue is settled by its first poll.
+    fn asked<'a>(
+        gate: &'a Gate,
+        of: &'a GrantState,
+        size: usize,
+    ) -> Spawn<impl Future<Output = Result<Admitted, AppendError>> + 'a> {
+        spawn(gate.admit(of, size, true))
+    }
+
+    #[test]
+    fn who_waits_is_served_in_turn_and_small_ones_do_not_pass_a_large_one() {
+        let limits = Limits {
+            pending_bytes_max: 16 * UNIT_BYTES,
+            ..Limits::default()
+        };
+        let gate = Gate::new(limits);
+        // Three components: what they compete for is the whole, 16 units of bytes.
+        let [first, second, third] = std::array::from_fn(|_| component(&gate));
+        let mut held: Vec<_> = [&first, &first, &second, &second]
+            .into_iter()
+            .map(|of| assert_ready!(asked(&gate, of, 4 * UNIT_BYTES).poll()).unwrap())
+            .collect();
+        let mut large = asked(&gate, &third, 6 * UNIT_BYTES);
+        assert_pending!(large.poll());
+        let mut small = asked(&gate, &second, 1);
+        assert_pending!(small.poll());
+        let mut smaller = asked(&gate, &third, 1);
+        assert_pending!(smaller.poll());
+        drop(held.pop());
+        // Four units are free; the large one needs six, and is the next.
+        assert_pending!(large.poll());
+        assert_pending!(small.poll());
+        assert_pending!(smaller.poll());
+        let mut late = asked(&gate, &first, 1);
+        assert_pending!(late.poll());
+        drop(held.pop());
+        // Eight: enough for these three, in whatever order they are looked at, and no more.
+        assert_pending!(late.poll());
+        let all = [smaller.poll(), small.poll(), large.poll()];
+        let all = all.map(|admitted| assert_ready!(admitted).unwrap());
+        drop(all);
+        drop(assert_ready!(late.poll()).unwrap());
+        drop(held);
+        assert_eq!((gate.pending_bytes(), gate.pending_records()), (0, 0));
+    }
+
+    #[test]
+    fn who_stops_waiting_gives_everything_back_and_the_next_moves_up() {
+        let limits = Limits {
+            pending_records_max: 8,
+            ..Limits::default()
+        };
+        let gate = Gate::new(limits);
+        let [first, second] = std::array::from_fn(|_| component(&gate));
+        let admitted = |of| assert_ready!(asked(&gate, of, 1).poll()).unwrap();
+        let held: Vec<_> = (0..6).map(|_| admitted(&first)).collect();
+        let rest: Vec<_> = (0..2).map(|_| admitted(&second)).collect();
+        for _ in 0..100 {
+            // The first waits for its own part, the second for the whole.
+            let mut waiting = [asked(&gate, &first, 1), asked(&gate, &second, 1)];
+            waiting.iter_mut().for_each(|it| assert_pending!(it.poll()));
+        }
+        let mut gone = asked(&gate, &second, 1);
+        let mut next = asked(&gate, &second, 1);
+        assert_pending!(gone.poll());
+        assert_pending!(next.poll());
+        drop(rest);
+        // Room was given to it, and it goes without having looked.
+        drop(gone);
+        drop(assert_ready!(next.poll()).unwrap());
+        drop(held);
+        assert_eq!((gate.pending_bytes(), gate.pending_records()), (0, 0));
+        let part: Vec<_> = (0..6).map(|_| admitted(&first)).collect();
+        assert_pending!(asked(&gate, &first, 1).poll());
+        drop(part);
+    }
 }

@@ -119,6 +119,14 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// Fills `secret` from the operating system's random source and keeps no copy: for keys.
+///
+/// # Errors
+/// Where the source failed; `secret` is not to be used.
+pub fn fill_secret(secret: &mut [u8]) -> std::io::Result<()> {
+    getrandom::fill(secret).map_err(|error| std::io::Error::other(error.to_string()))
+}
+
 /// A counter instead of randomness: for tests that compare bytes.
 #[derive(Debug, Default)]
 pub struct CountingEntropy(AtomicU64);

@@ -41,6 +41,9 @@ pub struct Limits {
     pub finish_reserve_bytes: usize,
     /// Records by which a view that decisions rest on may lag behind the head (262,144).
     pub view_lag_max: u64,
+    /// Records by which a subscriber that had caught up may fall behind before it is told so
+    /// (65,536).
+    pub follow_lag_max: u64,
     /// Observations that `emit` holds while the writer is busy (4,096).
     pub emit_records_max: usize,
     /// Bytes of observations that `emit` holds while the writer is busy (4 MiB).
@@ -67,6 +70,7 @@ impl Default for Limits {
             entries_max: 16_384,
             finish_reserve_bytes: 64 << 10,
             view_lag_max: 262_144,
+            follow_lag_max: 65_536,
             emit_records_max: 4_096,
             emit_bytes_max: 4 << 20,
             clock_leap_ns_max: 10_000_000_000,

@@ -1,28 +1,42 @@
-//! The one place that knows how a database is created and opened, for `journal/` and `views/`.
+//! The one place that knows how the engine creates, keeps and opens a database, for `journal/` and
+//! `views/`; tied to the engine's exact version (`tests/preflight/engine.rs`).
 //!
 //! The engine does not survive a crash while it creates a database, does not sync the directories
 //! of new keyspaces, and makes its files readable for everyone; so a database is created under
 //! another name in a private directory, synced as a whole, renamed, and restricted at every
-//! opening.
+//! opening. It does not check everything that it reads either: [`preflight`] does, before it opens.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
 use crate::error::OpenError;
 
+mod batch;
+mod damage;
+mod durable;
+mod preflight;
+mod space;
+pub(crate) mod structure;
+pub(crate) mod wal;
+
+pub(crate) use damage::Damage;
+pub(crate) use durable::{
+    PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private, replace, restrict,
+    sync_parent,
+};
+pub use preflight::TornTail;
+pub(crate) use preflight::inspect;
+pub use space::{Space, SystemSpace};
+
 /// More than two and a full disk under back-pressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;
-/// Present in every database that was created to the end.
-const VERSION_MARKER: &str = "version";
-
-pub(crate) const PRIVATE_DIRECTORY: u32 = 0o700;
-pub(crate) const PRIVATE_FILE: u32 = 0o600;
+/// As much as a small table.
+const PROBE_BYTES: usize = 64 << 10;
+const CREATION_CACHE_BYTES: u64 = 1 << 20;
 
 /// Options of the journal's keyspace, frozen at its creation: frames are large, already hashed,
 /// and only ever found by range, so neither compression nor filters earn their keep.
@@ -35,35 +49,27 @@ pub(crate) fn journal_keyspace(memtable_bytes: u64) -> KeyspaceCreateOptions {
         .with_kv_separation(None)
 }
 
-/// Opens the database in `path`; creates it with these keyspaces where there is none.
-pub(crate) fn open(
-    path: &Path,
-    cache_bytes: u64,
-    keyspaces: &[(&str, KeyspaceCreateOptions)],
-) -> Result<Database, OpenError> {
+/// Whether there is anything at `path`.
+pub(crate) fn exists(path: &Path) -> Result<bool, OpenError> {
     match path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create(path, cache_bytes, keyspaces)?;
-        }
-        Err(error) => return Err(OpenError::io(path, error)),
-        // The engine would take it for a new database and start an empty one.
-        Ok(_) if !path.join(VERSION_MARKER).exists() => {
-            return Err(OpenError::Damaged {
-                path: path.to_owned(),
-                problem: "it is not a database, or lacks its version file".into(),
-            });
-        }
-        Ok(_) => {}
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(OpenError::io(path, error)),
     }
+}
+
+/// Opens the database in `path`, which exists.
+pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Database, OpenError> {
     let database = build(path, cache_bytes)?;
     // After the engine: what it made just now, and what a process left that was killed.
     restrict(path).map_err(|source| OpenError::io(path, source))?;
     Ok(database)
 }
 
-fn create(
+/// Creates a database with these keyspaces: they get the numbers 1, 2 and so on. A crash leaves
+/// nothing or all of it.
+pub(crate) fn create(
     path: &Path,
-    cache_bytes: u64,
     keyspaces: &[(&str, KeyspaceCreateOptions)],
 ) -> Result<(), OpenError> {
     let creating = creating(path);
@@ -72,25 +78,19 @@ fn create(
         fs::remove_dir_all(&creating).map_err(|source| OpenError::io(&creating, source))?;
     }
     create_private(&creating).map_err(|source| OpenError::io(&creating, source))?;
-    let database = build(&creating, cache_bytes)?;
+    let database = build(&creating, CREATION_CACHE_BYTES)?;
     for (name, options) in keyspaces {
         let created = database.keyspace(name, || options.clone());
         drop(created.map_err(|error| engine_error(&creating, &error))?);
     }
     drop(database);
     let finish = || {
-        sync_tree(&creating)?;
+        restrict(&creating)?;
+        durable::sync_tree(&creating)?;
         fs::rename(&creating, path)?;
         sync_parent(path)
     };
     finish().map_err(|source| OpenError::io(path, source))
-}
-
-/// The name under which a database is made before it counts.
-fn creating(path: &Path) -> PathBuf {
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(".creating");
-    path.with_file_name(name)
 }
 
 fn build(path: &Path, cache_bytes: u64) -> Result<Database, OpenError> {
@@ -100,6 +100,35 @@ fn build(path: &Path, cache_bytes: u64) -> Result<Database, OpenError> {
         .journal_compression(CompressionType::None)
         .open()
         .map_err(|error| engine_error(path, &error))
+}
+
+/// Why the engine stopped, as far as that can be found out: its threads keep it to themselves, so
+/// the medium is asked whether it takes anything.
+pub(crate) fn poisoned(path: &Path) -> String {
+    let probe = path.with_file_name("probe.creating");
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&probe)?;
+        std::os::unix::fs::FileExt::write_all_at(&file, &[1; PROBE_BYTES], 0)?;
+        file.sync_all()
+    };
+    let written: io::Result<()> = write();
+    if let Err(error) = fs::remove_file(&probe) {
+        tracing::debug!(%error, "the probe stays, until the next opening");
+    }
+    let free = SystemSpace.free_bytes(path);
+    let free = free.map_or_else(
+        |error| error.to_string(),
+        |free| format!("{free} bytes free"),
+    );
+    match written {
+        Err(error) => format!("the engine stopped in the background: {error} ({free})"),
+        Ok(()) => format!("the engine stopped in the background; writing works now ({free})"),
+    }
 }
 
 /// The engine's error, told of a path.
@@ -119,57 +148,5 @@ pub(crate) fn engine_error(path: &Path, error: &fjall::Error) -> OpenError {
     }
 }
 
-/// Creates a directory that only its owner can enter, whatever the umask.
-pub(crate) fn create_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path)
-}
-
-/// Takes every right from group and others, down from `path`. Files that vanish meanwhile (the
-/// engine's threads remove what they have compacted) are no error.
-pub(crate) fn restrict(path: &Path) -> io::Result<()> {
-    walk(path, &mut |entry, is_directory| {
-        let mode = if is_directory {
-            PRIVATE_DIRECTORY
-        } else {
-            PRIVATE_FILE
-        };
-        let permissions = entry.symlink_metadata()?.permissions();
-        if permissions.mode() & 0o7777 == mode {
-            return Ok(());
-        }
-        fs::set_permissions(entry, Permissions::from_mode(mode))
-    })
-}
-
-fn sync_tree(path: &Path) -> io::Result<()> {
-    walk(path, &mut |entry, _| File::open(entry)?.sync_all())
-}
-
-/// Makes a name in its directory durable.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Visits files before their directory. Symbolic links are left alone.
-fn walk(path: &Path, visit: &mut dyn FnMut(&Path, bool) -> io::Result<()>) -> io::Result<()> {
-    let vanished = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    };
-    let kind = match path.symlink_metadata() {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) => return vanished(error),
-    };
-    if kind.is_symlink() {
-        return Ok(());
-    }
-    if kind.is_dir() {
-        for entry in fs::read_dir(path)? {
-            walk(&entry?.path(), visit)?;
-        }
-    }
-    visit(path, kind.is_dir()).or_else(vanished)
-}
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,14 @@
 //! The ledger's directory: who may open it, which ledger it is, where things lie.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod identity;
+pub mod keys;
+mod medium;
 
 pub use identity::{DIRECTORY_FORMAT, Identity};
 
@@ -14,10 +16,11 @@ use crate::clock::{Clock, Entropy};
 use crate::database::{self, PRIVATE_DIRECTORY, PRIVATE_FILE};
 use crate::error::OpenError;
 use crate::events::LedgerId;
+use crate::journal::{Anchor, Head};
 
 const LOCK: &str = "LOCK";
 const IDENTITY: &str = "LEDGER";
-const IDENTITY_CREATING: &str = "LEDGER.creating";
+const ANCHOR: &str = "ANCHOR";
 
 /// The file holds the holder's process id; the directory's own lock is the one that nobody can
 /// remove by removing a file.
@@ -64,7 +67,11 @@ impl Directory {
             let found = identity.ledger;
             return Err(OpenError::OtherLedger { expected, found });
         }
+        if let Some((file_system, doubt)) = medium::doubt(path) {
+            tracing::warn!(path = %path.display(), file_system, doubt, "a doubtful file system");
+        }
         restrict_top(path).map_err(|source| OpenError::io(path, source))?;
+        sync_names(path).map_err(|source| OpenError::io(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             identity,
@@ -97,6 +104,12 @@ impl Directory {
         self.path.join("journal")
     }
 
+    /// Where the anchor lies.
+    #[must_use]
+    pub fn anchor(&self) -> PathBuf {
+        self.path.join(ANCHOR)
+    }
+
     /// Where the views lie.
     #[must_use]
     pub fn views(&self) -> PathBuf {
@@ -107,6 +120,35 @@ impl Directory {
     #[must_use]
     pub fn quarantine(&self) -> PathBuf {
         self.path.join("quarantine")
+    }
+
+    /// Removes what never counted: everything that was being made under a name of its own when an
+    /// earlier process ended. Gives what there was.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub fn sweep(&self) -> Result<Vec<PathBuf>, OpenError> {
+        let mut swept = Vec::new();
+        for directory in [self.path.clone(), self.quarantine()] {
+            if !database::exists(&directory)? {
+                continue;
+            }
+            for entry in fs::read_dir(&directory).map_err(|e| OpenError::io(&directory, e))? {
+                let path = entry.map_err(|e| OpenError::io(&directory, e))?.path();
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == "creating")
+                {
+                    let removed = match path.is_dir() && !path.is_symlink() {
+                        true => fs::remove_dir_all(&path),
+                        false => fs::remove_file(&path),
+                    };
+                    removed.map_err(|error| OpenError::io(&path, error))?;
+                    swept.push(path);
+                }
+            }
+        }
+        Ok(swept)
     }
 
     /// Takes every right from group and others, over the whole directory. The database's threads
@@ -149,15 +191,29 @@ fn prepare(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Every directory that is made on the way has its name synced too.
 fn create_durably(path: &Path) -> std::io::Result<()> {
     if let Some(parent) = path
         .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
+        .filter(|parent| !parent.as_os_str().is_empty() && !parent.exists())
     {
-        fs::create_dir_all(parent)?;
+        create_parents(parent)?;
     }
-    DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path)?;
+    database::create_private(path)?;
     database::sync_parent(path)
+}
+
+fn create_parents(path: &Path) -> std::io::Result<()> {
+    if path.as_os_str().is_empty() || path.exists() {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), create_parents)?;
+    match fs::create_dir(path) {
+        Ok(()) => database::sync_parent(path),
+        // Another process was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn check_mode(path: &Path, mode: u32) -> Result<(), OpenError> {
@@ -193,7 +249,10 @@ fn check_empty(path: &Path) -> Result<(), OpenError> {
         let name = entry
             .map_err(|source| OpenError::io(path, source))?
             .file_name();
-        if name != LOCK && name != IDENTITY && name != IDENTITY_CREATING {
+        let ours = [LOCK, IDENTITY, ANCHOR];
+        let name_text = name.to_string_lossy();
+        let finished = name_text.strip_suffix(".creating").unwrap_or(&name_text);
+        if !ours.contains(&finished) {
             return Err(OpenError::NotALedger {
                 path: path.to_owned(),
                 problem: format!("it has no {IDENTITY} file and holds {}", name.display()),
@@ -261,30 +320,32 @@ fn create_identity(
         ledger: ledger.unwrap_or_else(|| LedgerId::from_bytes(entropy.bytes16())),
         created_ns: clock.now_ns(),
     };
-    let creating = path.join(IDENTITY_CREATING);
-    let write = || {
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(PRIVATE_FILE);
-        let mut file = options.open(&creating)?;
-        file.write_all(identity.encode().as_bytes())?;
-        file.sync_all()?;
-        let target = path.join(IDENTITY);
-        fs::rename(&creating, &target)?;
-        database::sync_parent(&target)
-    };
-    write().map_err(|source| OpenError::io(&creating, source))?;
+    // Before the identity: a ledger that has its identity has its anchor, or has lost it.
+    Anchor::create(&path.join(ANCHOR), identity.ledger, &Head::default(), 0)?;
+    let target = path.join(IDENTITY);
+    let written = database::replace(&target, identity.encode().as_bytes());
+    written.map_err(|source| OpenError::io(&target, source))?;
     Ok(identity)
+}
+
+/// An earlier opening may have made names and died, or failed, before they were durable: nothing is
+/// acknowledged on top of a name that a power cut could still take away.
+fn sync_names(path: &Path) -> std::io::Result<()> {
+    File::open(path.join(IDENTITY))?.sync_all()?;
+    File::open(path)?.sync_all()?;
+    database::sync_parent(path)
 }
 
 /// The directory and our own files; the databases restrict themselves.
 fn restrict_top(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY))?;
-    for file in [LOCK, IDENTITY] {
-        fs::set_permissions(path.join(file), Permissions::from_mode(PRIVATE_FILE))?;
+    for file in [LOCK, IDENTITY, ANCHOR] {
+        let restricted = fs::set_permissions(path.join(file), Permissions::from_mode(PRIVATE_FILE));
+        match restricted {
+            // What is missing is told of where it is missed.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            restricted => restricted?,
+        }
     }
     Ok(())
 }

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::events::{DecodeError, Seq, Store};
+use crate::events::{DecodeError, ExecutionId, Seq, Store};
 
 mod append;
 mod open;
+mod reopen;
+
+#[cfg(test)]
+mod tests;
 
 pub use append::AppendError;
 pub use open::OpenError;
+pub use reopen::ReopenError;
 
 /// Whether sending the same command again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +67,13 @@ pub enum AccessError {
         /// Of which store.
         store: Store,
     },
+    /// Another component authorized or started the execution, and the grant holds no right to
+    /// finish it for that one.
+    #[error("execution {execution} is another component's")]
+    ForeignExecution {
+        /// Which execution.
+        execution: ExecutionId,
+    },
 }
 
 impl AccessError {
@@ -72,6 +84,7 @@ impl AccessError {
             Self::ForeignGrant => "foreign_grant",
             Self::Revoked { .. } => "grant_revoked",
             Self::NotGranted { .. } => "not_granted",
+            Self::ForeignExecution { .. } => "foreign_execution",
         }
     }
 

@@ -25,8 +25,6 @@
 //!
 //! ```
 //! use femtoclaw_ledger::{Basis, Context, Decision, Ledger, Options, Quota, Request, Rights};
-//! use std::time::Duration;
-//!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let path = std::env::temp_dir().join(format!("agent-ledger-{}", std::process::id()));
@@ -34,7 +32,7 @@
 //!     let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
 //!     let log = ledger.execution_log(&grant)?;
 //!     let (configuration_version, registry_version) = ledger.basis();
-//!     let request = Request {
+//!     let begun = log.begin(Request {
 //!         context: Context::new(),
 //!         execution: None, // the ledger makes an id
 //!         input: Some(br#"{"message":{"content":"hello"}}"#.to_vec()),
@@ -43,13 +41,12 @@
 //!         decision: Decision::Authorized, // by your gate
 //!         reason: "a plain message is always allowed".into(),
 //!         basis: Basis { configuration_version, registry_version, ..Basis::default() },
-//!     };
-//!     let begun = log.begin(request).await?; // durable: the effect may happen now
+//!     }).await?; // durable: the effect may happen now
 //!     println!("hello");
 //!     log.complete(begun.execution, Context::new(), b"\"said\"".to_vec()).await?;
 //!     let trace = ledger.reader(&grant)?.reconstruct(begun.execution).await?;
 //!     assert_eq!(trace.map(|trace| trace.steps.len()), Some(6)); // six records, in order
-//!     ledger.close(Duration::from_secs(5)).await?;
+//!     ledger.close(std::time::Duration::from_secs(5)).await?;
 //!     Ok(std::fs::remove_dir_all(path)?) // a real ledger stays
 //! }
 //! ```
@@ -59,8 +56,9 @@
 //! # What is trusted
 //!
 //! The hash chain finds local damage and names the first bad record. It is not a proof: whoever can
-//! rewrite the whole journal can make a new chain, and nothing here would notice unless a record
-//! hash is kept elsewhere. A grant protects against a confused component, not against hostile code
+//! rewrite the whole journal can make a new chain, and nothing would notice unless something is kept
+//! elsewhere: let the ledger sign checkpoints ([`CheckpointOptions`]) and copy them there. With one,
+//! anybody can check what it covers, with `femtoclaw-ledger verify` or with [`integrity`]. A grant protects against a confused component, not against hostile code
 //! in the same process; the barrier against other programs is the operating system.
 //!
 //! # Runtime
@@ -75,6 +73,8 @@
 mod access;
 mod actors;
 mod admission;
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 mod commands;
 mod config;
@@ -91,15 +91,19 @@ pub mod projections;
 pub use access::{Grant, Quota, Rights};
 pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
-pub use error::{AccessError, AppendError, CloseError, OpenError, ReadError, Retry, Right};
+pub use database::{Space, SystemSpace};
+pub use error::{
+    AccessError, AppendError, CloseError, OpenError, ReadError, ReopenError, Retry, Right,
+};
 pub use events::{
     AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,
     ParentId, Record, Resolution, RuntimeId, Seq, State, Store, TelemetryKind, TraceId,
 };
-pub use journal::Head;
+pub use journal::{Anchoring, Head};
 pub use ledger::{
-    AuditLog, Closed, Configuration, ExecutionLog, Follow, Health, Ledger, Options, Reads,
-    Reconstruction, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep,
+    AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
+    Configuration, Destination, ExecutionLog, Follow, Health, Ledger, Options, Reads,
+    Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep, Watch,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

@@ -152,7 +152,13 @@ const STORES: &[&str] = &[
     Store::Configuration.name(),
     Store::RuntimeMetadata.name(),
 ];
-const VIEWS: &[&str] = &["configuration", "runtime_metadata", "executions", "indexes"];
+const VIEWS: &[&str] = &[
+    "configuration",
+    "runtime_metadata",
+    "executions",
+    "indexes",
+    "tree",
+];
 /// Codes of `AppendError` that say *nothing was written*.
 const REASONS: &[&str] = &[
     "invalid",
@@ -164,6 +170,7 @@ const REASONS: &[&str] = &[
     "foreign_grant",
     "grant_revoked",
     "not_granted",
+    "foreign_execution",
     "unknown_execution",
     "invalid_transition",
     "version_conflict",
@@ -177,6 +184,7 @@ const REASONS: &[&str] = &[
     "view_lag",
     "history_unreadable",
     "shutting_down",
+    "disk_reserve",
     "sealed",
 ];
 /// How a command ended. `duplicate` was answered with its first receipt.
@@ -215,7 +223,7 @@ metrics! {
     SYNC_SECONDS Histogram Seconds "sync_seconds" [] SECONDS,
         "Time that the engine took to write and sync one frame.";
     COMMIT_SECONDS Histogram Seconds "commit_seconds" [] SECONDS,
-        "Time from a frame's hand-over to the writer until its head is published.";
+        "Time from a frame's hand-over to the writer until it is durable: its wait for the frame before it, and its sync.";
     APPEND_SECONDS Histogram Seconds "append_seconds" ["store" in STORES, "outcome" in OUTCOMES] SECONDS,
         "Time from a command's call until its answer, by deciding store.";
     REFUSALS Counter Count "refusals_total" ["reason" in REASONS] &[],
@@ -249,20 +257,20 @@ metrics! {
     VIEW_LAG_RECORDS Gauge Count "view_lag_records" ["view" in VIEWS] &[],
         "Records between a view's position and the head.";
     VIEW_APPLY_SECONDS Histogram Seconds "view_apply_seconds" ["view" in VIEWS] SECONDS,
-        "Time that a view took to apply and store one batch of frames.";
+        "Time that a view took to fold one batch of records, without storing what came of it.";
     VIEW_REBUILDS Counter Count "view_rebuilds_total"
-        ["view" in VIEWS, "reason" in &["missing", "version", "damaged", "failed"]] &[],
-        "Views made again by replay.";
+        ["view" in VIEWS, "reason" in &["missing", "version", "damaged", "other_history", "ordered"]] &[],
+        "Views that are made again by replay, by why.";
     VIEW_FAILURES Counter Count "view_failures_total" ["view" in VIEWS] &[],
-        "Failures of a view's projection or storage; it restarts and replays.";
+        "Failures of a view's projection, or of the storage or the journal below all views.";
 
     // Recovery: what opening found.
     RECOVERIES Counter Count "recoveries_total" ["outcome" in &["new", "clean", "unclean", "failed"]] &[],
-        "Ledgers opened, by how the last writer had left them.";
+        "Ledgers opened, by how the last writer had left them, and openings that failed.";
     RECOVERY_SECONDS Histogram Seconds "recovery_seconds" [] LONG_SECONDS,
         "Time that opening took until the first command could be served.";
     RECOVERED_RECORDS Gauge Count "recovered_records" [] &[],
-        "Records that were in the journal when it was opened.";
+        "Records that opening read again: all, or those after the last saved states.";
 
     // Engine: the disk below.
     ENGINE_JOURNAL_BYTES Gauge Bytes "engine_journal_bytes" [] &[],
@@ -271,6 +279,14 @@ metrics! {
         "Disk space of the views' database.";
     ENGINE_WAL_FILES Gauge Count "engine_wal_files" [] &[],
         "Write-ahead files of the journal's database.";
+    CHECKPOINTS Counter Count "checkpoints_total" ["outcome" in &["signed", "failed"]] &[],
+        "Checkpoints that were to be signed, by outcome.";
+    CHECKPOINT_COPIES Counter Count "checkpoint_copies_total" ["outcome" in &["copied", "failed"]] &[],
+        "Copies of checkpoints to their destinations, by outcome.";
+    CHECKPOINT_AGE_SECONDS Gauge Seconds "checkpoint_age_seconds" [] &[],
+        "Time since the last checkpoint of this opening; 0 where none are signed.";
+    CHECKPOINT_LAG_RECORDS Gauge Count "checkpoint_lag_records" [] &[],
+        "Records that no checkpoint covers; 0 where none are signed.";
     DISK_FREE_BYTES Gauge Bytes "disk_free_bytes" [] &[],
         "Free space on the ledger's file system.";
 }

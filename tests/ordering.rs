@@ -98,13 +98,14 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
     };
     let mut head_watch = head_watch;
     head_watch.borrow_and_update();
-    let view_watch = configuration.watch();
+    let mut watch = configuration.watch("policy");
+    assert_eq!(watch.next().await.unwrap().content, b"one");
 
     tokio::time::sleep(A_WHILE).await;
     assert!(!waiting.any_answered(), "an answer overtook the sync");
     assert_eq!(world.ledger.head(), head);
     assert!(!head_watch.has_changed().unwrap());
-    assert_eq!(*view_watch.borrow(), head.seq);
+    assert!(tokio::time::timeout(A_WHILE, watch.next()).await.is_err());
     assert!(follow.next(A_WHILE).await.unwrap().is_empty());
     let reads = world.ledger.reader(&world.grant).unwrap();
     let beyond = reads.get(Seq::new(head.seq + 1).unwrap()).await.unwrap();
@@ -119,6 +120,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
     let original = original.await.unwrap().unwrap();
     let duplicate = duplicate.await.unwrap().unwrap();
     assert_eq!(original.version, 2);
+    assert_eq!(watch.next().await.unwrap().info.version, 2);
     assert!(!original.receipt.duplicate && duplicate.receipt.duplicate);
     assert_eq!(duplicate.receipt.first, original.receipt.first);
     assert_eq!(

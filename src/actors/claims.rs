@@ -5,7 +5,7 @@
 //! because an id belongs to its component and not to a store.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::events::{CommandId, ComponentId, Decision, ExecutionId, Hash};
@@ -86,12 +86,13 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Claims {
     shards: [Mutex<HashMap<Key, Claim>>; SHARDS],
-    hasher: std::hash::RandomState,
 }
 
 impl Claims {
     fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Claim>> {
-        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+        // Random ids and counted ones differ in their last byte.
+        let [.., last] = key.1.as_bytes();
+        let index = usize::from(*last) % SHARDS;
         let shard = self.shards.get(index).unwrap_or(&self.shards[0]);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,18 +100,17 @@ impl Claims {
     /// What the id stands for already; a new claim where it is free.
     pub(crate) fn claim(&self, key: Key, digest: Hash) -> Result<Place, Claim> {
         let mut shard = self.shard(&key);
-        if let Some(claim) = shard.get(&key) {
-            return Err(claim.clone());
+        match shard.entry(key) {
+            Entry::Occupied(taken) => Err(taken.get().clone()),
+            Entry::Vacant(free) => {
+                let place = Place::default();
+                free.insert(Claim {
+                    digest,
+                    place: place.clone(),
+                });
+                Ok(place)
+            }
         }
-        let place = Place::default();
-        shard.insert(
-            key,
-            Claim {
-                digest,
-                place: place.clone(),
-            },
-        );
-        Ok(place)
     }
 
     pub(crate) fn find(&self, key: &Key) -> Option<Claim> {

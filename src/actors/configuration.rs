@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::entity::{
     Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store, document_stream,
     expect_version,
@@ -37,6 +39,15 @@ pub(crate) struct State {
     recent_bytes: usize,
 }
 
+/// What is saved of it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Portrait {
+    version: u64,
+    documents: Vec<(String, Vec<Hash>)>,
+    /// Document, version, content, the oldest first.
+    recent: Vec<(String, u64, Vec<u8>)>,
+}
+
 /// A change that is still to be decided on.
 struct Proposal<'a> {
     context: &'a Context,
@@ -62,6 +73,36 @@ impl State {
         self.documents
             .get(document)
             .map_or(&[], |digests| digests.as_slice())
+    }
+
+    pub(crate) fn portrait(&self) -> Portrait {
+        let documents = self.documents.iter();
+        let recent = self.recent.iter();
+        Portrait {
+            version: self.version,
+            documents: documents
+                .map(|(name, digests)| (name.to_string(), digests.to_vec()))
+                .collect(),
+            recent: recent
+                .map(|it| (it.document.to_string(), it.version, it.content.to_vec()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn from_portrait(portrait: Portrait) -> Self {
+        let mut state = Self {
+            version: portrait.version,
+            ..Self::default()
+        };
+        for (name, digests) in portrait.documents {
+            state.documents.insert(name.into(), Arc::new(digests));
+        }
+        for (document, version, content) in portrait.recent {
+            let name = state.documents.get_key_value(&*document);
+            let name = name.map_or_else(|| document.into(), |(name, _)| Arc::clone(name));
+            state.remember(name, version, &content);
+        }
+        state
     }
 
     fn change(&self, change: &Change, around: &Surroundings<'_>) -> Result<Decided, AppendError> {

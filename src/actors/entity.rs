@@ -10,8 +10,8 @@ use crate::commands::{Command, Context, Permit};
 use crate::config::{Limits, Validator};
 use crate::error::{AppendError, ReadError};
 use crate::events::{
-    Decision, Event, ExecutionId, LedgerId, Outcome, ParentId, RecordHeader, Seq, State, Store,
-    StoreMask, StreamId, TraceId, TransitionsRecordedV1,
+    ComponentId, Decision, Event, ExecutionId, LedgerId, Outcome, ParentId, RecordHeader, Seq,
+    State, Store, StoreMask, StreamId, TraceId, TransitionsRecordedV1,
 };
 use crate::integrity::digest;
 
@@ -162,7 +162,7 @@ pub(crate) struct InForce {
 }
 
 /// What history says of an execution that left memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Known {
     pub(crate) status: super::execution_log::Status,
     pub(crate) version: u64,
@@ -181,6 +181,10 @@ pub(crate) trait History {
 pub(crate) struct Surroundings<'a> {
     pub(crate) ledger: LedgerId,
     pub(crate) epoch: u64,
+    /// Who asks.
+    pub(crate) component: ComponentId,
+    /// Whether it may finish what others started.
+    pub(crate) finishes_others: bool,
     pub(crate) now_ns: i64,
     pub(crate) limits: &'a Limits,
     pub(crate) in_force: &'a InForce,
@@ -215,6 +219,8 @@ pub(crate) struct Place {
     pub(crate) execution: ExecutionId,
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
+    /// Who caused it.
+    pub(crate) component: ComponentId,
 }
 
 impl Place {
@@ -261,7 +267,7 @@ pub(crate) trait Entity {
         Ok(())
     }
 
-    fn apply(&mut self, draft: &Draft) -> Result<(), ReplayError> {
+    fn apply(&mut self, draft: &Draft, component: ComponentId) -> Result<(), ReplayError> {
         let place = Place {
             seq: None,
             time_ns: 0,
@@ -270,6 +276,7 @@ pub(crate) trait Entity {
             execution: draft.execution,
             parent: draft.parent,
             trace: draft.trace,
+            component,
         };
         self.on(&place, &draft.event)
     }
@@ -283,6 +290,7 @@ pub(crate) trait Entity {
             execution: header.execution,
             parent: header.parent,
             trace: header.trace,
+            component: header.component,
         };
         self.on(&place, event)
     }
@@ -310,7 +318,10 @@ pub(crate) trait Entity {
                 Ok(next)
             });
             let outcome = step.and_then(|next| {
-                let drafts = next.drafts.iter().try_for_each(|draft| self.apply(draft));
+                let drafts = next
+                    .drafts
+                    .iter()
+                    .try_for_each(|draft| self.apply(draft, around.component));
                 applied.push(next);
                 // A decision that its own state does not take is a defect, never a refusal to
                 // be tried again; the state is left behind by sealing the ledger.

@@ -8,10 +8,12 @@ mod claims;
 pub(crate) mod configuration;
 mod entity;
 pub(crate) mod execution_log;
+mod mailbox;
 mod meters;
 mod own;
 pub(crate) mod runtime_metadata;
 mod sequencer;
+mod snapshot;
 mod store;
 mod supervisor;
 pub(crate) mod telemetry;
@@ -21,23 +23,31 @@ mod testing;
 
 pub(crate) use claims::{Claim, Claims, Gist};
 pub(crate) use configuration::State as ConfigurationState;
-pub(crate) use entity::{Draft, Entity, History, Known, Reply};
+pub(crate) use entity::{Draft, Entity, History, Known, ReplayError, Reply};
 pub(crate) use execution_log::{State as ExecutionLogState, Status};
 pub(crate) use meters::Meters;
 pub(crate) use own::{FrameCounts, Own};
 pub(crate) use runtime_metadata::State as RuntimeMetadataState;
 pub(crate) use sequencer::{Sequenced, SequencerArgs};
-pub(crate) use store::{Answered, Id, Order, Past, Refusal, Shared};
+pub(crate) use snapshot::{ComponentNames, Snapshot};
+pub(crate) use store::{Answered, Id, Message, Order, Past, Refusal, Shared, Taken};
 pub(crate) use supervisor::{Actors, States, start_sequencer};
 
 /// A store actor's address.
-pub(crate) type StoreRef = ractor::ActorRef<Order>;
+pub(crate) type StoreRef = mailbox::Address<Message>;
 
 /// Puts an order into a store's mailbox; gives it back where the store has ended.
 pub(crate) fn deliver(store: &StoreRef, order: Order) -> Result<(), Box<Order>> {
-    match store.send_message(order) {
-        Err(ractor::MessagingErr::SendErr(order)) => Err(Box::new(order)),
-        // Whoever waits for the reply learns from its being dropped.
+    match store.send(Message::Order(order)) {
+        Err(Message::Order(order)) => Err(Box::new(order)),
         _ => Ok(()),
     }
+}
+
+/// Asks a store for its state, as bytes, and for the record that holds their digest. `None` where
+/// it has none to save, the store has ended, or the journal took no record.
+pub(crate) async fn snapshot(store: &StoreRef) -> Option<Taken> {
+    let (reply, taken) = tokio::sync::oneshot::channel();
+    store.send(Message::Snapshot(reply)).ok()?;
+    taken.await.ok()
 }

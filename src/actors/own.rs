@@ -6,16 +6,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ractor::ActorRef;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Entropy};
-use crate::events::{ActivityRecordedV1, CommandId, Event, RefusalsRecordedV1, TelemetryLostV1};
+use crate::events::{
+    ActivityRecordedV1, CommandId, Event, RefusalsRecordedV1, SnapshotTakenV1, TelemetryLostV1,
+};
+use crate::integrity::digest;
 use crate::journal::{NewRecord, Sealed};
 use crate::metrics;
 
 use super::entity::Draft;
-use super::sequencer::{Sequenced, SequencerMsg, own_record};
+use super::sequencer::{Deliver, Sequenced, SequencerMsg, SequencerRef, own_record};
+use super::store::Taken;
 
 /// Kinds of refusal that are counted apart; one more kind joins the last.
 const KINDS_MAX: usize = 4_096;
@@ -24,7 +27,7 @@ const DETAIL_BYTES_MAX: usize = 512;
 
 /// Writes the ledger's own records.
 pub(crate) struct Own {
-    sequencer: ActorRef<SequencerMsg>,
+    sequencer: SequencerRef,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     frames: Arc<FrameCounts>,
@@ -68,7 +71,7 @@ struct Refused {
 
 impl Own {
     pub(crate) fn new(
-        sequencer: ActorRef<SequencerMsg>,
+        sequencer: SequencerRef,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         frames: Arc<FrameCounts>,
@@ -107,18 +110,50 @@ impl Own {
         self.send(record)
     }
 
+    /// Writes the digest of a saved state; gives the bytes with their place once it is durable.
+    pub(crate) fn saved(
+        &self,
+        state: u8,
+        layout: u32,
+        bytes: Vec<u8>,
+        reply: oneshot::Sender<Taken>,
+    ) {
+        let event = SnapshotTakenV1 {
+            state,
+            layout,
+            length: bytes.len() as u64,
+            digest: digest(&bytes),
+        };
+        let record = own_record(&event.into(), CommandId::from_bytes(self.entropy.bytes16()));
+        let deliver = move |outcome: Result<Sequenced, &Sealed>| {
+            if let Ok(placed) = outcome {
+                let seq = placed.first;
+                // Nobody may be waiting any more; the record alone means nothing.
+                drop(reply.send(Taken { state, seq, bytes }));
+            }
+        };
+        self.deliver(record, Box::new(deliver));
+    }
+
     fn send(&self, record: NewRecord) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
         let (sender, receiver) = oneshot::channel();
+        // Nobody may be waiting for an own record; its loss shows in the writer's seal.
+        let deliver = move |outcome: Result<_, &Sealed>| {
+            drop(sender.send(outcome.map_err(Clone::clone)));
+        };
+        self.deliver(record, Box::new(deliver));
+        receiver
+    }
+
+    fn deliver(&self, record: NewRecord, deliver: Deliver) {
         let message = SequencerMsg::Commit {
             records: vec![record],
-            // Nobody may be waiting for an own record; its loss shows in the writer's seal.
-            deliver: Box::new(move |outcome| drop(sender.send(outcome.map_err(Clone::clone)))),
+            deliver,
             span: tracing::Span::none(),
         };
-        if self.sequencer.send_message(message).is_err() {
+        if self.sequencer.send(message).is_err() {
             tracing::debug!("the sequencer is gone; an own record was not written");
         }
-        receiver
     }
 
     /// Counts a refusal; `audited` ones leave a record.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::entity::{
     Decided, Draft, Entity, Place, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, ReplayError,
     Reply, Surroundings, transitions,
@@ -44,7 +46,40 @@ impl Default for State {
     }
 }
 
+/// What is saved of it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Portrait {
+    version: u64,
+    identity: Option<(RuntimeId, String)>,
+    modules: BTreeMap<String, String>,
+    registry: Registry,
+    machine: u8,
+    positions: BTreeMap<String, u64>,
+}
+
 impl State {
+    pub(crate) fn portrait(&self) -> Portrait {
+        Portrait {
+            version: self.version,
+            identity: self.identity.clone(),
+            modules: (*self.modules).clone(),
+            registry: (*self.registry).clone(),
+            machine: self.machine.code(),
+            positions: (*self.positions).clone(),
+        }
+    }
+
+    pub(crate) fn from_portrait(portrait: Portrait) -> Self {
+        Self {
+            version: portrait.version,
+            identity: portrait.identity,
+            modules: Arc::new(portrait.modules),
+            registry: Arc::new(portrait.registry),
+            machine: Machine::from_code(portrait.machine).unwrap_or(Machine::Initializing),
+            positions: Arc::new(portrait.positions),
+        }
+    }
+
     /// The registry as it stands; for [`super::entity::InForce`].
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry)

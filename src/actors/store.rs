@@ -5,7 +5,9 @@
 mod answers;
 mod deciding;
 mod idempotency;
+mod message;
 mod reserves;
+mod saving;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -13,24 +15,30 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::oneshot;
 
 use crate::access::GrantState;
-use crate::admission::{Admitted, FinishReserve};
+use crate::admission::FinishReserve;
 use crate::clock::{Clock, Entropy};
-use crate::commands::{Command, Permit, Receipt};
+use crate::commands::Permit;
 use crate::config::{Limits, Validator};
 use crate::error::{AppendError, ReadError};
-use crate::events::{CommandId, ComponentId, ExecutionId, Hash, LedgerId, Seq, Store};
+use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
 use crate::journal::{Head, Sealed};
 
 use super::claims::{Claim, Claims, Gist, Place};
 use super::entity::{Decided, Entity, History, InForce, Refused, Reply, Surroundings};
+use super::mailbox::{Filled, Inbox};
 use super::meters::Meters;
 use super::own::Own;
-use super::sequencer::{Sequenced, SequencerMsg};
-use answers::{again, place, receipt, records, unacknowledged};
+use super::sequencer::{Sequenced, SequencerMsg, SequencerRef};
+use answers::{again, place, receipt, records, refuse, send, unacknowledged};
 use idempotency::{Standing, claim, release};
+use saving::Saved;
+
+pub(crate) use message::{Answered, Id, Message, Order, Refusal, Taken};
+
+/// Orders handled before the runtime may turn to other tasks.
+const AT_ONCE: usize = 32;
 
 /// The past beyond the windows: views, each hit confirmed against its record.
 pub(crate) trait Past: History + Send + Sync {
@@ -39,6 +47,8 @@ pub(crate) trait Past: History + Send + Sync {
     fn position(&self) -> u64;
     /// What lies up to here leaves the windows: said before it does.
     fn forgotten(&self, position: u64);
+    /// Up to where something may have left the windows.
+    fn windows_from(&self) -> u64;
     /// True while a view that decisions need is being made again.
     fn rebuilding(&self) -> bool;
 }
@@ -56,44 +66,13 @@ pub(crate) struct Shared {
     pub(crate) past: Arc<dyn Past>,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
     pub(crate) claims: Claims,
-    pub(crate) sequencer: ActorRef<SequencerMsg>,
+    pub(crate) sequencer: SequencerRef,
     pub(crate) own: Own,
     pub(crate) meters: Arc<Meters>,
     /// Executions started in this opening and not finished.
     pub(crate) running: AtomicUsize,
-}
-
-/// One command, or a group that is to be one commit.
-pub(crate) struct Order {
-    pub(crate) commands: Vec<Command>,
-    pub(crate) ids: Vec<Id>,
-    pub(crate) grant: Arc<GrantState>,
-    pub(crate) admitted: Admitted,
-    /// Room to finish, one for each execution that the order may start.
-    pub(crate) finish: Vec<FinishReserve>,
-    pub(crate) reply: oneshot::Sender<Result<Vec<Answered>, Refusal>>,
-    pub(crate) span: tracing::Span,
-}
-
-/// A command's identity.
-#[derive(Clone, Copy)]
-pub(crate) struct Id {
-    pub(crate) command: CommandId,
-    pub(crate) digest: Hash,
-    /// Made by the ledger: new by construction, not looked up.
-    pub(crate) generated: bool,
-}
-
-/// The durable answer to one command.
-pub(crate) struct Answered {
-    pub(crate) receipt: Receipt,
-    pub(crate) reply: Reply,
-}
-
-/// Why an order was not carried out, and the order itself.
-pub(crate) struct Refusal {
-    pub(crate) error: AppendError,
-    pub(crate) commands: Vec<Command>,
+    /// Executions started under an earlier opening and not resolved.
+    pub(crate) in_doubt: AtomicUsize,
 }
 
 /// An entity as an actor drives it.
@@ -109,6 +88,10 @@ pub(crate) trait Deciding: Entity + Send + 'static {
     fn forget_through(&mut self, _position: Seq) {}
     /// The permit again, for a caller whose answer got lost.
     fn reissue(&self, _execution: ExecutionId, _around: &Surroundings<'_>) -> Option<Permit> {
+        None
+    }
+    /// What is saved of it, so that an opening need not replay all of it.
+    fn saved(&self, _forgotten: u64) -> Option<Saved> {
         None
     }
     /// Puts what it has in force where the others see it.
@@ -128,40 +111,57 @@ impl<E> Default for StoreActor<E> {
 pub(crate) struct StoreState<E> {
     entity: E,
     shared: Arc<Shared>,
+    inbox: Inbox<Message>,
     reserves: HashMap<ExecutionId, FinishReserve>,
     /// Commits under way whose acknowledgement the entity has yet to hear of.
     under_way: VecDeque<(u64, Place)>,
     forgotten: u64,
+    /// A payload being encoded.
+    encoded: Vec<u8>,
 }
 
 impl<E: Deciding> Actor for StoreActor<E> {
-    type Msg = Order;
+    type Msg = Filled;
     type State = StoreState<E>;
-    type Arguments = (E, Arc<Shared>);
+    type Arguments = (E, Arc<Shared>, Inbox<Message>);
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Order>,
-        (entity, shared): Self::Arguments,
+        _myself: ActorRef<Filled>,
+        (entity, shared, inbox): Self::Arguments,
     ) -> Result<StoreState<E>, ActorProcessingErr> {
         let (reserves, under_way) = (HashMap::new(), VecDeque::new());
         Ok(StoreState {
             entity,
             shared,
+            inbox,
             reserves,
             under_way,
             forgotten: 0,
+            encoded: Vec::new(),
         })
     }
 
     async fn handle(
         &self,
-        _myself: ActorRef<Order>,
-        order: Order,
+        _myself: ActorRef<Filled>,
+        Filled: Filled,
         state: &mut StoreState<E>,
     ) -> Result<(), ActorProcessingErr> {
-        let span = order.span.clone();
-        span.in_scope(|| state.handle(order)).map_err(Into::into)
+        for (message, number) in state.inbox.take().into_iter().zip(1_usize..) {
+            match message {
+                Message::Order(order) => {
+                    let span = order.span.clone();
+                    span.in_scope(|| state.handle(order))?;
+                }
+                Message::Snapshot(reply) => state.snapshot(reply),
+            }
+            // The runtime's other tasks run in between; nobody else touches this state.
+            if number % AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -195,7 +195,7 @@ impl<E: Deciding> StoreState<E> {
                 .unwrap_or_else(PoisonError::into_inner);
             let outcome = self
                 .entity
-                .execute(&order.commands, &around(shared, &in_force));
+                .execute(&order.commands, &around(shared, &in_force, &order.grant));
             self.entity.publish(&mut in_force);
             self.dispatch(shared, order, places, outcome)
         } else {
@@ -205,7 +205,7 @@ impl<E: Deciding> StoreState<E> {
                 .unwrap_or_else(PoisonError::into_inner);
             let outcome = self
                 .entity
-                .execute(&order.commands, &around(shared, &in_force));
+                .execute(&order.commands, &around(shared, &in_force, &order.grant));
             self.dispatch(shared, order, places, outcome)
         }
     }
@@ -230,7 +230,7 @@ impl<E: Deciding> StoreState<E> {
             }
         };
         self.keep_reserves(&mut order, &decided);
-        let records = records(&order, &decided);
+        let records = records(&order, &decided, &mut self.encoded);
         let counts: Vec<u64> = decided
             .iter()
             .map(|step| step.drafts.len() as u64)
@@ -286,7 +286,7 @@ impl<E: Deciding> StoreState<E> {
                 .in_force
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
-            let around = around(shared, &in_force);
+            let around = around(shared, &in_force, &order.grant);
             let permit = |claim: &Claim| match claim.place.gist.get() {
                 Some(Gist::Decided { execution, .. }) => self.entity.reissue(*execution, &around),
                 _ => None,
@@ -345,10 +345,12 @@ impl<E: Deciding> StoreState<E> {
     }
 }
 
-fn around<'a>(shared: &'a Shared, in_force: &'a InForce) -> Surroundings<'a> {
+fn around<'a>(shared: &'a Shared, in_force: &'a InForce, grant: &GrantState) -> Surroundings<'a> {
     Surroundings {
         ledger: shared.ledger,
         epoch: shared.epoch,
+        component: grant.component,
+        finishes_others: grant.rights.may_finish_others(),
         now_ns: shared.clock.now_ns(),
         limits: &shared.limits,
         in_force,
@@ -356,40 +358,4 @@ fn around<'a>(shared: &'a Shared, in_force: &'a InForce) -> Surroundings<'a> {
         history: &*shared.past,
         validators: &shared.validators,
     }
-}
-
-/// Refuses in order: the refusal rests on what was decided before it and may not overtake it.
-fn refuse(shared: &Shared, order: Order, error: AppendError) -> Result<(), String> {
-    let Order {
-        grant,
-        reply,
-        admitted,
-        commands,
-        finish,
-        ..
-    } = order;
-    drop(finish);
-    let kind = commands.first().map_or("group", Command::kind);
-    let detail = || format!("{kind}: {error}");
-    shared
-        .own
-        .refused(&grant.name, error.code(), error.is_audited(), detail);
-    let answer = Box::new(move |outcome: Result<&Head, &Sealed>| {
-        let error = match outcome {
-            Ok(_) => error,
-            Err(sealed) => AppendError::Sealed {
-                cause: sealed.cause.clone(),
-            },
-        };
-        drop(admitted);
-        drop(reply.send(Err(Refusal { error, commands })));
-    });
-    send(shared, SequencerMsg::Answer(answer))
-}
-
-fn send(shared: &Shared, message: SequencerMsg) -> Result<(), String> {
-    shared
-        .sequencer
-        .send_message(message)
-        .map_err(|_| "the sequencer is gone".to_owned())
 }

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use crate::events::ComponentId;
 use crate::journal::WriterHandle;
 
+use super::StoreRef;
 use super::audit_log::State as AuditLogState;
 use super::configuration::State as ConfigurationState;
 use super::entity::{Draft, Entity, InForce};
 use super::execution_log::State as ExecutionLogState;
+use super::mailbox;
 use super::runtime_metadata::State as RuntimeMetadataState;
-use super::sequencer::{Sequencer, SequencerArgs, SequencerMsg};
-use super::store::{Deciding, Order, Shared, StoreActor};
+use super::sequencer::{Sequencer, SequencerArgs, SequencerRef};
+use super::store::{Deciding, Shared, StoreActor};
 use super::telemetry::State as TelemetryState;
 
 /// The states that the journal holds.
@@ -29,9 +32,9 @@ impl States {
     /// This epoch begins: what was open before is in doubt or abandoned.
     pub(crate) fn opened(&mut self, draft: &Draft) -> Result<(), String> {
         let states = [
-            self.execution_log.apply(draft),
-            self.configuration.apply(draft),
-            self.runtime_metadata.apply(draft),
+            self.execution_log.apply(draft, ComponentId::LEDGER),
+            self.configuration.apply(draft, ComponentId::LEDGER),
+            self.runtime_metadata.apply(draft, ComponentId::LEDGER),
         ];
         states
             .into_iter()
@@ -52,12 +55,12 @@ impl States {
 /// All actors of one opening.
 pub(crate) struct Actors {
     supervisor: ActorRef<()>,
-    sequencer: ActorRef<SequencerMsg>,
-    pub(crate) execution_log: ActorRef<Order>,
-    pub(crate) audit_log: ActorRef<Order>,
-    pub(crate) telemetry: ActorRef<Order>,
-    pub(crate) configuration: ActorRef<Order>,
-    pub(crate) runtime_metadata: ActorRef<Order>,
+    sequencer: SequencerRef,
+    pub(crate) execution_log: StoreRef,
+    pub(crate) audit_log: StoreRef,
+    pub(crate) telemetry: StoreRef,
+    pub(crate) configuration: StoreRef,
+    pub(crate) runtime_metadata: StoreRef,
 }
 
 struct Supervisor(WriterHandle);
@@ -103,13 +106,17 @@ fn name(who: &ractor::ActorCell) -> String {
 /// Starts the sequencer, under a supervisor that seals when it fails.
 pub(crate) async fn start_sequencer(
     args: SequencerArgs,
-) -> Result<(ActorRef<()>, ActorRef<SequencerMsg>), String> {
-    let handle = args.writer.clone();
-    let (supervisor, _) = Actor::spawn(None, Supervisor(handle), ())
+) -> Result<(ActorRef<()>, SequencerRef), String> {
+    let writer = args.writer.clone();
+    let (supervisor, _) = Actor::spawn(None, Supervisor(writer.clone()), ())
         .await
         .map_err(|error| error.to_string())?;
-    let linked = Actor::spawn_linked(None, Sequencer, args, supervisor.get_cell()).await;
-    let (sequencer, _) = linked.map_err(|error| error.to_string())?;
+    let (inbox, address) = mailbox::new();
+    let linked = Actor::spawn_linked(None, Sequencer, (args, inbox), supervisor.get_cell()).await;
+    let (actor, _) = linked.map_err(|error| error.to_string())?;
+    let sequencer = address(actor);
+    let theirs = sequencer.clone();
+    writer.on_idle(Box::new(move || theirs.wake()));
     Ok((supervisor, sequencer))
 }
 
@@ -117,11 +124,13 @@ async fn start_store<E: Deciding>(
     entity: E,
     shared: &Arc<Shared>,
     supervisor: &ActorRef<()>,
-) -> Result<ActorRef<Order>, String> {
-    let (actor, arguments) = (StoreActor::<E>::default(), (entity, Arc::clone(shared)));
+) -> Result<StoreRef, String> {
+    let (inbox, address) = mailbox::new();
+    let arguments = (entity, Arc::clone(shared), inbox);
+    let actor = StoreActor::<E>::default();
     let linked = Actor::spawn_linked(None, actor, arguments, supervisor.get_cell()).await;
     linked
-        .map(|(actor, _)| actor)
+        .map(|(actor, _)| address(actor))
         .map_err(|error| error.to_string())
 }
 
@@ -131,9 +140,9 @@ impl Drop for Actors {
     fn drop(&mut self) {
         self.supervisor.stop(None);
         for store in self.stores() {
-            store.stop(None);
+            store.actor().stop(None);
         }
-        self.sequencer.stop(None);
+        self.sequencer.actor().stop(None);
     }
 }
 
@@ -141,7 +150,7 @@ impl Actors {
     /// Starts the five stores.
     pub(crate) async fn start(
         supervisor: ActorRef<()>,
-        sequencer: ActorRef<SequencerMsg>,
+        sequencer: SequencerRef,
         states: States,
         shared: &Arc<Shared>,
     ) -> Result<Self, String> {
@@ -161,7 +170,7 @@ impl Actors {
         })
     }
 
-    fn stores(&self) -> [&ActorRef<Order>; 5] {
+    fn stores(&self) -> [&StoreRef; 5] {
         let Self {
             execution_log,
             audit_log,
@@ -183,14 +192,19 @@ impl Actors {
     pub(crate) async fn drain_stores(&self, timeout: Duration) -> bool {
         let mut drained = true;
         for store in self.stores() {
-            drained &= store.drain_and_wait(Some(timeout)).await.is_ok();
+            drained &= store.actor().drain_and_wait(Some(timeout)).await.is_ok();
         }
         drained
     }
 
     /// Every event on its way is handed to the writer. False where that took too long.
     pub(crate) async fn drain_sequencer(&self, timeout: Duration) -> bool {
-        let drained = self.sequencer.drain_and_wait(Some(timeout)).await.is_ok();
+        let drained = self
+            .sequencer
+            .actor()
+            .drain_and_wait(Some(timeout))
+            .await
+            .is_ok();
         self.supervisor.stop(None);
         drained
     }

@@ -46,6 +46,9 @@ impl History for Past {
 pub(crate) struct World {
     pub(crate) ledger: LedgerId,
     pub(crate) epoch: u64,
+    /// Who asks.
+    pub(crate) component: ComponentId,
+    pub(crate) finishes_others: bool,
     pub(crate) now_ns: i64,
     pub(crate) limits: Limits,
     pub(crate) in_force: InForce,
@@ -71,6 +74,8 @@ impl Default for World {
         Self {
             ledger: LedgerId::from_bytes([9; 16]),
             epoch: 1,
+            component: ComponentId(1),
+            finishes_others: false,
             now_ns: 1_000,
             limits: Limits::default(),
             in_force: InForce {
@@ -90,6 +95,8 @@ impl World {
         Surroundings {
             ledger: self.ledger,
             epoch: self.epoch,
+            component: self.component,
+            finishes_others: self.finishes_others,
             now_ns: self.now_ns,
             limits: &self.limits,
             in_force: &self.in_force,
@@ -152,7 +159,7 @@ impl<S: Entity> Twins<S> {
             .execute(commands, &world.around())
             .map_err(|refused| refused.error)?;
         for decided in &all {
-            self.replay(decided);
+            self.replay(decided, world.component);
         }
         Ok(all)
     }
@@ -167,8 +174,9 @@ impl<S: Entity> Twins<S> {
         self.one(world, command).unwrap_err().code()
     }
 
-    fn replay(&mut self, decided: &Decided) {
-        for (header, event) in records(decided, self.head + 1) {
+    fn replay(&mut self, decided: &Decided, component: ComponentId) {
+        for (mut header, event) in records(decided, self.head + 1) {
+            header.component = component;
             self.head = header.seq.get();
             self.replayed.replay(&header, &event).unwrap();
         }
@@ -187,7 +195,9 @@ impl<S: Entity> Twins<S> {
             })],
             reply: Reply::Receipt,
         };
-        self.live.apply(&opened.drafts[0]).unwrap();
-        self.replay(&opened);
+        self.live
+            .apply(&opened.drafts[0], ComponentId::LEDGER)
+            .unwrap();
+        self.replay(&opened, ComponentId::LEDGER);
     }
 }

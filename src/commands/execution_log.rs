@@ -7,7 +7,7 @@ use crate::events::{Decision, ExecutionId, Hash, Resolution, Store};
 
 /// What a decision rested on. The ledger compares the versions with those in force; policy version
 /// and digest are the gate's word.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Basis {
     /// Number of configuration changes in force.
     pub configuration_version: u64,

@@ -133,6 +133,9 @@ macro_rules! commands {
         }
 
         impl Command {
+            /// The word of every kind of command.
+            pub const KINDS: &[&str] = &[$($kind),+];
+
             /// A stable word for what is asked.
             #[must_use]
             pub const fn kind(&self) -> &'static str {

@@ -95,3 +95,17 @@ pub struct StartError {
     /// The permit; `None` where the outcome is unknown.
     pub permit: Option<Permit>,
 }
+
+impl StartError {
+    /// As [`AppendError::code`].
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.error.code()
+    }
+
+    /// As [`AppendError::retry`].
+    #[must_use]
+    pub const fn retry(&self) -> crate::error::Retry {
+        self.error.retry()
+    }
+}

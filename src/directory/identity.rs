@@ -90,6 +90,7 @@ fn foreign(path: &Path) -> OpenError {
 fn damaged(path: &Path) -> OpenError {
     OpenError::Damaged {
         path: path.to_owned(),
+        offset: None,
         problem: "its lines do not match its checksum".into(),
     }
 }

@@ -150,6 +150,14 @@ pub enum AppendError {
     /// The ledger is closing.
     #[error("nothing was written: the ledger is shutting down")]
     ShuttingDown,
+    /// The disk reserve is reached: commands are taken again when there is room.
+    #[error("nothing was written: {free} bytes are free on the disk, the reserve is {reserve}")]
+    DiskReserve {
+        /// Bytes free.
+        free: u64,
+        /// Bytes that are kept free.
+        reserve: u64,
+    },
     /// The ledger stopped writing; open it again.
     #[error("nothing was written: the ledger is sealed: {cause}")]
     Sealed {
@@ -198,6 +206,7 @@ impl AppendError {
             Self::ViewLag { .. } => "view_lag",
             Self::History(_) => "history_unreadable",
             Self::ShuttingDown => "shutting_down",
+            Self::DiskReserve { .. } => "disk_reserve",
             Self::Sealed { .. } => "sealed",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
         }
@@ -212,6 +221,7 @@ impl AppendError {
             | Self::Recovering { .. }
             | Self::ViewLag { .. }
             | Self::ShuttingDown
+            | Self::DiskReserve { .. }
             | Self::Sealed { .. } => Retry::Safe,
             Self::History(error) => error.retry(),
             Self::OutcomeUnknown { .. } => Retry::LookUpFirst,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ReadError;
+use super::{ReadError, Retry};
 use crate::events::LedgerId;
 
 /// The ledger was not opened.
@@ -55,11 +55,34 @@ pub enum OpenError {
         found: LedgerId,
     },
     /// Something that must be there is missing or was changed.
-    #[error("{} is damaged: {problem}", .path.display())]
+    #[error("{} is damaged{}: {problem}", .path.display(), at(*.offset))]
     Damaged {
         /// What.
         path: PathBuf,
+        /// At which byte of the file, where one can be named.
+        offset: Option<u64>,
         /// How.
+        problem: String,
+    },
+    /// The journal ends before what was acknowledged, or has another record in its place: records
+    /// are missing. Nothing is appended over the gap.
+    #[error(
+        "acknowledged records are missing: the anchor holds record {anchored}, the journal {recovered}"
+    )]
+    AcknowledgedRecordsMissing {
+        /// The last record that is known to have been acknowledged.
+        anchored: u64,
+        /// The last record that is there and could be that history's; the same number where
+        /// another record is in its place.
+        recovered: u64,
+    },
+    /// What says how far the journal was acknowledged is missing or cannot be read: nobody can
+    /// tell whether records are missing.
+    #[error("the anchor {} cannot be used: {problem}", .path.display())]
+    Anchor {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         problem: String,
     },
     /// The end of the journal does not verify: nothing is appended to it.
@@ -79,6 +102,25 @@ pub enum OpenError {
     /// The history verifies and contradicts itself: a defect, or another software's work.
     #[error("the history contradicts itself: {0}")]
     History(String),
+    /// There are fewer records than a checkpoint that this ledger signed: acknowledged records are
+    /// missing, or an older copy was put back.
+    #[error("{place} holds a checkpoint over {size} records, and the journal ends at {head}")]
+    BehindCheckpoint {
+        /// Where the checkpoint was found.
+        place: String,
+        /// Records that it covers.
+        size: u64,
+        /// The head that was found.
+        head: u64,
+    },
+    /// The records are not those that this ledger signed a checkpoint over.
+    #[error("the first {size} records are not those of the checkpoint in {place}")]
+    OtherHistory {
+        /// Where the checkpoint was found.
+        place: String,
+        /// Records that it covers.
+        size: u64,
+    },
     /// The views cannot be kept at all.
     #[error("views: {0}")]
     Views(String),
@@ -98,6 +140,10 @@ pub enum OpenError {
     },
 }
 
+fn at(offset: Option<u64>) -> String {
+    offset.map_or_else(String::new, |offset| format!(" at byte {offset}"))
+}
+
 impl OpenError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
@@ -115,14 +161,46 @@ impl OpenError {
             Self::FormatTooNew { .. } => "format_too_new",
             Self::OtherLedger { .. } => "other_ledger",
             Self::Damaged { .. } => "damaged",
+            Self::AcknowledgedRecordsMissing { .. } => "acknowledged_records_missing",
+            Self::Anchor { .. } => "anchor",
             Self::Journal(_) => "journal_damaged",
             Self::Database { .. } => "database",
             Self::Limits(_) => "limits",
             Self::History(_) => "history",
+            Self::BehindCheckpoint { .. } => "behind_checkpoint",
+            Self::OtherHistory { .. } => "other_history",
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
             Self::Sealed(_) => "sealed",
             Self::Io { .. } => "io",
+        }
+    }
+
+    /// Whether opening again can help as things are: an opening that failed wrote nothing that a
+    /// second one would have to look up.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            // Whoever holds it may let go; the medium, the engine or the system may recover.
+            Self::Locked { .. }
+            | Self::Io { .. }
+            | Self::Database { .. }
+            | Self::Views(_)
+            | Self::Actors(_)
+            | Self::Sealed(_) => Retry::Safe,
+            Self::Journal(error) => error.retry(),
+            Self::NotADirectory { .. }
+            | Self::Insecure { .. }
+            | Self::NotALedger { .. }
+            | Self::FormatTooNew { .. }
+            | Self::OtherLedger { .. }
+            | Self::Damaged { .. }
+            | Self::AcknowledgedRecordsMissing { .. }
+            | Self::Anchor { .. }
+            | Self::Limits(_)
+            | Self::BehindCheckpoint { .. }
+            | Self::OtherHistory { .. }
+            | Self::History(_) => Retry::Never,
         }
     }
 }

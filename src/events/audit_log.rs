@@ -62,10 +62,15 @@ pub struct ComponentGrantedV1 {
     pub component: u32,
     /// Its name.
     pub name: String,
-    /// Stores it may append to, as a mask.
+    /// Stores it may append to, as a mask; [`Self::FINISH_OTHERS`] beside them.
     pub append: u8,
     /// Stores it may read, as a mask.
     pub read: u8,
+}
+
+impl ComponentGrantedV1 {
+    /// The bit of `append` that says: it may finish executions of other components.
+    pub const FINISH_OTHERS: u8 = 0x80;
 }
 
 /// The root authority took a component's rights away.
@@ -109,6 +114,24 @@ pub struct HealthChangedV1 {
     pub healthy: bool,
     /// What changed.
     pub cause: String,
+}
+
+/// The ledger signed a checkpoint: every record up to `size` is covered by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointSignedV1 {
+    /// Number of records covered.
+    pub size: u64,
+    /// Root of the Merkle tree over their headers.
+    pub root: super::Hash,
+    /// The signed note (C2SP `tlog-checkpoint`), byte for byte.
+    #[serde(with = "serde_bytes")]
+    pub note: Vec<u8>,
+    /// Destinations that have a copy.
+    pub copied: u32,
+    /// Destinations that have none.
+    pub failed: u32,
+    /// What the first of those said; empty where there is none.
+    pub problem: String,
 }
 
 /// The nine audit families (audit specification §4).

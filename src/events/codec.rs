@@ -10,6 +10,9 @@ pub const CODEC_BINCODE: u8 = 1;
 /// No payload decodes to more than this; a corrupt length prefix fails instead of allocating.
 const DECODE_LIMIT_BYTES: usize = 64 << 20;
 
+/// A saved state may hold the digests of very many document versions.
+const STATE_LIMIT_BYTES: usize = 1 << 30;
+
 /// Why stored bytes are not the event that they claim to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +26,18 @@ pub enum DecodeError {
     /// The codec id is not known.
     #[error("unknown codec {0}")]
     UnknownCodec(u8),
+}
+
+impl DecodeError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::TrailingBytes(_) => "trailing_bytes",
+            Self::UnknownCodec(_) => "unknown_codec",
+        }
+    }
 }
 
 fn configuration() -> Configuration<LittleEndian, Varint, Limit<DECODE_LIMIT_BYTES>> {
@@ -52,8 +67,26 @@ pub(crate) fn decode<T: DeserializeOwned>(codec: u8, bytes: &[u8]) -> Result<T, 
     if codec != CODEC_BINCODE {
         return Err(DecodeError::UnknownCodec(codec));
     }
-    let (value, consumed) = bincode::serde::decode_from_slice(bytes, configuration())
-        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    whole(
+        bytes,
+        bincode::serde::decode_from_slice(bytes, configuration()),
+    )
+}
+
+/// Decodes a saved state, whose digest has been checked; trailing bytes are an error.
+pub(crate) fn decode_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let configuration = bincode::config::standard().with_limit::<STATE_LIMIT_BYTES>();
+    whole(
+        bytes,
+        bincode::serde::decode_from_slice(bytes, configuration),
+    )
+}
+
+fn whole<T>(
+    bytes: &[u8],
+    decoded: Result<(T, usize), bincode::error::DecodeError>,
+) -> Result<T, DecodeError> {
+    let (value, consumed) = decoded.map_err(|error| DecodeError::Malformed(error.to_string()))?;
     match bytes.len().saturating_sub(consumed) {
         0 => Ok(value),
         left => Err(DecodeError::TrailingBytes(left)),

@@ -120,7 +120,8 @@ impl fmt::Display for ComponentId {
 }
 
 /// A record's place in the one global order: from 1, gapless.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Seq(NonZeroU64);
 
 impl Seq {

@@ -17,7 +17,7 @@ mod telemetry;
 
 pub use audit_log::*;
 pub use codec::{CODEC_BINCODE, DecodeError};
-pub(crate) use codec::{decode, encode_into};
+pub(crate) use codec::{decode, decode_state, encode_into};
 pub use configuration::*;
 pub use execution_log::*;
 pub use ids::*;
@@ -248,10 +248,13 @@ events! {
     0x0207 LedgerOpened LedgerOpenedV1 1 [AuditLog Telemetry RuntimeMetadata];
     0x0208 LedgerClosed LedgerClosedV1 1 [AuditLog Telemetry RuntimeMetadata];
     0x0209 HealthChanged HealthChangedV1 1 [AuditLog Telemetry];
+    0x020A CheckpointSigned CheckpointSignedV1 1 [AuditLog Telemetry];
     0x0301 TelemetryRecorded TelemetryRecordedV1 1 [Telemetry];
     0x0302 TelemetryLost TelemetryLostV1 1 [Telemetry];
     0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry];
     0x0304 StorageFailed StorageFailedV1 1 [AuditLog Telemetry];
+    0x0305 SnapshotTaken SnapshotTakenV1 1 [Telemetry];
+    0x0306 RecoveryReported RecoveryReportedV1 1 [AuditLog Telemetry];
     0x0401 ConfigurationChanged ConfigurationChangedV1 1 [Configuration AuditLog];
     0x0501 RuntimeIdentified RuntimeIdentifiedV1 1 [RuntimeMetadata AuditLog];
     0x0502 ModuleVersionSet ModuleVersionSetV1 1 [RuntimeMetadata AuditLog];

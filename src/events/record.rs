@@ -27,24 +27,25 @@ pub mod flags {
 
 /// How what the record tells of came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum Outcome {
     /// It neither succeeded nor failed: a fact.
-    Neutral = 0,
+    Neutral,
     /// It succeeded.
-    Success = 1,
+    Success,
     /// It failed.
-    Failure = 2,
+    Failure,
     /// It was denied.
-    Denied = 3,
+    Denied,
     /// It was cancelled.
-    Cancelled = 4,
+    Cancelled,
     /// It is not known.
-    Unknown = 5,
+    Unknown,
+    /// A number of a later software: not known here, and kept, since hashes cover it.
+    Later(u8),
 }
 
 impl Outcome {
-    /// All outcomes, in the order of their numbers.
+    /// All outcomes that have a name, in the order of their numbers.
     pub const ALL: [Self; 6] = [
         Self::Neutral,
         Self::Success,
@@ -54,19 +55,27 @@ impl Outcome {
         Self::Unknown,
     ];
 
-    /// The outcome with this number; numbers of a later format read as unknown.
+    /// The outcome with this number.
     #[must_use]
     pub fn from_code(code: u8) -> Self {
         Self::ALL
             .into_iter()
             .find(|outcome| outcome.code() == code)
-            .unwrap_or(Self::Unknown)
+            .unwrap_or(Self::Later(code))
     }
 
     /// Its number on disk.
     #[must_use]
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Neutral => 0,
+            Self::Success => 1,
+            Self::Failure => 2,
+            Self::Denied => 3,
+            Self::Cancelled => 4,
+            Self::Unknown => 5,
+            Self::Later(code) => code,
+        }
     }
 
     /// A stable lower-case word.
@@ -78,7 +87,7 @@ impl Outcome {
             Self::Failure => "failure",
             Self::Denied => "denied",
             Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
+            Self::Unknown | Self::Later(_) => "unknown",
         }
     }
 }
@@ -143,6 +152,18 @@ pub enum HeaderError {
     /// The hash algorithm is not known.
     #[error("record header names unknown algorithm {0}")]
     UnknownAlgorithm(u8),
+}
+
+impl HeaderError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Length => "header_length",
+            Self::ZeroSeq => "zero_seq",
+            Self::UnknownAlgorithm(_) => "unknown_algorithm",
+        }
+    }
 }
 
 struct Cursor<'a>(&'a [u8]);
@@ -303,6 +324,15 @@ mod tests {
             RecordHeader::decode(&bytes).is_ok(),
             "an unknown codec is read, not decoded"
         );
+        // Whatever a later software wrote is written again as it is: hashes cover it.
+        for place in [2, 4, 6, 8, 10, 11] {
+            bytes[place] = 0xEE;
+        }
+        let later = RecordHeader::decode(&bytes).unwrap();
+        let mut again = Vec::new();
+        later.encode_into(&mut again);
+        assert_eq!(again, bytes);
+        assert_eq!(later.outcome.name(), "unknown");
         bytes[9] = 2;
         assert_eq!(
             RecordHeader::decode(&bytes),

@@ -55,6 +55,48 @@ pub struct StorageFailedV1 {
     pub cause: String,
 }
 
+/// A state was saved, as it stood right before this record, so that an opening need not read what
+/// came before. The saved bytes lie beside the journal and are believed only with this digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotTakenV1 {
+    /// Which state: 1 execution log, 2 configuration, 3 runtime metadata, 4 components.
+    pub state: u8,
+    /// Layout of the bytes.
+    pub layout: u32,
+    /// How many bytes.
+    pub length: u64,
+    /// BLAKE3 of the bytes.
+    pub digest: super::Hash,
+}
+
+/// What an opening found in the files after an end that was not clean, what it repaired and what
+/// it set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryReportedV1 {
+    /// The last record that the anchor claimed to be acknowledged; 0: none, or it said nothing.
+    pub anchored: u64,
+    /// The last record recovered.
+    pub recovered: u64,
+    /// Files of the write-ahead log.
+    pub log_files: u64,
+    /// Whole batches in them.
+    pub log_batches: u64,
+    /// Bytes after the last whole batch, which the anchor did not cover; 0: none.
+    pub torn_bytes: u64,
+    /// Where they began in their file.
+    pub torn_offset: u64,
+    /// The name under which they are kept in `quarantine/`; empty: none.
+    pub torn_kept: String,
+    /// One slot of the anchor was not whole.
+    pub anchor_slot_lost: bool,
+    /// Why the anchor was made anew; empty: it was not.
+    pub anchor_renewed: String,
+    /// Unfinished creations that were removed.
+    pub swept: u64,
+    /// How long it took, in nanoseconds, replaying not included.
+    pub duration_ns: u64,
+}
+
 /// The kinds of telemetry (FC-STORAGE §7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

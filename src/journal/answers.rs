@@ -32,13 +32,19 @@ struct Shared {
 
 impl Shared {
     fn give(&self, Batch { answers, outcome }: Batch) {
-        for answer in answers {
-            let give = AssertUnwindSafe(|| answer(outcome.as_ref()));
-            if catch_unwind(give).is_err() {
-                self.panicked.store(true, Ordering::Release);
-            }
+        if !give(answers, outcome.as_ref()) {
+            self.panicked.store(true, Ordering::Release);
         }
     }
+}
+
+/// Gives all of them; false where one panicked.
+pub(super) fn give(answers: Vec<Answer>, outcome: Result<&Head, &Sealed>) -> bool {
+    let mut calm = true;
+    for answer in answers {
+        calm &= catch_unwind(AssertUnwindSafe(|| answer(outcome))).is_ok();
+    }
+    calm
 }
 
 pub(super) struct Answerer {

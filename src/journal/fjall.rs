@@ -9,11 +9,15 @@ use super::admit::Standing;
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::linked::{self, Linked};
 use super::{Frame, Frames, Head, Journal, held};
-use crate::database;
+use crate::database::{self, Damage, TornTail};
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 
 const FRAMES: &str = "frames";
+/// By the engine's numbers: its own, and the frames.
+const KEYSPACES: [u64; 2] = [0, 1];
+/// Beside the journal.
+const QUARANTINE: &str = "quarantine";
 
 /// How much memory the journal may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,20 +65,41 @@ impl std::fmt::Debug for FjallJournal {
 
 impl FjallJournal {
     /// Opens the journal in the directory `path`; creates it where there is none. The last frame
-    /// is verified: nothing is appended to a bad tail.
+    /// is verified: nothing is appended to a bad tail. What a crash left behind the last whole
+    /// batch is moved to `quarantine/` beside the journal.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path, options: &JournalOptions) -> Result<Self, OpenError> {
+        Self::recover(path, options, 0).map(|(journal, _)| journal)
+    }
+
+    /// As [`FjallJournal::open`]; gives what was found, and refuses a log that ends before the
+    /// record `acknowledged` before anything is changed.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn recover(
+        path: &Path,
+        options: &JournalOptions,
+        acknowledged: u64,
+    ) -> Result<(Self, Found), OpenError> {
         let keyspace = database::journal_keyspace(options.memtable_bytes);
-        let keyspaces = [(FRAMES, keyspace.clone())];
-        let database = database::open(path, options.cache_bytes, &keyspaces)?;
+        let found = if database::exists(path)? {
+            prepare(path, acknowledged)?
+        } else if acknowledged > 0 {
+            return Err(OpenError::AcknowledgedRecordsMissing {
+                anchored: acknowledged,
+                recovered: 0,
+            });
+        } else {
+            database::create(path, &[(FRAMES, keyspace.clone())])?;
+            Found::default()
+        };
+        let database = database::open(path, options.cache_bytes)?;
         let engine = |error| database::engine_error(path, &error);
         if !database.keyspace_exists(FRAMES) {
-            return Err(OpenError::Damaged {
-                path: path.to_owned(),
-                problem: "there are no frames in it".into(),
-            });
+            return Err(Damage::of(path, "there are no frames in it").into());
         }
         let frames = database.keyspace(FRAMES, || keyspace).map_err(engine)?;
         let last = frames
@@ -88,12 +113,13 @@ impl FjallJournal {
             .map_or_else(Standing::default, Standing::after);
         last.map_or(Ok(()), |frame| frame.verify())
             .map_err(|failure| OpenError::Journal(failure.into()))?;
-        Ok(Self {
+        let journal = Self {
             path: path.to_owned(),
             opened: RwLock::new(Some(Opened { frames, database })),
             standing: RwLock::new(standing),
             failed: Mutex::new(false),
-        })
+        };
+        Ok((journal, found))
     }
 
     fn opened(&self) -> RwLockReadGuard<'_, Option<Opened>> {
@@ -139,6 +165,43 @@ impl FjallJournal {
     }
 }
 
+/// What was found in a closed journal, and set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Found {
+    /// Files of the database's write-ahead log.
+    pub log_files: u64,
+    /// Whole batches in them: frames that were not in tables alone.
+    pub log_batches: u64,
+    /// A log file that is missing between others. Its frames may all be in tables: reading the
+    /// journal tells.
+    pub log_gap: Option<u64>,
+    /// What was cut off after the last whole batch.
+    pub torn: Option<TornTail>,
+}
+
+/// Looks at a closed database, and repairs what a crash leaves.
+fn prepare(path: &Path, acknowledged: u64) -> Result<Found, OpenError> {
+    let inspected = database::inspect(path, &KEYSPACES)?;
+    // While nothing is changed yet: a tail that was acknowledged is not a torn one.
+    let last = inspected.last_value()?;
+    // One that is no frame is named by its place when the journal is read.
+    let last = last.and_then(|value| Frame::from_slice(value.into()).ok());
+    if let Some(frame) = last.filter(|frame| frame.last.seq < acknowledged) {
+        return Err(OpenError::AcknowledgedRecordsMissing {
+            anchored: acknowledged,
+            recovered: frame.last.seq,
+        });
+    }
+    let wal = &inspected.wal;
+    Ok(Found {
+        log_files: wal.files.len() as u64,
+        log_batches: wal.files.iter().map(|file| file.batches).sum(),
+        log_gap: wal.gap(),
+        torn: inspected.repair(&path.with_file_name(QUARANTINE))?,
+    })
+}
+
 const fn key(seq: Seq) -> [u8; 8] {
     seq.get().to_be_bytes()
 }
@@ -180,14 +243,23 @@ impl Journal for FjallJournal {
             });
         };
         self.standing().admit(frame, after)?;
-        let mut batch = database.batch().durability(Some(PersistMode::SyncAll));
+        // Syncs the data and what is needed to find it (size, blocks), and spares the disk a write of
+        // the file's times at each commit.
+        let mut batch = database.batch().durability(Some(PersistMode::SyncData));
         batch.insert(frames, key(frame.first), frame.slice());
         // The commit point: from here on until the sync is confirmed the outcome is unknown. It is
         // never tried again in this process; the next opening reads what came of it.
         batch.commit().map_err(|error| {
             *failed = true;
-            AppendFailure::OutcomeUnknown {
-                cause: error.to_string().into(),
+            match error {
+                // It looks at that before it writes anything, and says no more: one of its own
+                // threads failed before.
+                fjall::Error::Poisoned => AppendFailure::Unavailable {
+                    cause: database::poisoned(&self.path).into(),
+                },
+                error => AppendFailure::OutcomeUnknown {
+                    cause: error.to_string().into(),
+                },
             }
         })?;
         *self
@@ -238,5 +310,12 @@ impl Journal for FjallJournal {
         let opened = self.opened();
         let size = opened.as_ref().map(|opened| opened.database.disk_space());
         size.and_then(Result::ok).unwrap_or(0)
+    }
+
+    fn wal_files(&self) -> usize {
+        let opened = self.opened();
+        opened
+            .as_ref()
+            .map_or(0, |opened| opened.database.journal_count())
     }
 }

@@ -140,6 +140,16 @@ impl Frame {
         }
     }
 
+    /// As [`Frame::records_from`], of a frame that this process has filled and holds in memory since:
+    /// nothing could have come in between.
+    pub(super) fn records_written(&self, from: Seq) -> Records<'_> {
+        Records {
+            frame: self,
+            next: from.max(self.first).get(),
+            intact: true,
+        }
+    }
+
     /// Checks everything: checksums, offsets, chain, times, commitments.
     ///
     /// # Errors

@@ -175,4 +175,8 @@ impl<J: Journal> Journal for HeldJournal<J> {
     fn size_bytes(&self) -> u64 {
         self.inner.size_bytes()
     }
+
+    fn wal_files(&self) -> usize {
+        self.inner.wal_files()
+    }
 }

@@ -6,28 +6,41 @@
 use crate::events::{Hash, LedgerId, Seq};
 
 mod admit;
+mod anchor;
+mod anchored;
+mod anchorer;
 mod answers;
+mod arc;
+mod bell;
 mod builder;
 mod error;
 mod fjall;
 mod frame;
+mod handle;
+mod hang;
 mod held;
 mod layout;
 mod linked;
 mod memory;
 mod reader;
+mod recent;
 mod writer;
 
-pub use self::fjall::{FjallJournal, JournalOptions};
+pub use self::fjall::{FjallJournal, Found, JournalOptions};
+pub use crate::database::TornTail;
+pub use anchor::{ANCHOR_SLOT_LEN, Anchor, Claim};
+pub use anchored::{Anchored, Anchoring};
 pub use answers::Answer;
 pub use builder::{FrameBuilder, NewRecord};
 pub use error::{AppendFailure, Problem, ReadFailure};
 pub use frame::{Frame, Records};
+pub use handle::WriterHandle;
+pub use hang::Watch;
 pub use held::{FailedSync, HeldJournal};
 pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
 pub use memory::MemoryJournal;
 pub use reader::Reader;
-pub use writer::{Appended, Observer, Sealed, Work, Writer, WriterHandle};
+pub use writer::{Appended, Observer, Sealed, Work, Writer};
 
 /// The last record of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,4 +97,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Space taken on the medium, in bytes.
     fn size_bytes(&self) -> u64;
+
+    /// Write-ahead files of the engine below; 0 where it has none.
+    fn wal_files(&self) -> usize {
+        0
+    }
 }

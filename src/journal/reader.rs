@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::bell::Bell;
 use super::error::ReadFailure;
-use super::writer::{Bell, WriterHandle};
+use super::handle::WriterHandle;
+use super::recent::Recent;
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{Record, Seq};
 
@@ -16,6 +18,7 @@ pub struct Reader {
     journal: Arc<dyn Journal>,
     committed: watch::Receiver<Head>,
     bell: Arc<Bell>,
+    recent: Arc<Recent>,
 }
 
 impl Reader {
@@ -26,6 +29,7 @@ impl Reader {
             journal,
             committed: writer.watch_head(),
             bell: writer.bell(),
+            recent: writer.recent(),
         }
     }
 
@@ -40,6 +44,12 @@ impl Reader {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.journal.size_bytes()
+    }
+
+    /// Write-ahead files of the engine below the journal.
+    #[must_use]
+    pub fn wal_files(&self) -> usize {
+        self.journal.wal_files()
     }
 
     /// The committed head.
@@ -93,6 +103,52 @@ impl Reader {
             Err(failure) => vec![Err(failure)],
         });
         records.take_while(move |record| !std::mem::replace(&mut failed, record.is_err()))
+    }
+
+    /// The records from `from` on: whole frames as long as they fit into `max` records, at least one
+    /// record if there is one, and no further frame once `bytes_max` are reached. What was appended
+    /// last comes from memory, as it was written; all else is read and checked.
+    ///
+    /// # Errors
+    /// [`ReadFailure`].
+    pub(crate) fn batch(
+        &self,
+        from: Seq,
+        max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Record>, ReadFailure> {
+        let (mut records, mut bytes, mut next) = (Vec::new(), 0, from);
+        let mut stored: Option<Frames> = None;
+        while records.len() < max && bytes < bytes_max && next.get() <= self.head().seq {
+            let written = self.recent.containing(next);
+            let is_written = written.is_some();
+            let read = || stored.get_or_insert_with(|| self.frames(next)).next();
+            let Some(frame) = written.map(Ok).or_else(read).transpose()? else {
+                break;
+            };
+            let left = usize::try_from(frame.last.seq + 1 - next.get()).unwrap_or(usize::MAX);
+            if !records.is_empty() && records.len() + left > max {
+                break;
+            }
+            let from_frame = if is_written {
+                stored = None;
+                frame.records_written(next)
+            } else {
+                frame.records_from(next)
+            };
+            for record in from_frame.take(max - records.len()) {
+                records.push(record?);
+            }
+            bytes += frame.bytes().len();
+            next = next.plus(left as u64);
+        }
+        Ok(records)
+    }
+
+    /// Whether the frame with this record is in memory.
+    #[cfg(test)]
+    pub(super) fn recent_contains(&self, seq: u64) -> bool {
+        Seq::new(seq).is_some_and(|seq| self.recent.containing(seq).is_some())
     }
 
     /// The first record at or after this time, in nanoseconds since 1970; `None` where all are

@@ -1,21 +1,24 @@
 //! The writer: the only one who appends. A thread of its own takes a frame, has it synced,
 //! publishes the head, answers, takes the next; the next fills while the last one syncs.
 
-use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::answers::{Answer, Answerer};
+use super::bell::Bell;
 use super::error::{AppendFailure, ReadFailure};
+use super::handle::{Shared, WriterHandle};
+use super::hang::{UnderWay, Watch};
 use super::{Frame, Head, Journal};
 use crate::clock::Clock;
 use crate::events::Seq;
+use crate::metrics::SEALED;
 
 /// A frame and who waits for it. Answers without a frame wait for everything submitted before.
 #[derive(Default)]
@@ -54,6 +57,8 @@ pub struct Appended<'a> {
     pub frame: &'a Frame,
     /// How long append and sync took.
     pub duration: Duration,
+    /// How long it took since the frame was handed over: waiting for the one before it included.
+    pub since_hand_over: Duration,
     /// How it came out.
     pub outcome: Result<(), &'a AppendFailure>,
 }
@@ -61,163 +66,11 @@ pub struct Appended<'a> {
 /// Is told of every append, on the writer's thread, before anyone is answered.
 pub type Observer = Box<dyn FnMut(&Appended<'_>) + Send>;
 
-type Callback = Box<dyn Fn() + Send>;
+/// Answers, and what they are to say.
+type Outcome = (Vec<Answer>, Result<Head, Sealed>);
 
-#[derive(Default)]
-struct Queue {
-    works: VecDeque<Work>,
-    stopping: bool,
-    ended: bool,
-}
-
-/// Wakes threads that wait for the head without a runtime.
-#[derive(Debug, Default)]
-pub(super) struct Bell {
-    head: Mutex<u64>,
-    moved: Condvar,
-}
-
-impl Bell {
-    fn ring(&self, seq: u64) {
-        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = seq;
-        self.moved.notify_all();
-    }
-
-    pub(super) fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
-        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .moved
-            .wait_timeout_while(head, timeout, |head| *head <= seq);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
-
-struct Shared {
-    bell: Arc<Bell>,
-    queue: Mutex<Queue>,
-    submitted: Condvar,
-    /// Nothing queued, nothing being appended. Changed under the queue's lock only.
-    idle: AtomicBool,
-    on_idle: Mutex<Option<Callback>>,
-    head: watch::Sender<Head>,
-    sealed: watch::Sender<Option<Sealed>>,
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next work; `None` where the writer is to end and nothing is left.
-    fn take(&self) -> Option<Work> {
-        let wait = |queue: &mut Queue| queue.works.is_empty() && !queue.stopping;
-        let waited = self.submitted.wait_while(self.queue(), wait);
-        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
-        let work = queue.works.pop_front();
-        queue.ended = work.is_none();
-        work
-    }
-
-    fn rest(&self) {
-        let queue = self.queue();
-        if !queue.works.is_empty() {
-            return;
-        }
-        self.idle.store(true, Ordering::SeqCst);
-        drop(queue);
-        let on_idle = self.on_idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(callback) = &*on_idle {
-            callback();
-        }
-    }
-}
-
-/// What the sequencer holds: hands over work. Clones are the same writer.
-#[derive(Clone)]
-pub struct WriterHandle(Arc<Shared>);
-
-impl WriterHandle {
-    /// Nothing is appended any more: what waits and what comes is answered with `cause`.
-    pub(crate) fn seal(&self, cause: &str) {
-        self.0.seal(cause.into(), None);
-    }
-
-    /// Why nothing is appended any more, where that is so.
-    pub(crate) fn sealed(&self) -> Option<Arc<str>> {
-        self.0
-            .sealed
-            .borrow()
-            .as_ref()
-            .map(|sealed| Arc::clone(&sealed.cause))
-    }
-
-    pub(super) fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.0.bell)
-    }
-
-    /// Queues work; returns at once. The queue holds what was admitted and no more: bounding it is
-    /// the admission's business. After the writer's end the answers are given here.
-    pub fn submit(&self, work: Work) {
-        let mut queue = self.0.queue();
-        if !queue.ended {
-            queue.works.push_back(work);
-            self.0.idle.store(false, Ordering::SeqCst);
-            self.0.submitted.notify_one();
-            return;
-        }
-        drop(queue);
-        let sealed = self.0.sealed.borrow().clone().unwrap_or_else(|| Sealed {
-            cause: "the writer has stopped".into(),
-            outcome_unknown: false,
-            uncertain: None,
-        });
-        for answer in work.answers {
-            answer(Err(&sealed));
-        }
-    }
-
-    /// True where nothing is queued and nothing is being appended: hand over what there is. One
-    /// atomic read.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.0.idle.load(Ordering::SeqCst)
-    }
-
-    /// Calls `callback` whenever the writer has become idle, on its thread, before it gives the
-    /// answers: so the next frame is handed over while they are given. Replaces the last one.
-    pub fn on_idle(&self, callback: Callback) {
-        let mut on_idle = self
-            .0
-            .on_idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *on_idle = Some(callback);
-    }
-
-    /// The last durable record.
-    #[must_use]
-    pub fn head(&self) -> Head {
-        *self.0.head.borrow()
-    }
-
-    /// The last durable record, as it moves on. It moves before anyone is answered.
-    #[must_use]
-    pub fn watch_head(&self) -> watch::Receiver<Head> {
-        self.0.head.subscribe()
-    }
-
-    /// Whether and why the writer is sealed.
-    #[must_use]
-    pub fn watch_sealed(&self) -> watch::Receiver<Option<Sealed>> {
-        self.0.sealed.subscribe()
-    }
-
-    /// The writer ends when everything queued is answered; returns at once.
-    pub fn stop(&self) {
-        self.0.queue().stopping = true;
-        self.0.submitted.notify_all();
-    }
-}
+/// How often a thread that may hang is asked whether it has come back.
+const JOIN_STEP: Duration = Duration::from_millis(1);
 
 /// Owns the thread. Dropping it stops the writer and does not wait.
 pub struct Writer {
@@ -235,25 +88,46 @@ impl Writer {
         clock: Arc<dyn Clock>,
         observer: Option<Observer>,
     ) -> Result<Self, ReadFailure> {
+        Self::start_watched(journal, clock, observer, None)
+    }
+
+    /// As [`Writer::start`], with an eye on appends that do not come back.
+    ///
+    /// # Errors
+    /// As [`Writer::start`].
+    pub fn start_watched(
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        observer: Option<Observer>,
+        watch: Option<Watch>,
+    ) -> Result<Self, ReadFailure> {
         let head = journal.head()?;
         let bell = Arc::new(Bell::default());
-        bell.ring(head.seq);
+        bell.set(head.seq);
         let shared = Arc::new(Shared {
             bell,
+            recent: Arc::default(),
             queue: Mutex::default(),
             submitted: Condvar::new(),
             idle: AtomicBool::new(true),
+            asked: AtomicBool::new(false),
             on_idle: Mutex::default(),
             head: watch::Sender::new(head),
             sealed: watch::Sender::new(None),
+            sealed_gauge: SEALED.gauge(&[]),
+            clock,
+            gone: AtomicBool::new(false),
+            under_way: UnderWay::default(),
         });
         let io = |error: io::Error| ReadFailure::Io {
             cause: error.to_string().into(),
         };
+        if let Some(watch) = watch {
+            watch.start(&shared).map_err(io)?;
+        }
         let running = Running {
             shared: Arc::clone(&shared),
             journal,
-            clock,
             observer,
             answerer: Answerer::start().map_err(io)?,
             head,
@@ -274,6 +148,31 @@ impl Writer {
 
     /// Stops and waits until everything queued is answered. Blocks.
     pub fn join(mut self) {
+        self.end();
+    }
+
+    /// As [`Writer::join`], but waits no longer than `timeout` for a thread that hangs: false
+    /// where it has not come back. Blocks.
+    pub fn join_within(&mut self, timeout: Duration) -> bool {
+        self.handle.stop();
+        let mut left = timeout;
+        while self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+        {
+            if left.is_zero() {
+                return false;
+            }
+            let step = left.min(JOIN_STEP);
+            std::thread::sleep(step);
+            left -= step;
+        }
+        self.end();
+        true
+    }
+
+    fn end(&mut self) {
         self.handle.stop();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -293,7 +192,6 @@ impl Drop for Writer {
 struct Running {
     shared: Arc<Shared>,
     journal: Arc<dyn Journal>,
-    clock: Arc<dyn Clock>,
     observer: Option<Observer>,
     answerer: Answerer,
     head: Head,
@@ -301,49 +199,66 @@ struct Running {
 
 impl Running {
     fn run(mut self) {
-        while let Some(Work { frame, answers }) = self.shared.take() {
-            let outcome = self.commit(frame.as_ref());
+        while let Some((handed_over, Work { frame, answers })) = self.shared.take() {
+            // None: it took too long, and the watch has answered in its place.
+            let Some((answers, outcome)) = self.commit(frame.as_ref(), answers, handed_over) else {
+                break;
+            };
             // The sequencer hands the next frame over while the answers are given.
             self.shared.rest();
             self.answerer.give(answers, outcome);
+            // Behind the answers: whoever follows the journal takes no core from whom it answers.
+            self.shared.bell.ring();
             if self.answerer.take_panicked() {
                 self.seal("an answer panicked".into(), None);
             }
         }
         self.answerer.finish();
+        drop(self.journal);
+        self.shared.gone.store(true, Ordering::Release);
     }
 
     /// Appends the frame and publishes the new head, or seals.
-    fn commit(&mut self, frame: Option<&Frame>) -> Result<Head, Sealed> {
+    fn commit(
+        &mut self,
+        frame: Option<&Frame>,
+        answers: Vec<Answer>,
+        handed_over: u64,
+    ) -> Option<Outcome> {
         if let Some(sealed) = &*self.shared.sealed.borrow() {
-            return Err(sealed.clone());
+            return Some((answers, Err(sealed.clone())));
         }
         let Some(frame) = frame else {
-            return Ok(self.head);
+            return Some((answers, Ok(self.head)));
         };
-        let started = self.clock.monotonic_ns();
+        let started = self.shared.clock.monotonic_ns();
+        self.shared.under_way.begin(started, frame, answers);
         let append = AssertUnwindSafe(|| self.journal.append(frame, &self.head));
         let outcome = catch_unwind(append).unwrap_or_else(|_| {
             Err(AppendFailure::OutcomeUnknown {
                 cause: "the journal panicked".into(),
             })
         });
-        let ended = self.clock.monotonic_ns();
+        // Who has the answers, tells: what comes too late is not shown either.
+        let answers = self.shared.under_way.end()?;
+        let ended = self.shared.clock.monotonic_ns();
         if let Some(observer) = &mut self.observer {
             observer(&Appended {
                 frame,
                 duration: Duration::from_nanos(ended.saturating_sub(started)),
+                since_hand_over: Duration::from_nanos(ended.saturating_sub(handed_over)),
                 outcome: outcome.as_ref().copied(),
             });
         }
         if let Err(failure) = outcome {
-            return Err(self.fail(&failure, frame));
+            return Some((answers, Err(self.fail(&failure, frame))));
         }
         // Durable: from here on it may be shown, and whoever waited is answered.
         self.head = frame.last;
+        self.shared.recent.push(frame.clone());
         self.shared.head.send_replace(self.head);
-        self.shared.bell.ring(self.head.seq);
-        Ok(self.head)
+        self.shared.bell.set(self.head.seq);
+        Some((answers, Ok(self.head)))
     }
 
     /// Seals after a failed append; the answers of this frame are told whether it may be there.
@@ -360,23 +275,5 @@ impl Running {
 
     fn seal(&self, cause: Arc<str>, uncertain: Option<(Seq, Seq)>) -> Sealed {
         self.shared.seal(cause, uncertain)
-    }
-}
-
-impl Shared {
-    fn seal(&self, cause: Arc<str>, uncertain: Option<(Seq, Seq)>) -> Sealed {
-        tracing::error!(%cause, "the ledger is sealed");
-        let sealed = Sealed {
-            cause,
-            outcome_unknown: false,
-            uncertain,
-        };
-        // The first cause stays: later ones follow from it.
-        self.sealed.send_if_modified(|current| {
-            let is_first = current.is_none();
-            current.get_or_insert_with(|| sealed.clone());
-            is_first
-        });
-        sealed
     }
 }

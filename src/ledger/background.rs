@@ -2,6 +2,7 @@
 //! ledger's own counted records once an interval.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::Notify;
 use crate::access::Grant;
 use crate::commands::Command;
 use crate::metrics;
+use crate::projections::View;
 
 use super::submit::Core;
 use super::views::ViewSet;
@@ -187,6 +189,8 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
             core.shared.past.forgotten(position);
             core.shared.claims.forget_through(position);
         }
+        super::snapshots::take_if_due(&core);
+        super::checkpoints::sign_if_due(&core);
         let now = core.shared.clock.monotonic_ns();
         if now.saturating_sub(last) >= interval {
             last = now;
@@ -209,6 +213,8 @@ fn gauges(core: &Core, set: &ViewSet) {
         .set(core.gate.pending_records() as f64);
     meters.pending_bytes.set(core.gate.pending_bytes() as f64);
     meters.running.set(core.gate.running() as f64);
+    let in_doubt = core.shared.in_doubt.load(Ordering::Acquire);
+    metrics::IN_DOUBT_EXECUTIONS.gauge(&[]).set(in_doubt as f64);
     let head = core.reader.head().seq;
     for view in &set.all {
         let position = view.position();
@@ -223,4 +229,11 @@ fn gauges(core: &Core, set: &ViewSet) {
     metrics::ENGINE_JOURNAL_BYTES
         .gauge(&[])
         .set(core.reader.size_bytes() as f64);
+    metrics::ENGINE_WAL_FILES
+        .gauge(&[])
+        .set(core.reader.wal_files() as f64);
+    // All views lie in one database; while none of them serves, the last size stands.
+    if let Some(bytes) = set.all.iter().find_map(View::database_bytes) {
+        metrics::ENGINE_VIEWS_BYTES.gauge(&[]).set(bytes as f64);
+    }
 }

@@ -9,6 +9,8 @@ use crate::error::CloseError;
 use crate::events::LedgerClosedV1;
 use crate::journal::Head;
 
+use super::checkpoints;
+use super::snapshots;
 use super::submit::{FINISHING, SHUT};
 use super::{Inner, Running};
 
@@ -40,13 +42,21 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
     }
     core.phase.store(SHUT, Ordering::Release);
     let left = deadline.saturating_sub(waited).max(Duration::from_secs(1));
+    let saving = tokio::time::timeout(left, snapshots::take_at_close(core)).await;
+    if saving.is_err() {
+        tracing::warn!("the states were not saved in time; the next opening reads more");
+    }
     let drained = running.actors.drain_stores(left).await;
     let still_running = core.shared.running.load(Ordering::Acquire) as u64;
     core.shared.own.flush();
+    let signing = tokio::time::timeout(left, checkpoints::sign_at_close(core)).await;
+    if signing.is_err() {
+        tracing::warn!("no checkpoint was signed in time");
+    }
     let told = last_words(inner, still_running, left).await;
     inner.background.stop();
     let drained = drained && running.actors.drain_sequencer(left).await;
-    let head = let_go(running).await?;
+    let head = let_go(running, left).await?;
     if let Some(cause) = core.writer.sealed() {
         return Err(CloseError::Sealed { cause });
     }
@@ -89,15 +99,19 @@ async fn last_words(inner: &Inner, running: u64, timeout: Duration) -> bool {
 }
 
 /// Everything that blocks, off the runtime's threads.
-async fn let_go(running: Running) -> Result<Head, CloseError> {
+async fn let_go(running: Running, timeout: Duration) -> Result<Head, CloseError> {
     let Running {
-        writer,
+        mut writer,
         views,
         journal,
         ..
     } = running;
     let step = tokio::task::spawn_blocking(move || {
-        writer.join();
+        // One that hangs keeps the journal, and the lock with it, until it comes back.
+        if !writer.join_within(timeout) {
+            views.close();
+            return Err("the writer's thread has not come back".to_owned());
+        }
         let head = journal.head();
         views.close();
         journal.close();

@@ -2,10 +2,9 @@
 //! journal, and the next opening makes a record of it. (FC-STORAGE §20–21)
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::database;
 use crate::events::StorageFailedV1;
 
 const NOTE: &str = "failure.note";
@@ -24,14 +23,8 @@ impl FailureNote {
     /// Best effort: the medium that failed may refuse this too. The seal itself rests on nothing
     /// that is written here.
     pub(super) fn leave(&self, failed_ns: i64, cause: &str) {
-        let write = || {
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&self.0)?;
-            file.write_all(format!("{failed_ns}\n{cause}\n").as_bytes())?;
-            file.sync_all()
-        };
-        if let Err(error) = write() {
+        let text = format!("{failed_ns}\n{cause}\n");
+        if let Err(error) = database::replace(&self.0, text.as_bytes()) {
             tracing::error!(%error, "the failure could not be noted for the next opening");
         }
     }
@@ -51,6 +44,7 @@ impl FailureNote {
 
     /// The record is durable: the note has done its work.
     pub(super) fn clear(&self) {
+        // Not synced: a note that comes back after a power cut is told once more, and no harm.
         if let Err(error) = fs::remove_file(&self.0)
             && error.kind() != std::io::ErrorKind::NotFound
         {

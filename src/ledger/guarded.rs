@@ -6,16 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
-use crate::journal::{AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure};
+use crate::journal::{
+    Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure,
+};
 
 pub(super) struct Guarded {
     /// First: dropped before the lock.
-    journal: FjallJournal,
+    journal: Anchored<FjallJournal>,
     directory: Mutex<Option<Directory>>,
 }
 
 impl Guarded {
-    pub(super) fn new(journal: FjallJournal, directory: Directory) -> Self {
+    pub(super) fn new(journal: Anchored<FjallJournal>, directory: Directory) -> Self {
         Self {
             journal,
             directory: Mutex::new(Some(directory)),
@@ -24,6 +26,21 @@ impl Guarded {
 }
 
 impl Guarded {
+    /// Closes the journal and gives the directory, still locked; `None` the second time.
+    pub(super) fn release(&self) -> Option<Directory> {
+        self.journal.close();
+        let directory = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // Files that the engine made meanwhile have the umask's rights; the directory is 0700.
+        if let Some(Err(error)) = directory.as_ref().map(Directory::restrict) {
+            tracing::warn!(%error, "some files keep wider rights than 0600");
+        }
+        directory
+    }
+
     /// Takes every right from group and others.
     pub(super) fn restrict(&self) -> Result<(), OpenError> {
         let directory = self
@@ -56,19 +73,14 @@ impl Journal for Guarded {
     }
 
     fn close(&self) {
-        self.journal.close();
-        let directory = self
-            .directory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        // Files that the engine made meanwhile have the umask's rights; the directory is 0700.
-        if let Some(Err(error)) = directory.as_ref().map(Directory::restrict) {
-            tracing::warn!(%error, "some files keep wider rights than 0600");
-        }
+        drop(self.release());
     }
 
     fn size_bytes(&self) -> u64 {
         self.journal.size_bytes()
+    }
+
+    fn wal_files(&self) -> usize {
+        self.journal.wal_files()
     }
 }

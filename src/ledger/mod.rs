@@ -1,6 +1,5 @@
 //! The front door: open a ledger, grant components their rights, take handles, read, close.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,32 +10,43 @@ use crate::access::Grant;
 use crate::actors::Actors;
 use crate::commands::{Command, Receipt};
 use crate::error::OpenError;
-use crate::error::{AccessError, AppendError, CloseError, ReadError};
-use crate::events::{CommandId, ComponentId, LedgerId};
+use crate::error::{AccessError, AppendError, CloseError, ReadError, ReopenError};
+use crate::events::{CommandId, LedgerId};
 use crate::journal::{Head, Journal, Writer};
 use crate::projections::Views;
 
 mod background;
+mod checkpoints;
 mod close;
+mod destination;
+mod export;
 mod failure;
 mod guarded;
 mod handles;
 mod open;
 mod options;
 mod past;
+mod proofs;
 mod reads;
 mod reconstruct;
+mod recovery;
+mod reopen;
 mod replay;
+mod reserve;
 mod root;
 mod serve;
+mod snapshots;
 mod submit;
 mod views;
 
+pub use checkpoints::{CheckpointError, CheckpointOptions};
 pub use close::Closed;
-pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry};
+pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
+pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
 pub use options::{Options, Redaction};
 pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
+pub use recovery::Recovery;
 pub use root::Root;
 
 use background::Background;
@@ -49,13 +59,17 @@ pub(crate) struct Running {
     pub(crate) writer: Writer,
     pub(crate) views: Views,
     pub(crate) journal: Arc<dyn Journal>,
+    /// The same, where it is the directory's own.
+    guarded: Option<Arc<guarded::Guarded>>,
 }
 
 struct Inner {
     core: Arc<Core>,
     set: ViewSet,
+    recovery: Option<Recovery>,
     background: Background,
     running: Mutex<Option<Running>>,
+    letting_go: tokio::sync::Mutex<Option<reopen::LettingGo>>,
 }
 
 /// An open ledger. Clones share it; it is closed by [`Ledger::close`]. Dropping the last clone
@@ -106,19 +120,21 @@ impl Ledger {
     fn start(
         core: Arc<Core>,
         set: ViewSet,
+        recovery: Option<Recovery>,
         running: Running,
-        components: HashMap<String, ComponentId>,
         interval: Duration,
     ) -> (Self, Root) {
         let background = Background::start(&core, &set, interval);
-        let root = Root::new(Arc::clone(&core), components);
+        let root = Root::new(Arc::clone(&core));
         let running = Mutex::new(Some(running));
         (
             Self(Arc::new(Inner {
                 core,
                 set,
+                recovery,
                 background,
                 running,
+                letting_go: tokio::sync::Mutex::default(),
             })),
             root,
         )
@@ -128,6 +144,13 @@ impl Ledger {
     #[must_use]
     pub fn id(&self) -> LedgerId {
         self.0.core.shared.ledger
+    }
+
+    /// What this opening found in the directory, repaired and set aside; `None` for a ledger over a
+    /// given journal.
+    #[must_use]
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.0.recovery.as_ref()
     }
 
     /// The last durable record.
@@ -160,14 +183,14 @@ impl Ledger {
     pub fn health(&self) -> Health {
         let cause = match self.0.core.writer.sealed() {
             Some(cause) => format!("sealed: {cause}"),
-            None => {
+            None => self.0.core.reserve.complaint().unwrap_or_else(|| {
                 let halted = self.0.set.all.iter().find_map(|view| {
                     view.status()
                         .halted
                         .map(|cause| format!("view {}: {cause}", view.name()))
                 });
                 halted.unwrap_or_default()
-            }
+            }),
         };
         Health {
             healthy: cause.is_empty(),
@@ -269,6 +292,21 @@ impl Ledger {
     /// [`CloseError`]: what could not be done in time; nothing acknowledged is lost.
     pub async fn close(&self, deadline: Duration) -> Result<Closed, CloseError> {
         close::close(&self.0, deadline).await
+    }
+
+    /// Opens a sealed ledger again without ending the process: everything lets go, at most until
+    /// `deadline`, the lock is handed over, and the journal is recovered as after any other end.
+    /// This ledger, its handles and grants are of no use afterwards, also where it fails. Where it
+    /// says `StillHung` or `StillInUse` it may be called again.
+    ///
+    /// # Errors
+    /// [`ReopenError`].
+    pub async fn reopen(
+        &self,
+        options: Options,
+        deadline: Duration,
+    ) -> Result<(Self, Root), ReopenError> {
+        reopen::reopen(&self.0, options, deadline).await
     }
 
     /// The execution log for this component. (FC-STORAGE §5)

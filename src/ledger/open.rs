@@ -1,6 +1,6 @@
 //! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,18 +8,21 @@ use crate::actors::{FrameCounts, Meters, Past};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::LedgerId;
-use crate::journal::{Appended, FjallJournal, Head, Journal, JournalOptions, Reader, Writer};
+use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
 use crate::metrics;
 use crate::projections::{
     self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
-    RuntimeMetadata, RuntimeMetadataView, Views, ViewsOptions,
+    RuntimeMetadata, RuntimeMetadataView, Tree, TreeView, Views, ViewsOptions,
 };
 
+use super::checkpoints::Checkpoints;
 use super::failure::FailureNote;
 use super::guarded::Guarded;
 use super::options::Options;
 use super::past::ViewPast;
+use super::recovery::{Recovery, recover};
 use super::replay::{Replayed, replay};
+use super::snapshots;
 use super::views::{JournalSource, ViewSet};
 use super::{Ledger, Root};
 
@@ -27,13 +30,19 @@ use super::{Ledger, Root};
 pub(super) struct Opened {
     pub(super) ledger: LedgerId,
     pub(super) epoch: u64,
+    pub(super) root: PathBuf,
+    pub(super) guarded: Option<Arc<Guarded>>,
+    pub(super) recovery: Option<Recovery>,
     pub(super) note: FailureNote,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
     pub(super) views: Views,
     pub(super) set: ViewSet,
+    pub(super) checkpoints: Arc<Checkpoints>,
     pub(super) past: Arc<ViewPast>,
+    /// How the last writer left it.
+    pub(super) clean: bool,
     pub(super) replayed: Replayed,
     pub(super) counts: Arc<FrameCounts>,
     pub(super) started_ns: u64,
@@ -44,6 +53,8 @@ pub(super) struct Opened {
 pub(crate) enum Place {
     /// One directory with everything.
     Directory(PathBuf),
+    /// The same, which this process has locked.
+    Locked(Box<Directory>),
     /// A given journal, and a directory for the views alone.
     Journal(Arc<dyn Journal>, PathBuf),
 }
@@ -52,8 +63,25 @@ pub(crate) enum Place {
 struct Found {
     identity: Option<LedgerId>,
     guarded: Option<Arc<Guarded>>,
+    recovery: Option<Recovery>,
     journal: Arc<dyn Journal>,
     root: PathBuf,
+}
+
+fn found_in(directory: Directory, options: &Options) -> Result<Found, OpenError> {
+    let (identity, root) = (directory.identity().ledger, directory.path().to_owned());
+    if let Some(expected) = options.ledger_id.filter(|expected| *expected != identity) {
+        let found = identity;
+        return Err(OpenError::OtherLedger { expected, found });
+    }
+    let (guarded, recovery) = recover(directory, options)?;
+    Ok(Found {
+        identity: Some(identity),
+        guarded: Some(guarded.clone()),
+        recovery: Some(recovery),
+        journal: guarded,
+        root,
+    })
 }
 
 fn find(place: Place, options: &Options) -> Result<Found, OpenError> {
@@ -61,22 +89,13 @@ fn find(place: Place, options: &Options) -> Result<Found, OpenError> {
         Place::Directory(path) => {
             let (clock, entropy) = (&*options.clock, &*options.entropy);
             let directory = Directory::open(&path, options.ledger_id, clock, entropy)?;
-            let mut engine = JournalOptions::default();
-            engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
-            let journal = FjallJournal::open(&directory.journal(), &engine)?;
-            let identity = directory.identity().ledger;
-            let guarded = Arc::new(Guarded::new(journal, directory));
-            let journal: Arc<dyn Journal> = guarded.clone();
-            Found {
-                identity: Some(identity),
-                guarded: Some(guarded),
-                journal,
-                root: path,
-            }
+            found_in(directory, options)?
         }
+        Place::Locked(directory) => found_in(*directory, options)?,
         Place::Journal(journal, path) => Found {
             identity: None,
             guarded: None,
+            recovery: None,
             journal,
             root: path,
         },
@@ -86,67 +105,104 @@ fn find(place: Place, options: &Options) -> Result<Found, OpenError> {
 fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError> {
     let started_ns = options.clock.monotonic_ns();
     options.limits.check().map_err(OpenError::Limits)?;
-    metrics::init();
     let Found {
         identity,
         guarded,
+        recovery,
         journal,
         root,
     } = find(place, &options)?;
+    // Not before the lock is held: another ledger of this process may be counting.
+    metrics::init();
     let note = FailureNote::in_directory(&root);
     let known = journal
         .ledger()
         .map_err(|failure| OpenError::Journal(failure.into()))?;
-    let ledger = match identity {
-        Some(identity) => identity,
-        None => known
-            .or(options.ledger_id)
-            .unwrap_or_else(|| LedgerId::from_bytes(options.entropy.bytes16())),
-    };
+    let ledger = identity
+        .or(known)
+        .or(options.ledger_id)
+        .unwrap_or_else(|| LedgerId::from_bytes(options.entropy.bytes16()));
     let head = journal
         .head()
         .map_err(|failure| OpenError::Journal(failure.into()))?;
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
-    let projections = projections::built_in()
-        .into_iter()
-        .chain(options.projections.drain(..));
     let source = JournalSource::shared(reader.clone());
-    let views = Views::open(
-        &root,
-        ViewsOptions::default(),
-        projections.collect(),
-        source.clone(),
-    )
-    .map_err(|error| OpenError::Views(error.to_string()))?;
+    let views = open_views(&root, &mut options, source.clone())?;
     let set = view_set(&views, source)?;
+    let signing = options.checkpoints.take();
+    let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns);
+    let (writer, views, checkpoints) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
-    // Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
-    let window_from = past
-        .position()
-        .max(head.seq.saturating_sub(options.limits.view_lag_max))
-        .min(head.seq);
+    let window_from = window_from(&past, head, &options);
     past.windows_from.store(window_from, Ordering::Release);
-    let replayed = replay(&journal, ledger, window_from)?;
-    if let Some(guarded) = guarded {
+    let saved = match Recovery::is_gapless(recovery.as_ref()) {
+        true => snapshots::load(&root, ledger, &*journal, past.position()),
+        false => Replayed::default(),
+    };
+    let replayed = replay(&journal, ledger, window_from, saved)?;
+    if let Some(guarded) = &guarded {
         guarded.restrict()?;
     }
     let epoch = head.epoch + 1;
     Ok(Opened {
+        recovery,
         ledger,
         epoch,
+        root,
+        guarded,
         note,
         journal,
         writer,
         reader,
         views,
         set,
+        checkpoints,
         past,
+        clean: replayed.clean,
         replayed,
         counts,
         started_ns,
         options,
     })
+}
+
+/// Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
+fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
+    let tolerated = head.seq.saturating_sub(options.limits.view_lag_max);
+    past.position().max(tolerated).min(head.seq)
+}
+
+fn open_views(
+    root: &Path,
+    options: &mut Options,
+    source: Arc<dyn projections::Source>,
+) -> Result<Views, OpenError> {
+    let projections = projections::built_in()
+        .into_iter()
+        .chain(options.projections.drain(..));
+    let how = ViewsOptions {
+        clock: Arc::clone(&options.clock),
+        ..ViewsOptions::default()
+    };
+    Views::open(root, how, projections.collect(), source)
+        .map_err(|error| OpenError::Views(error.to_string()))
+}
+
+/// Lets go of what holds the journal, and with it the lock, where a checkpoint contradicts it.
+fn unless_refused(
+    writer: Writer,
+    views: Views,
+    checkpoints: Result<Checkpoints, OpenError>,
+) -> Result<(Writer, Views, Arc<Checkpoints>), OpenError> {
+    match checkpoints {
+        Ok(checkpoints) => Ok((writer, views, Arc::new(checkpoints))),
+        Err(error) => {
+            views.close();
+            writer.join();
+            Err(error)
+        }
+    }
 }
 
 fn start_writer(
@@ -161,9 +217,11 @@ fn start_writer(
     meters.head_seq.set(head.seq as f64);
     let counts = Arc::clone(counts);
     let sync_seconds = metrics::SYNC_SECONDS.histogram(&[]);
-    let failures = metrics::WRITE_FAILURES.counter(&["unknown"]);
-    let sealed = metrics::SEALED.gauge(&[]);
+    let commit_seconds = metrics::COMMIT_SECONDS.histogram(&[]);
+    let failures = |outcome| metrics::WRITE_FAILURES.counter(&[outcome]);
+    let (unknown, nothing_written) = (failures("unknown"), failures("nothing_written"));
     let now = Arc::clone(&options.clock);
+    let hung_note = note.clone();
     let report = move |appended: &Appended<'_>| match appended.outcome {
         Ok(()) => {
             let (frame, bytes) = (appended.frame, appended.frame.bytes().len() as u64);
@@ -171,18 +229,52 @@ fn start_writer(
             counts.bytes.fetch_add(bytes, Ordering::Relaxed);
             meters.frame(u64::from(frame.count), bytes, frame.last.seq);
             sync_seconds.record(appended.duration.as_secs_f64());
+            commit_seconds.record(appended.since_hand_over.as_secs_f64());
         }
         Err(failure) => {
             note.leave(now.now_ns(), &failure.to_string());
-            failures.increment(1);
-            sealed.set(1.0);
+            let outcome = if failure.is_outcome_unknown() {
+                &unknown
+            } else {
+                &nothing_written
+            };
+            outcome.increment(1);
         }
     };
     let clock = Arc::clone(&options.clock);
-    let writer = Writer::start(Arc::clone(journal), clock, Some(Box::new(report)))
-        .map_err(|failure| OpenError::Journal(failure.into()))?;
+    let watch = watch(options, hung_note);
+    let writer = Writer::start_watched(
+        Arc::clone(journal),
+        clock,
+        Some(Box::new(report)),
+        Some(watch),
+    )
+    .map_err(|failure| OpenError::Journal(failure.into()))?;
     let reader = Reader::new(Arc::clone(journal), &writer.handle());
     Ok((writer, reader))
+}
+
+/// What is done when a commit hangs.
+fn watch(options: &Options, note: FailureNote) -> Watch {
+    let (clock, abort) = (Arc::clone(&options.clock), options.abort_when_hung);
+    let on_hang = move |cause: &str| {
+        metrics::WRITE_FAILURES.counter(&["unknown"]).increment(1);
+        metrics::SEALED.gauge(&[]).set(1.0);
+        let (now, cause) = (clock.now_ns(), cause.to_owned());
+        // The medium that hangs may keep the note for ever: nobody waits for it.
+        let left = std::thread::Builder::new().spawn(move || note.leave(now, &cause));
+        if left.is_err() {
+            tracing::error!("no thread for the note of a hanging commit");
+        }
+        if abort {
+            tracing::error!("a commit hangs: the process is aborted, as the options say");
+            std::process::abort();
+        }
+    };
+    Watch {
+        after: options.hang_after,
+        on_hang: Box::new(on_hang),
+    }
 }
 
 fn view_set(views: &Views, source: Arc<dyn projections::Source>) -> Result<ViewSet, OpenError> {
@@ -196,14 +288,23 @@ fn view_set(views: &Views, source: Arc<dyn projections::Source>) -> Result<ViewS
         metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
         executions: ExecutionsView::new(view(Executions::NAME)?),
         indexes: IndexesView::new(view(Indexes::NAME)?, source),
+        tree: TreeView::new(view(Tree::NAME)?),
         all: views.all().cloned().collect(),
     })
 }
 
 /// Opens in the background and starts the actors on this runtime.
 pub(super) async fn open(place: Place, options: Options) -> Result<(Ledger, Root), OpenError> {
+    metrics::describe_all();
     let opened = tokio::task::spawn_blocking(move || open_blocking(place, options))
         .await
-        .map_err(|error| OpenError::Actors(error.to_string()))??;
-    super::serve::serve(opened).await
+        .unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())));
+    let served = match opened {
+        Ok(opened) => super::serve::serve(opened).await,
+        Err(error) => Err(error),
+    };
+    if served.is_err() {
+        metrics::RECOVERIES.counter(&["failed"]).increment(1);
+    }
+    served
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::{Limits, Validator};
+use crate::database::{Space, SystemSpace};
 use crate::events::LedgerId;
+use crate::journal::Anchoring;
 use crate::projections::Projection;
+
+use super::checkpoints::CheckpointOptions;
 
 /// Changes what a command would persist, before anything of it is hashed or stored: the log cannot
 /// be cleaned afterwards. Gets arguments, results, inputs and attributes.
@@ -36,9 +40,30 @@ pub struct Options {
     pub redaction: Option<Arc<dyn Redaction>>,
     /// Views beside the built-in ones.
     pub projections: Vec<Box<dyn Projection>>,
+    /// Records after which the states are saved again, so that an opening reads the tail and not the
+    /// history (100,000); also at a close that finds enough of them. 0: never.
+    pub snapshot_records: u64,
+    /// How the ledger signs checkpoints of itself; `None`: it does not.
+    pub checkpoints: Option<CheckpointOptions>,
     /// Bytes of a memtable of the journal's engine; `None`: its default. Smaller ones flush more
     /// often. Fixed when the ledger is created.
     pub memtable_bytes: Option<u64>,
+    /// Bytes kept free on the disk (256 MiB); 0: none. Below it new executions are refused, below
+    /// a half everything but endings, below an eighth endings too, each until there is room.
+    pub disk_reserve_bytes: u64,
+    /// Who says how much room there is.
+    pub space: Arc<dyn Space>,
+    /// A commit that takes longer hangs (30 s): its callers are answered *outcome unknown* and the
+    /// ledger is sealed.
+    pub hang_after: Duration,
+    /// Whether the process is aborted then (false), for a supervisor to start it again.
+    pub abort_when_hung: bool,
+    /// When the anchor is written, which claims how far the journal was acknowledged.
+    pub anchoring: Anchoring,
+    /// Opens although the anchor is unusable or claims records that are missing, and makes a new
+    /// one from what the journal holds (false): the operator's word that this is what is left. It
+    /// becomes a record; the old anchor is kept in `quarantine/`.
+    pub renew_anchor: bool,
 }
 
 impl Default for Options {
@@ -53,7 +78,15 @@ impl Default for Options {
             validators: Vec::new(),
             redaction: None,
             projections: Vec::new(),
+            snapshot_records: 100_000,
+            checkpoints: None,
             memtable_bytes: None,
+            disk_reserve_bytes: 256 << 20,
+            space: Arc::new(SystemSpace),
+            hang_after: Duration::from_secs(30),
+            abort_when_hung: false,
+            anchoring: Anchoring::default(),
+            renew_anchor: false,
         }
     }
 }

@@ -155,6 +155,10 @@ impl Past for ViewPast {
         self.windows_from.fetch_max(position, Ordering::AcqRel);
     }
 
+    fn windows_from(&self) -> u64 {
+        self.windows_from.load(Ordering::Acquire)
+    }
+
     fn position(&self) -> u64 {
         self.executions
             .view()

@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use crate::access::Grant;
-use crate::error::ReadError;
+use crate::error::{AccessError, ReadError};
 use crate::events::{ExecutionId, Record, Seq};
 use crate::projections::{Filter, Subscription, SubscriptionError};
 
 use super::past::unviewable;
 use super::reconstruct::{Reconstruction, reconstruct};
 use super::{Ledger, views::JournalSource};
+
+/// Places asked of the indexes at a time: some of them may hold what the grant may not read.
+const QUERY_PAGE: usize = 256;
 
 /// Runs a read where it may block.
 pub(super) async fn blocking<R: Send + 'static>(
@@ -33,9 +36,9 @@ pub struct Reads {
 }
 
 impl Reads {
-    fn allowed(&self) -> Result<(), ReadError> {
+    fn allowed(&self) -> Result<(), AccessError> {
         let rights = self.grant.rights().read_mask();
-        Ok(self.ledger.0.core.may_read(&self.grant.0, rights)?)
+        self.ledger.0.core.may_read(&self.grant.0, rights)
     }
 
     /// The record at `seq`; `None` beyond the head.
@@ -80,7 +83,9 @@ impl Reads {
 
     /// Records that fit the filter, in order, at most `limit`: found through the indexes, read from
     /// the journal. Waits until the indexes hold what is durable at the call, at most for a minute.
-    /// Those of stores that the grant may not read are left out, and count towards `limit`.
+    /// Those of stores that the grant may not read are left out and do not count towards `limit`:
+    /// fewer records than `limit` are all there are. To go on, ask again with a `seq` range that
+    /// begins after the last one.
     ///
     /// # Errors
     /// As [`Reads::get`]; `Recovering` while the indexes are being made again.
@@ -97,12 +102,23 @@ impl Reads {
                 .view()
                 .at_least(reader.head().seq, wait)
                 .map_err(unviewable)?;
-            let found = indexes.query(&filter, limit).map_err(unviewable)?;
-            let mut records = Vec::with_capacity(found.len());
-            for seq in found {
-                let record = reader.get(seq).map_err(ReadError::from)?;
-                records.extend(record.filter(|record| record.header.stores.intersects(mask)));
+            let mut filter = filter;
+            let end = filter.seq.as_ref().map_or(u64::MAX, |range| *range.end());
+            let mut records = Vec::new();
+            while records.len() < limit {
+                let found = indexes.query(&filter, QUERY_PAGE).map_err(unviewable)?;
+                for seq in &found {
+                    let record = reader.get(*seq).map_err(ReadError::from)?;
+                    records.extend(record.filter(|record| record.header.stores.intersects(mask)));
+                }
+                match found.last() {
+                    Some(last) if found.len() == QUERY_PAGE => {
+                        filter.seq = Some(last.get().saturating_add(1)..=end);
+                    }
+                    _ => break,
+                }
             }
+            records.truncate(limit);
             Ok(records)
         })
         .await
@@ -126,7 +142,9 @@ impl Reads {
     }
 
     /// Every record from `from` on, first what is there, then what comes, without gap or
-    /// duplicate. It pulls: however far it falls behind, its memory is one batch.
+    /// duplicate. It pulls: however far it falls behind, its memory is one batch. Once it has
+    /// caught up, falling behind by more than `Limits::follow_lag_max` is an error, said once; see
+    /// [`Follow::lag_max`].
     ///
     /// # Errors
     /// `Access`.
@@ -134,7 +152,9 @@ impl Reads {
         self.allowed()?;
         let source = JournalSource::shared(self.ledger.0.core.reader.clone());
         let stores = self.grant.rights().read_mask();
-        let subscription = Subscription::new(source, from).stores(stores);
+        let subscription = Subscription::new(source, from)
+            .stores(stores)
+            .lag_max(self.ledger.0.core.shared.limits.follow_lag_max);
         Ok(Follow {
             subscription: Some(subscription),
             reads: self.clone(),
@@ -149,25 +169,30 @@ pub struct Follow {
 }
 
 impl Follow {
+    /// Tolerates this many records of lag instead of `Limits::follow_lag_max`.
+    #[must_use]
+    pub fn lag_max(mut self, records: u64) -> Self {
+        self.subscription = self.subscription.map(|it| it.lag_max(records));
+        self
+    }
+
     /// The next records, as soon as there are any; empty where `timeout` passes first, or where all
     /// of them belong to stores that the grant may not read.
     ///
     /// # Errors
-    /// [`SubscriptionError`]: the journal cannot be read, the grant was taken back, or an earlier
-    /// call was dropped half-way; follow again from the last record handled.
+    /// [`SubscriptionError`]: it lags, the journal cannot be read, the grant was taken back, or an
+    /// earlier call was dropped half-way; then follow again from the last record handled.
     pub async fn next(&mut self, timeout: Duration) -> Result<Vec<Record>, SubscriptionError> {
-        let closed = |cause: String| SubscriptionError::Source(cause);
-        self.reads
-            .allowed()
-            .map_err(|error| closed(error.to_string()))?;
+        self.reads.allowed()?;
         let Some(mut subscription) = self.subscription.take() else {
-            return Err(closed("an earlier call was dropped half-way".to_owned()));
+            return Err(SubscriptionError::Interrupted);
         };
         let step = tokio::task::spawn_blocking(move || {
             let outcome = subscription.next_batch(timeout);
             (subscription, outcome)
         });
-        let (subscription, outcome) = step.await.map_err(|error| closed(error.to_string()))?;
+        let stopped = |error: tokio::task::JoinError| SubscriptionError::Source(error.to_string());
+        let (subscription, outcome) = step.await.map_err(stopped)?;
         self.subscription = Some(subscription);
         outcome
     }

@@ -1,11 +1,14 @@
-//! Opening reads the whole journal once: every record is checked against chain and commitment,
-//! and every state is rebuilt by the function that made it. Nothing here writes.
+//! Opening reads the journal from the last saved states on, or all of it where there are none:
+//! every record read is checked against chain and commitment, and every state is brought up by the
+//! function that made it. Nothing here writes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::actors::{Claim, ConfigurationState, Entity, ExecutionLogState, RuntimeMetadataState};
-use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, Seq};
+use crate::actors::{
+    Claim, ComponentNames, ConfigurationState, Entity, ExecutionLogState, ReplayError,
+    RuntimeMetadataState,
+};
+use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, RecordHeader, Seq};
 use crate::journal::{Frame, Head, Journal};
 
 use crate::error::OpenError;
@@ -20,27 +23,58 @@ pub(crate) struct Replayed {
     pub(crate) configuration: ConfigurationState,
     pub(crate) metadata: RuntimeMetadataState,
     /// Component names and numbers.
-    pub(crate) components: HashMap<String, ComponentId>,
+    pub(crate) components: ComponentNames,
     /// Commands that the indexes may not hold yet.
     pub(crate) claims: Vec<((ComponentId, CommandId), Claim)>,
     /// True where the last record is a clean close, or there is none.
     pub(crate) clean: bool,
+    /// Where the states were saved, if they were: right before these records.
+    pub(crate) from: Saved,
+    /// Records read.
+    pub(crate) read: u64,
     under_way: Option<Commanded>,
 }
 
-/// Reads `journal` from the first record on. Claims behind `window_from` are collected, those
+/// Sequence numbers of the records that hold the saved states' digests; 0: not saved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Saved {
+    pub(crate) executions: u64,
+    pub(crate) configuration: u64,
+    pub(crate) metadata: u64,
+    pub(crate) components: u64,
+}
+
+impl Saved {
+    pub(crate) fn first(&self) -> u64 {
+        self.executions
+            .min(self.configuration)
+            .min(self.metadata)
+            .min(self.components)
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.executions
+            .max(self.configuration)
+            .max(self.metadata)
+            .max(self.components)
+    }
+}
+
+/// Reads `journal` from what was saved on. Claims behind `window_from` are collected, those
 /// before are in the indexes.
 pub(crate) fn replay(
     journal: &Arc<dyn Journal>,
     ledger: LedgerId,
     window_from: u64,
+    saved: Replayed,
 ) -> Result<Replayed, OpenError> {
     let mut replayed = Replayed {
         clean: true,
-        ..Replayed::default()
+        ..saved
     };
     let mut forget_at = 1 << 16;
-    for frame in journal.frames(Seq::FIRST) {
+    let first = replayed.from.first().min(window_from);
+    for frame in journal.frames(Seq::FIRST.plus(first)) {
         let frame = frame.map_err(|failure| OpenError::Journal(failure.into()))?;
         replayed.frame(&frame, ledger, window_from)?;
         if replayed.head.seq >= forget_at {
@@ -76,17 +110,13 @@ impl Replayed {
     fn record(&mut self, record: &Record, window_from: u64) -> Result<(), OpenError> {
         let header = &record.header;
         let event = decoded(record).map_err(|error| OpenError::History(error.to_string()))?;
-        let states: [Result<(), _>; 3] = [
-            self.executions.replay(header, &event),
-            self.configuration.replay(header, &event),
-            self.metadata.replay(header, &event),
-        ];
-        for outcome in states {
-            outcome.map_err(|error| OpenError::History(error.to_string()))?;
-        }
+        self.states(header, &event)
+            .map_err(|error| OpenError::History(error.to_string()))?;
+        self.read += 1;
         if let Event::ComponentGranted(granted) = &event {
             self.components
-                .insert(granted.name.clone(), ComponentId(granted.component));
+                .0
+                .insert(granted.name.clone(), granted.component);
         }
         self.clean = matches!(event, Event::LedgerClosed(_));
         if header.seq.get() > window_from && header.component != ComponentId::LEDGER {
@@ -98,6 +128,21 @@ impl Replayed {
                     self.under_way = Some(Commanded::new(header, &event));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A saved state holds everything before its own record already.
+    fn states(&mut self, header: &RecordHeader, event: &Event) -> Result<(), ReplayError> {
+        let seq = header.seq.get();
+        if seq > self.from.executions {
+            self.executions.replay(header, event)?;
+        }
+        if seq > self.from.configuration {
+            self.configuration.replay(header, event)?;
+        }
+        if seq > self.from.metadata {
+            self.metadata.replay(header, event)?;
         }
         Ok(())
     }

@@ -1,19 +1,41 @@
 //! The root authority: who may do what, given and taken on the record. (FC-STORAGE §18)
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::submit::Core;
 use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
+use crate::actors::ComponentNames;
 use crate::error::AppendError;
 use crate::events::{ComponentGrantedV1, ComponentId, ComponentRevokedV1};
 
 /// The one root authority over a ledger, given at opening: grants and revokes. (FC-STORAGE §18)
 pub struct Root {
     core: Arc<Core>,
-    components: Mutex<HashMap<String, ComponentId>>,
-    next: AtomicU32,
+}
+
+/// Every component that was ever granted anything, and its number.
+pub(crate) struct Components(Mutex<ComponentNames>);
+
+impl Components {
+    pub(super) const fn new(names: ComponentNames) -> Self {
+        Self(Mutex::new(names))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ComponentNames> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the component `name`, the next one where it is new.
+    fn number(&self, name: &str) -> ComponentId {
+        let ComponentNames(names) = &mut *self.lock();
+        let next = names.values().max().copied().unwrap_or(0) + 1;
+        ComponentId(*names.entry(name.to_owned()).or_insert(next))
+    }
+
+    pub(super) fn all(&self) -> ComponentNames {
+        self.lock().clone()
+    }
 }
 
 impl std::fmt::Debug for Root {
@@ -23,19 +45,12 @@ impl std::fmt::Debug for Root {
 }
 
 impl Root {
-    pub(super) fn new(core: Arc<Core>, components: HashMap<String, ComponentId>) -> Self {
-        let next = components
-            .values()
-            .map(|component| component.0)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        let (components, next) = (Mutex::new(components), AtomicU32::new(next));
-        Self {
-            core,
-            components,
-            next,
-        }
+    pub(super) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    pub(super) const fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// Grants the component `name` these rights. The grant is durable as a record; the object is
@@ -50,19 +65,16 @@ impl Root {
         quota: Quota,
     ) -> Result<Grant, AppendError> {
         crate::commands::check::name("component", name, &self.core.shared.limits)?;
-        let component = {
-            let mut components = self
-                .components
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *components
-                .entry(name.to_owned())
-                .or_insert_with(|| ComponentId(self.next.fetch_add(1, Ordering::Relaxed)))
+        let component = self.core.components.number(name);
+        let finish_others = if rights.may_finish_others() {
+            ComponentGrantedV1::FINISH_OTHERS
+        } else {
+            0
         };
         let event = ComponentGrantedV1 {
             component: component.0,
             name: name.to_owned(),
-            append: rights.append_mask().bits(),
+            append: rights.append_mask().bits() | finish_others,
             read: rights.read_mask().bits(),
         };
         self.core.write_own(&event.into()).await?;

@@ -11,12 +11,15 @@ use crate::actors::{
 };
 use crate::admission::Gate;
 use crate::error::OpenError;
-use crate::events::{Event, LedgerOpenedV1};
+use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1};
 use crate::journal::Sealed;
 use crate::metrics;
 
-use super::failure::FailureNote;
 use super::open::Opened;
+use super::recovery::Recovery;
+use super::reserve::{self, Reserve};
+use super::root::Components;
+use super::snapshots::Snapshots;
 use super::submit::{Core, SERVING, Stores};
 use super::{Ledger, Root, Running};
 
@@ -26,6 +29,7 @@ static OPENINGS: AtomicU64 = AtomicU64::new(0);
 pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenError> {
     let event: Event = opened_event(&opened).into();
     let replayed = std::mem::take(&mut opened.replayed);
+    let in_doubt = replayed.executions.unfinished();
     let mut states = States {
         execution_log: replayed.executions,
         configuration: replayed.configuration,
@@ -58,19 +62,31 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         own,
         meters,
         running: AtomicUsize::new(0),
+        in_doubt: AtomicUsize::new(in_doubt),
     });
     for (key, claim) in replayed.claims {
         shared.claims.replay(key, claim);
     }
     let started = Actors::start(supervisor, sequencer, states, &shared).await;
     let actors = started.map_err(OpenError::Actors)?;
-    first_words(first, &shared, &opened.note).await?;
-    let core = core(&opened, &actors, shared);
+    first_words(first, &shared, &opened).await?;
+    let components = Components::new(replayed.components);
+    let saved = replayed.from.last();
+    let core = core(&opened, &actors, shared, components, saved);
+    let space = Arc::clone(&opened.options.space);
+    let watched = reserve::watch(&core, space, opened.root.clone());
+    watched.map_err(|error| OpenError::io(&opened.root, error))?;
+    Ok(start(opened, core, actors))
+}
+
+fn start(opened: Opened, core: Arc<Core>, actors: Actors) -> (Ledger, Root) {
     let Opened {
         writer,
         views,
         set,
+        recovery,
         journal,
+        guarded,
         options,
         ..
     } = opened;
@@ -79,15 +95,10 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         writer,
         views,
         journal,
+        guarded,
     };
     let interval = options.activity_interval;
-    Ok(Ledger::start(
-        core,
-        set,
-        running,
-        replayed.components,
-        interval,
-    ))
+    Ledger::start(core, set, recovery, running, interval)
 }
 
 fn sequencer_args(
@@ -114,23 +125,38 @@ fn sequencer_args(
 async fn first_words(
     first: oneshot::Receiver<Result<Sequenced, Sealed>>,
     shared: &Shared,
-    note: &FailureNote,
+    opened: &Opened,
 ) -> Result<(), OpenError> {
-    match first.await {
-        Ok(Ok(_)) => {}
-        Ok(Err(sealed)) => return Err(OpenError::Sealed(sealed.cause.to_string())),
-        Err(_) => return Err(OpenError::Actors("the sequencer stopped".to_owned())),
+    durable(first).await?;
+    // What was found after an end that was not clean, and what an earlier writer could not say any
+    // more, is said now.
+    let notable = |recovery: &&Recovery| recovery.is_notable() || !opened.clean;
+    if let Some(recovery) = opened.recovery.as_ref().filter(notable) {
+        let report = RecoveryReportedV1::from(recovery);
+        durable(shared.own.write(&report.into())).await?;
     }
-    // What an earlier writer could not say any more is said now.
-    if let Some(failed) = note.read()
-        && let Ok(Ok(_)) = shared.own.write(&failed.into()).await
-    {
-        note.clear();
+    if let Some(failed) = opened.note.read() {
+        durable(shared.own.write(&failed.into())).await?;
+        opened.note.clear();
     }
     Ok(())
 }
 
-fn core(opened: &Opened, actors: &Actors, shared: Arc<Shared>) -> Arc<Core> {
+async fn durable(answer: oneshot::Receiver<Result<Sequenced, Sealed>>) -> Result<(), OpenError> {
+    match answer.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(sealed)) => Err(OpenError::Sealed(sealed.cause.to_string())),
+        Err(_) => Err(OpenError::Actors("the sequencer stopped".to_owned())),
+    }
+}
+
+fn core(
+    opened: &Opened,
+    actors: &Actors,
+    shared: Arc<Shared>,
+    components: Components,
+    saved: u64,
+) -> Arc<Core> {
     let options = &opened.options;
     Arc::new(Core {
         stores: Stores {
@@ -142,12 +168,16 @@ fn core(opened: &Opened, actors: &Actors, shared: Arc<Shared>) -> Arc<Core> {
         },
         shared,
         gate: Gate::new(options.limits.clone()),
+        reserve: Reserve::new(options.disk_reserve_bytes),
         reader: opened.reader.clone(),
         writer: opened.writer.handle(),
         phase: AtomicU8::new(SERVING),
         opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
         wait: options.wait_for_admission,
         redaction: options.redaction.clone(),
+        components,
+        snapshots: Snapshots::new(&opened.root, options.snapshot_records, saved),
+        checkpoints: Arc::clone(&opened.checkpoints),
     })
 }
 
@@ -171,12 +201,13 @@ fn opened_event(opened: &Opened) -> LedgerOpenedV1 {
         .record(duration_ns as f64 / 1e9);
     metrics::RECOVERED_RECORDS
         .gauge(&[])
-        .set(replayed.head.seq as f64);
+        .set(replayed.read as f64);
     metrics::EPOCH.gauge(&[]).set(opened.epoch as f64);
     let in_doubt = replayed.executions.unfinished() as u64;
     metrics::IN_DOUBT_EXECUTIONS.gauge(&[]).set(in_doubt as f64);
     tracing::info!(
         head = replayed.head.seq,
+        read = replayed.read,
         in_doubt,
         outcome,
         "the ledger is open"

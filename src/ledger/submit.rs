@@ -11,10 +11,14 @@ use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, Stor
 use crate::admission::{Admitted, FinishReserve, Gate};
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
-use crate::events::{CommandId, ComponentId, Decision, Event, Store, StoreMask};
+use crate::events::{CommandId, ComponentId, Event, Store, StoreMask};
 use crate::journal::{Reader, WriterHandle};
 
+use super::checkpoints::Checkpoints;
 use super::options::Redaction;
+use super::reserve::{self, Need, Reserve};
+use super::root::Components;
+use super::snapshots::Snapshots;
 
 /// Serving; finishing only; nothing.
 pub(crate) const SERVING: u8 = 0;
@@ -26,12 +30,16 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) stores: Stores,
     pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
     pub(crate) reader: Reader,
     pub(crate) writer: WriterHandle,
     pub(crate) phase: AtomicU8,
     pub(crate) opening: u64,
     pub(crate) wait: bool,
     pub(crate) redaction: Option<Arc<dyn Redaction>>,
+    pub(crate) components: Components,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) checkpoints: Arc<Checkpoints>,
 }
 
 /// The five store actors.
@@ -44,7 +52,7 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    fn of(&self, store: Store) -> &StoreRef {
+    pub(super) fn of(&self, store: Store) -> &StoreRef {
         match store {
             Store::ExecutionLog => &self.execution_log,
             Store::AuditLog => &self.audit_log,
@@ -62,21 +70,25 @@ struct Room {
 }
 
 impl Core {
-    /// One command; its one answer.
-    pub(crate) async fn submit_one(
-        &self,
-        grant: &Grant,
+    /// One command; its one answer. The command goes to the heap at once: a future that holds it is
+    /// moved from layer to layer.
+    pub(crate) fn submit_one<'a>(
+        &'a self,
+        grant: &'a Grant,
         command: Command,
-    ) -> Result<Answered, Refusal> {
+    ) -> impl Future<Output = Result<Answered, Refusal>> + Send + 'a {
         let unknown = command.context().command_id().unwrap_or_default();
-        match self.submit(grant, vec![command]).await?.pop() {
-            Some(answer) => Ok(answer),
-            None => {
-                let error = AppendError::OutcomeUnknown { command: unknown };
-                Err(Refusal {
-                    error,
-                    commands: Vec::new(),
-                })
+        let commands = vec![command];
+        async move {
+            match self.submit(grant, commands).await?.pop() {
+                Some(answer) => Ok(answer),
+                None => {
+                    let error = AppendError::OutcomeUnknown { command: unknown };
+                    Err(Refusal {
+                        error,
+                        commands: Vec::new(),
+                    })
+                }
             }
         }
     }
@@ -203,6 +215,8 @@ impl Core {
         grant.may_append(store)?;
         Command::validate_group(commands, &self.shared.limits)?;
         let size = commands.iter().map(Command::size).sum();
+        let starts = reserve::starts(commands);
+        self.reserve.admit(Need::of(finishes, starts))?;
         if finishes {
             // The effect has happened: its room was taken at its start. Only what exceeds that
             // waits, and waiting is no refusal. An oversize result counts as what is kept of it.
@@ -225,19 +239,15 @@ impl Core {
         }
         self.caught_up()?;
         let records = commands.iter().map(Command::records_max).sum();
-        grant
+        let charge = grant
             .bucket
             .take(records, size)
             .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
-        let starts = commands.iter().filter(|command| match command {
-            Command::Start(_) => true,
-            Command::Begin(request) => request.decision == Decision::Authorized,
-            _ => false,
-        });
-        let finish = starts
+        let finish = (0..starts)
             .map(|_| self.gate.reserve_finish())
             .collect::<Result<_, _>>()?;
         let admitted = self.gate.admit(grant, size, self.wait).await?;
+        charge.keep();
         Ok(Room { admitted, finish })
     }
 
@@ -262,6 +272,9 @@ impl Core {
         grant: &Grant,
         commands: Vec<Command>,
     ) -> Result<Vec<Answered>, Refusal> {
+        if let Err(error) = self.reserve.admit(Need::Other) {
+            return Err(Refusal { error, commands });
+        }
         let size = commands.iter().map(Command::size).sum();
         match self.gate.admit(&grant.0, size, true).await {
             Ok(admitted) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::journal::{Head, Reader};
 use crate::projections::{
-    ConfigurationView, ExecutionsView, IndexesView, RuntimeMetadataView, Source, View,
+    ConfigurationView, ExecutionsView, IndexesView, RuntimeMetadataView, Source, TreeView, View,
 };
 
 /// All views, built-in and the embedder's own.
@@ -15,8 +15,12 @@ pub(crate) struct ViewSet {
     pub(crate) metadata: RuntimeMetadataView,
     pub(crate) executions: ExecutionsView,
     pub(crate) indexes: IndexesView,
+    pub(crate) tree: TreeView,
     pub(crate) all: Vec<View>,
 }
+
+/// A view is given no more frames at once when they hold so much.
+const CHUNK_BYTES: usize = 8 << 20;
 
 /// The journal as views read it: whole frames, so that memory is bounded in bytes too.
 pub(crate) struct JournalSource(pub(crate) Reader);
@@ -32,7 +36,7 @@ impl Source for JournalSource {
         from: crate::events::Seq,
         max: usize,
     ) -> Result<Vec<crate::events::Record>, String> {
-        let records = self.0.range(from).take(max).collect::<Result<Vec<_>, _>>();
+        let records = self.0.batch(from, max, CHUNK_BYTES);
         records.map_err(|error| error.to_string())
     }
 

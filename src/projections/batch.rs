@@ -1,18 +1,65 @@
 //! What a run of records changes in one view: read through to what is stored, written all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use fjall::{OwnedWriteBatch as WriteBatch, Readable};
+use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
 
-use super::views_database::{Generation, Position, state_key};
+use super::views_database::{Generation, Position, STATE, state_key};
 use super::{Pair, ProjectionError};
+
+/// Values of earlier batches that are kept in memory, in each of two halves.
+const RECENT_KEYS: usize = 8_192;
+/// Longer values are not kept.
+const RECENT_VALUE_BYTES: usize = 1_024;
+
+/// A value, or that there is none.
+type Value = Option<Vec<u8>>;
+
+/// Values as earlier batches of this generation wrote them: what is changed again and again is not
+/// read from the database each time. The runner alone writes a generation, so they are never stale.
+#[derive(Default)]
+pub(super) struct Recent {
+    newer: HashMap<Slice, Value>,
+    older: HashMap<Slice, Value>,
+}
+
+impl Recent {
+    fn get(&self, key: &[u8]) -> Option<&Value> {
+        self.newer.get(key).or_else(|| self.older.get(key))
+    }
+
+    fn keep(&mut self, key: Slice, value: Value) {
+        if value
+            .as_ref()
+            .is_some_and(|value| value.len() > RECENT_VALUE_BYTES)
+        {
+            self.newer.remove(&key);
+            self.older.remove(&key);
+            return;
+        }
+        if self.newer.len() >= RECENT_KEYS {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(key, value);
+    }
+}
+
+struct Change {
+    value: Value,
+    /// It may be read again by a later batch.
+    again: bool,
+}
 
 /// Pending changes of one view. Reads see them; the view's readers do not, until they and the
 /// position are written in one batch.
 pub struct ViewBatch {
     generation: Arc<Generation>,
-    pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    after: u64,
+    recent: Recent,
+    pending: HashMap<Slice, Change>,
+    /// The stored form of the key at hand.
+    key: Vec<u8>,
 }
 
 fn damaged(error: fjall::Error) -> ProjectionError {
@@ -20,11 +67,36 @@ fn damaged(error: fjall::Error) -> ProjectionError {
 }
 
 impl ViewBatch {
-    pub(super) fn new(generation: Arc<Generation>) -> Self {
+    /// A batch of records after `after`, on top of what earlier batches left in `recent`.
+    pub(super) fn new(generation: Arc<Generation>, after: u64, recent: Recent) -> Self {
         Self {
             generation,
-            pending: BTreeMap::new(),
+            after,
+            recent,
+            pending: HashMap::new(),
+            key: Vec::new(),
         }
+    }
+
+    /// Position of the view before this batch: of what only later records can bring about, nothing
+    /// is stored.
+    pub(super) const fn after(&self) -> u64 {
+        self.after
+    }
+
+    fn take_key(&mut self, key: &[u8]) {
+        self.key.clear();
+        self.key.push(STATE);
+        self.key.extend_from_slice(key);
+    }
+
+    /// What earlier batches left under a key in its stored form.
+    fn stored(&self, key: &[u8]) -> Result<Value, ProjectionError> {
+        if let Some(recent) = self.recent.get(key) {
+            return Ok(recent.clone());
+        }
+        let found = self.generation.keyspace.get(key).map_err(damaged)?;
+        Ok(found.map(|value| value.to_vec()))
     }
 
     /// The value under `key`, as it is after this batch so far.
@@ -33,21 +105,78 @@ impl ViewBatch {
     /// [`ProjectionError::Damaged`] where the stored view cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
         let key = state_key(key);
-        if let Some(pending) = self.pending.get(&key) {
-            return Ok(pending.clone());
+        if let Some(pending) = self.pending.get(key.as_slice()) {
+            return Ok(pending.value.clone());
         }
-        let found = self.generation.keyspace.get(&key).map_err(damaged)?;
-        Ok(found.map(|value| value.to_vec()))
+        self.stored(&key)
+    }
+
+    /// The value that this batch has set under `key`.
+    pub(super) fn pending(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let change = self.pending.get(state_key(key).as_slice())?;
+        change.value.clone()
     }
 
     /// Sets the value under `key`: at most 65,534 bytes of key, 4 GiB of value.
     pub fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.pending.insert(state_key(key), Some(value));
+        self.change(key, Some(value), true);
+    }
+
+    /// As [`ViewBatch::put`], for a key that no later batch reads through [`ViewBatch::get`].
+    pub(super) fn put_unread(&mut self, key: &[u8], value: Vec<u8>) {
+        self.change(key, Some(value), false);
     }
 
     /// Removes `key`.
     pub fn delete(&mut self, key: &[u8]) {
-        self.pending.insert(state_key(key), None);
+        self.change(key, None, true);
+    }
+
+    /// As [`ViewBatch::delete`], for a key that no later batch reads; where it `is_stored` not, only
+    /// what this batch says of it.
+    pub(super) fn delete_unread(&mut self, key: &[u8], is_stored: bool) {
+        if is_stored {
+            return self.change(key, None, false);
+        }
+        self.take_key(key);
+        self.pending.remove(self.key.as_slice());
+    }
+
+    fn change(&mut self, key: &[u8], value: Value, again: bool) {
+        self.take_key(key);
+        let change = Change { value, again };
+        match self.pending.get_mut(self.key.as_slice()) {
+            Some(pending) => *pending = change,
+            None => drop(self.pending.insert(Slice::from(&self.key), change)),
+        }
+    }
+
+    /// Changes the value under `key` in place; where there is none, it is empty before. Where
+    /// nothing can be stored under it yet, nothing is looked up.
+    pub(super) fn edit(
+        &mut self,
+        key: &[u8],
+        may_be_stored: bool,
+        edit: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), ProjectionError> {
+        self.take_key(key);
+        if let Some(pending) = self.pending.get_mut(self.key.as_slice()) {
+            edit(pending.value.get_or_insert_default());
+            return Ok(());
+        }
+        let stored = if may_be_stored {
+            self.stored(&self.key)?
+        } else {
+            None
+        };
+        let mut value = stored.unwrap_or_default();
+        edit(&mut value);
+        let change = Change {
+            value: Some(value),
+            again: true,
+        };
+        self.pending.insert(Slice::from(&self.key), change);
+        Ok(())
     }
 
     /// Every key that starts with `prefix` and its value, in key order, as they are after this
@@ -63,13 +192,13 @@ impl ViewBatch {
             let (key, value) = guard.into_inner().map_err(damaged)?;
             merged.insert(key.to_vec(), value.to_vec());
         }
-        for (key, value) in self.pending.range(prefix.clone()..) {
+        for (key, change) in &self.pending {
             if !key.starts_with(&prefix) {
-                break;
+                continue;
             }
-            match value {
-                Some(value) => merged.insert(key.clone(), value.clone()),
-                None => merged.remove(key),
+            match &change.value {
+                Some(value) => merged.insert(key.to_vec(), value.clone()),
+                None => merged.remove(&**key),
             };
         }
         let stripped = merged
@@ -78,15 +207,21 @@ impl ViewBatch {
         Ok(stripped.collect())
     }
 
-    /// Moves everything, and the position that goes with it, into one database batch.
-    pub(super) fn write_into(self, position: &Position, batch: &mut WriteBatch) {
+    /// Moves everything, and the position that goes with it, into one database batch; gives what the
+    /// next batch may know once this one is committed.
+    pub(super) fn write_into(self, position: &Position, batch: &mut WriteBatch) -> Recent {
         let keyspace = &self.generation.keyspace;
-        for (key, value) in self.pending {
-            match value {
-                Some(value) => batch.insert(keyspace, key, value),
-                None => batch.remove(keyspace, key),
+        let mut recent = self.recent;
+        for (key, Change { value, again }) in self.pending {
+            match &value {
+                Some(value) => batch.insert(keyspace, key.clone(), value.as_slice()),
+                None => batch.remove(keyspace, key.clone()),
+            }
+            if again {
+                recent.keep(key, value);
             }
         }
         position.write_into(keyspace, batch);
+        recent
     }
 }

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::{ComponentId, ConfigurationChangedV1, Event, Hash, Record};
+use crate::events::{
+    ComponentId, ConfigurationChangedV1, Event, EventType, Hash, Record, RecordHeader,
+};
 use crate::integrity::digest;
 
 use super::diff::{DiffLine, diff_lines};
@@ -97,6 +99,10 @@ impl Projection for Configuration {
 
     fn version(&self) -> u32 {
         VERSION
+    }
+
+    fn wants(&self, header: &RecordHeader) -> bool {
+        header.event_type == EventType::ConfigurationChanged
     }
 
     fn apply(
@@ -200,6 +206,25 @@ impl ConfigurationView {
         self.read(|snapshot| {
             let version = current_version(snapshot, document)?;
             load(snapshot, document, version)
+        })
+    }
+
+    /// The document in force where its version is above `version`; `None` where it is not, or
+    /// where there is no document.
+    ///
+    /// # Errors
+    /// As [`ConfigurationView::current`].
+    pub fn newer_than(
+        &self,
+        document: &str,
+        version: u64,
+    ) -> Result<Option<DocumentVersion>, ReadError> {
+        self.read(|snapshot| {
+            let current = current_version(snapshot, document)?;
+            if current <= version {
+                return Ok(None);
+            }
+            load(snapshot, document, current)
         })
     }
 

@@ -19,6 +19,17 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "projection_name",
+            Self::Io { .. } => "io",
+        }
+    }
+}
+
 /// A projection cannot take a record into its view.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +41,17 @@ pub enum ProjectionError {
     /// The record contradicts what the projection knows: the view halts before it.
     #[error("record cannot be projected: {0}")]
     Refused(String),
+}
+
+impl ProjectionError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Damaged(_) => "view_damaged",
+            Self::Refused(_) => "record_refused",
+        }
+    }
 }
 
 /// A view has no answer to give.

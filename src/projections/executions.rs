@@ -6,15 +6,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
-    AuthorizationDecidedV1, ComponentId, Decision, Event, ExecutionId, ParentId, Record, TraceId,
+    AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, ParentId, Record,
+    RecordHeader, TraceId,
 };
 
-use super::keys::{key, pack, trailing_u64, unpack};
+use super::keys::{begins_execution, fixed_key, pack, trailing_u64, unpack};
 use super::{Projection, ProjectionError, ViewBatch};
 
 pub(super) const VERSION: u32 = 1;
 /// execution id → entry.
-pub(super) const ENTRY: u8 = b'i';
+const ENTRY: u8 = b'i';
 /// status, first seq → execution id.
 pub(super) const BY_STATUS: u8 = b's';
 /// status → how many.
@@ -150,6 +151,22 @@ impl Projection for Executions {
         VERSION
     }
 
+    fn wants(&self, header: &RecordHeader) -> bool {
+        let kind = header.event_type;
+        kind == EventType::LedgerOpened || (!header.execution.is_nil() && status_in_event(kind))
+    }
+
+    fn apply_header(
+        &mut self,
+        header: &RecordHeader,
+        batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        if header.execution.is_nil() || self.wants(header) {
+            return Ok(());
+        }
+        advance(header, None, batch)
+    }
+
     fn apply(
         &mut self,
         record: &Record,
@@ -164,44 +181,74 @@ impl Projection for Executions {
                 batch,
             );
         }
-        if record.header.execution.is_nil() {
-            return Ok(());
-        }
-        let entry_key = key(ENTRY, &[record.header.execution.as_bytes()]);
-        let stored: Option<ExecutionEntry> = match batch.get(&entry_key)? {
-            Some(bytes) => Some(unpack(&bytes)?),
-            None => None,
-        };
-        let before = stored.as_ref().map(|entry| entry.status);
-        let status = next_status(event, before);
-        // Others may speak of an execution; only the execution log begins one.
-        let Some(mut entry) = stored.or_else(|| status.map(|status| begin(record, status))) else {
-            return Ok(());
-        };
-        entry.last_seq = record.header.seq.get();
-        entry.last_ns = record.header.time_ns;
-        fill(&mut entry, event);
-        if let Some(status) = status {
-            entry.status = status;
-        }
-        if before != Some(entry.status) {
-            restate(&entry, before, batch)?;
-        }
-        batch.put(&entry_key, pack(&entry));
-        Ok(())
+        advance(&record.header, Some(event), batch)
     }
 }
 
-fn next_status(event: &Event, before: Option<ExecutionStatus>) -> Option<ExecutionStatus> {
+/// Whether what an event of this type says of its execution is more than its type.
+const fn status_in_event(event_type: EventType) -> bool {
+    matches!(
+        event_type,
+        EventType::ProtocolValidated
+            | EventType::AuthorizationDecided
+            | EventType::ExecutionStarted
+            | EventType::ExecutionResolved
+    )
+}
+
+/// A record of an execution, with its event where that says more than its type.
+fn advance(
+    header: &RecordHeader,
+    event: Option<&Event>,
+    batch: &mut ViewBatch,
+) -> Result<(), ProjectionError> {
+    let entry_key = entry_key(header.execution.as_bytes());
+    let stored = if begins_execution(header) {
+        None
+    } else {
+        batch.get(&entry_key)?
+    };
+    let stored: Option<ExecutionEntry> = stored.map(|bytes| unpack(&bytes)).transpose()?;
+    let before = stored.as_ref().map(|entry| entry.status);
+    let status = match event {
+        Some(event) => told_status(event, before),
+        None => typed_status(header.event_type),
+    };
+    // Others may speak of an execution; only the execution log begins one.
+    let Some(mut entry) = stored.or_else(|| status.map(|status| begin(header, status))) else {
+        return Ok(());
+    };
+    entry.last_seq = header.seq.get();
+    entry.last_ns = header.time_ns;
+    if let Some(event) = event {
+        fill(&mut entry, event);
+    }
+    if let Some(status) = status {
+        entry.status = status;
+    }
+    if before != Some(entry.status) {
+        restate(&entry, before, batch)?;
+    }
+    batch.put(&entry_key, pack(&entry));
+    Ok(())
+}
+
+const fn typed_status(event_type: EventType) -> Option<ExecutionStatus> {
+    Some(match event_type {
+        EventType::ExecutionCompleted => ExecutionStatus::Completed,
+        EventType::ExecutionFailed => ExecutionStatus::Failed,
+        EventType::ExecutionCancelled => ExecutionStatus::Cancelled,
+        _ => return None,
+    })
+}
+
+fn told_status(event: &Event, before: Option<ExecutionStatus>) -> Option<ExecutionStatus> {
     Some(match event {
         Event::ProtocolValidated(_) if before.is_some() => return None,
         Event::ProtocolValidated(e) if e.accepted => ExecutionStatus::Received,
         Event::ProtocolValidated(_) => ExecutionStatus::Rejected,
         Event::AuthorizationDecided(e) => decided(e),
         Event::ExecutionStarted(_) => ExecutionStatus::Running,
-        Event::ExecutionCompleted(_) => ExecutionStatus::Completed,
-        Event::ExecutionFailed(_) => ExecutionStatus::Failed,
-        Event::ExecutionCancelled(_) => ExecutionStatus::Cancelled,
         Event::ExecutionResolved(_) => ExecutionStatus::Resolved,
         _ => return None,
     })
@@ -215,8 +262,7 @@ fn decided(event: &AuthorizationDecidedV1) -> ExecutionStatus {
     }
 }
 
-fn begin(record: &Record, status: ExecutionStatus) -> ExecutionEntry {
-    let header = &record.header;
+fn begin(header: &RecordHeader, status: ExecutionStatus) -> ExecutionEntry {
     ExecutionEntry {
         execution: header.execution,
         status,
@@ -249,8 +295,12 @@ fn fill(entry: &mut ExecutionEntry, event: &Event) {
     }
 }
 
-pub(super) fn status_key(status: ExecutionStatus, first_seq: u64) -> Vec<u8> {
-    key(BY_STATUS, &[&[status as u8], &first_seq.to_be_bytes()])
+pub(super) fn entry_key(execution: &[u8]) -> [u8; 17] {
+    fixed_key(ENTRY, &[execution])
+}
+
+pub(super) fn status_key(status: ExecutionStatus, first_seq: u64) -> [u8; 10] {
+    fixed_key(BY_STATUS, &[&[status as u8], &first_seq.to_be_bytes()])
 }
 
 fn restate(
@@ -259,13 +309,12 @@ fn restate(
     batch: &mut ViewBatch,
 ) -> Result<(), ProjectionError> {
     if let Some(before) = before {
-        batch.delete(&status_key(before, entry.first_seq));
+        let is_stored = entry.first_seq <= batch.after();
+        batch.delete_unread(&status_key(before, entry.first_seq), is_stored);
         add(before, -1, batch)?;
     }
-    batch.put(
-        &status_key(entry.status, entry.first_seq),
-        entry.execution.as_bytes().to_vec(),
-    );
+    let execution = entry.execution.as_bytes().to_vec();
+    batch.put_unread(&status_key(entry.status, entry.first_seq), execution);
     add(entry.status, 1, batch)
 }
 
@@ -288,7 +337,7 @@ fn move_all(
     batch: &mut ViewBatch,
 ) -> Result<(), ProjectionError> {
     for (_, id) in batch.scan(&[BY_STATUS, from as u8])? {
-        let entry_key = key(ENTRY, &[&id]);
+        let entry_key = entry_key(&id);
         let bytes = batch.get(&entry_key)?.ok_or_else(|| {
             ProjectionError::Damaged("an execution has a status and no entry".into())
         })?;

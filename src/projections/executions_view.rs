@@ -3,9 +3,9 @@
 use crate::events::ExecutionId;
 
 use super::executions::{
-    BY_STATUS, COUNT, ENTRY, ExecutionEntry, ExecutionStatus, VERSION, status_key,
+    BY_STATUS, COUNT, ExecutionEntry, ExecutionStatus, VERSION, entry_key, status_key,
 };
-use super::keys::{key, trailing_u64, unpack};
+use super::keys::{trailing_u64, unpack};
 use super::{ReadError, View, ViewSnapshot};
 
 /// Reads the executions view, at the view's position: wait for a newer one with
@@ -88,7 +88,7 @@ impl ExecutionsView {
 }
 
 fn load(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<Option<ExecutionEntry>, ReadError> {
-    match snapshot.get(&key(ENTRY, &[execution]))? {
+    match snapshot.get(&entry_key(execution))? {
         Some(bytes) => Ok(Some(unpack(&bytes)?)),
         None => Ok(None),
     }

@@ -10,15 +10,15 @@
 //! and the record lies in that commit or after it. So an execution's input, decision, start,
 //! result, transitions and audit records are all found under its capability.
 
-use crate::events::{CommandId, Event, ExecutionId, Record};
+use crate::events::{CommandId, Event, EventType, ExecutionId, Record, RecordHeader};
 
-use super::keys::{key, name_key, pack, unpack};
+use super::keys::{begins_execution, fixed_key, key, name_key, pack, unpack};
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// term, block → offsets in the block, ascending, a byte each.
 const POSTINGS: u8 = b'p';
-/// component, command → first and last record.
+/// command, component → first and last record.
 const COMMAND: u8 = b'c';
 /// execution → [`Asked`].
 const ASKED: u8 = b'e';
@@ -39,9 +39,8 @@ pub(super) type Term = [u8; 17];
 
 fn term(kind: u8, bytes: [u8; 16]) -> Term {
     let mut term = [kind; 17];
-    for (to, from) in term.iter_mut().skip(1).zip(bytes) {
-        *to = from;
-    }
+    let [_, rest @ ..] = &mut term;
+    *rest = bytes;
     term
 }
 
@@ -61,20 +60,29 @@ pub(super) fn component_term(component: u32) -> Term {
     term(b'o', u128::from(component).to_be_bytes())
 }
 
-pub(super) fn postings_prefix(term: &Term) -> Vec<u8> {
-    key(POSTINGS, &[term])
+pub(super) fn postings_prefix(term: &Term) -> [u8; 18] {
+    fixed_key(POSTINGS, &[term])
 }
 
-pub(super) fn postings_key(term: &Term, block: u64) -> Vec<u8> {
-    key(POSTINGS, &[term, &block.to_be_bytes()])
+pub(super) fn postings_key(term: &Term, block: u64) -> [u8; 26] {
+    fixed_key(POSTINGS, &[term, &block.to_be_bytes()])
 }
 
-pub(super) fn block_time_key(block: u64) -> Vec<u8> {
-    key(BLOCK_TIME, &[&block.to_be_bytes()])
+pub(super) fn block_time_key(block: u64) -> [u8; 9] {
+    fixed_key(BLOCK_TIME, &[&block.to_be_bytes()])
 }
 
+/// The command first and its component as short as can be: the engine holds short keys in place and
+/// compares their first bytes first.
 pub(super) fn command_key(component: u32, command: CommandId) -> Vec<u8> {
-    key(COMMAND, &[&component.to_be_bytes(), command.as_bytes()])
+    let component = component.to_be_bytes();
+    let zeros = component.iter().take_while(|byte| **byte == 0).count();
+    let component = component.get(zeros..).unwrap_or_default();
+    key(COMMAND, &[command.as_bytes(), component])
+}
+
+fn asked_key(execution: ExecutionId) -> [u8; 17] {
+    fixed_key(ASKED, &[execution.as_bytes()])
 }
 
 /// Where a command's records are.
@@ -116,20 +124,20 @@ impl Projection for Indexes {
         VERSION
     }
 
-    fn apply(
+    fn wants(&self, header: &RecordHeader) -> bool {
+        names_capability(header.event_type)
+    }
+
+    fn apply_header(
         &mut self,
-        record: &Record,
-        event: &Event,
+        header: &RecordHeader,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
-        let header = &record.header;
         let seq = header.seq.get();
         let (block, offset) = place(seq);
         if offset == 0 {
-            batch.put(
-                &block_time_key(block),
-                header.time_ns.to_be_bytes().to_vec(),
-            );
+            let time = header.time_ns.to_be_bytes().to_vec();
+            batch.put_unread(&block_time_key(block), time);
         }
         post(&event_type_term(header.event_type.0), seq, batch)?;
         post(&component_term(header.component.0), seq, batch)?;
@@ -137,19 +145,65 @@ impl Projection for Indexes {
             post(&execution_term(header.execution), seq, batch)?;
         }
         if !header.command.is_nil() {
-            let command_key = command_key(header.component.0, header.command);
-            let first_seq = match batch.get(&command_key)? {
-                Some(bytes) => unpack::<CommandPlace>(&bytes)?.first_seq,
-                None => seq,
-            };
-            let place = CommandPlace {
-                first_seq,
-                last_seq: seq,
-            };
-            batch.put(&command_key, pack(&place));
+            command(header, batch)?;
         }
-        capability(record, named_capability(event), batch)
+        if self.wants(header) {
+            return Ok(());
+        }
+        capability(header, None, batch)
     }
+
+    fn apply(
+        &mut self,
+        record: &Record,
+        event: &Event,
+        batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        capability(&record.header, named_capability(event), batch)
+    }
+}
+
+/// A command's records lie in one commit, one behind the other.
+fn command(header: &RecordHeader, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+    let seq = header.seq.get();
+    let command_key = command_key(header.component.0, header.command);
+    let commit = commit_of(header);
+    let before = if seq == commit {
+        None
+    } else if commit > batch.after() {
+        batch.pending(&command_key)
+    } else {
+        batch.get(&command_key)?
+    };
+    let before: Option<CommandPlace> = before.map(|bytes| unpack(&bytes)).transpose()?;
+    let goes_on = |before: &CommandPlace| before.first_seq >= commit && before.last_seq + 1 == seq;
+    let place = CommandPlace {
+        first_seq: before
+            .filter(goes_on)
+            .map_or(seq, |before| before.first_seq),
+        last_seq: seq,
+    };
+    batch.put_unread(&command_key, pack(&place));
+    Ok(())
+}
+
+/// The first record of this record's commit.
+fn commit_of(header: &RecordHeader) -> u64 {
+    let seq = header.seq.get();
+    seq.saturating_sub(u64::from(header.commit_index))
+}
+
+const fn names_capability(event_type: EventType) -> bool {
+    matches!(
+        event_type,
+        EventType::AuthorizationDecided
+            | EventType::ExecutionStarted
+            | EventType::CapabilityRegistered
+            | EventType::CapabilityChanged
+            | EventType::CapabilityEnabled
+            | EventType::CapabilityDisabled
+            | EventType::CapabilityUnregistered
+    )
 }
 
 fn named_capability(event: &Event) -> Option<&str> {
@@ -166,21 +220,27 @@ fn named_capability(event: &Event) -> Option<&str> {
 }
 
 fn capability(
-    record: &Record,
+    header: &RecordHeader,
     named: Option<&str>,
     batch: &mut ViewBatch,
 ) -> Result<(), ProjectionError> {
-    let header = &record.header;
     let seq = header.seq.get();
-    if let Some(named) = named {
-        post(&capability_term(named), seq, batch)?;
+    let named = named.map(capability_term);
+    if let Some(term) = &named {
+        post(term, seq, batch)?;
     }
     if header.execution.is_nil() {
         return Ok(());
     }
-    let asked_key = key(ASKED, &[header.execution.as_bytes()]);
-    let commit = seq.saturating_sub(u64::from(header.commit_index));
-    let early = match batch.get(&asked_key)? {
+    let asked_key = asked_key(header.execution);
+    let commit = commit_of(header);
+    // What others said of an execution before its first record lies in other commits.
+    let stored = if begins_execution(header) {
+        None
+    } else {
+        batch.get(&asked_key)?
+    };
+    let early = match stored {
         Some(bytes) => match unpack::<Asked>(&bytes)? {
             Asked::For((kind, bytes)) => return post(&term(kind, bytes), seq, batch),
             Asked::NotYet {
@@ -191,12 +251,12 @@ fn capability(
         },
         None => Vec::new(),
     };
-    let asked = if let Some(named) = named {
-        let term = capability_term(named);
+    let asked = if let Some(term) = named {
         for seq in early {
             post(&term, seq, batch)?;
         }
-        Asked::For((b'c', name_key(named)))
+        let [kind, bytes @ ..] = term;
+        Asked::For((kind, bytes))
     } else {
         let mut records = early;
         records.push(seq);
@@ -209,16 +269,19 @@ fn capability(
 /// Adds a record to a term's posting list; a record that is there already stays once.
 fn post(term: &Term, seq: u64, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
     let (block, offset) = place(seq);
-    let postings_key = postings_key(term, block);
-    let mut offsets = batch.get(&postings_key)?.unwrap_or_default();
-    match offsets.last() {
-        Some(last) if *last == offset => return Ok(()),
-        Some(last) if *last > offset => match offsets.binary_search(&offset) {
-            Ok(_) => return Ok(()),
-            Err(at) => offsets.insert(at, offset),
+    // Of a block that this batch begins, nothing is stored.
+    let may_be_stored = batch.after() > block * BLOCK;
+    batch.edit(
+        &postings_key(term, block),
+        may_be_stored,
+        |offsets| match offsets.last() {
+            Some(last) if *last == offset => {}
+            Some(last) if *last > offset => {
+                if let Err(at) = offsets.binary_search(&offset) {
+                    offsets.insert(at, offset);
+                }
+            }
+            _ => offsets.push(offset),
         },
-        _ => offsets.push(offset),
-    }
-    batch.put(&postings_key, offsets);
-    Ok(())
+    )
 }

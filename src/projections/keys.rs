@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::events::{CODEC_BINCODE, decode, encode_into};
+use crate::events::{CODEC_BINCODE, RecordHeader, decode, encode_into};
 use crate::integrity::digest;
 
 use super::ProjectionError;
@@ -25,6 +25,27 @@ pub(super) fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         key.extend_from_slice(part);
     }
     key
+}
+
+/// As [`key`], without a detour over the heap: `N` is the length of all parts and one.
+pub(super) fn fixed_key<const N: usize>(tag: u8, parts: &[&[u8]]) -> [u8; N] {
+    let mut key = [tag; N];
+    let mut at = 1;
+    for part in parts {
+        let end = at + part.len();
+        if let Some(to) = key.get_mut(at..end) {
+            to.copy_from_slice(part);
+        }
+        at = end;
+    }
+    debug_assert_eq!(at, N, "parts of another length");
+    key
+}
+
+/// Whether this is the first record of its execution's stream: views that the stream alone brings
+/// about hold nothing of it yet.
+pub(super) fn begins_execution(header: &RecordHeader) -> bool {
+    header.stream_version == 1 && header.stream.as_bytes() == header.execution.as_bytes()
 }
 
 /// View values may change shape with the projection's version: nothing here is frozen.

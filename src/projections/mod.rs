@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::events::{Event, Record, Seq};
+use crate::events::{Event, Record, RecordHeader, Seq};
 
 mod batch;
 mod configuration;
@@ -27,12 +27,11 @@ mod runner;
 mod runtime_metadata;
 mod seal;
 mod slot;
-mod structure;
 mod subscription;
+mod tree;
 mod view;
 mod views;
 mod views_database;
-mod wal;
 
 pub use batch::ViewBatch;
 pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
@@ -47,6 +46,7 @@ pub use runtime_metadata::{
     Module, Runtime, RuntimeMetadata, RuntimeMetadataView, RuntimeState, SavedPosition,
 };
 pub use subscription::{Subscription, SubscriptionError};
+pub use tree::{Tree, TreeAt, TreeView};
 pub use view::{Progress, View, ViewSnapshot, ViewStatus};
 pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
 
@@ -66,7 +66,26 @@ pub trait Projection: Send + 'static {
     /// while its old generation still serves.
     fn version(&self) -> u32;
 
-    /// Takes one record into the view. Called for every record, in order, once.
+    /// Whether [`Projection::apply`] is to be called for a record with this header. An event that
+    /// no view wants is not decoded.
+    fn wants(&self, _header: &RecordHeader) -> bool {
+        true
+    }
+
+    /// Takes what a header alone tells into the view. Called for every record, wanted or not, in
+    /// order, once, and before [`Projection::apply`].
+    ///
+    /// # Errors
+    /// As [`Projection::apply`].
+    fn apply_header(
+        &mut self,
+        _header: &RecordHeader,
+        _batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        Ok(())
+    }
+
+    /// Takes one record into the view. Called for every wanted record, in order, once.
     ///
     /// # Errors
     /// [`ProjectionError`] halts this view and no other.
@@ -102,6 +121,7 @@ pub fn built_in() -> Vec<Box<dyn Projection>> {
         Box::new(RuntimeMetadata),
         Box::new(Executions),
         Box::new(Indexes),
+        Box::new(Tree),
     ]
 }
 

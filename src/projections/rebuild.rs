@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::Failure;
 use super::runner::Runner;
 use super::seal;
+use super::slot::Slot;
 use super::views::Notice;
 use super::views_database::{ViewsDatabase, set_aside};
 
@@ -48,7 +49,7 @@ impl Runner {
         self.incarnation += 1;
         let database = ViewsDatabase::open(&self.path, &self.options, self.incarnation)?;
         for slot in &mut self.slots {
-            slot.attach(&database, &self.source)?;
+            slot.attach(&database, &self.source, self.health.set_aside > 0)?;
         }
         self.database = Some(database);
         Ok(true)
@@ -79,7 +80,7 @@ impl Runner {
         };
         for slot in &mut self.slots {
             if names.iter().any(|name| name == slot.name()) {
-                slot.start_build(database, head)?;
+                slot.start_build(database, head, "ordered")?;
             }
         }
         Ok(())
@@ -94,6 +95,7 @@ impl Runner {
     }
 
     fn mend(&mut self, failure: Failure) {
+        self.slots.iter().for_each(Slot::failed);
         let poisoned = failure.cause().contains("Poisoned");
         match failure {
             Failure::Source(cause) => self.tell(&cause),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::{Event, Record};
+use crate::events::{Event, EventType, Record};
 
 use super::keys::{key, name_key, pack, trailing_u64, unpack};
 use super::{AsOf, ProjectionError, ReadError, ViewBatch, ViewSnapshot};
@@ -16,6 +16,15 @@ const CAPABILITY: u8 = b'c';
 const CHANGE: u8 = b'h';
 /// → registry version.
 const TOTAL: u8 = b'g';
+
+/// The events that change the registry.
+pub(super) const CHANGES: [EventType; 5] = [
+    EventType::CapabilityRegistered,
+    EventType::CapabilityChanged,
+    EventType::CapabilityEnabled,
+    EventType::CapabilityDisabled,
+    EventType::CapabilityUnregistered,
+];
 
 /// A registered capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,12 +16,12 @@ use super::Source;
 use super::control::Control;
 use super::error::Failure;
 use super::rebuild::Health;
-use super::slot::{Chunk, Slot, Which, panic_text};
+use super::slot::{Read, Slot, Which, panic_text};
 use super::views::{Notice, ViewsOptions};
 use super::views_database::{Position, ViewsDatabase};
 
 /// Records asked for at a time: bounds memory and how late a reader sees the first of them.
-const CHUNK_RECORDS: usize = 1_024;
+const CHUNK_RECORDS: usize = 4_096;
 /// Chunks given to generations in the making for each one given to those that serve.
 const BUILD_CHUNKS: usize = 4;
 /// How long an idle runner waits before it looks for orders again.
@@ -112,7 +112,8 @@ impl Runner {
             return Ok(false);
         };
         let chunk = self.chunk(after)?;
-        let (Some(database), Some((last, _))) = (&self.database, chunk.last()) else {
+        let (Some(database), Some(Read { record: last, .. })) = (&self.database, chunk.last())
+        else {
             let cause = format!("no record after {after}, but the head is {head}");
             return Err(Failure::Source(cause));
         };
@@ -123,22 +124,21 @@ impl Runner {
             let wants = slot
                 .taking(which)
                 .is_some_and(|stored| stored.position.seq < position.seq);
-            if wants && let Some(changes) = slot.apply(which, &chunk)? {
-                changes.write_into(&position, &mut batch);
-                moved.push(index);
+            if wants && let Some(changes) = slot.apply(which, &chunk, &*self.options.clock)? {
+                moved.push((index, changes.write_into(&position, &mut batch)));
             }
         }
         batch.commit()?;
-        for index in moved {
+        for (index, recent) in moved {
             if let Some(slot) = self.slots.get_mut(index) {
-                slot.moved(which, position);
+                slot.moved(which, position, recent);
             }
         }
         Ok(true)
     }
 
     /// Whole commits after `after`, at least one.
-    fn chunk(&self, after: u64) -> Result<Chunk, Failure> {
+    fn chunk(&self, after: u64) -> Result<Vec<Read>, Failure> {
         let mut records: Vec<Record> = Vec::new();
         loop {
             let next = after + records.len() as u64 + 1;
@@ -163,11 +163,7 @@ impl Runner {
                 records.truncate(end + 1);
             }
             if end.is_some() || exhausted {
-                let decoded = records.into_iter().map(|record| {
-                    let event = record.event();
-                    (record, event)
-                });
-                return Ok(decoded.collect());
+                return Ok(records.into_iter().map(Read::new).collect());
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::{Event, Record, RuntimeId, State};
+use crate::events::{Event, EventType, Record, RecordHeader, RuntimeId, State};
 
 use super::keys::{key, name_key, pack, unpack};
 use super::registry::{self, Capability, RegistryState};
@@ -85,6 +85,19 @@ impl Projection for RuntimeMetadata {
 
     fn version(&self) -> u32 {
         VERSION
+    }
+
+    fn wants(&self, header: &RecordHeader) -> bool {
+        match header.event_type {
+            EventType::RuntimeIdentified
+            | EventType::ModuleVersionSet
+            | EventType::ModuleRemoved
+            | EventType::LedgerOpened
+            | EventType::PositionSaved => true,
+            // An execution's machine is not the runtime's.
+            EventType::TransitionsRecorded => header.execution.is_nil(),
+            other => registry::CHANGES.contains(&other),
+        }
     }
 
     fn apply(

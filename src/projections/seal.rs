@@ -20,7 +20,7 @@ const SEAL: &str = "SEAL";
 const TABLES: &str = "tables";
 /// The engine's lock holds nothing.
 const LOCK: &str = "lock";
-const STEP: usize = 1 << 20;
+const STEP: usize = 64 << 10;
 
 /// Seals a database that no one holds open. Failing to is no loss.
 pub(super) fn write(views: &Path) {
@@ -114,10 +114,12 @@ fn used_then(sealed: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// Bytes up to the last that is not zero.
+/// Bytes up to the last that is not zero. What was preallocated is compared in whole blocks: it is
+/// most of the file.
 fn used_now(file: &Path, length: u64) -> io::Result<u64> {
     let mut source = fs::File::open(file)?;
     let mut end = length;
+    let zeros = vec![0; STEP];
     let mut buffer = vec![0; STEP];
     while end > 0 {
         let start = end.saturating_sub(STEP as u64);
@@ -125,7 +127,9 @@ fn used_now(file: &Path, length: u64) -> io::Result<u64> {
         let size = usize::try_from(end - start).unwrap_or(STEP);
         let part = buffer.get_mut(..size).unwrap_or_default();
         source.read_exact(part)?;
-        if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
+        if !zeros.starts_with(part)
+            && let Some(last) = part.iter().rposition(|byte| *byte != 0)
+        {
             return Ok(start + last as u64 + 1);
         }
         end = start;

@@ -1,10 +1,16 @@
 //! One projection under the runner: the generation that serves and the one being made.
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
-use crate::events::{DecodeError, Event, Record, Seq};
+use ::metrics::{Counter, Histogram};
 
+use crate::clock::Clock;
+use crate::events::{DecodeError, Event, Record, Seq};
+use crate::metrics;
+
+use super::batch::Recent;
 use super::error::Failure;
 use super::view::{Progress, Shared};
 use super::views_database::{Generation, Position, ViewsDatabase};
@@ -13,6 +19,17 @@ use super::{Projection, ProjectionError, Source, ViewBatch};
 pub(super) struct Stored {
     pub(super) generation: Arc<Generation>,
     pub(super) position: Position,
+    recent: Recent,
+}
+
+impl Stored {
+    fn new(generation: Arc<Generation>, position: Position) -> Self {
+        Self {
+            generation,
+            position,
+            recent: Recent::default(),
+        }
+    }
 }
 
 pub(super) struct Build {
@@ -34,14 +51,39 @@ pub(super) struct Slot {
     pub(super) serving: Option<Stored>,
     pub(super) building: Option<Build>,
     halted: bool,
+    apply_seconds: Histogram,
+    failures: Counter,
 }
 
-/// Records with their events, decoded once for all views.
-pub(super) type Chunk = Vec<(Record, Result<Event, DecodeError>)>;
+/// A record with its event, which is decoded once for all views, when the first of them wants it.
+pub(super) struct Read {
+    pub(super) record: Record,
+    event: OnceCell<Result<Event, DecodeError>>,
+}
+
+impl Read {
+    pub(super) const fn new(record: Record) -> Self {
+        Self {
+            record,
+            event: OnceCell::new(),
+        }
+    }
+
+    fn event(&self) -> Result<&Event, ProjectionError> {
+        let decoded = self.event.get_or_init(|| self.record.event());
+        let seq = self.record.header.seq;
+        decoded
+            .as_ref()
+            .map_err(|error| ProjectionError::Refused(format!("record {seq}: {error}")))
+    }
+}
 
 impl Slot {
     pub(super) fn new(projection: Box<dyn Projection>, shared: Arc<Shared>) -> Self {
+        let view = [shared.name];
         Self {
+            apply_seconds: metrics::VIEW_APPLY_SECONDS.histogram(&view),
+            failures: metrics::VIEW_FAILURES.counter(&view),
             projection,
             shared,
             serving: None,
@@ -74,17 +116,22 @@ impl Slot {
         &mut self,
         database: &ViewsDatabase,
         source: &dyn Source,
+        damaged: bool,
     ) -> Result<(), Failure> {
         self.halted = false;
         self.building = None;
+        let mut reason = if damaged { "damaged" } else { "missing" };
         self.serving = match database.serving(self.name())? {
             Some(generation) => {
                 let snapshot = generation.database.snapshot();
                 let position = Position::read(&snapshot, &generation.keyspace)?;
-                is_of_this_history(source, &position).then_some(Stored {
-                    generation,
-                    position,
-                })
+                let of_this_history = is_of_this_history(source, &position);
+                reason = if of_this_history {
+                    "version"
+                } else {
+                    "other_history"
+                };
+                of_this_history.then(|| Stored::new(generation, position))
             }
             None => None,
         };
@@ -95,7 +142,7 @@ impl Slot {
         if current {
             return Ok(());
         }
-        self.start_build(database, source.head())
+        self.start_build(database, source.head(), reason)
     }
 
     /// Begins a new generation beside the one that serves; does nothing while one is being made.
@@ -103,6 +150,7 @@ impl Slot {
         &mut self,
         database: &ViewsDatabase,
         target: u64,
+        reason: &'static str,
     ) -> Result<(), Failure> {
         if self.building.is_some() && !self.halted {
             return Ok(());
@@ -112,12 +160,15 @@ impl Slot {
         let number = database.next_number(self.name());
         let generation = database.create(self.name(), self.projection.version(), number)?;
         self.building = Some(Build {
-            stored: Stored {
-                generation,
-                position: Position::default(),
-            },
+            stored: Stored::new(generation, Position::default()),
             target,
         });
+        // What an empty journal gives is made, not made again.
+        if target > 0 {
+            let view = self.name();
+            tracing::info!(view, reason, target, "view is being made again");
+            metrics::VIEW_REBUILDS.counter(&[view, reason]).increment(1);
+        }
         self.publish();
         Ok(())
     }
@@ -148,18 +199,27 @@ impl Slot {
     pub(super) fn apply(
         &mut self,
         which: Which,
-        chunk: &Chunk,
+        chunk: &[Read],
+        clock: &dyn Clock,
     ) -> Result<Option<ViewBatch>, Failure> {
-        let Some(stored) = self.taking(which) else {
+        if self.taking(which).is_none() {
+            return Ok(None);
+        }
+        let Some(stored) = self.stored_mut(which) else {
             return Ok(None);
         };
         let after = stored.position.seq;
-        let mut batch = ViewBatch::new(Arc::clone(&stored.generation));
+        // Comes back with the position once the batch is committed; lost, it costs look-ups.
+        let recent = std::mem::take(&mut stored.recent);
+        let mut batch = ViewBatch::new(Arc::clone(&stored.generation), after, recent);
         let projection = &mut self.projection;
+        let started = clock.monotonic_ns();
         // A panicking projection must not take the other views with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             fold(projection.as_mut(), &mut batch, chunk, after)
         }));
+        let took = clock.monotonic_ns().saturating_sub(started);
+        self.apply_seconds.record(took as f64 / 1e9);
         match outcome {
             Ok(Ok(())) => Ok(Some(batch)),
             Ok(Err(ProjectionError::Damaged(cause))) => Err(Failure::Damage(cause)),
@@ -175,19 +235,29 @@ impl Slot {
         }
     }
 
-    pub(super) fn moved(&mut self, which: Which, position: Position) {
-        let stored = match which {
+    fn stored_mut(&mut self, which: Which) -> Option<&mut Stored> {
+        match which {
             Which::Serving => self.serving.as_mut(),
             Which::Building => self.building.as_mut().map(|build| &mut build.stored),
-        };
-        if let Some(stored) = stored {
+        }
+    }
+
+    pub(super) fn moved(&mut self, which: Which, position: Position, recent: Recent) {
+        if let Some(stored) = self.stored_mut(which) {
             stored.position = position;
+            stored.recent = recent;
         }
         self.publish();
     }
 
+    /// Counts a failure of this view, or of what all views lie in.
+    pub(super) fn failed(&self) {
+        self.failures.increment(1);
+    }
+
     fn halt(&mut self, cause: String) {
         self.halted = true;
+        self.failed();
         tracing::error!(view = self.name(), cause, "view halted");
         self.shared.update(|state| state.halted = Some(cause));
     }
@@ -227,18 +297,18 @@ impl Slot {
 fn fold(
     projection: &mut dyn Projection,
     batch: &mut ViewBatch,
-    chunk: &Chunk,
+    chunk: &[Read],
     after: u64,
 ) -> Result<(), ProjectionError> {
-    for (record, event) in chunk {
-        let seq = record.header.seq;
-        if seq.get() <= after {
+    for read in chunk {
+        let header = &read.record.header;
+        if header.seq.get() <= after {
             continue;
         }
-        let event = event
-            .as_ref()
-            .map_err(|error| ProjectionError::Refused(format!("record {seq}: {error}")))?;
-        projection.apply(record, event, batch)?;
+        projection.apply_header(header, batch)?;
+        if projection.wants(header) {
+            projection.apply(&read.record, read.event()?, batch)?;
+        }
     }
     Ok(())
 }

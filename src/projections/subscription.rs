@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::{AccessError, Retry};
 use crate::events::{Record, Seq, StoreMask};
 
 use super::Source;
@@ -29,6 +30,13 @@ pub enum SubscriptionError {
     /// The journal cannot be read.
     #[error("journal: {0}")]
     Source(String),
+    /// The subscriber may not read any more.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A call was dropped half-way: what it was about to give is not known. Subscribe again from
+    /// the last record handled.
+    #[error("an earlier call was dropped half-way")]
+    Interrupted,
     /// The journal gave another record than the next one.
     #[error("expected record {expected}, found {found}")]
     Gap {
@@ -37,6 +45,29 @@ pub enum SubscriptionError {
         /// What came instead.
         found: u64,
     },
+}
+
+impl SubscriptionError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Lagged { .. } => "lagged",
+            Self::Source(_) => "journal_unreadable",
+            Self::Access(error) => error.code(),
+            Self::Interrupted => "interrupted",
+            Self::Gap { .. } => "gap",
+        }
+    }
+
+    /// Whether asking the same subscription again can help.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Lagged { .. } | Self::Source(_) => Retry::Safe,
+            Self::Access(_) | Self::Interrupted | Self::Gap { .. } => Retry::Never,
+        }
+    }
 }
 
 /// Records in order, each exactly once, from one sequence number on.

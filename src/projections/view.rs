@@ -1,5 +1,6 @@
 //! Reading a view: short synchronous reads, each under one consistent snapshot.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(super) struct Shared {
     state: Mutex<ViewState>,
     changed: Condvar,
     position: watch::Sender<u64>,
+    /// The same, for those who ask with every command: set under the lock, read without it.
+    reached: AtomicU64,
 }
 
 impl Shared {
@@ -63,6 +66,7 @@ impl Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
             position: watch::Sender::new(0),
+            reached: AtomicU64::new(0),
         }
     }
 
@@ -71,6 +75,7 @@ impl Shared {
         let mut state = lock(&self.state);
         change(&mut state);
         let position = state.position;
+        self.reached.store(position, Ordering::Release);
         drop(state);
         self.changed.notify_all();
         self.position.send_if_modified(|seen| {
@@ -121,7 +126,7 @@ impl View {
     /// How far the serving generation has read; 0 while none serves.
     #[must_use]
     pub fn position(&self) -> u64 {
-        lock(&self.shared.state).position
+        self.shared.reached.load(Ordering::Acquire)
     }
 
     /// Follows [`View::position`]. It falls back to 0 where a damaged view is made again.
@@ -143,6 +148,14 @@ impl View {
             building: state.building,
             halted: state.halted.clone(),
         }
+    }
+
+    /// Disk space in bytes of the database that this and all other views lie in; `None` while
+    /// this one is not served.
+    #[must_use]
+    pub fn database_bytes(&self) -> Option<u64> {
+        let serving = lock(&self.shared.state).serving.clone()?;
+        serving.database.disk_space().ok()
     }
 
     /// Waits until the view has read up to `seq`, at most for `timeout`; gives its position.

@@ -10,6 +10,7 @@ use super::runner::Runner;
 use super::slot::Slot;
 use super::view::{Shared, View};
 use super::{OpenError, Projection, Source};
+use crate::clock::{Clock, SystemClock};
 
 /// Looks at a closed database and says what is wrong with it.
 pub type Preflight = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
@@ -27,6 +28,8 @@ pub struct ViewsOptions {
     pub preflight: Option<Preflight>,
     /// Called from the runner's thread; must return soon.
     pub listener: Option<Listener>,
+    /// Measures how long views take.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for ViewsOptions {
@@ -36,6 +39,7 @@ impl Default for ViewsOptions {
             memtable_bytes: 16 << 20,
             preflight: None,
             listener: None,
+            clock: Arc::new(SystemClock::default()),
         }
     }
 }

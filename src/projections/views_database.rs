@@ -5,7 +5,6 @@
 //! The position lies in the view's own keyspace, so that one LSM tree holds both or neither.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,14 +15,17 @@ use fjall::{
 use crate::events::{Hash, Record};
 
 use super::error::Failure;
+use super::seal;
 use super::views::ViewsOptions;
-use super::{seal, structure, wal};
+use crate::database::{self, Damage, structure, wal::Wal};
 
 /// First byte of the key under which the position lies.
 const POSITION: [u8; 1] = [0];
 /// First byte of every key of a view's state.
-const STATE: u8 = 1;
+pub(super) const STATE: u8 = 1;
 const META: &str = "meta";
+/// Of the memtable of what is small.
+const META_BYTES: u64 = 1 << 20;
 
 /// The stored key of a view's key.
 pub(super) fn state_key(key: &[u8]) -> Vec<u8> {
@@ -108,12 +110,12 @@ impl ViewsDatabase {
                 path.display()
             )));
         }
-        create_private(path).map_err(|error| Failure::Medium(error.to_string()))?;
-        let sealed = seal::check_and_break(path)?;
-        structure::check(path).map_err(Failure::Damage)?;
-        if !sealed {
-            wal::check(path).map_err(Failure::Damage)?;
+        let medium = |error: crate::error::OpenError| Failure::Medium(error.to_string());
+        if !database::exists(path).map_err(medium)? {
+            database::create(path, &[(META, create_options(META_BYTES))]).map_err(medium)?;
         }
+        let sealed = seal::check_and_break(path)?;
+        check(path, sealed).map_err(|damage| Failure::Damage(damage.to_string()))?;
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }
@@ -121,7 +123,7 @@ impl ViewsDatabase {
             .worker_threads(2)
             .cache_size(options.cache_bytes)
             .open()?;
-        let meta = database.keyspace(META, || create_options(1 << 20))?;
+        let meta = database.keyspace(META, || create_options(META_BYTES))?;
         Ok(Self {
             database,
             meta,
@@ -200,7 +202,9 @@ impl ViewsDatabase {
         let kept = keep.map(|kept| keyspace_name(name, kept.version, kept.number));
         for other in self.generations(name) {
             if Some(&other) != kept.as_ref() {
-                let handle = self.database.keyspace(&other, || create_options(1 << 20))?;
+                let handle = self
+                    .database
+                    .keyspace(&other, || create_options(META_BYTES))?;
                 self.database.delete_keyspace(handle)?;
             }
         }
@@ -241,21 +245,31 @@ fn create_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes)
 }
 
-fn create_private(path: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
+/// What the engine would not notice. A log that was closed well needs no second look.
+fn check(views: &Path, sealed: bool) -> Result<(), Damage> {
+    structure::check(views)?;
+    if sealed {
+        return Ok(());
+    }
+    match Wal::scan(views)?.gap() {
+        None => Ok(()),
+        Some(id) => Err(Damage::of(
+            views,
+            format!("the log file {id}.jnl is missing"),
+        )),
+    }
 }
 
 /// Moves a closed database out of the way; nothing in it is changed or deleted.
 pub(super) fn set_aside(views: &Path, quarantine: &Path) -> std::io::Result<PathBuf> {
-    create_private(quarantine)?;
+    database::ensure_private(quarantine)?;
     let mut number = 1_u64;
     loop {
         let to = quarantine.join(format!("views-{number}"));
         if to.symlink_metadata().is_err() {
             fs::rename(views, &to)?;
+            database::sync_parent(views)?;
+            database::sync_parent(&to)?;
             return Ok(to);
         }
         number += 1;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::events::{CommandId, ExecutionId, Outcome, RuntimeId, State, TelemetryKind};
+use femtoclaw_ledger::events::{
+    CommandId, ExecutionId, Outcome, RuntimeId, State, Store, TelemetryKind,
+};
 use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
 use femtoclaw_ledger::{Context, Observation, Quota, Rights, Rollback};
 
@@ -282,4 +284,23 @@ async fn a_dropped_caller() {
     let head = it.settled().await;
     drop(it.audit.record(it.entry()));
     assert_eq!(it.settled().await, head + 1);
+}
+
+#[tokio::test]
+async fn another_components_execution() {
+    let it = scene().await;
+    let execution = it.running().await;
+    let rights = Rights::none().append(Store::ExecutionLog);
+    let other = it.root.grant("other", rights, Quota::default()).await;
+    let other = it.ledger.execution_log(&other.unwrap()).unwrap();
+    let code = "foreign_execution";
+    let complete = other.complete(execution, Context::new(), b"1".to_vec());
+    it.refused("complete", code, complete).await;
+    let cancel = other.cancel(execution, Context::new(), "mine".to_owned());
+    it.refused("cancel", code, cancel).await;
+    let rights = rights.finish_others();
+    let granted = it.root.grant("janitor", rights, Quota::default()).await;
+    let janitor = it.ledger.execution_log(&granted.unwrap()).unwrap();
+    let complete = janitor.complete(execution, Context::new(), b"1".to_vec());
+    complete.await.unwrap();
 }

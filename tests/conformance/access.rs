@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use femtoclaw_ledger::events::{AuditFamily, Event, Store};
 use femtoclaw_ledger::journal::MemoryJournal;
-use femtoclaw_ledger::{AppendError, Command, OpenError, Quota, Rights};
+use femtoclaw_ledger::{
+    AppendError, Command, Filter, OpenError, Quota, Record, Rights, TelemetryKind,
+};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::support::*;
@@ -241,4 +243,39 @@ async fn t2_quotas_per_component_and_a_limit_on_payloads() {
     };
     assert_eq!(refused, expected);
     assert_eq!(open.ledger.head(), head);
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_takes_no_place_in_a_search() {
+    let open = in_memory().await;
+    let telemetry = open.ledger.telemetry(&open.grant).unwrap();
+    for round in 0..3 {
+        for number in 0..200 {
+            let name = format!("{round} {number}");
+            let record = telemetry.record(observation(TelemetryKind::Other, &name));
+            record.await.unwrap();
+        }
+        open.change("policy", "content").await;
+    }
+    let rights = Rights::none().read(Store::Configuration);
+    let narrow = open.root.grant("narrow", rights, Quota::default());
+    let reads = open.ledger.reader(&narrow.await.unwrap()).unwrap();
+    let all = reads.query(Filter::default(), usize::MAX).await.unwrap();
+    let readable = |record: &Record| record.header.stores.contains(Store::Configuration);
+    assert!(all.len() >= 3 && all.iter().all(readable));
+    // Page by page, one record each: as many pages as there are records, and then none.
+    let mut pages = Vec::new();
+    let mut from = 1;
+    loop {
+        let filter = Filter {
+            seq: Some(from..=u64::MAX),
+            ..Filter::default()
+        };
+        let page = reads.query(filter, 1).await.unwrap();
+        let Some(record) = page.first() else { break };
+        assert_eq!(page.len(), 1);
+        from = record.header.seq.get() + 1;
+        pages.extend(page);
+    }
+    assert_eq!(pages, all);
 }

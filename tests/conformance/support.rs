@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,10 @@ use femtoclaw_ledger::{
     ExecutionLog, Grant, Ledger, Observation, OpenError, Options, Quota, Reads, Receipt, Rejection,
     Request, Rights, Root, SwitchCapability,
 };
+
+#[path = "../shared/child.rs"]
+mod child;
+pub(crate) use child::{child_command, child_path};
 
 pub(crate) const LEDGER: LedgerId = LedgerId::from_bytes([7; 16]);
 pub(crate) const START_NS: i64 = 1_700_000_000_000_000_000;
@@ -312,25 +316,6 @@ pub(crate) fn bytes(record: &Record) -> Vec<u8> {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-const CHILD: &str = "FEMTOCLAW_LEDGER_CHILD";
-
-/// Where the child is to work; `None` in the parent.
-pub(crate) fn child_path() -> Option<PathBuf> {
-    std::env::var_os(CHILD).map(PathBuf::from)
-}
-
-/// This very test again, in a process of its own.
-pub(crate) fn child_command(test: &str, path: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CHILD, path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    command
 }
 
 /// A child tells what was acknowledged, in one write: a kill must not leave half a line.

@@ -38,10 +38,14 @@ EVENTS = {
     0x0207: ("LedgerOpened", {1: "software:str head:u64 in_doubt:u64 abandoned:u64 clean:bool duration_ns:u64"}),
     0x0208: ("LedgerClosed", {1: "running:u64"}),
     0x0209: ("HealthChanged", {1: "healthy:bool cause:str"}),
+    0x020A: ("CheckpointSigned", {1: "size:u64 root:b32 note:bytes copied:u32 failed:u32 problem:str"}),
     0x0301: ("TelemetryRecorded", {1: "kind:u8 name:str observed_ns:i64 attributes:bytes"}),
     0x0302: ("TelemetryLost", {1: "first_ns:i64 last_ns:i64 count:u64"}),
     0x0303: ("ActivityRecorded", {1: "first_ns:i64 last_ns:i64 records:u64 commits:u64 frames:u64 bytes:u64 refused:u64"}),
     0x0304: ("StorageFailed", {1: "failed_ns:i64 cause:str"}),
+    0x0305: ("SnapshotTaken", {1: "state:u8 layout:u32 length:u64 digest:b32"}),
+    0x0306: ("RecoveryReported", {1: "anchored:u64 recovered:u64 log_files:u64 log_batches:u64 torn_bytes:u64 torn_offset:u64 "
+                                     "torn_kept:str anchor_slot_lost:bool anchor_renewed:str swept:u64 duration_ns:u64"}),
     0x0401: ("ConfigurationChanged", {1: "document:str version:u64 configuration_version:u64 content:bytes content_digest:b32 "
                                          "author:str reason:str restored_version:u64"}),
     0x0501: ("RuntimeIdentified", {1: "runtime:b16 version:str"}),

@@ -86,7 +86,8 @@ pub(crate) fn payload(event: &Event) -> Value {
         ProtocolValidated AuthorizationDecided ExecutionStarted ExecutionCompleted
         ExecutionFailed ExecutionCancelled ExecutionResolved TransitionsRecorded AuditRecorded
         RefusalsRecorded ClockSkewed ComponentGranted ComponentRevoked LedgerOpened LedgerClosed
-        HealthChanged TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
+        HealthChanged CheckpointSigned TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
+        SnapshotTaken RecoveryReported
         ConfigurationChanged RuntimeIdentified ModuleVersionSet ModuleRemoved
         CapabilityRegistered CapabilityEnabled CapabilityDisabled CapabilityChanged
         CapabilityUnregistered PositionSaved)

@@ -30,6 +30,7 @@ pub(crate) fn samples() -> Vec<Event> {
         state::runtime(),
         state::registry(),
         state::registry_changes(),
+        state::recovery(),
     ];
     all.into_iter().chain(rest).flatten().collect()
 }
@@ -260,6 +261,15 @@ fn audit_log_b() -> Vec<Event> {
         .into(),
         LedgerClosedV1 { running: 0 }.into(),
         LedgerClosedV1 { running: u64::MAX }.into(),
+        CheckpointSignedV1 {
+            size: 70_000,
+            root: [0xC4; 32],
+            note: b"ledger.example\n70000\n".to_vec(),
+            copied: 2,
+            failed: 300,
+            problem: text("No space left"),
+        }
+        .into(),
         HealthChangedV1 {
             healthy: false,
             cause: text("disk reserve reached"),

@@ -62,6 +62,13 @@ pub(crate) fn telemetry() -> Vec<Event> {
             cause: long(),
         }
         .into(),
+        SnapshotTakenV1 {
+            state: 1,
+            layout: 1,
+            length: 70_000,
+            digest: [0xD1; 32],
+        }
+        .into(),
     ]
 }
 
@@ -211,6 +218,39 @@ pub(crate) fn registry_changes() -> Vec<Event> {
             capability: String::new(),
             reason: String::new(),
             registry_version: 255,
+        }
+        .into(),
+    ]
+}
+
+pub(crate) fn recovery() -> Vec<Event> {
+    vec![
+        RecoveryReportedV1 {
+            anchored: 41,
+            recovered: 47,
+            log_files: 2,
+            log_batches: 12,
+            torn_bytes: 513,
+            torn_offset: 70_000,
+            torn_kept: text("wal-1-70000-0badcafe.torn"),
+            anchor_slot_lost: true,
+            anchor_renewed: String::new(),
+            swept: 1,
+            duration_ns: 1_250_000,
+        }
+        .into(),
+        RecoveryReportedV1 {
+            anchored: 0,
+            recovered: u64::MAX,
+            log_files: 0,
+            log_batches: 250,
+            torn_bytes: 0,
+            torn_offset: 0,
+            torn_kept: String::new(),
+            anchor_slot_lost: false,
+            anchor_renewed: long(),
+            swept: 251,
+            duration_ns: 0,
         }
         .into(),
     ]

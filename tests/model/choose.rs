@@ -107,21 +107,20 @@ impl Choices<'_> {
         }
     }
 
-    /// Mostly one that is open, else any, sometimes one that is not known.
+    /// Mostly one that can be ended in this way, else any, sometimes one that is not known.
     fn execution(&self, what: What) -> ExecutionId {
-        let open = |status| {
-            use ExecutionStatus::{Authorized, InDoubt, Running};
-            match what.kind {
-                "resolve" => status == InDoubt,
-                _ => [Authorized, Running, InDoubt].contains(&status),
-            }
+        use ExecutionStatus::{Authorized, InDoubt, Running};
+        let that = |statuses: &[ExecutionStatus]| {
+            let found = self.model.executions_that(|it| statuses.contains(&it));
+            pick(&found, what.a)
         };
-        let some_open: Vec<ExecutionId> = self.model.executions_that(open);
-        let all = self.model.executions_that(|_| true);
-        let found = match what.b % 8 {
-            0 => None,
-            1 | 2 => pick(&all, what.a),
-            _ => pick(&some_open, what.a).or_else(|| pick(&all, what.a)),
+        let any = || that(&ExecutionStatus::ALL);
+        let found = match (what.b % 8, what.kind) {
+            (0, _) => None,
+            (1, _) => any(),
+            (2, _) => that(&[Authorized, Running, InDoubt]),
+            (_, "resolve") => that(&[InDoubt]).or_else(any),
+            _ => that(&[Running]).or_else(any),
         };
         found.unwrap_or(self.fresh)
     }
@@ -136,10 +135,7 @@ impl Choices<'_> {
                 .b
                 .is_multiple_of(2)
                 .then(|| vec![what.a; usize::from(what.a) + 1]),
-            capability: text(
-                what.spoil == 5,
-                pick(&CAPABILITIES, what.c / 2).unwrap_or(""),
-            ),
+            capability: text(what.spoil == 5, self.capability(what)),
             arguments: json(what, false),
             decision,
             reason: String::new(),
@@ -150,6 +146,18 @@ impl Choices<'_> {
                 policy_digest: [what.a; 32],
             },
         }
+    }
+
+    /// Mostly one that is enabled.
+    fn capability(&self, what: What) -> &str {
+        let enabled = self.model.registry.iter().filter(|(_, it)| it.enabled);
+        let mut enabled: Vec<&str> = enabled.map(|(name, _)| name.as_str()).collect();
+        enabled.push("message");
+        let found = match what.a % 4 {
+            0 => pick(&CAPABILITIES, what.c / 2),
+            _ => pick(&enabled, what.c / 2),
+        };
+        found.unwrap_or("")
     }
 
     fn told(&self, what: What) -> Concrete {
@@ -292,7 +300,8 @@ fn text(empty: bool, text: &str) -> String {
 fn expected(version: u64, what: What) -> Option<u64> {
     match what.c % 8 {
         0 => Some(version + 1),
-        1..4 => Some(version),
+        1 => Some(version.saturating_sub(1)),
+        2..5 => Some(version),
         _ => None,
     }
 }

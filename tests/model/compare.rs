@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use femtoclaw_ledger::Reads;
 use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
 use femtoclaw_ledger::integrity::digest;
-use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter};
+use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter, RegistryState};
 
 use super::drive::{Driver, same};
 use super::ops::By;
@@ -101,26 +101,22 @@ impl Driver {
             same("position", &Some(*saved), &found)?;
         }
         let registry = view.registry().await.map_err(text)?;
-        same(
-            "registry",
-            &self.model.registry_version,
-            &registry.registry_version,
-        )?;
-        let capabilities = registry.capabilities.into_iter().map(|(name, it)| {
-            let capability = Capability {
-                version: it.version,
-                parameters: it.parameters,
-                enabled: it.enabled,
-                registry_version: it.registry_version,
-                seq: it.seq,
-            };
-            (name, capability)
-        });
-        same(
-            "capabilities",
-            &self.model.registry,
-            &capabilities.collect(),
-        )
+        let expected = (self.model.registry_version, self.model.registry.clone());
+        same("registry", &expected, &plain(registry))?;
+        self.registry_then(view).await
+    }
+
+    /// After each of its versions, and just before.
+    async fn registry_then(&self, view: &femtoclaw_ledger::RuntimeMetadata) -> Outcome {
+        let mut before = (0, BTreeMap::new());
+        for (version, (seq, registry)) in (1..).zip(&self.model.registries) {
+            let found = view.registry_as_of(AsOf::Seq(seq - 1)).await;
+            same("registry before", &before, &plain(found.map_err(text)?))?;
+            before = (version, registry.clone());
+            let found = view.registry_as_of(AsOf::Seq(*seq)).await;
+            same("registry as of", &before, &plain(found.map_err(text)?))?;
+        }
+        Ok(())
     }
 
     async fn executions(&self, view: &femtoclaw_ledger::ExecutionLog) -> Outcome {
@@ -183,6 +179,7 @@ impl Driver {
             .all(|(seq, record)| record.header.seq.get() == seq);
         same("gapless", &true, &gapless)?;
         same("head", &(all.len() as u64), &self.world.ledger().head().seq)?;
+        self.traces(reads, &all).await?;
         let capabilities = capabilities(&all);
         for filter in self.filters(&all) {
             let fits = |record: &&Record| fits(record, &filter, &capabilities);
@@ -197,6 +194,19 @@ impl Driver {
                 .map_err(text)?;
             let found: Vec<u64> = found.iter().map(|it| it.header.seq.get()).collect();
             same(&format!("{filter:?}"), &scan, &found)?;
+        }
+        Ok(())
+    }
+
+    /// An execution's trace is every record that names it.
+    async fn traces(&self, reads: &Reads, all: &[Record]) -> Outcome {
+        for id in self.model.executions.keys() {
+            let naming = all.iter().filter(|it| it.header.execution == *id);
+            let expected: Vec<Seq> = naming.map(|it| it.header.seq).collect();
+            let found = reads.reconstruct(*id).await.map_err(text)?;
+            let steps = found.ok_or("no trace")?.steps;
+            let found: Vec<Seq> = steps.iter().map(|it| it.seq).collect();
+            same("trace", &expected, &found)?;
         }
         Ok(())
     }
@@ -263,6 +273,20 @@ fn entry(id: ExecutionId, it: &Execution) -> ExecutionEntry {
         trace: it.trace,
         component: it.component,
     }
+}
+
+fn plain(registry: RegistryState) -> (u64, BTreeMap<String, Capability>) {
+    let capabilities = registry.capabilities.into_iter().map(|(name, it)| {
+        let capability = Capability {
+            version: it.version,
+            parameters: it.parameters,
+            enabled: it.enabled,
+            registry_version: it.registry_version,
+            seq: it.seq,
+        };
+        (name, capability)
+    });
+    (registry.registry_version, capabilities.collect())
 }
 
 /// The capability that a record itself names.

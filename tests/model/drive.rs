@@ -13,12 +13,12 @@ use super::reference::{Placed, Reference, Reply};
 use super::send::{Answer, Sender};
 use super::world::{Medium, Outcome, World};
 
-/// How often each kind of command was sent and accepted, and each refusal given, over all sequences.
+/// How often each kind of command was sent and committed, and each refusal given, over all sequences.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) commands: u64,
     pub(crate) duplicates: u64,
-    pub(crate) restarts: BTreeMap<(bool, bool), u64>,
+    pub(crate) restarts: BTreeMap<(Medium, bool, bool), u64>,
     pub(crate) kinds: BTreeMap<&'static str, u64>,
     pub(crate) codes: BTreeMap<&'static str, u64>,
 }
@@ -150,7 +150,7 @@ impl Driver {
             .lock()
             .unwrap()
             .restarts
-            .entry((close, views))
+            .entry((self.world.medium, close, views))
             .or_default() += 1;
         same(
             "in force",
@@ -299,16 +299,16 @@ impl Driver {
         if let Some(permit) = actual.permit.take() {
             self.world.keep(self.model.opening, permit);
         }
-        let mut counted = COUNTED.lock().unwrap();
-        counted.duplicates += u64::from(duplicate);
+        if duplicate {
+            COUNTED.lock().unwrap().duplicates += 1;
+            return Ok(());
+        }
         for concrete in &group {
+            let mut counted = COUNTED.lock().unwrap();
             *counted.kinds.entry(concrete.kind()).or_default() += 1;
         }
-        drop(counted);
-        if !duplicate {
-            self.records(component, &group, &answers).await?;
-            self.orders.push((by, group));
-        }
+        self.records(component, &group, &answers).await?;
+        self.orders.push((by, group));
         Ok(())
     }
 

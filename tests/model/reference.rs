@@ -100,6 +100,8 @@ pub(crate) struct Reference {
     pub(crate) configuration_version: u64,
     pub(crate) registry: BTreeMap<String, Capability>,
     pub(crate) registry_version: u64,
+    /// The registry after each of its versions, and the record that made it so.
+    pub(crate) registries: Vec<(u64, BTreeMap<String, Capability>)>,
     pub(crate) runtime: Option<(RuntimeId, String, u64)>,
     pub(crate) modules: BTreeMap<String, (String, u64)>,
     /// `None`: INITIALIZING, since the opening.

@@ -1,15 +1,17 @@
 //! Refusals that need more than a command: a quota, a slow or unreadable view, a failed sync, a
 //! ledger that closes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::ManualClock;
-use femtoclaw_ledger::events::{CommandId, Event, Outcome, Record, TelemetryKind};
+use femtoclaw_ledger::events::{CommandId, Decision, Event, Outcome, Record, Store, TelemetryKind};
 use femtoclaw_ledger::journal::{FailedSync, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
-    AppendError, Context, Grant, Ledger, Observation, Options, Quota, Retry, Rights, Root,
+    AppendError, Basis, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry,
+    Rights, Root, Space,
 };
 
 use super::drive::refused;
@@ -21,6 +23,8 @@ pub(crate) async fn all() {
     closed().await;
     views_behind().await;
     views_unreadable().await;
+    disk_nearly_full().await;
+    of_another_component().await;
 }
 
 fn told(error: AppendError, code: &str, retry: Retry) {
@@ -191,4 +195,69 @@ async fn views_unreadable() {
     let error = record(&ledger, &grant, 2).await.unwrap_err();
     told(error, "history_unreadable", Retry::Safe);
     assert!(!ledger.health().healthy);
+}
+
+struct Disk(AtomicU64);
+
+impl Space for Disk {
+    fn free_bytes(&self, _: &std::path::Path) -> std::io::Result<u64> {
+        Ok(self.0.load(Ordering::SeqCst))
+    }
+}
+
+async fn disk_nearly_full() {
+    let directory = scratch(Medium::Directory);
+    let disk = std::sync::Arc::new(Disk(AtomicU64::new(u64::MAX)));
+    let options = Options {
+        space: disk.clone(),
+        ..Options::default()
+    };
+    let opened = Ledger::open(directory.path().join("ledger"), options).await;
+    let (ledger, root) = opened.unwrap();
+    let grant = granted(&root, Quota::default()).await;
+    record(&ledger, &grant, 1).await.unwrap();
+    disk.0.store(0, Ordering::SeqCst);
+    while ledger.health().healthy {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let error = record(&ledger, &grant, 2).await.unwrap_err();
+    told(error, "disk_reserve", Retry::Safe);
+    disk.0.store(u64::MAX, Ordering::SeqCst);
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+async fn of_another_component() {
+    let directory = scratch(Medium::Memory);
+    let (ledger, root) = {
+        let journal = std::sync::Arc::new(MemoryJournal::new());
+        let opened = Ledger::open_on(journal, directory.path(), Options::default()).await;
+        opened.unwrap()
+    };
+    let mine = granted(&root, Quota::default()).await;
+    let (configuration_version, registry_version) = ledger.basis();
+    let request = Request {
+        context: Context::new(),
+        execution: None,
+        input: None,
+        capability: "message".to_owned(),
+        arguments: b"{}".to_vec(),
+        decision: Decision::Authorized,
+        reason: String::new(),
+        basis: Basis {
+            configuration_version,
+            registry_version,
+            ..Basis::default()
+        },
+    };
+    let log = ledger.execution_log(&mine).unwrap();
+    let begun = log.begin(request).await.unwrap();
+    let rights = Rights::none().append(Store::ExecutionLog);
+    let other = root.grant("other", rights, Quota::default()).await.unwrap();
+    let other = ledger.execution_log(&other).unwrap();
+    let complete = other.complete(begun.execution, Context::new(), b"1".to_vec());
+    let error = complete.await.unwrap_err();
+    let retry = error.retry();
+    told(error, "foreign_execution", retry);
+    assert_eq!(retry, Retry::Never);
+    ledger.close(Duration::ZERO).await.unwrap();
 }

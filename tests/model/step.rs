@@ -160,6 +160,7 @@ impl Reference {
             Some(after) => drop(self.registry.insert(name.clone(), after)),
             None => drop(self.registry.remove(name)),
         }
+        self.registries.push((seq, self.registry.clone()));
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::reference::{AUTHORIZED_MAX, COMMIT_RECORDS_MAX, PAYLOAD_MAX, RUNNING_
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
 /// Where the journal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Medium {
     Memory,
     Directory,
@@ -53,7 +53,7 @@ pub(crate) struct Opening {
 }
 
 pub(crate) struct World {
-    medium: Medium,
+    pub(crate) medium: Medium,
     directory: tempfile::TempDir,
     journal: MemoryJournal,
     /// Whoever still holds the journal of an opening can still write to it.

@@ -15,6 +15,16 @@ fn open_two(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions) -> 
     Views::open(directory, options, two, journal.clone()).unwrap()
 }
 
+/// In memory where there is a file system of it: each keyspace that the engine makes costs some
+/// twenty syncs, which say nothing about damage.
+fn scratch() -> tempfile::TempDir {
+    let shared_memory = Path::new("/dev/shm");
+    match shared_memory.is_dir() {
+        true => tempfile::tempdir_in(shared_memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}
+
 /// Small, so that there are tables and not only a log.
 fn options() -> ViewsOptions {
     ViewsOptions {
@@ -23,39 +33,75 @@ fn options() -> ViewsOptions {
     }
 }
 
-fn files(directory: &Path) -> Vec<PathBuf> {
+/// All below this directory, each directory before what is in it.
+fn entries(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
+        found.push(path.clone());
         if path.is_dir() {
-            found.extend(files(&path));
-        } else if fs::metadata(&path).unwrap().len() > 0 {
-            found.push(path);
+            found.extend(entries(&path));
         }
     }
     found.sort();
     found
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
+/// A file without the zeros at its end: the log is preallocated, only its beginning is written.
+#[derive(Clone)]
+struct Contents {
+    used: Vec<u8>,
+    length: u64,
+}
+
+impl Contents {
+    fn read(file: &Path) -> Self {
+        let mut used = fs::read(file).unwrap();
+        let length = used.len() as u64;
+        let zeros = [0; 4 << 10];
+        while used.ends_with(&zeros) {
+            used.truncate(used.len() - zeros.len());
         }
+        let last = used.iter().rposition(|byte| *byte != 0);
+        used.truncate(last.map_or(0, |last| last + 1));
+        used.shrink_to_fit();
+        Self { used, length }
+    }
+
+    fn write(&self, file: &Path) {
+        fs::write(file, &self.used).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+        file.set_len(self.length).unwrap();
     }
 }
 
-/// The log is preallocated: only its beginning is written.
-fn used(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1)
+/// A closed or killed store; directories have no contents.
+struct Whole(Vec<(PathBuf, Option<Contents>)>);
+
+impl Whole {
+    fn of(directory: &Path) -> Self {
+        let copied = entries(directory).into_iter().map(|path| {
+            let contents = (!path.is_dir()).then(|| Contents::read(&path));
+            (path.strip_prefix(directory).unwrap().to_owned(), contents)
+        });
+        Self(copied.collect())
+    }
+
+    fn write(&self, to: &Path) {
+        for (path, contents) in &self.0 {
+            match contents {
+                Some(contents) => contents.write(&to.join(path)),
+                None => fs::create_dir(to.join(path)).unwrap(),
+            }
+        }
+    }
+
+    /// The views' files that hold something.
+    fn of_views(&self) -> impl Iterator<Item = (&PathBuf, &Contents)> {
+        let files = self.0.iter().filter(|(path, _)| path.starts_with("views"));
+        let files = files.filter_map(|(path, contents)| Some((path, contents.as_ref()?)));
+        files.filter(|(_, contents)| contents.length > 0)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,14 +111,17 @@ enum Fault {
     Delete,
 }
 
-fn inflict(fault: Fault, file: &Path) {
-    let mut bytes = fs::read(file).unwrap();
+fn inflict(fault: Fault, contents: &Contents, file: &Path) {
+    let mut contents = contents.clone();
     match fault {
-        Fault::Flip(at) => bytes[at] ^= 0x10,
-        Fault::Truncate(to) => bytes.truncate(to),
+        Fault::Flip(at) => contents.used[at] ^= 0x10,
+        Fault::Truncate(to) => {
+            contents.used.truncate(to);
+            contents.length = to as u64;
+        }
         Fault::Delete => return fs::remove_file(file).unwrap(),
     }
-    fs::write(file, bytes).unwrap();
+    contents.write(file);
 }
 
 /// Digests, asked for again where damage was met and is being mended.
@@ -95,9 +144,8 @@ fn settled(views: &Views, head: u64) -> Vec<Digest> {
     );
 }
 
-fn faults(file: &Path, samples: usize) -> Vec<Fault> {
-    let bytes = fs::read(file).unwrap();
-    let used = used(&bytes);
+fn faults(file: &Path, bytes: &[u8], samples: usize) -> Vec<Fault> {
+    let used = bytes.len();
     let mut faults = vec![Fault::Truncate(used / 2), Fault::Delete];
     let step = (used / samples).max(1);
     let flips = (step / 2..used).step_by(step);
@@ -111,14 +159,14 @@ fn faults(file: &Path, samples: usize) -> Vec<Fault> {
             .filter(|(_, w)| *w == b"FJL\x03");
         let numbers = trailers
             .map(|(at, _)| at + 4 + 1 + 4)
-            .filter(|at| *at < used);
+            .filter(|at| *at + 1 < used);
         faults.extend(numbers.step_by(3).take(4).map(|at| Fault::Flip(at + 1)));
     }
     faults
 }
 
 fn made() -> (tempfile::TempDir, Arc<Journal>, Vec<Digest>) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let history = History::mixed(1_200);
     let journal = Journal::new(&history.records, 500);
     let views = open_two(directory.path(), &journal, options());
@@ -128,23 +176,22 @@ fn made() -> (tempfile::TempDir, Arc<Journal>, Vec<Digest>) {
 }
 
 /// Every kind of file, here and there; gives how many faults set views aside.
-fn every_answer_stays_right(directory: &Path, journal: &Arc<Journal>, good: &[Digest]) -> usize {
+fn every_answer_stays_right(whole: &Whole, journal: &Arc<Journal>, good: &[Digest]) -> usize {
     let samples = std::env::var("LEDGER_FAULTS").ok();
     let samples = samples
         .and_then(|samples| samples.parse().ok())
         .unwrap_or(1);
     let (mut set_aside, mut harmless, mut wrong) = (0, 0, Vec::new());
-    for file in files(&directory.join("views")) {
-        for fault in faults(&file, samples) {
-            let relative = file.strip_prefix(directory).unwrap();
-            let scratch = tempfile::tempdir().unwrap();
-            copy(directory, scratch.path());
-            inflict(fault, &scratch.path().join(relative));
+    for (file, contents) in whole.of_views() {
+        for fault in faults(file, &contents.used, samples) {
+            let scratch = scratch();
+            whole.write(scratch.path());
+            inflict(fault, contents, &scratch.path().join(file));
             let views = open_two(scratch.path(), journal, options());
             let found = settled(&views, good[0].1);
             views.close();
             if found != good {
-                wrong.push((relative.to_path_buf(), fault));
+                wrong.push((file.clone(), fault));
             }
             match scratch.path().join("quarantine/views-1").exists() {
                 true => set_aside += 1,
@@ -160,27 +207,25 @@ fn every_answer_stays_right(directory: &Path, journal: &Arc<Journal>, good: &[Di
 #[test]
 fn damaged_files_are_set_aside_and_the_views_made_again() {
     let (directory, journal, good) = made();
-    let all = files(&directory.path().join("views"));
-    assert!(
-        all.iter()
-            .any(|file| file.to_string_lossy().contains("/tables/"))
-    );
-    let set_aside = every_answer_stays_right(directory.path(), &journal, &good);
-    assert!(set_aside > all.len(), "a sealed store notices nearly all");
+    let whole = Whole::of(directory.path());
+    let mut files = whole.of_views();
+    assert!(files.any(|(file, _)| file.to_string_lossy().contains("/tables/")));
+    let set_aside = every_answer_stays_right(&whole, &journal, &good);
+    let all = whole.of_views().count();
+    assert!(set_aside > all, "a sealed store notices nearly all");
 }
 
 #[test]
 fn views_that_were_never_closed_are_damaged_too() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let history = History::mixed(1_200);
     let journal = Journal::new(&history.records, 500);
     let views = open_two(directory.path(), &journal, options());
     let good = digests(&views, history.head());
-    let killed = tempfile::tempdir().unwrap();
-    copy(directory.path(), killed.path());
+    let killed = Whole::of(directory.path());
     views.close();
-    assert!(!killed.path().join("views/SEAL").exists());
-    let set_aside = every_answer_stays_right(killed.path(), &journal, &good);
+    assert!(!killed.of_views().any(|(file, _)| file.ends_with("SEAL")));
+    let set_aside = every_answer_stays_right(&killed, &journal, &good);
     assert!(set_aside > 0);
 }
 
@@ -189,11 +234,11 @@ fn what_is_set_aside_is_kept_as_it_was() {
     let (directory, journal, good) = made();
     let views_path = directory.path().join("views");
     let version = views_path.join("version");
-    inflict(Fault::Flip(0), &version);
+    inflict(Fault::Flip(0), &Contents::read(&version), &version);
     let damaged = fs::read(&version).unwrap();
     for round in 1..=2 {
         if round == 2 {
-            inflict(Fault::Truncate(1), &version);
+            inflict(Fault::Truncate(1), &Contents::read(&version), &version);
         }
         let views = open_two(directory.path(), &journal, options());
         assert_eq!(settled(&views, good[0].1), good);

@@ -14,3 +14,4 @@ mod indexes;
 mod rebuild;
 mod subscription;
 mod support;
+mod tree;

@@ -6,7 +6,7 @@ use super::requests::inherit;
 use super::{Drafting, State, Status};
 use crate::commands::{Ending, Finish, ResolveInDoubt};
 use crate::config::Limits;
-use crate::error::AppendError;
+use crate::error::{AccessError, AppendError};
 use crate::events::{
     ExecutionCancelledV1, ExecutionCompletedV1, ExecutionFailedV1, ExecutionResolvedV1, Outcome,
     Resolution, State as Machine,
@@ -32,6 +32,10 @@ impl State {
             (Status::Authorized, Ending::Cancelled(_)) => Machine::AuthorizationEvaluating,
             (status, _) => return Err(status.refuses(to)),
         };
+        if open.component != around.component && !around.finishes_others {
+            let execution = finish.execution;
+            return Err(AccessError::ForeignExecution { execution }.into());
+        }
         let context = inherit(finish.context, open.parent, open.trace);
         let mut drafting = Drafting::new(finish.execution, context, open.version);
         let ended = end(&mut drafting, &finish.ending, around.limits);

@@ -17,7 +17,7 @@ mod requests;
 mod state;
 mod window;
 
-pub(crate) use state::{Open, Saved, State, Status};
+pub(crate) use state::{Open, Portrait, Saved, State, Status};
 
 impl Entity for State {
     type Saved = Saved;

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::entity::{Known, Place, ReplayError};
 use super::window::Window;
 use crate::commands::Basis;
 use crate::error::AppendError;
 use crate::events::{
-    AuthorizationDecidedV1, Decision, Event, EventType, ExecutionId, Hash, ParentId, Resolution,
-    Seq, State as Machine, TraceId,
+    AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, Hash, ParentId,
+    Resolution, Seq, State as Machine, TraceId,
 };
 
 /// Where an execution stands, finer than its machine's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Status {
     /// Authorized, not started.
     Authorized,
@@ -67,7 +69,7 @@ impl Status {
 }
 
 /// An execution that has not ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Open {
     pub(crate) status: Status,
     pub(crate) version: u64,
@@ -76,7 +78,10 @@ pub(crate) struct Open {
     pub(crate) basis: Basis,
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
+    /// Who started it; until then, who had it authorized.
+    pub(crate) component: ComponentId,
     /// Known of what was replayed only.
+    #[serde(skip)]
     started: Option<(Seq, i64)>,
 }
 
@@ -95,6 +100,7 @@ impl Open {
             },
             parent: place.parent,
             trace: place.trace,
+            component: place.component,
             started: None,
         }
     }
@@ -126,6 +132,13 @@ pub(crate) struct State {
     running: usize,
     authorized: usize,
     window: Window,
+}
+
+/// What is saved of it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Portrait {
+    open: Vec<(ExecutionId, Open)>,
+    finished: Vec<(ExecutionId, Known)>,
 }
 
 /// What a group may change.
@@ -276,6 +289,7 @@ impl State {
         match self.open.get_mut(&place.execution) {
             Some(open) if open.status == Status::Authorized => {
                 open.status = Status::Running;
+                open.component = place.component;
                 open.started = place.seq.map(|seq| (seq, place.time_ns));
                 self.authorized -= 1;
                 self.running += 1;
@@ -305,6 +319,34 @@ impl State {
         if let Some(seq) = place.seq {
             self.window.committed(self.window.mark(), seq);
         }
+    }
+
+    /// All that it holds, in an order that depends on nothing else.
+    pub(crate) fn portrait(&self) -> Portrait {
+        let mut open: Vec<_> = self.open.iter().map(|(id, it)| (*id, it.clone())).collect();
+        open.sort_unstable_by_key(|(execution, _)| *execution);
+        Portrait {
+            open,
+            finished: self.window.all().collect(),
+        }
+    }
+
+    /// The state right before the record `at`: no finish lies at it or behind it.
+    pub(crate) fn from_portrait(portrait: Portrait, at: Seq) -> Self {
+        let mut state = Self::default();
+        for (execution, open) in portrait.open {
+            match open.status {
+                Status::Running => state.running += 1,
+                Status::Authorized => state.authorized += 1,
+                _ => {}
+            }
+            state.open.insert(execution, open);
+        }
+        for (execution, known) in portrait.finished {
+            state.window.push(execution, known);
+        }
+        state.window.committed(state.window.mark(), at);
+        state
     }
 
     /// A new opening: what was running is in doubt, what was not started never will be.

@@ -3,7 +3,7 @@ use super::*;
 use crate::commands::{
     Basis, Ending, Failure, Finish, Imported, Rejection, Request, Resolve, ResolveInDoubt, Start,
 };
-use crate::events::{Decision, ParentId, Resolution, Seq, StoreMask, TraceId};
+use crate::events::{ComponentId, Decision, ParentId, Resolution, Seq, StoreMask, TraceId};
 use crate::integrity::digest;
 
 use Machine::{

@@ -30,6 +30,12 @@ impl Window {
         self.order.push_back(execution);
     }
 
+    /// In order of finishing.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ExecutionId, Known)> {
+        let known = |id: &ExecutionId| Some((*id, *self.known.get(id)?));
+        self.order.iter().filter_map(known)
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.order.len()

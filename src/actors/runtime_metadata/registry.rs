@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::entity::{Place, ReplayError, cross_store, expect_version};
 use super::{State, room};
 use crate::commands::Command;
@@ -13,7 +15,7 @@ use crate::events::{
 };
 
 /// A registered capability.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Capability {
     /// Its version.
     pub(crate) version: String,
@@ -26,7 +28,7 @@ pub(crate) struct Capability {
 }
 
 /// All registered capabilities. The built-in `message` is not among them: it is always there.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Registry {
     /// Number of registry changes that made it (0: none yet).
     pub(crate) version: u64,

@@ -188,7 +188,10 @@ fn closing_walks_to_terminated_and_opening_starts_again() {
             panic!("{closing:?}")
         };
         assert_eq!(event.path[0], metadata.live.machine().code());
-        metadata.live.apply(&closing).unwrap();
+        metadata
+            .live
+            .apply(&closing, crate::events::ComponentId::LEDGER)
+            .unwrap();
         assert_eq!(metadata.live.machine(), Terminated);
         assert_eq!(metadata.live.closing(), None);
         metadata.reopen();

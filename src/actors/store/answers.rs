@@ -1,13 +1,13 @@
-//! From decisions to records, and from places to receipts.
+//! From decisions to records, from places to receipts, and refusals.
 
 use super::super::claims::{Gist, Place};
 use super::super::entity::{Decided, Draft, Reply};
-use super::super::sequencer::Sequenced;
-use super::{Answered, Id, Order, Shared};
-use crate::commands::{Permit, Receipt};
+use super::super::sequencer::{Sequenced, SequencerMsg};
+use super::{Answered, Id, Order, Refusal, Shared};
+use crate::commands::{Command, Permit, Receipt};
 use crate::error::AppendError;
 use crate::events::{CommandId, ComponentId, Hash, LedgerId};
-use crate::journal::{NewRecord, Sealed};
+use crate::journal::{Head, NewRecord, Sealed};
 
 pub(super) fn again(gist: Gist, permit: Option<Permit>) -> Reply {
     match gist {
@@ -86,7 +86,8 @@ pub(super) fn unacknowledged(sealed: &Sealed, ids: &[Id]) -> AppendError {
     }
 }
 
-pub(super) fn records(order: &Order, decided: &[Decided]) -> Vec<NewRecord> {
+/// `encoded` is a buffer that is used again and again.
+pub(super) fn records(order: &Order, decided: &[Decided], encoded: &mut Vec<u8>) -> Vec<NewRecord> {
     let total: usize = decided.iter().map(|step| step.drafts.len()).sum();
     let commit_len = u16::try_from(total).unwrap_or(u16::MAX);
     let steps = order.ids.iter().zip(decided);
@@ -95,7 +96,10 @@ pub(super) fn records(order: &Order, decided: &[Decided]) -> Vec<NewRecord> {
     numbered
         .map(|(commit_index, (id, draft))| {
             let component = order.grant.component;
-            new_record(draft, *id, component, commit_index, commit_len)
+            encoded.clear();
+            draft.event.encode_into(encoded);
+            let payload = encoded.as_slice().to_vec();
+            new_record(draft, *id, component, (commit_index, commit_len), payload)
         })
         .collect()
 }
@@ -104,11 +108,9 @@ fn new_record(
     draft: &Draft,
     id: Id,
     component: ComponentId,
-    commit_index: u16,
-    commit_len: u16,
+    (commit_index, commit_len): (u16, u16),
+    payload: Vec<u8>,
 ) -> NewRecord {
-    let mut payload = Vec::new();
-    draft.event.encode_into(&mut payload);
     NewRecord {
         event_type: draft.event.event_type().unwrap_or_default(),
         revision: draft.event.revision(),
@@ -129,4 +131,40 @@ fn new_record(
         commitment: Hash::default(),
         payload,
     }
+}
+
+/// Refuses in order: the refusal rests on what was decided before it and may not overtake it.
+pub(super) fn refuse(shared: &Shared, order: Order, error: AppendError) -> Result<(), String> {
+    let Order {
+        grant,
+        reply,
+        admitted,
+        commands,
+        finish,
+        ..
+    } = order;
+    drop(finish);
+    let kind = commands.first().map_or("group", Command::kind);
+    let detail = || format!("{kind}: {error}");
+    shared
+        .own
+        .refused(&grant.name, error.code(), error.is_audited(), detail);
+    let answer = Box::new(move |outcome: Result<&Head, &Sealed>| {
+        let error = match outcome {
+            Ok(_) => error,
+            Err(sealed) => AppendError::Sealed {
+                cause: sealed.cause.clone(),
+            },
+        };
+        drop(admitted);
+        drop(reply.send(Err(Refusal { error, commands })));
+    });
+    send(shared, SequencerMsg::Answer(answer))
+}
+
+pub(super) fn send(shared: &Shared, message: SequencerMsg) -> Result<(), String> {
+    shared
+        .sequencer
+        .send(message)
+        .map_err(|_| "the sequencer is gone".to_owned())
 }

@@ -8,6 +8,7 @@ use crate::events::{ExecutionId, Seq, Store};
 use super::super::entity::{InForce, Surroundings};
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
 use super::Deciding;
+use super::saving::Saved;
 
 impl Deciding for execution_log::State {
     const STORE: Store = Store::ExecutionLog;
@@ -27,6 +28,10 @@ impl Deciding for execution_log::State {
     fn reissue(&self, execution: ExecutionId, around: &Surroundings<'_>) -> Option<Permit> {
         Self::reissue(self, execution, around)
     }
+
+    fn saved(&self, forgotten: u64) -> Option<Saved> {
+        Some(Saved::of(self, forgotten))
+    }
 }
 
 impl Deciding for audit_log::State {
@@ -44,6 +49,10 @@ impl Deciding for configuration::State {
     fn publish(&self, in_force: &mut InForce) {
         in_force.configuration_version = self.configuration_version();
     }
+
+    fn saved(&self, forgotten: u64) -> Option<Saved> {
+        Some(Saved::of(self, forgotten))
+    }
 }
 
 impl Deciding for runtime_metadata::State {
@@ -53,5 +62,9 @@ impl Deciding for runtime_metadata::State {
     fn publish(&self, in_force: &mut InForce) {
         in_force.registry = Arc::clone(&self.registry());
         in_force.closing = self.closing();
+    }
+
+    fn saved(&self, forgotten: u64) -> Option<Saved> {
+        Some(Saved::of(self, forgotten))
     }
 }

@@ -29,6 +29,9 @@ impl<E: Deciding> StoreState<E> {
                 (Reply::Execution(execution), Command::Finish(_)) => {
                     self.reserves.remove(execution);
                 }
+                (Reply::Execution(_), Command::Resolve(_)) => {
+                    self.shared.in_doubt.fetch_sub(1, Ordering::AcqRel);
+                }
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! The configuration store's handle (FC-STORAGE §8).
 
-use super::{Handle, misfit};
+use super::{Handle, Watch, misfit};
 use crate::actors::Reply;
 use crate::commands::{Change, Changed, Command, Rollback};
 use crate::error::{AppendError, ReadError};
@@ -113,9 +113,19 @@ impl Configuration {
             .await
     }
 
-    /// Follows the view's position: ask again for what is current whenever it moves.
+    /// Watches what is in force of a document: its content, version and record.
     #[must_use]
-    pub fn watch(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.0.ledger.0.set.configuration.view().watch()
+    pub fn watch(&self, document: &str) -> Watch<DocumentVersion> {
+        let positions = self.0.ledger.0.set.configuration.view().watch();
+        let document = document.to_owned();
+        Watch::new(
+            &self.0,
+            Store::Configuration,
+            positions,
+            move |set, seen| {
+                let found = set.configuration.newer_than(&document, seen)?;
+                Ok(found.map(|found| (found.info.version, found)))
+            },
+        )
     }
 }

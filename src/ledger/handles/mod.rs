@@ -15,12 +15,14 @@ mod configuration;
 mod execution_log;
 mod runtime_metadata;
 mod telemetry;
+mod watch;
 
 pub use audit_log::AuditLog;
 pub use configuration::Configuration;
 pub use execution_log::ExecutionLog;
 pub use runtime_metadata::RuntimeMetadata;
 pub use telemetry::Telemetry;
+pub use watch::Watch;
 
 #[derive(Clone)]
 pub(crate) struct Handle {
@@ -53,16 +55,21 @@ pub(super) fn handle(ledger: &Ledger, grant: &Grant, store: Store) -> Result<Han
 }
 
 impl Handle {
-    async fn ask(&self, command: Command) -> Result<Answered, AppendError> {
-        self.try_ask(command).await.map_err(|refusal| refusal.error)
+    fn ask(&self, command: Command) -> impl Future<Output = Result<Answered, AppendError>> + Send {
+        let answer = self.try_ask(command);
+        async move { answer.await.map_err(|refusal| refusal.error) }
     }
 
-    async fn try_ask(&self, command: Command) -> Result<Answered, Refusal> {
-        self.ledger.0.core.submit_one(&self.grant, command).await
+    fn try_ask(&self, command: Command) -> impl Future<Output = Result<Answered, Refusal>> + Send {
+        self.ledger.0.core.submit_one(&self.grant, command)
     }
 
-    async fn receipt(&self, command: Command) -> Result<Receipt, AppendError> {
-        self.ask(command).await.map(|answered| answered.receipt)
+    fn receipt(
+        &self,
+        command: Command,
+    ) -> impl Future<Output = Result<Receipt, AppendError>> + Send {
+        let answer = self.ask(command);
+        async move { answer.await.map(|answered| answered.receipt) }
     }
 
     async fn read<R: Send + 'static>(

@@ -1,6 +1,6 @@
 //! The runtime metadata store's handle (FC-STORAGE §9).
 
-use super::Handle;
+use super::{Handle, Watch};
 use crate::commands::{
     CapabilityDefinition, ChangeCapability, Command, Context, Identify, Receipt,
     RegisterCapability, RemoveModule, SavePosition, SetModule, SwitchCapability, Transition,
@@ -178,6 +178,20 @@ impl RuntimeMetadata {
         self.0
             .read(Store::RuntimeMetadata, |set| set.metadata.registry())
             .await
+    }
+
+    /// Watches the capability registry.
+    #[must_use]
+    pub fn watch_registry(&self) -> Watch<RegistryState> {
+        let positions = self.0.ledger.0.set.metadata.view().watch();
+        let read = |set: &ViewSet, seen: u64| {
+            if set.metadata.registry_version()? <= seen {
+                return Ok(None);
+            }
+            let registry = set.metadata.registry()?;
+            Ok(Some((registry.registry_version, registry)))
+        };
+        Watch::new(&self.0, Store::RuntimeMetadata, positions, read)
     }
 
     /// The capability registry at a place or time.

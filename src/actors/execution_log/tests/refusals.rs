@@ -32,6 +32,35 @@ fn what_is_unknown_or_not_started_does_not_finish() {
 }
 
 #[test]
+fn only_who_started_it_finishes_it_or_who_has_the_right_to_do_so_for_others() {
+    let (mut world, mut log) = (World::default(), Log::default());
+    let _unused = authorize(&mut log, &world, 1);
+    for execution in 2..=6 {
+        log.one(&world, begin(execution)).unwrap();
+    }
+    world.component = ComponentId(2);
+    for command in [complete(2), fail(2), cancel(2), cancel(1)] {
+        assert_eq!(log.refusal(&world, command), "foreign_execution");
+    }
+    world.finishes_others = true;
+    for command in [complete(2), fail(3), cancel(4), cancel(1)] {
+        log.one(&world, command).unwrap();
+    }
+    // In doubt it is nobody's: whoever may append resolves it.
+    log.reopen();
+    world.finishes_others = false;
+    log.one(&world, resolve(5, Resolution::Lost)).unwrap();
+    // A permit that was handed on makes its holder the one who finishes.
+    let permit = authorize(&mut log, &world, 7);
+    world.component = ComponentId(3);
+    log.one(&world, start(permit)).unwrap();
+    world.component = ComponentId(2);
+    assert_eq!(log.refusal(&world, complete(7)), "foreign_execution");
+    world.component = ComponentId(3);
+    log.one(&world, complete(7)).unwrap();
+}
+
+#[test]
 fn only_what_is_enabled_and_in_force_starts() {
     let mut world = World::default();
     let cases: [(Spoil<Request>, Result<(), &str>); 6] = [

@@ -1,0 +1,233 @@
+//! A state as bytes, so that an opening need not read all that made it.
+//!
+//! Disposable: the bytes are no format for ever, and a layout that this software does not know is
+//! passed over. They are believed only where a record of the journal holds their digest, and that
+//! record is also their place: what they say is what was true right before it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::events::{DecodeError, Seq, decode_state, encode_into};
+
+use super::configuration::State as ConfigurationState;
+use super::execution_log::{Portrait, State as ExecutionLogState};
+use super::runtime_metadata::State as RuntimeMetadataState;
+
+/// A state that can be saved.
+pub(crate) trait Snapshot: Sized {
+    /// `SnapshotTakenV1::state`.
+    const STATE: u8;
+    /// Rises with every change of what is encoded; `tests::layouts_are_what_they_were` notices a
+    /// change that forgets to.
+    const LAYOUT: u32;
+    type Saved: Serialize + DeserializeOwned;
+
+    fn portrait(&self) -> Self::Saved;
+
+    /// The state right before the record `at`.
+    fn from_portrait(saved: Self::Saved, at: Seq) -> Self;
+
+    /// The bytes; what ended up to `forgotten` may have left the state, and views must hold it.
+    fn saved(&self, forgotten: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_into(&(forgotten, self.portrait()), &mut bytes);
+        bytes
+    }
+
+    /// The state, and up to where it may have forgotten.
+    fn restored(bytes: &[u8], at: Seq) -> Result<(Self, u64), DecodeError> {
+        let (forgotten, saved) = decode_state(bytes)?;
+        Ok((Self::from_portrait(saved, at), forgotten))
+    }
+}
+
+impl Snapshot for ExecutionLogState {
+    const STATE: u8 = 1;
+    const LAYOUT: u32 = 2;
+    type Saved = Portrait;
+
+    fn portrait(&self) -> Portrait {
+        self.portrait()
+    }
+
+    fn from_portrait(saved: Portrait, at: Seq) -> Self {
+        Self::from_portrait(saved, at)
+    }
+}
+
+impl Snapshot for ConfigurationState {
+    const STATE: u8 = 2;
+    const LAYOUT: u32 = 1;
+    type Saved = super::configuration::Portrait;
+
+    fn portrait(&self) -> Self::Saved {
+        self.portrait()
+    }
+
+    fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
+        Self::from_portrait(saved)
+    }
+}
+
+impl Snapshot for RuntimeMetadataState {
+    const STATE: u8 = 3;
+    const LAYOUT: u32 = 1;
+    type Saved = super::runtime_metadata::Portrait;
+
+    fn portrait(&self) -> Self::Saved {
+        self.portrait()
+    }
+
+    fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
+        Self::from_portrait(saved)
+    }
+}
+
+/// Component names and numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ComponentNames(pub(crate) BTreeMap<String, u32>);
+
+impl Snapshot for ComponentNames {
+    const STATE: u8 = 4;
+    const LAYOUT: u32 = 1;
+    type Saved = BTreeMap<String, u32>;
+
+    fn portrait(&self) -> Self::Saved {
+        self.0.clone()
+    }
+
+    fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
+        Self(saved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::entity::{Draft, Entity, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
+    use crate::events::{
+        AuthorizationDecidedV1, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
+        ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1, RuntimeId,
+        RuntimeIdentifiedV1,
+    };
+    use crate::integrity::digest;
+
+    const EXECUTION: ExecutionId = ExecutionId::from_bytes([1; 16]);
+
+    fn executions() -> Vec<Draft> {
+        let of = |event: Event, execution: ExecutionId, version| {
+            let stream = execution_stream(execution);
+            Draft::new(event)
+                .execution(execution)
+                .stream(stream, version)
+        };
+        let decided = AuthorizationDecidedV1 {
+            capability: "read_file".to_owned(),
+            arguments_digest: [2; 32],
+            arguments: b"{}".to_vec(),
+            decision: 1,
+            reason: String::new(),
+            configuration_version: 3,
+            registry_version: 4,
+            policy_version: "p1".to_owned(),
+            policy_digest: [5; 32],
+        };
+        let started = ExecutionStartedV1 {
+            capability: "read_file".to_owned(),
+            arguments_digest: [2; 32],
+            configuration_version: 3,
+            registry_version: 4,
+        };
+        let rejected = ProtocolValidatedV1 {
+            accepted: false,
+            problem: "no".to_owned(),
+            input: Vec::new(),
+            input_len: 0,
+            input_digest: [0; 32],
+        };
+        vec![
+            of(decided.into(), EXECUTION, 1),
+            of(started.into(), EXECUTION, 2),
+            of(rejected.into(), ExecutionId::from_bytes([6; 16]), 1),
+        ]
+    }
+
+    fn metadata() -> Vec<Draft> {
+        let identified = RuntimeIdentifiedV1 {
+            runtime: RuntimeId::from_bytes([7; 16]),
+            version: "1.2".to_owned(),
+        };
+        let module = ModuleVersionSetV1 {
+            module: "gate".to_owned(),
+            version: "3".to_owned(),
+        };
+        let registered = CapabilityRegisteredV1 {
+            capability: "read_file".to_owned(),
+            version: "1".to_owned(),
+            description: "reads".to_owned(),
+            parameters: b"{}".to_vec(),
+            registry_version: 1,
+        };
+        vec![
+            Draft::new(identified).stream(RUNTIME_STREAM, 1),
+            Draft::new(module).stream(RUNTIME_STREAM, 2),
+            Draft::new(registered).stream(REGISTRY_STREAM, 1),
+        ]
+    }
+
+    fn state_of<S: Entity + Default>(drafts: &[Draft]) -> S {
+        let mut state = S::default();
+        for draft in drafts {
+            state.apply(draft, ComponentId(1)).unwrap();
+        }
+        state
+    }
+
+    fn there_and_back<S: Snapshot>(state: &S) -> (u32, String) {
+        let bytes = state.saved(8);
+        let (restored, forgotten) = S::restored(&bytes, Seq::FIRST).unwrap();
+        assert_eq!((restored.saved(8), forgotten), (bytes.clone(), 8));
+        let hash: Hash = digest(&bytes);
+        (
+            S::LAYOUT,
+            hash[..4].iter().map(|byte| format!("{byte:02x}")).collect(),
+        )
+    }
+
+    #[test]
+    fn layouts_are_what_they_were() {
+        let changed = ConfigurationChangedV1 {
+            document: "policy".to_owned(),
+            version: 1,
+            configuration_version: 1,
+            content: b"{}".to_vec(),
+            content_digest: digest(b"{}"),
+            author: String::new(),
+            reason: String::new(),
+            restored_version: 0,
+        };
+        let executions: ExecutionLogState = state_of(&executions());
+        let configuration: ConfigurationState = state_of(&[Draft::new(changed)]);
+        let metadata: RuntimeMetadataState = state_of(&metadata());
+        let names = ComponentNames([("one".to_owned(), 1)].into());
+        // Another digest under the same layout number is a mistake: raise the number.
+        let layouts = [
+            there_and_back(&executions),
+            there_and_back(&configuration),
+            there_and_back(&metadata),
+            there_and_back(&names),
+        ];
+        let expected = [
+            (2, "81e969b8"),
+            (1, "d186c794"),
+            (1, "cfab4ae8"),
+            (1, "04d10cbc"),
+        ];
+        assert_eq!(
+            layouts,
+            expected.map(|(layout, hash)| (layout, hash.to_owned()))
+        );
+    }
+}

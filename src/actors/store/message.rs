@@ -1,0 +1,62 @@
+//! What reaches a store actor, and what it answers.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::super::entity::Reply;
+use crate::access::GrantState;
+use crate::admission::{Admitted, FinishReserve};
+use crate::commands::{Command, Receipt};
+use crate::error::AppendError;
+use crate::events::{CommandId, Hash, Seq};
+
+/// What reaches a store actor.
+pub(crate) enum Message {
+    /// Decide.
+    Order(Order),
+    /// Save the state.
+    Snapshot(oneshot::Sender<Taken>),
+}
+
+/// A state that was saved, once the record that holds its digest is durable.
+pub(crate) struct Taken {
+    /// `SnapshotTakenV1::state`.
+    pub(crate) state: u8,
+    /// The record with the digest; the state is as it was right before it.
+    pub(crate) seq: Seq,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// One command, or a group that is to be one commit.
+pub(crate) struct Order {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) ids: Vec<Id>,
+    pub(crate) grant: Arc<GrantState>,
+    pub(crate) admitted: Admitted,
+    /// Room to finish, one for each execution that the order may start.
+    pub(crate) finish: Vec<FinishReserve>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Answered>, Refusal>>,
+    pub(crate) span: tracing::Span,
+}
+
+/// A command's identity.
+#[derive(Clone, Copy)]
+pub(crate) struct Id {
+    pub(crate) command: CommandId,
+    pub(crate) digest: Hash,
+    /// Made by the ledger: new by construction, not looked up.
+    pub(crate) generated: bool,
+}
+
+/// The durable answer to one command.
+pub(crate) struct Answered {
+    pub(crate) receipt: Receipt,
+    pub(crate) reply: Reply,
+}
+
+/// Why an order was not carried out, and the order itself.
+pub(crate) struct Refusal {
+    pub(crate) error: AppendError,
+    pub(crate) commands: Vec<Command>,
+}

@@ -1,0 +1,94 @@
+//! The program `femtoclaw-ledger`. Data goes to standard output, everything else to standard error.
+
+mod arguments;
+mod files;
+mod report;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+/// Exit codes, the same in every program around the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Ok = 0,
+    Failure = 1,
+    Usage = 2,
+    /// What was checked is not what it claims to be.
+    Integrity = 3,
+    NotFound = 14,
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+struct Problem {
+    exit: Exit,
+    text: String,
+}
+
+impl Problem {
+    fn new(exit: Exit, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { exit, text }
+    }
+
+    fn usage(text: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+
+    /// The error and everything that caused it, on one line.
+    fn of(exit: Exit, what: &str, error: &dyn std::error::Error) -> Self {
+        let mut text = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self { exit, text }
+    }
+}
+
+const USAGE: &str = "\
+femtoclaw-ledger verify checkpoint FILE TRUST
+femtoclaw-ledger verify proof FILE --entry FILE TRUST
+femtoclaw-ledger verify export DIRECTORY [--since FILE] TRUST
+
+Checks with public keys alone; no ledger is opened, nothing is changed.
+
+  checkpoint  a signed note (C2SP tlog-checkpoint)
+  proof       a proof (C2SP tlog-proof) that the record header in --entry is in a log
+  export      a directory of tiles (C2SP tlog-tiles): every entry, every tile, the root; with
+              --since also that it extends that earlier checkpoint
+
+TRUST is --policy FILE (C2SP tlog-policy), or --log KEY once or more, and --witness KEY with
+--quorum NUMBER. A KEY is name+id+base64. --now SECONDS: cosignatures of later times do not count.
+FILE can be - for standard input. --format table (default) or json.
+
+Exit codes: 0 verified, 1 could not be checked, 2 usage, 3 not what it claims to be, 14 not found.
+";
+
+/// Runs the program with these arguments, its own name left out.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome =
+        Arguments::parse(arguments).and_then(|arguments| match arguments.words().as_slice() {
+            [] | ["help"] => Ok(USAGE.to_owned()),
+            ["version"] => Ok(format!("femtoclaw-ledger {}\n", env!("CARGO_PKG_VERSION"))),
+            ["verify", what, path] => verify::run(what, path, &arguments),
+            _ => Err(Problem::usage("no such command; try --help")),
+        });
+    let (exit, printed) = match outcome {
+        Ok(text) => (Exit::Ok, std::io::stdout().write_all(text.as_bytes())),
+        Err(Problem { exit, text }) => (exit, writeln!(std::io::stderr(), "error: {text}")),
+    };
+    // A verdict that nobody could read was not given.
+    let exit = if printed.is_err() {
+        Exit::Failure
+    } else {
+        exit
+    };
+    ExitCode::from(exit as u8)
+}

@@ -1,0 +1,95 @@
+//! Files and directories made so that a power cut leaves the old or the new, and nobody else may
+//! read them.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+pub(crate) const PRIVATE_DIRECTORY: u32 = 0o700;
+pub(crate) const PRIVATE_FILE: u32 = 0o600;
+
+/// Creates a directory that only its owner can enter, whatever the umask.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path)
+}
+
+/// As [`create_private`], and its name is durable; one that exists is left as it is.
+pub(crate) fn ensure_private(path: &Path) -> io::Result<()> {
+    match create_private(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes `path` hold these bytes: all of them or, after a power cut, what it held before.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let creating = creating(path);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    let mut file = options.mode(PRIVATE_FILE).open(&creating)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&creating, path)?;
+    sync_parent(path)
+}
+
+/// The name under which something is made before it counts.
+pub(crate) fn creating(path: &Path) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(".creating");
+    path.with_file_name(name)
+}
+
+/// Takes every right from group and others, down from `path`. Files that vanish meanwhile (the
+/// engine's threads remove what they have compacted) are no error.
+pub(crate) fn restrict(path: &Path) -> io::Result<()> {
+    walk(path, &mut |entry, is_directory| {
+        let mode = if is_directory {
+            PRIVATE_DIRECTORY
+        } else {
+            PRIVATE_FILE
+        };
+        let permissions = entry.symlink_metadata()?.permissions();
+        if permissions.mode() & 0o7777 == mode {
+            return Ok(());
+        }
+        fs::set_permissions(entry, Permissions::from_mode(mode))
+    })
+}
+
+/// Makes a whole tree durable, its own name excepted.
+pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
+    walk(path, &mut |entry, _| File::open(entry)?.sync_all())
+}
+
+/// Makes a name in its directory durable.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Visits files before their directory. Symbolic links are left alone.
+fn walk(path: &Path, visit: &mut dyn FnMut(&Path, bool) -> io::Result<()>) -> io::Result<()> {
+    let vanished = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    };
+    let kind = match path.symlink_metadata() {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) => return vanished(error),
+    };
+    if kind.is_symlink() {
+        return Ok(());
+    }
+    if kind.is_dir() {
+        for entry in fs::read_dir(path)? {
+            walk(&entry?.path(), visit)?;
+        }
+    }
+    visit(path, kind.is_dir()).or_else(vanished)
+}

@@ -1,0 +1,143 @@
+//! What the engine does not check itself when it opens: a keyspace whose directory is gone is
+//! taken for none, one whose `current` file is missing is emptied, one that names an older
+//! manifest rolled back, one whose manifest changed read otherwise than it was written; all
+//! without a word.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::damage::Damage;
+
+/// The whole of the file `version`.
+const VERSION: [u8; 4] = *b"FJL\x03";
+pub(super) const VERSION_FILE: &str = "version";
+/// `current`: manifest number u64, XXH3-128 of the manifest, checksum type (0); little endian.
+const CURRENT_LEN: usize = 25;
+/// No manifest is larger: some 16,000,000 tables.
+const MANIFEST_BYTES_MAX: u64 = 512 << 20;
+
+/// The keyspaces of a closed database, each checked: by number.
+pub(crate) fn check(database: &Path) -> Result<BTreeSet<u64>, Damage> {
+    let version = database.join(VERSION_FILE);
+    if read(&version)? != VERSION {
+        return Err(Damage::of(&version, "it is not the engine's version file"));
+    }
+    let keyspaces = database.join("keyspaces");
+    let io = |error| Damage::io(&keyspaces, error);
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(&keyspaces).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.parse::<u64>().ok());
+        let number = number.filter(|number| name == Some(number.to_string().as_str()));
+        let Some(number) = number.filter(|_| path.is_dir()) else {
+            return Err(Damage::of(&path, "a stray entry among the keyspaces"));
+        };
+        check_keyspace(&path)?;
+        found.insert(number);
+    }
+    Ok(found)
+}
+
+/// Further, that each of these keyspaces is there.
+pub(super) fn check_recorded(database: &Path, recorded: &[u64]) -> Result<(), Damage> {
+    let found = check(database)?;
+    match recorded.iter().find(|number| !found.contains(number)) {
+        None => Ok(()),
+        Some(missing) => {
+            let path = database.join("keyspaces").join(missing.to_string());
+            Err(Damage::of(&path, "the directory of a keyspace is missing"))
+        }
+    }
+}
+
+fn check_keyspace(keyspace: &Path) -> Result<(), Damage> {
+    let path = keyspace.join("current");
+    let current = read(&path)?;
+    let parts = current.split_first_chunk::<8>().and_then(|(number, rest)| {
+        let (checksum, kind) = rest.split_first_chunk::<16>()?;
+        (kind == [0]).then(|| (u64::from_le_bytes(*number), u128::from_le_bytes(*checksum)))
+    });
+    let Some((number, checksum)) = parts.filter(|_| current.len() == CURRENT_LEN) else {
+        return Err(Damage::of(&path, "it is not what the engine writes"));
+    };
+    let manifest = keyspace.join(format!("v{number}"));
+    let bytes = read(&manifest)?;
+    if xxh3_128(&bytes) != checksum {
+        let problem = format!("it is not the manifest that {} names", path.display());
+        return Err(Damage::of(&manifest, problem));
+    }
+    let directory = keyspace.join("tables");
+    if !directory.is_dir() {
+        return Err(Damage::of(&directory, "the directory of tables is missing"));
+    }
+    let tables = tables(&bytes);
+    let tables = tables.ok_or_else(|| Damage::of(&manifest, "it does not list tables"))?;
+    let mut paths = tables.iter().map(|table| directory.join(table.to_string()));
+    match paths.find(|table| !is_filled(table)) {
+        None => Ok(()),
+        Some(table) => Err(Damage::of(&table, "the table is missing or empty")),
+    }
+}
+
+fn is_filled(table: &PathBuf) -> bool {
+    fs::metadata(table).is_ok_and(|table| table.is_file() && table.len() > 0)
+}
+
+/// A manifest is an archive of sections: their bytes, `TOC!`, count u32, per section position u64,
+/// length u64, name length u16 and name; at the end `SFA!`, 1, 0, checksum u128, position u64 and
+/// length u64 of the table of contents.
+fn section<'a>(archive: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let (_, places) = archive.split_last_chunk::<16>()?;
+    let (place, _) = places.split_first_chunk::<8>()?;
+    let toc = archive.get(usize::try_from(u64::from_le_bytes(*place)).ok()?..)?;
+    let mut rest = toc.strip_prefix(b"TOC!")?;
+    let count = u32::from_le_bytes(take(&mut rest)?);
+    for _ in 0..count {
+        let start = usize::try_from(u64::from_le_bytes(take(&mut rest)?)).ok()?;
+        let length = usize::try_from(u64::from_le_bytes(take(&mut rest)?)).ok()?;
+        let name = u16::from_le_bytes(take(&mut rest)?);
+        let (name, after) = rest.split_at_checked(usize::from(name))?;
+        rest = after;
+        if name == wanted {
+            return archive.get(start..start.checked_add(length)?);
+        }
+    }
+    None
+}
+
+/// The tables that a manifest names: levels u8, per level runs u8, per run tables u32, per table
+/// id u64, checksum type u8, checksum u128, number u64.
+fn tables(manifest: &[u8]) -> Option<Vec<u64>> {
+    let mut rest = section(manifest, b"tables")?;
+    let mut tables = Vec::new();
+    let [levels] = take(&mut rest)?;
+    for _ in 0..levels {
+        let [runs] = take(&mut rest)?;
+        for _ in 0..runs {
+            for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
+                tables.push(u64::from_le_bytes(take(&mut rest)?));
+                take::<25>(&mut rest)?;
+            }
+        }
+    }
+    rest.is_empty().then_some(tables)
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*head)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Damage> {
+    let io = |error| Damage::io(path, error);
+    let metadata = fs::symlink_metadata(path).map_err(io)?;
+    if !metadata.is_file() || metadata.len() > MANIFEST_BYTES_MAX {
+        return Err(Damage::of(path, "it is not what the engine writes"));
+    }
+    fs::read(path).map_err(io)
+}

@@ -1,0 +1,133 @@
+//! What the engine writes is what is read here: tied to the exact versions in `Cargo.lock`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+
+use super::wal::Wal;
+use super::{journal_keyspace, structure};
+
+/// Of these the formats were read: the engine, its trees, its archives, its checksums.
+const KNOWN: [(&str, &str); 4] = [
+    ("fjall", "3.1.13"),
+    ("lsm-tree", "3.1.10"),
+    ("sfa", "1.0.0"),
+    ("xxhash-rust", "0.8."),
+];
+
+#[test]
+fn the_engine_is_the_one_whose_format_is_known() {
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+    for (name, known) in KNOWN {
+        let entry = format!("name = \"{name}\"\nversion = \"");
+        let found: Vec<_> = lock.match_indices(&entry).collect();
+        assert_eq!(found.len(), 1, "{name} must be in Cargo.lock once");
+        let version = lock[found[0].0 + entry.len()..].split('"').next().unwrap();
+        assert!(
+            version.starts_with(known),
+            "{name} is {version}, not {known}: read how it writes its log (src/database/batch.rs), \
+             `current`, manifests and `version` (src/database/structure.rs) before changing this"
+        );
+    }
+}
+
+fn value(number: u32, length: usize) -> Vec<u8> {
+    // The engine's own words within a value mislead nobody.
+    let mut value = b"FJL\x03\x01\x01\x00\x00\x00".repeat(1 + length / 9);
+    value.truncate(length);
+    value.extend_from_slice(&number.to_le_bytes());
+    value
+}
+
+fn close(database: Database) {
+    database.persist(PersistMode::SyncAll).unwrap();
+    drop(database);
+}
+
+/// Batches of every kind: of several items and keyspaces, empty values, removals, clears.
+#[test]
+fn all_that_the_engine_writes_is_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let database = Database::builder(&path).open().unwrap();
+    let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default);
+    let (one, two) = (keyspace("one").unwrap(), keyspace("two").unwrap());
+    let mut batches = 0;
+    for number in 0..50_u32 {
+        let mut batch = database.batch();
+        batch.insert(&one, number.to_be_bytes(), value(number, 0));
+        batch.insert(&two, [7; 300], vec![]);
+        batch.remove(&one, (number / 2).to_be_bytes());
+        batch.insert(&one, [9; 5], value(number, number as usize * 1_000));
+        batch.commit().unwrap();
+        batches += 1;
+    }
+    two.clear().unwrap();
+    batches += 1;
+    close(database);
+    drop((one, two));
+    let wal = Wal::scan(&path).unwrap();
+    let found: Vec<_> = wal
+        .files
+        .iter()
+        .map(|file| (file.id, file.batches))
+        .collect();
+    assert_eq!(found, [(0, batches)]);
+    assert!(wal.torn().is_none() && wal.gap().is_none());
+    assert_eq!(wal.last().unwrap().1.keyspace_max, 2);
+    let all = structure::check(&path).unwrap();
+    assert_eq!(all, BTreeSet::from([0, 1, 2]));
+}
+
+fn last_value(wal: &Wal) -> Vec<u8> {
+    let (file, batch) = wal.last().unwrap();
+    let mut value = vec![0; batch.last_value.1 as usize];
+    let log = fs::File::open(&file.path).unwrap();
+    log.read_exact_at(&mut value, batch.last_value.0).unwrap();
+    value
+}
+
+fn fill(path: &Path, numbers: std::ops::Range<u32>) {
+    let database = super::open(path, 1 << 20).unwrap();
+    let frames = database
+        .keyspace("frames", || journal_keyspace(4 << 20))
+        .unwrap();
+    for number in numbers {
+        let mut batch = database.batch();
+        batch.insert(&frames, number.to_be_bytes(), value(number, 1 << 20));
+        batch.commit().unwrap();
+    }
+    drop(frames);
+    close(database);
+}
+
+/// The engine begins a new file at 64 MB, and removes the old one when all of it is in tables.
+#[test]
+fn a_log_of_several_files_is_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    super::create(&path, &[("frames", journal_keyspace(4 << 20))]).unwrap();
+    let mut from = 0;
+    while Wal::scan(&path).unwrap().files.last().unwrap().id == 0 {
+        assert!(from < 400, "the log was never rotated");
+        fill(&path, from..from + 40);
+        from += 40;
+        assert_eq!(
+            last_value(&Wal::scan(&path).unwrap()),
+            value(from - 1, 1 << 20)
+        );
+    }
+    let wal = Wal::scan(&path).unwrap();
+    assert!(wal.torn().is_none() && wal.gap().is_none());
+    // And all is there for the engine too, tables included.
+    assert_eq!(structure::check(&path).unwrap(), BTreeSet::from([0, 1]));
+    let database = super::open(&path, 1 << 20).unwrap();
+    let frames = database
+        .keyspace("frames", || journal_keyspace(4 << 20))
+        .unwrap();
+    assert_eq!(frames.len().unwrap(), from as usize);
+    assert!(frames.table_count() > 0);
+}

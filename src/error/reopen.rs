@@ -1,0 +1,50 @@
+//! Why a ledger was not opened again in the same process.
+
+use super::{OpenError, Retry};
+
+/// The ledger was not opened again. It takes no appends any more; everything acknowledged is
+/// durable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// It was closed, or opened again, before.
+    #[error("the ledger was closed before")]
+    Closed,
+    /// The writer's thread has not come back from the medium: only it can let go. Try again later,
+    /// or end the process.
+    #[error("the writer's thread has not come back")]
+    StillHung,
+    /// A reader or a projection has not come back in time. Try again later.
+    #[error("the ledger is still in use")]
+    StillInUse,
+    /// It is over a given journal: whoever gave it opens it.
+    #[error("the ledger is over a given journal")]
+    GivenJournal,
+    /// It was let go and did not open; the lock is free.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl ReopenError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::StillHung => "still_hung",
+            Self::StillInUse => "still_in_use",
+            Self::GivenJournal => "given_journal",
+            Self::Open(error) => error.code(),
+        }
+    }
+
+    /// Whether to call `reopen` again; after [`ReopenError::Open`] the ledger is opened by its path.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::StillHung | Self::StillInUse => Retry::Safe,
+            Self::Closed | Self::GivenJournal => Retry::Never,
+            Self::Open(error) => error.retry(),
+        }
+    }
+}

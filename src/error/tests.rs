@@ -1,0 +1,340 @@
+//! Every variant of every error has a word of its own and says whether to try again.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::events::{CommandId, ExecutionId, LedgerId};
+use crate::metrics::REFUSALS;
+
+/// The words in an error's source, as `code()` gives them.
+fn words(source: &str) -> BTreeSet<&str> {
+    let bodies = source.split("fn code(&self)").skip(1);
+    let lines = bodies.filter_map(|body| body.split("\n    }\n").next());
+    let lines = lines.flat_map(str::lines);
+    let lines = lines.filter_map(|line| line.trim().split_once(" => \""));
+    let words = lines.filter_map(|(variant, word)| {
+        let word = word.strip_suffix("\",")?;
+        variant.starts_with("Self::").then_some(word)
+    });
+    words.collect()
+}
+
+fn opening() -> Vec<(OpenError, Retry)> {
+    let path = PathBuf::from("/ledger");
+    let text = || "text".to_owned();
+    let id = LedgerId::from_bytes([1; 16]);
+    let io = io::Error::other("refused");
+    let mode = 0o777;
+    let damage = || ReadError::Damaged {
+        seq: Seq::FIRST,
+        problem: text(),
+    };
+    let unavailable = ReadError::Unavailable { cause: "x".into() };
+    vec![
+        (
+            OpenError::NotADirectory { path: path.clone() },
+            Retry::Never,
+        ),
+        (
+            OpenError::Insecure {
+                path: path.clone(),
+                mode,
+            },
+            Retry::Never,
+        ),
+        (OpenError::Locked { pid: 1 }, Retry::Safe),
+        (
+            OpenError::NotALedger {
+                path: path.clone(),
+                problem: text(),
+            },
+            Retry::Never,
+        ),
+        (
+            OpenError::FormatTooNew {
+                found: 2,
+                supported: 1,
+            },
+            Retry::Never,
+        ),
+        (
+            OpenError::OtherLedger {
+                expected: id,
+                found: id,
+            },
+            Retry::Never,
+        ),
+        (
+            OpenError::Damaged {
+                path: path.clone(),
+                offset: Some(7),
+                problem: text(),
+            },
+            Retry::Never,
+        ),
+        (OpenError::Journal(damage()), Retry::Never),
+        (OpenError::Journal(unavailable), Retry::Safe),
+        (
+            OpenError::Database {
+                path: path.clone(),
+                cause: text(),
+            },
+            Retry::Safe,
+        ),
+        (OpenError::Limits("a limit"), Retry::Never),
+        (OpenError::History(text()), Retry::Never),
+        (OpenError::Views(text()), Retry::Safe),
+        (OpenError::Actors(text()), Retry::Safe),
+        (OpenError::Sealed(text()), Retry::Safe),
+        (OpenError::Io { path, source: io }, Retry::Safe),
+    ]
+}
+
+/// What the anchor has to say.
+fn anchoring() -> [(OpenError, Retry); 2] {
+    let (path, problem) = (PathBuf::from("/ledger/ANCHOR"), "text".to_owned());
+    let (anchored, recovered) = (2, 1);
+    let missing = OpenError::AcknowledgedRecordsMissing {
+        anchored,
+        recovered,
+    };
+    let unusable = OpenError::Anchor { path, problem };
+    [(missing, Retry::Never), (unusable, Retry::Never)]
+}
+
+fn appending() -> Vec<(AppendError, Retry)> {
+    use AppendError as E;
+    let problem = String::new();
+    let execution = ExecutionId::from_bytes([2; 16]);
+    let (from, to, hint) = ("a", "b", "c");
+    let retry_after = Duration::from_secs(1);
+    let mut all = vec![
+        (
+            E::Invalid {
+                field: "x",
+                problem: problem.clone(),
+            },
+            Retry::Never,
+        ),
+        (
+            E::InvalidJson {
+                field: "x",
+                problem: problem.clone(),
+            },
+            Retry::Never,
+        ),
+        (E::TooLarge { size: 2, limit: 1 }, Retry::Never),
+        (
+            E::CommitTooLarge {
+                records: 2,
+                records_max: 1,
+                bytes: 2,
+                bytes_max: 1,
+            },
+            Retry::Never,
+        ),
+        (
+            E::Busy {
+                what: "records",
+                limit: 1,
+            },
+            Retry::Safe,
+        ),
+        (E::QuotaExceeded { retry_after }, Retry::Safe),
+        (E::UnknownExecution { execution }, Retry::Never),
+        (E::InvalidTransition { from, to, hint }, Retry::Never),
+        (
+            E::VersionConflict {
+                expected: 1,
+                actual: 2,
+            },
+            Retry::Never,
+        ),
+    ];
+    all.extend(deciding());
+    let access = access().into_iter();
+    all.extend(access.map(|error| (E::Access(error), Retry::Never)));
+    all
+}
+
+fn deciding() -> Vec<(AppendError, Retry)> {
+    use AppendError as E;
+    let (text, problem) = ("text".to_owned(), String::new());
+    let command = CommandId::from_bytes([1; 16]);
+    let (first, other) = (Store::AuditLog, Store::Telemetry);
+    vec![
+        (E::PermitStale { what: "registry" }, Retry::Never),
+        (
+            E::CapabilityNotEnabled {
+                capability: text.clone(),
+            },
+            Retry::Never,
+        ),
+        (E::IdempotencyConflict { command }, Retry::Never),
+        (E::PartialIdempotency { command }, Retry::Never),
+        (E::CrossStore { first, other }, Retry::Never),
+        (
+            E::Rejected {
+                document: text,
+                problem,
+            },
+            Retry::Never,
+        ),
+        (E::Recovering { done: 1, total: 2 }, Retry::Safe),
+        (E::ViewLag { lag: 1 }, Retry::Safe),
+        (E::History(ReadError::Closed), Retry::Never),
+        (E::ShuttingDown, Retry::Safe),
+        (
+            E::DiskReserve {
+                free: 1,
+                reserve: 2,
+            },
+            Retry::Safe,
+        ),
+        (E::Sealed { cause: "x".into() }, Retry::Safe),
+        (E::OutcomeUnknown { command }, Retry::LookUpFirst),
+    ]
+}
+
+fn access() -> [AccessError; 4] {
+    let component = || "runtime".to_owned();
+    let (right, store) = (Right::Append, Store::Telemetry);
+    [
+        AccessError::ForeignExecution {
+            execution: ExecutionId::from_bytes([2; 16]),
+        },
+        AccessError::ForeignGrant,
+        AccessError::Revoked {
+            component: component(),
+        },
+        AccessError::NotGranted {
+            component: component(),
+            right,
+            store,
+        },
+    ]
+}
+
+fn against_a_checkpoint() -> [(OpenError, Retry); 2] {
+    let (place, size, head) = (|| "the journal".to_owned(), 2, 1);
+    let behind = OpenError::BehindCheckpoint {
+        place: place(),
+        size,
+        head,
+    };
+    let place = place();
+    let other = OpenError::OtherHistory { place, size };
+    [(behind, Retry::Never), (other, Retry::Never)]
+}
+
+#[test]
+fn every_refusal_to_open_has_a_word_and_says_whether_to_try_again() {
+    let mut all = opening();
+    all.extend(anchoring());
+    all.extend(against_a_checkpoint());
+    for (error, retry) in &all {
+        assert_eq!(error.retry(), *retry, "{}", error.code());
+    }
+    let told: BTreeSet<&str> = all.iter().map(|(error, _)| error.code()).collect();
+    assert_eq!(told, words(include_str!("open.rs")));
+}
+
+#[test]
+fn every_refusal_to_append_has_a_word_a_verdict_and_a_metric_label() {
+    let all = appending();
+    for (error, retry) in &all {
+        assert_eq!(error.retry(), *retry, "{}", error.code());
+    }
+    let told: BTreeSet<&str> = all.iter().map(|(error, _)| error.code()).collect();
+    let of_access = access().map(|error| error.code());
+    let own: BTreeSet<&str> = told
+        .iter()
+        .copied()
+        .filter(|code| !of_access.contains(code))
+        .collect();
+    assert_eq!(own, words(include_str!("append.rs")));
+    let [(_, reasons)] = REFUSALS.labels else {
+        panic!("one label")
+    };
+    let labels: BTreeSet<&str> = reasons.iter().copied().collect();
+    let refusals: BTreeSet<&str> = told
+        .into_iter()
+        .filter(|code| *code != "outcome_unknown")
+        .collect();
+    assert_eq!(labels, refusals);
+}
+
+#[test]
+fn every_other_error_has_a_word_and_says_whether_to_try_again() {
+    let cause = || "x".into();
+    let (seq, problem) = (Seq::FIRST, "text".to_owned());
+    let reading = [
+        (ReadError::Damaged { seq, problem }, Retry::Never),
+        (
+            ReadError::Undecodable {
+                seq,
+                problem: DecodeError::UnknownCodec(9),
+            },
+            Retry::Never,
+        ),
+        (ReadError::Recovering { done: 1, total: 2 }, Retry::Safe),
+        (ReadError::Unavailable { cause: cause() }, Retry::Safe),
+        (ReadError::Closed, Retry::Never),
+    ];
+    let closing = [
+        CloseError::DeadlinePassed {
+            running: 1,
+            pending: 1,
+        },
+        CloseError::Sealed { cause: cause() },
+        CloseError::Storage { cause: cause() },
+    ];
+    let mut told: BTreeSet<&str> = access().map(|error| error.code()).into();
+    for error in access() {
+        assert_eq!(error.retry(), Retry::Never);
+        assert_eq!(ReadError::from(error.clone()).code(), error.code());
+    }
+    for (error, retry) in &reading {
+        assert_eq!(error.retry(), *retry, "{}", error.code());
+        told.insert(error.code());
+    }
+    for error in &closing {
+        assert_eq!(error.retry(), Retry::Never);
+        told.insert(error.code());
+    }
+    assert_eq!(told, words(include_str!("../error.rs")));
+}
+
+#[test]
+fn every_refusal_to_open_again_has_a_word_and_says_whether_to_try_again() {
+    let inner = || OpenError::Locked { pid: 1 };
+    for (error, word, retry) in [
+        (ReopenError::Closed, "closed", Retry::Never),
+        (ReopenError::StillHung, "still_hung", Retry::Safe),
+        (ReopenError::StillInUse, "still_in_use", Retry::Safe),
+        (ReopenError::GivenJournal, "given_journal", Retry::Never),
+        (ReopenError::Open(inner()), inner().code(), inner().retry()),
+    ] {
+        assert_eq!((error.code(), error.retry()), (word, retry), "{error}");
+    }
+}
+
+#[test]
+fn the_operator_finds_every_word_in_the_table() {
+    let page = include_str!("../../docs/OPERATING.md");
+    let sources = [
+        include_str!("open.rs"),
+        include_str!("append.rs"),
+        include_str!("reopen.rs"),
+        include_str!("../error.rs"),
+    ];
+    for word in sources.into_iter().flat_map(words) {
+        assert!(
+            page.contains(&format!("`{word}`")),
+            "{word} is not in OPERATING.md"
+        );
+    }
+}

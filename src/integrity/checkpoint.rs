@@ -1,0 +1,130 @@
+//! Checkpoints (C2SP `tlog-checkpoint`): which tree a log had, in a note that it signed.
+
+use super::key::{SignError, Signer};
+use super::merkle::{SIZE_MAX, TreeHash, empty_root};
+use super::note::{Note, NoteError};
+use super::text::decimal;
+
+/// The longest origin, in bytes.
+pub const ORIGIN_MAX: usize = 255;
+
+/// The text is no checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The origin is empty, too long, or has a control character.
+    #[error("a checkpoint's origin must have 1 to {ORIGIN_MAX} bytes and no control character")]
+    Origin,
+    /// The size is no decimal number, has leading zeroes, or is above 2^63 - 1.
+    #[error("the tree size of the checkpoint is not a number from 0 to {SIZE_MAX}")]
+    Size,
+    /// The root is not base64 of 32 bytes, or not that of the empty tree where the size is 0.
+    #[error("the root of the checkpoint is not a hash that a tree of its size can have")]
+    Root,
+    /// A line is missing, an extension line is empty, or the last line is not ended.
+    #[error("the checkpoint has not the lines origin, size, root")]
+    Lines,
+}
+
+/// Which log, how many records, and the root over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    origin: String,
+    size: u64,
+    root: TreeHash,
+    extensions: Vec<String>,
+}
+
+impl Checkpoint {
+    /// What a log says of itself.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] where it cannot be said in a checkpoint.
+    pub fn new(origin: &str, size: u64, root: TreeHash) -> Result<Self, CheckpointError> {
+        if origin.is_empty() || origin.len() > ORIGIN_MAX || origin.chars().any(char::is_control) {
+            return Err(CheckpointError::Origin);
+        }
+        if size > SIZE_MAX {
+            return Err(CheckpointError::Size);
+        }
+        if size == 0 && root != empty_root() {
+            return Err(CheckpointError::Root);
+        }
+        Ok(Self {
+            origin: origin.to_owned(),
+            size,
+            root,
+            extensions: Vec::new(),
+        })
+    }
+
+    /// Reads the text of a note; exactly this text is written again by [`Checkpoint::text`].
+    ///
+    /// # Errors
+    /// [`CheckpointError`] says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let lines = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
+        let mut lines = lines.split('\n');
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(CheckpointError::Lines);
+        };
+        let size = decimal(size).ok_or(CheckpointError::Size)?;
+        let root = TreeHash::from_base64(root).ok_or(CheckpointError::Root)?;
+        let mut read = Self::new(origin, size, root)?;
+        read.extensions = lines.map(str::to_owned).collect();
+        if read.extensions.iter().any(String::is_empty) {
+            return Err(CheckpointError::Lines);
+        }
+        Ok(read)
+    }
+
+    /// Identity of the log.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Number of records, and so the sequence number of the last one.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The root over them.
+    #[must_use]
+    pub const fn root(&self) -> &TreeHash {
+        &self.root
+    }
+
+    /// Further lines: signed, and without meaning here. This software writes none.
+    #[must_use]
+    pub fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+
+    /// The text that is signed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n{}\n{}\n", self.origin, self.size, self.root);
+        for line in &self.extensions {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The note that the log signs.
+    ///
+    /// # Errors
+    /// [`SignError`] where the signer fails.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<Note, SignError> {
+        let unusable = |error: NoteError| SignError::Signer {
+            name: signer.key().name().to_owned(),
+            source: Box::new(error),
+        };
+        let mut note = Note::new(self.text()).map_err(unusable)?;
+        note.sign(signer)?;
+        Ok(note)
+    }
+}

@@ -1,0 +1,126 @@
+//! The Merkle tree over all records in global order: RFC 6962, section 2.1, with SHA-256.
+//!
+//! Leaf `n` (from 0) is the canonical header of the record with sequence number `n + 1`, payload
+//! commitment included and payload left out. Who holds a root can be shown, in a number of hashes
+//! that grows with the logarithm of the history, that a record is in it ([`inclusion`],
+//! [`verify_inclusion`]) and that a later root only adds to an earlier one ([`consistency`],
+//! [`verify_consistency`]).
+//!
+//! Nothing here reads a file: hashes come from a [`TileSource`], which nobody has to trust. What is
+//! made of a wrong tile is a wrong hash, and a wrong hash does not verify against a signed root.
+
+mod check;
+mod frontier;
+mod prove;
+mod tile;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{ProofError, verify_consistency, verify_inclusion};
+pub use frontier::{Frontier, TreeFull};
+pub(super) use prove::read as read_tile;
+pub use prove::{ProveError, TileSource, consistency, frontier, inclusion, root};
+pub use tile::{TILE_WIDTH, Tile, TileError, tiles};
+pub use writer::TileWriter;
+
+use base64ct::{Base64, Encoding};
+use sha2::{Digest, Sha256};
+
+/// The largest tree: what other implementations count leaves with is signed.
+pub const SIZE_MAX: u64 = i64::MAX as u64;
+
+/// Length in bytes of a hash in the tree.
+pub const HASH_LEN: usize = 32;
+
+/// A hash of the tree: of a leaf, of an inner node, or a root. Never a record hash of the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TreeHash([u8; HASH_LEN]);
+
+impl TreeHash {
+    /// From its bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; HASH_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; HASH_LEN] {
+        &self.0
+    }
+
+    /// From standard base64 with padding, as checkpoints and proofs write it; `None` for anything
+    /// else, other spellings of the same bytes included.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let mut bytes = [0; HASH_LEN];
+        let decoded = Base64::decode(text, &mut bytes).ok()?;
+        (decoded.len() == HASH_LEN).then_some(Self(bytes))
+    }
+}
+
+/// Standard base64, 44 characters.
+impl std::fmt::Display for TreeHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&Base64::encode_string(&self.0))
+    }
+}
+
+impl std::fmt::Debug for TreeHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TreeHash({self})")
+    }
+}
+
+/// The hash of a leaf with this entry: a record's canonical header.
+#[must_use]
+pub fn leaf_hash(entry: &[u8]) -> TreeHash {
+    let hasher = Sha256::new().chain_update([0]).chain_update(entry);
+    TreeHash(hasher.finalize().into())
+}
+
+/// The hash of an inner node.
+#[must_use]
+pub fn node_hash(left: &TreeHash, right: &TreeHash) -> TreeHash {
+    // One buffer, one block boundary: faster than three updates.
+    let mut bytes = [1; 1 + 2 * HASH_LEN];
+    let (_, hashes) = bytes.split_at_mut(1);
+    let (l, r) = hashes.split_at_mut(HASH_LEN);
+    l.copy_from_slice(&left.0);
+    r.copy_from_slice(&right.0);
+    TreeHash(Sha256::digest(bytes).into())
+}
+
+/// The root of the tree without leaves.
+#[must_use]
+pub fn empty_root() -> TreeHash {
+    TreeHash(Sha256::digest([]).into())
+}
+
+/// The root over hashes of one height, a power of two of them; `None` where there are none.
+pub(crate) fn perfect_root(hashes: &[TreeHash]) -> Option<TreeHash> {
+    let mut row = hashes.to_vec();
+    while row.len() > 1 {
+        row = row
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => node_hash(left, right),
+                [one, ..] => *one,
+                [] => empty_root(),
+            })
+            .collect();
+    }
+    row.pop()
+}
+
+/// The root over perfect subtrees, each at least as large as those right of it.
+fn fold_right(peaks: &[TreeHash]) -> TreeHash {
+    let folded = peaks
+        .iter()
+        .copied()
+        .rev()
+        .reduce(|right, left| node_hash(&left, &right));
+    folded.unwrap_or_else(empty_root)
+}

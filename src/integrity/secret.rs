@@ -1,0 +1,199 @@
+//! A signing key in memory, and the text that a key file holds: the public key on its first line,
+//! then PKCS#8 (RFC 5958) in PEM, encrypted with a passphrase on request (PBES2: scrypt and
+//! AES-256-CBC, as OpenSSL reads and writes them). What was secret is wiped when it is dropped.
+
+use super::key::{Algorithm, KeyError, Signer, VerifierKey};
+use ed25519_dalek::Signer as _;
+use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
+use pkcs8::pkcs5::EncryptionScheme;
+use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
+use pkcs8::pkcs5::scrypt;
+use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
+use pkcs8::{SecretDocument, der::pem::PemLabel};
+use zeroize::Zeroizing;
+
+/// The largest key file that is read, in bytes.
+pub const KEY_FILE_MAX: usize = 16_384;
+
+// 16 MiB and about a fifth of a second; OpenSSL refuses scrypt above 32 MiB.
+const SCRYPT_LOG_N: u8 = 14;
+const SCRYPT_R: u32 = 8;
+const SCRYPT_P: u32 = 5;
+
+/// What a file of somebody else's may cost to open.
+const SCRYPT_BYTES_MAX: u64 = 256 << 20;
+const SCRYPT_P_MAX: u16 = 16;
+const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The text is no key file that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// Larger than any key file.
+    #[error("the key file has more than {KEY_FILE_MAX} bytes")]
+    TooLarge,
+    /// No public key on the first line.
+    #[error("the first line of the key file is not a public key")]
+    PublicKey(#[source] KeyError),
+    /// No PKCS#8 private key of Ed25519 in PEM follows.
+    #[error("the key file holds no Ed25519 private key in PKCS#8 PEM")]
+    PrivateKey,
+    /// The key is encrypted, and no passphrase was given.
+    #[error("the key is encrypted: a passphrase is needed")]
+    PassphraseNeeded,
+    /// The key is not encrypted, and a passphrase was given: somebody may have replaced it.
+    #[error("the key is not encrypted, but a passphrase was given")]
+    NotEncrypted,
+    /// The passphrase is another, or the encrypted key was changed.
+    #[error("the passphrase does not open the key")]
+    Passphrase,
+    /// Opening it would take more memory or time than a key file may ask for.
+    #[error("the key file asks for more work than is allowed")]
+    Cost,
+    /// The private key is not the one of the public key on the first line.
+    #[error("the private key does not belong to the public key {0}")]
+    OtherKey(String),
+    /// It could not be written as PKCS#8.
+    #[error("the key could not be encoded")]
+    Encode,
+}
+
+/// What a passphrase is stretched with, fresh for every file.
+#[derive(Debug, Clone, Copy)]
+pub struct Salt {
+    /// For the key derivation.
+    pub salt: [u8; 16],
+    /// For the cipher.
+    pub iv: [u8; 16],
+}
+
+/// A private key in memory. Never shown by `Debug`, wiped when it is dropped.
+pub struct SigningKey {
+    secret: ed25519_dalek::SigningKey,
+    public: VerifierKey,
+}
+
+impl SigningKey {
+    /// The key with this name that 32 random bytes make. The caller wipes his copy of them.
+    ///
+    /// # Errors
+    /// [`KeyError`] where no key can have the name.
+    pub fn from_seed(name: &str, algorithm: Algorithm, seed: &[u8; 32]) -> Result<Self, KeyError> {
+        let secret = ed25519_dalek::SigningKey::from_bytes(seed);
+        let public = VerifierKey::new(name, algorithm, secret.verifying_key().as_bytes())?;
+        Ok(Self { secret, public })
+    }
+
+    /// The text of a key file; with a passphrase the private key in it is encrypted.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Encode`].
+    pub fn to_file(
+        &self,
+        passphrase: Option<(&[u8], Salt)>,
+    ) -> Result<Zeroizing<String>, KeyFileError> {
+        let unusable = |_| KeyFileError::Encode;
+        let pair = KeypairBytes {
+            secret_key: self.secret.to_bytes(),
+            public_key: None, // the form that every reader of PKCS#8 knows
+        };
+        let der = pair.to_pkcs8_der().map_err(unusable)?;
+        let pem = match passphrase {
+            None => der.to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF),
+            Some((passphrase, salt)) => {
+                let info = PrivateKeyInfoRef::try_from(der.as_bytes());
+                let info = info.map_err(|_| KeyFileError::Encode)?;
+                let cost = scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P);
+                let cost = cost.map_err(|_| KeyFileError::Encode)?;
+                let how = Parameters::generate_scrypt_aes256cbc(cost, &salt.salt, salt.iv);
+                let how = how.map_err(|_| KeyFileError::Encode)?;
+                let document = info
+                    .encrypt_with_params(how, passphrase)
+                    .map_err(unusable)?;
+                document.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
+            }
+        };
+        let pem = pem.map_err(|_| KeyFileError::Encode)?;
+        let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_MAX));
+        text.push_str(&self.public.to_string());
+        text.push('\n');
+        text.push_str(&pem);
+        Ok(text)
+    }
+
+    /// Reads the text of a key file.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] says what is wrong with it.
+    pub fn from_file(text: &str, passphrase: Option<&[u8]>) -> Result<Self, KeyFileError> {
+        if text.len() > KEY_FILE_MAX {
+            return Err(KeyFileError::TooLarge);
+        }
+        let (first, pem) = text.split_once('\n').unwrap_or((text, ""));
+        let public = VerifierKey::parse(first).map_err(KeyFileError::PublicKey)?;
+        let (label, document) =
+            SecretDocument::from_pem(pem).map_err(|_| KeyFileError::PrivateKey)?;
+        let secret = match (label, passphrase) {
+            (PrivateKeyInfoRef::PEM_LABEL, None) => {
+                ed25519_dalek::SigningKey::from_pkcs8_der(document.as_bytes())
+                    .map_err(|_| KeyFileError::PrivateKey)?
+            }
+            (PrivateKeyInfoRef::PEM_LABEL, Some(_)) => return Err(KeyFileError::NotEncrypted),
+            (EncryptedPrivateKeyInfoRef::PEM_LABEL, None) => {
+                return Err(KeyFileError::PassphraseNeeded);
+            }
+            (EncryptedPrivateKeyInfoRef::PEM_LABEL, Some(passphrase)) => {
+                decrypt(document.as_bytes(), passphrase)?
+            }
+            _ => return Err(KeyFileError::PrivateKey),
+        };
+        if secret.verifying_key().as_bytes() != public.public() {
+            return Err(KeyFileError::OtherKey(public.to_string()));
+        }
+        Ok(Self { secret, public })
+    }
+}
+
+fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<ed25519_dalek::SigningKey, KeyFileError> {
+    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileError::PrivateKey)?;
+    let EncryptionScheme::Pbes2(how) = &info.encryption_algorithm else {
+        return Err(KeyFileError::PrivateKey);
+    };
+    let allowed = match &how.kdf {
+        Kdf::Scrypt(cost) => {
+            let bytes = cost
+                .cost_parameter
+                .saturating_mul(128 * u64::from(cost.block_size));
+            bytes <= SCRYPT_BYTES_MAX && cost.parallelization <= SCRYPT_P_MAX
+        }
+        Kdf::Pbkdf2(cost) => cost.iteration_count <= PBKDF2_ITERATIONS_MAX,
+        _ => false,
+    };
+    if !allowed {
+        return Err(KeyFileError::Cost);
+    }
+    // The cipher has no checksum of its own: a wrong passphrase gives garbage that is no key.
+    let opened = info
+        .decrypt(passphrase)
+        .map_err(|_| KeyFileError::Passphrase)?;
+    ed25519_dalek::SigningKey::from_pkcs8_der(opened.as_bytes())
+        .map_err(|_| KeyFileError::Passphrase)
+}
+
+impl Signer for SigningKey {
+    fn key(&self) -> &VerifierKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.secret.sign(message).to_bytes())
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
+    }
+}

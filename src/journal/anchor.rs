@@ -1,0 +1,260 @@
+//! The anchor: a small file beside the journal that says how far it was acknowledged, so that a
+//! journal whose end is gone is not taken for a shorter history. `docs/FORMAT.md` draws it.
+//!
+//! Invariants: it claims only what is durable in the journal; its two slots are written in turn,
+//! so that one is whole at any time; it is never written over a claim that was not checked.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::error::ReadFailure;
+use super::{Head, Journal};
+use crate::database;
+use crate::error::OpenError;
+use crate::events::{Hash, LedgerId, Seq};
+use crate::integrity;
+
+/// Length in bytes of one slot: a block of the medium, so that writing one cannot tear the other.
+pub const ANCHOR_SLOT_LEN: usize = 4096;
+const SLOTS: u64 = 2;
+const MAGIC: [u8; 8] = *b"FCLANCHR";
+const VERSION: u16 = 1;
+const CHECKSUM_AT: usize = ANCHOR_SLOT_LEN - 32;
+
+/// What one slot claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose journal it is.
+    pub ledger: LedgerId,
+    /// Rises with every claim written.
+    pub generation: u64,
+    /// The last record that was durable; 0: none.
+    pub seq: u64,
+    /// Its record hash.
+    pub hash: Hash,
+    /// Frames up to it.
+    pub frames: u64,
+}
+
+impl Claim {
+    fn encode(&self) -> Vec<u8> {
+        let mut slot = Vec::with_capacity(ANCHOR_SLOT_LEN);
+        slot.extend_from_slice(&MAGIC);
+        slot.extend_from_slice(&VERSION.to_le_bytes());
+        slot.extend_from_slice(&[0; 6]);
+        slot.extend_from_slice(self.ledger.as_bytes());
+        slot.extend_from_slice(&self.generation.to_le_bytes());
+        slot.extend_from_slice(&self.seq.to_le_bytes());
+        slot.extend_from_slice(&self.frames.to_le_bytes());
+        slot.extend_from_slice(&self.hash);
+        slot.resize(CHECKSUM_AT, 0);
+        let checksum = integrity::digest(&slot);
+        slot.extend_from_slice(&checksum);
+        slot
+    }
+
+    /// The claim of a slot; `None` where it is not whole.
+    fn decode(slot: &[u8]) -> Option<Self> {
+        let mut rest = slot.strip_prefix(&MAGIC)?;
+        let mut take = |length: usize| {
+            let (head, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some(head)
+        };
+        take(8)?;
+        let ledger = LedgerId::from_bytes(take(16)?.try_into().ok()?);
+        let mut number = || Some(u64::from_le_bytes(take(8)?.try_into().ok()?));
+        let (generation, seq, frames) = (number()?, number()?, number()?);
+        let hash = take(32)?.try_into().ok()?;
+        let claim = Self {
+            ledger,
+            generation,
+            seq,
+            hash,
+            frames,
+        };
+        // Every byte is compared: the zeros, version and checksum too.
+        (claim.encode() == slot).then_some(claim)
+    }
+}
+
+/// The file.
+#[derive(Debug)]
+pub struct Anchor {
+    path: PathBuf,
+    file: File,
+    claim: Claim,
+    slot_lost: bool,
+}
+
+impl Anchor {
+    /// Where it lies beside a journal.
+    #[must_use]
+    pub fn beside(journal: &Path) -> PathBuf {
+        journal.with_file_name("ANCHOR")
+    }
+
+    /// Makes the anchor of a ledger whose journal has come to `head` in so many frames. Replaces
+    /// what is there as a whole.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub fn create(
+        path: &Path,
+        ledger: LedgerId,
+        head: &Head,
+        frames: u64,
+    ) -> Result<(), OpenError> {
+        let mut claim = Claim {
+            ledger,
+            generation: 0,
+            seq: head.seq,
+            hash: head.hash,
+            frames,
+        };
+        let mut bytes = claim.encode();
+        claim.generation = 1;
+        bytes.extend_from_slice(&claim.encode());
+        database::replace(path, &bytes).map_err(|error| OpenError::io(path, error))
+    }
+
+    /// Reads what is claimed; changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Anchor`] where it is missing or neither slot is whole.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let unusable = |problem: &str| OpenError::Anchor {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let mut options = OpenOptions::new();
+        let file = match options.read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(unusable("it is missing"));
+            }
+            Err(error) => return Err(OpenError::io(path, error)),
+        };
+        let io = |error| OpenError::io(path, error);
+        if !file.metadata().map_err(io)?.is_file() {
+            return Err(unusable("it is no file"));
+        }
+        let (mut claims, mut lost) = (Vec::new(), false);
+        for slot in 0..SLOTS {
+            let claim = read_slot(&file, slot).map_err(io)?;
+            // Each has its own place: a slot in the other's was not written by this software.
+            let claim = claim.filter(|claim| claim.generation % SLOTS == slot);
+            lost |= claim.is_none();
+            claims.extend(claim);
+        }
+        let newest = claims.into_iter().max_by_key(|claim| claim.generation);
+        let claim = newest.ok_or_else(|| unusable("neither of its slots is whole"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            claim,
+            slot_lost: lost,
+        })
+    }
+
+    /// The newest claim.
+    #[must_use]
+    pub const fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// True where one slot is not whole: a write was cut short, or the newest claim is gone.
+    #[must_use]
+    pub const fn slot_lost(&self) -> bool {
+        self.slot_lost
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a recovered history holds what was acknowledged.
+    ///
+    /// # Errors
+    /// [`OpenError::AcknowledgedRecordsMissing`] where it ends before, or has another record in
+    /// that place; [`OpenError::Anchor`] where it is another ledger's.
+    pub fn check(&self, journal: &dyn Journal) -> Result<(), OpenError> {
+        let unreadable = |failure: ReadFailure| OpenError::Journal(failure.into());
+        let Claim {
+            ledger, seq, hash, ..
+        } = self.claim;
+        self.check_ledger(journal.ledger().map_err(unreadable)?.unwrap_or(ledger))?;
+        let missing = |recovered| OpenError::AcknowledgedRecordsMissing {
+            anchored: seq,
+            recovered,
+        };
+        let Some(place) = Seq::new(seq) else {
+            return Ok(());
+        };
+        let head = journal.head().map_err(unreadable)?;
+        if seq > head.seq {
+            return Err(missing(head.seq));
+        }
+        let frame = journal.frame_at(place).map_err(unreadable)?;
+        let record = frame.map(|frame| frame.record(place)).transpose();
+        match record.map_err(unreadable)? {
+            Some(record) if record.hash == hash => Ok(()),
+            _ => Err(missing(seq)),
+        }
+    }
+
+    /// Whether it is this ledger's.
+    ///
+    /// # Errors
+    /// [`OpenError::Anchor`].
+    pub fn check_ledger(&self, ledger: LedgerId) -> Result<(), OpenError> {
+        if self.claim.ledger == ledger {
+            return Ok(());
+        }
+        Err(OpenError::Anchor {
+            path: self.path.clone(),
+            problem: format!("it is of ledger {}", self.claim.ledger),
+        })
+    }
+
+    /// Claims that `head` is durable; returns when the claim is.
+    ///
+    /// # Errors
+    /// As the operating system says; whether the claim is there is not known then.
+    pub fn write(&mut self, head: &Head, frames: u64) -> io::Result<()> {
+        let claim = Claim {
+            generation: self.claim.generation + 1,
+            seq: head.seq,
+            hash: head.hash,
+            frames,
+            ..self.claim
+        };
+        let place = claim.generation % SLOTS * ANCHOR_SLOT_LEN as u64;
+        self.file.write_all_at(&claim.encode(), place)?;
+        self.file.sync_data()?;
+        self.claim = claim;
+        Ok(())
+    }
+}
+
+fn read_slot(file: &File, slot: u64) -> io::Result<Option<Claim>> {
+    let mut bytes = [0; ANCHOR_SLOT_LEN];
+    match file.read_exact_at(&mut bytes, slot * ANCHOR_SLOT_LEN as u64) {
+        Ok(()) => Ok(Claim::decode(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+impl Anchor {
+    /// Whose writes fail from here on.
+    pub(super) fn unwritable(self) -> Self {
+        let file = File::open(&self.path).unwrap();
+        Self { file, ..self }
+    }
+}

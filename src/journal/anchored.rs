@@ -1,0 +1,188 @@
+//! A journal whose acknowledged end is claimed by an anchor.
+//!
+//! Frame k + 1 is acknowledged when it is durable *and* the claim of frame k is: so whatever is
+//! lost of an acknowledged history, at most its last frame is lost unnoticed. The claim is written
+//! while the frame is, and adds no second sync to its latency.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::anchor::Anchor;
+use super::anchorer::Anchorer;
+use super::error::{AppendFailure, ReadFailure};
+use super::{Frame, Frames, Head, Journal};
+use crate::error::OpenError;
+use crate::events::{LedgerId, Seq};
+
+/// When the anchor is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Anchoring {
+    /// With the frame after, and soon after the last one. An acknowledged frame is covered a few
+    /// milliseconds after its acknowledgement at the latest.
+    #[default]
+    Pipelined,
+    /// Before every answer: a second sync in each commit's latency, and nothing acknowledged is
+    /// ever uncovered.
+    BeforeEveryAnswer,
+    /// Never: only to measure what it costs.
+    #[doc(hidden)]
+    Off,
+}
+
+/// A journal and its anchor.
+pub struct Anchored<J> {
+    journal: J,
+    anchoring: Anchoring,
+    anchorer: Anchorer,
+    /// Frames up to the head. Held while appending.
+    frames: Mutex<u64>,
+}
+
+impl<J: Journal> Anchored<J> {
+    /// Puts an anchor over a journal that was recovered. What it claims must be there: see
+    /// [`Anchor::check`].
+    ///
+    /// # Errors
+    /// As [`Anchor::check`], and where the frames behind the claim do not verify.
+    pub fn open(journal: J, anchor: Anchor, anchoring: Anchoring) -> Result<Self, OpenError> {
+        let unreadable = |failure: ReadFailure| OpenError::Journal(failure.into());
+        let head = journal.head().map_err(unreadable)?;
+        let claim = *anchor.claim();
+        anchor.check(&journal)?;
+        let after = Seq::new(claim.seq + 1).unwrap_or(Seq::FIRST);
+        let mut frames = claim.frames;
+        for frame in journal.frames(after) {
+            frame.map_err(unreadable)?;
+            frames += 1;
+        }
+        let path = anchor.path().to_owned();
+        let anchorer = Anchorer::start(anchor).map_err(|error| OpenError::io(&path, error))?;
+        if anchoring != Anchoring::Off {
+            // The recovery synced it.
+            anchorer.soon(head, frames);
+        }
+        Ok(Self {
+            journal,
+            anchoring,
+            anchorer,
+            frames: Mutex::new(frames),
+        })
+    }
+}
+
+impl<J: Journal> Journal for Anchored<J> {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.anchoring == Anchoring::Off {
+            return self.journal.append(frame, after);
+        }
+        if let Some(cause) = self.anchorer.failed() {
+            return Err(AppendFailure::Unavailable { cause });
+        }
+        let before = self.journal.head();
+        let before = before.map_err(|failure| AppendFailure::Unavailable {
+            cause: failure.to_string().into(),
+        })?;
+        self.anchorer.now(before, *frames);
+        self.journal.append(frame, after)?;
+        *frames += 1;
+        // Durable, and not acknowledged before the anchor has come up to the frame before.
+        let mut covered = before.seq;
+        if self.anchoring == Anchoring::BeforeEveryAnswer {
+            self.anchorer.now(frame.last, *frames);
+            covered = frame.last.seq;
+        }
+        let waited = self.anchorer.wait(covered);
+        waited.map_err(|cause| AppendFailure::OutcomeUnknown { cause })?;
+        self.anchorer.soon(frame.last, *frames);
+        Ok(())
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.journal.head()
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.journal.ledger()
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        self.journal.frame_at(seq)
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        self.journal.frames(from)
+    }
+
+    fn close(&self) {
+        // Waits for an append under way.
+        drop(self.frames.lock().unwrap_or_else(PoisonError::into_inner));
+        self.anchorer.stop();
+        self.journal.close();
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.journal.size_bytes()
+    }
+
+    fn wal_files(&self) -> usize {
+        self.journal.wal_files()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{
+        CommandId, ComponentId, EventType, ExecutionId, Outcome, ParentId, StreamId, TraceId,
+    };
+    use crate::journal::{FrameBuilder, MemoryJournal, NewRecord};
+
+    fn frame(after: Head) -> Frame {
+        let mut builder = FrameBuilder::new(LedgerId::from_bytes([7; 16]), 1, after);
+        let record = NewRecord {
+            event_type: EventType::ModuleRemoved,
+            revision: 1,
+            flags: 0,
+            outcome: Outcome::Success,
+            stores: EventType::ModuleRemoved.stores(),
+            component: ComponentId(3),
+            stream: StreamId::NIL,
+            stream_version: 0,
+            execution: ExecutionId::NIL,
+            parent: ParentId::NIL,
+            trace: TraceId::NIL,
+            command: CommandId::from_bytes([1; 16]),
+            command_digest: [9; 32],
+            commit_index: 0,
+            commit_len: 1,
+            salt: [0; 16],
+            commitment: [0; 32],
+            payload: Vec::new(),
+        };
+        builder.push(&record, 1);
+        builder.finish()
+    }
+
+    #[test]
+    fn what_the_anchor_cannot_claim_is_not_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ANCHOR");
+        let ledger = LedgerId::from_bytes([7; 16]);
+        Anchor::create(&path, ledger, &Head::default(), 0).unwrap();
+        let anchor = Anchor::open(&path).unwrap().unwritable();
+        let journal = Anchored::open(MemoryJournal::new(), anchor, Anchoring::Pipelined).unwrap();
+        // Nothing was durable before the first frame: there is nothing to claim.
+        let first = frame(Head::default());
+        journal.append(&first, &Head::default()).unwrap();
+        // The claim of the first fails with the second, or before it.
+        let second = journal.append(&frame(first.last), &first.last).unwrap_err();
+        let known = ["outcome_unknown", "unavailable"].contains(&second.code());
+        assert!(known && second.to_string().contains("ANCHOR"), "{second}");
+        let head = journal.head().unwrap();
+        let third = journal.append(&frame(head), &head).unwrap_err();
+        assert_eq!(third.code(), "unavailable");
+        assert_eq!(Anchor::open(&path).unwrap().claim().seq, 0);
+        journal.close();
+    }
+}

@@ -1,0 +1,150 @@
+//! The thread that writes the anchor: the claim of one frame while the next is synced, and soon
+//! after the last one when nothing follows.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Head;
+use super::anchor::Anchor;
+
+/// How long nothing must follow before the last frame is claimed by itself.
+const IDLE: Duration = Duration::from_millis(5);
+
+#[derive(Default)]
+struct State {
+    /// Head and number of frames that are durable, and to be claimed.
+    durable: Option<(Head, u64)>,
+    /// Somebody waits for it.
+    urgent: bool,
+    claimed: u64,
+    /// Claimed, or being so right now.
+    begun: u64,
+    failed: Option<Arc<str>>,
+    stopping: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    told: Condvar,
+    done: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next claim to write; `None` at the end.
+    fn next(&self) -> Option<(Head, u64)> {
+        let nothing = |state: &mut State| state.durable.is_none() && !state.stopping;
+        let waited = self.told.wait_while(self.lock(), nothing);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        // Most often the next frame comes before the time is up, and asks for this claim itself.
+        let calm = |state: &mut State| !state.urgent && !state.stopping;
+        let waited = self.told.wait_timeout_while(state, IDLE, calm);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.urgent = false;
+        let next = state.durable.take();
+        state.begun = next.map_or(state.begun, |(head, _)| head.seq);
+        next
+    }
+}
+
+pub(super) struct Anchorer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Anchorer {
+    pub(super) fn start(mut anchor: Anchor) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let claimed = anchor.claim().seq;
+        *shared.lock() = State {
+            claimed,
+            begun: claimed,
+            ..State::default()
+        };
+        let theirs = Arc::clone(&shared);
+        let run = move || {
+            while let Some((head, frames)) = theirs.next() {
+                let written = anchor.write(&head, frames);
+                let mut state = theirs.lock();
+                match written {
+                    Ok(()) => state.claimed = head.seq,
+                    Err(error) => {
+                        let path = anchor.path().display();
+                        state.failed = Some(format!("anchor {path}: {error}").into());
+                    }
+                }
+                theirs.done.notify_all();
+                if state.failed.is_some() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("ledger-anchor".into())
+            .spawn(run)?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Why nothing can be claimed any more, where that is so.
+    pub(super) fn failed(&self) -> Option<Arc<str>> {
+        self.shared.lock().failed.clone()
+    }
+
+    /// To be claimed at once.
+    pub(super) fn now(&self, head: Head, frames: u64) {
+        self.tell(head, frames, true);
+    }
+
+    /// To be claimed when nothing follows.
+    pub(super) fn soon(&self, head: Head, frames: u64) {
+        self.tell(head, frames, false);
+    }
+
+    fn tell(&self, head: Head, frames: u64, urgent: bool) {
+        let mut state = self.shared.lock();
+        if head.seq > state.begun {
+            state.durable = Some((head, frames));
+            state.urgent |= urgent;
+            self.shared.told.notify_all();
+        }
+    }
+
+    /// Returns when this record is claimed, or why it cannot be.
+    pub(super) fn wait(&self, seq: u64) -> Result<(), Arc<str>> {
+        let under_way = |state: &mut State| state.claimed < seq && state.failed.is_none();
+        let waited = self.shared.done.wait_while(self.shared.lock(), under_way);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        match &state.failed {
+            Some(cause) if state.claimed < seq => Err(Arc::clone(cause)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Claims what is durable and ends. Blocks.
+    pub(super) fn stop(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.told.notify_all();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the anchor's thread panicked");
+        }
+    }
+}
+
+impl Drop for Anchorer {
+    fn drop(&mut self) {
+        // Waits, as the engine does for its threads: nothing may be written behind the lock's back.
+        self.stop();
+    }
+}

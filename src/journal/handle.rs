@@ -1,0 +1,232 @@
+//! What the writer's thread shares with those who hand it work.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use metrics::Gauge;
+use tokio::sync::watch;
+
+use super::Head;
+use super::answers;
+use super::bell::Bell;
+use super::hang::{Hung, UnderWay};
+use super::recent::Recent;
+use super::writer::{Sealed, Work};
+use crate::clock::Clock;
+use crate::events::Seq;
+
+type Callback = Box<dyn Fn() + Send>;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    /// With the moment of each hand-over, in nanoseconds of the monotonic clock.
+    works: VecDeque<(u64, Work)>,
+    stopping: bool,
+    ended: bool,
+}
+
+pub(super) struct Shared {
+    pub(super) bell: Arc<Bell>,
+    pub(super) recent: Arc<Recent>,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) submitted: Condvar,
+    /// Nothing queued, nothing being appended. Changed under the queue's lock only.
+    pub(super) idle: AtomicBool,
+    /// Someone asked whether it is idle while it was not.
+    pub(super) asked: AtomicBool,
+    pub(super) on_idle: Mutex<Option<Callback>>,
+    pub(super) head: watch::Sender<Head>,
+    pub(super) sealed: watch::Sender<Option<Sealed>>,
+    pub(super) sealed_gauge: Gauge,
+    pub(super) clock: Arc<dyn Clock>,
+    /// The thread has ended.
+    pub(super) gone: AtomicBool,
+    /// Frame and answers of the append under way.
+    pub(super) under_way: UnderWay,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next work; `None` where the writer is to end and nothing is left.
+    pub(super) fn take(&self) -> Option<(u64, Work)> {
+        let wait = |queue: &mut Queue| queue.works.is_empty() && !queue.stopping && !queue.ended;
+        let waited = self.submitted.wait_while(self.queue(), wait);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        let work = queue.works.pop_front();
+        queue.ended = work.is_none();
+        work
+    }
+
+    /// For a writer that hangs: what its append is for is answered *outcome unknown*, what waits
+    /// behind it was never tried. Its thread may come back later and finds nothing more to do.
+    pub(super) fn give_up(&self, hung: Hung) -> Sealed {
+        let Hung {
+            cause,
+            uncertain,
+            answers,
+        } = hung;
+        let sealed = self.seal(cause, Some(uncertain));
+        let unknown = Sealed {
+            outcome_unknown: true,
+            ..sealed.clone()
+        };
+        answers::give(answers, Err(&unknown));
+        let mut queue = self.queue();
+        queue.ended = true;
+        let waiting = std::mem::take(&mut queue.works);
+        drop(queue);
+        for (_, work) in waiting {
+            answers::give(work.answers, Err(&sealed));
+        }
+        // What the sequencer has kept back for an idle writer comes now, and is answered at once.
+        self.rest();
+        sealed
+    }
+
+    /// Nothing will be appended any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.queue().ended || self.sealed.borrow().is_some()
+    }
+
+    pub(super) fn rest(&self) {
+        let queue = self.queue();
+        if !queue.works.is_empty() {
+            return;
+        }
+        self.idle.store(true, Ordering::SeqCst);
+        drop(queue);
+        if !self.asked.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let on_idle = self.on_idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(callback) = &*on_idle {
+            callback();
+        }
+    }
+}
+
+/// What the sequencer holds: hands over work. Clones are the same writer.
+#[derive(Clone)]
+pub struct WriterHandle(pub(super) Arc<Shared>);
+
+impl WriterHandle {
+    /// Nothing is appended any more: what waits and what comes is answered with `cause`.
+    pub(crate) fn seal(&self, cause: &str) {
+        self.0.seal(cause.into(), None);
+    }
+
+    /// Why nothing is appended any more, where that is so.
+    pub(crate) fn sealed(&self) -> Option<Arc<str>> {
+        self.0
+            .sealed
+            .borrow()
+            .as_ref()
+            .map(|sealed| Arc::clone(&sealed.cause))
+    }
+
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.0.bell)
+    }
+
+    pub(super) fn recent(&self) -> Arc<Recent> {
+        Arc::clone(&self.0.recent)
+    }
+
+    /// Queues work; returns at once. The queue holds what was admitted and no more: bounding it is
+    /// the admission's business. After the writer's end the answers are given here.
+    pub fn submit(&self, work: Work) {
+        let now = self.0.clock.monotonic_ns();
+        let mut queue = self.0.queue();
+        if !queue.ended {
+            queue.works.push_back((now, work));
+            self.0.idle.store(false, Ordering::SeqCst);
+            self.0.submitted.notify_one();
+            return;
+        }
+        drop(queue);
+        let sealed = self.0.sealed.borrow().clone().unwrap_or_else(|| Sealed {
+            cause: "the writer has stopped".into(),
+            outcome_unknown: false,
+            uncertain: None,
+        });
+        for answer in work.answers {
+            answer(Err(&sealed));
+        }
+    }
+
+    /// True where the thread has nothing more to do with the journal.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.gone.load(Ordering::Acquire)
+    }
+
+    /// True where nothing is queued and nothing is being appended: hand over what there is. Where
+    /// not, the callback of [`WriterHandle::on_idle`] tells when it is.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        if self.0.idle.load(Ordering::SeqCst) {
+            return true;
+        }
+        self.0.asked.store(true, Ordering::SeqCst);
+        // It may have come to rest before it could see that someone asked.
+        self.0.idle.load(Ordering::SeqCst)
+    }
+
+    /// Calls `callback` when the writer has become idle after someone was told that it was not, on
+    /// its thread, before it gives the answers: so the next frame is handed over while they are
+    /// given. Replaces the last one.
+    pub fn on_idle(&self, callback: Callback) {
+        let mut on_idle = self
+            .0
+            .on_idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *on_idle = Some(callback);
+    }
+
+    /// The last durable record.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        *self.0.head.borrow()
+    }
+
+    /// The last durable record, as it moves on. It moves before anyone is answered.
+    #[must_use]
+    pub fn watch_head(&self) -> watch::Receiver<Head> {
+        self.0.head.subscribe()
+    }
+
+    /// Whether and why the writer is sealed.
+    #[must_use]
+    pub fn watch_sealed(&self) -> watch::Receiver<Option<Sealed>> {
+        self.0.sealed.subscribe()
+    }
+
+    /// The writer ends when everything queued is answered; returns at once.
+    pub fn stop(&self) {
+        self.0.queue().stopping = true;
+        self.0.submitted.notify_all();
+    }
+}
+
+impl Shared {
+    pub(super) fn seal(&self, cause: Arc<str>, uncertain: Option<(Seq, Seq)>) -> Sealed {
+        tracing::error!(%cause, "the ledger is sealed");
+        let sealed = Sealed {
+            cause,
+            outcome_unknown: false,
+            uncertain,
+        };
+        self.sealed_gauge.set(1.0);
+        // The first cause stays: later ones follow from it.
+        self.sealed.send_if_modified(|current| {
+            let is_first = current.is_none();
+            current.get_or_insert_with(|| sealed.clone());
+            is_first
+        });
+        sealed
+    }
+}

@@ -1,0 +1,68 @@
+//! Watching what is in force: whoever was busy gets the newest state, not each step towards it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Handle;
+use crate::error::ReadError;
+use crate::events::Store;
+use crate::ledger::views::ViewSet;
+use crate::projections::ReadError as ViewError;
+
+/// Reads the state with its version, where that is above the one seen last.
+type Newer<T> = dyn Fn(&ViewSet, u64) -> Result<Option<(u64, T)>, ViewError> + Send + Sync;
+
+/// What is in force, each time that it is something newer; see
+/// [`Configuration::watch`](crate::Configuration::watch).
+pub struct Watch<T> {
+    handle: Handle,
+    store: Store,
+    positions: watch::Receiver<u64>,
+    newer: Arc<Newer<T>>,
+    seen: u64,
+}
+
+impl<T: Send + 'static> Watch<T> {
+    pub(super) fn new(
+        handle: &Handle,
+        store: Store,
+        positions: watch::Receiver<u64>,
+        newer: impl Fn(&ViewSet, u64) -> Result<Option<(u64, T)>, ViewError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            handle: handle.clone(),
+            store,
+            positions,
+            newer: Arc::new(newer),
+            seen: 0,
+        }
+    }
+
+    /// What is in force as soon as it is newer than what this watch gave last; the first call gives
+    /// what is there, or waits for the first of it. Durable states only, and the newest one: those
+    /// that came and went between two calls are not given. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`ReadError`]: `Access` where the grant may not read, `Unavailable` where the view is
+    /// halted, `Closed`. A view that is being made again is waited for.
+    pub async fn next(&mut self) -> Result<T, ReadError> {
+        loop {
+            // Marked before the read: what moves meanwhile ends the wait below.
+            self.positions.borrow_and_update();
+            let (newer, seen) = (Arc::clone(&self.newer), self.seen);
+            let read = move |set: &ViewSet| newer(set, seen);
+            match self.handle.read(self.store, read).await {
+                Ok(Some((version, state))) => {
+                    self.seen = version;
+                    return Ok(state);
+                }
+                Ok(None) | Err(ReadError::Recovering { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if self.positions.changed().await.is_err() {
+                return Err(ReadError::Closed);
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The front door to checkpoints, and to the proofs that rest on them.
+
+use crate::events::Seq;
+use crate::integrity::merkle::{self, TreeHash};
+use crate::integrity::note::Note;
+use crate::integrity::proof::TlogProof;
+use crate::projections::ReadError as ViewError;
+
+use super::Ledger;
+use super::checkpoints::{CheckpointError, sign};
+
+impl Ledger {
+    /// Signs a checkpoint over every record that is durable now, copies it to the destinations and
+    /// records it. A copy that failed is told in the record and by `checkpoint_copies_total`.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]: whether something was signed.
+    pub async fn checkpoint(&self) -> Result<Note, CheckpointError> {
+        sign(&self.0.core).await
+    }
+
+    /// Proves that the record `seq` is covered by a checkpoint of this ledger: what
+    /// `femtoclaw-ledger verify proof` checks, together with the record's header.
+    ///
+    /// # Errors
+    /// `NotOurs`; `Tree`, also where the record came after the checkpoint.
+    pub async fn prove(&self, seq: Seq, checkpoint: &Note) -> Result<TlogProof, CheckpointError> {
+        let (size, note) = (self.size_of(checkpoint)?, checkpoint.clone());
+        let index = seq.get() - 1;
+        let path = self
+            .read_tree(move |tree| merkle::inclusion(tree, size, index))
+            .await?;
+        Ok(TlogProof {
+            extra: None,
+            index,
+            path,
+            checkpoint: note,
+        })
+    }
+
+    /// The hashes that show that the later of two checkpoints of this ledger extends the earlier
+    /// one: see [`merkle::verify_consistency`].
+    ///
+    /// # Errors
+    /// As [`Ledger::prove`].
+    pub async fn prove_extension(
+        &self,
+        earlier: &Note,
+        later: &Note,
+    ) -> Result<Vec<TreeHash>, CheckpointError> {
+        let (old, new) = (self.size_of(earlier)?, self.size_of(later)?);
+        self.read_tree(move |tree| merkle::consistency(tree, old, new))
+            .await
+    }
+
+    fn size_of(&self, note: &Note) -> Result<u64, CheckpointError> {
+        let own = self.0.core.checkpoints.own(note)?;
+        Ok(own.size())
+    }
+
+    async fn read_tree<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&crate::projections::TreeAt<'_>) -> Result<R, merkle::ProveError<ViewError>>
+        + Send
+        + 'static,
+    ) -> Result<R, CheckpointError> {
+        let tree = self.0.core.checkpoints.tree.clone();
+        let read = tokio::task::spawn_blocking(move || tree.read(read)).await;
+        read.map_err(|_| CheckpointError::Stopped)?
+            .map_err(CheckpointError::Tree)
+    }
+}

@@ -1,0 +1,304 @@
+//! Saved states beside the journal, so that an opening reads the tail and not the history.
+//!
+//! `snapshots/N.snapshot` holds the states of which the records up to N hold the digests. It is
+//! written under another name, synced, renamed; a file that is damaged, of another layout or of
+//! another history is passed over with a warning, and the opening reads more of the journal.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::oneshot;
+
+use crate::actors::{self, Snapshot, Taken};
+use crate::database::{self, PRIVATE_FILE};
+use crate::events::{Event, LedgerId, Seq, SnapshotTakenV1, Store};
+use crate::integrity::digest;
+use crate::journal::Journal;
+
+use super::replay::{Replayed, Saved};
+use super::submit::Core;
+
+const MAGIC: &[u8; 8] = b"FCLSTATE";
+const SUFFIX: &str = "snapshot";
+/// Newest files kept: where views fell back behind the newest, an older one may still do.
+const KEPT: usize = 3;
+/// A longer file is not read: it was not written here.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+/// Stores that have a state to save.
+const STORES: [Store; 3] = [
+    Store::ExecutionLog,
+    Store::Configuration,
+    Store::RuntimeMetadata,
+];
+
+/// When the states are saved, and where.
+pub(crate) struct Snapshots {
+    directory: PathBuf,
+    /// Records after which the states are saved again; 0: never.
+    every: u64,
+    last: AtomicU64,
+    under_way: AtomicBool,
+}
+
+impl Snapshots {
+    pub(super) fn new(root: &Path, every: u64, last: u64) -> Self {
+        Self {
+            directory: directory(root),
+            every,
+            last: AtomicU64::new(last),
+            under_way: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether enough was appended since the last time.
+    fn due(&self, head: u64, every: u64) -> bool {
+        self.every > 0 && head.saturating_sub(self.last.load(Ordering::Acquire)) >= every
+    }
+}
+
+pub(super) fn directory(root: &Path) -> PathBuf {
+    root.join("snapshots")
+}
+
+/// Saves the states in the background where it is time to.
+pub(super) fn take_if_due(core: &Arc<Core>) {
+    let snapshots = &core.snapshots;
+    if snapshots.due(core.reader.head().seq, snapshots.every)
+        && !snapshots.under_way.swap(true, Ordering::AcqRel)
+    {
+        let core = Arc::clone(core);
+        tokio::spawn(async move {
+            take(&core).await;
+            core.snapshots.under_way.store(false, Ordering::Release);
+        });
+    }
+}
+
+/// At a close: a tail of a few records is read faster than states are saved.
+pub(super) async fn take_at_close(core: &Core) {
+    const WORTH_IT: u64 = 4_096;
+    let snapshots = &core.snapshots;
+    if snapshots.due(core.reader.head().seq, WORTH_IT.min(snapshots.every)) {
+        take(core).await;
+    }
+}
+
+/// One state after the other, each with its record. Failing to is no loss: the next opening reads
+/// more.
+async fn take(core: &Core) {
+    let mut all = Vec::new();
+    for store in STORES {
+        all.extend(actors::snapshot(core.stores.of(store)).await);
+    }
+    let (reply, taken) = oneshot::channel();
+    // Nothing is forgotten of names.
+    let (state, layout, bytes) = saved(&core.components.all(), 0);
+    core.shared.own.saved(state, layout, bytes, reply);
+    all.extend(taken.await);
+    let Some(last) = all.iter().map(|taken| taken.seq.get()).max() else {
+        return;
+    };
+    if all.len() <= STORES.len() {
+        return;
+    }
+    core.snapshots.last.store(last, Ordering::Release);
+    let (directory, ledger) = (core.snapshots.directory.clone(), core.shared.ledger);
+    let write = move || write(&directory, ledger, last, &all);
+    match tokio::task::spawn_blocking(write).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the states could not be saved"),
+        Err(error) => tracing::warn!(%error, "the states were not saved"),
+    }
+}
+
+fn saved<S: Snapshot>(state: &S, forgotten: u64) -> (u8, u32, Vec<u8>) {
+    (S::STATE, S::LAYOUT, state.saved(forgotten))
+}
+
+fn write(directory: &Path, ledger: LedgerId, last: u64, all: &[Taken]) -> std::io::Result<()> {
+    if !directory.exists() {
+        database::create_private(directory)?;
+        database::sync_parent(directory)?;
+    }
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(ledger.as_bytes());
+    for taken in all {
+        bytes.push(taken.state);
+        bytes.extend_from_slice(&taken.seq.get().to_be_bytes());
+        bytes.extend_from_slice(&(taken.bytes.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(&taken.bytes);
+    }
+    let path = directory.join(format!("{last:020}.{SUFFIX}"));
+    let creating = path.with_extension("creating");
+    let mut options = fs::OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    let mut file = options.mode(PRIVATE_FILE).open(&creating)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    fs::rename(&creating, &path)?;
+    database::sync_parent(&path)?;
+    for old in newest_first(directory).into_iter().skip(KEPT) {
+        fs::remove_file(old)?;
+    }
+    Ok(())
+}
+
+/// The files, by the number in their names.
+fn newest_first(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|it| it == SUFFIX))
+        .collect();
+    files.sort();
+    files.reverse();
+    files
+}
+
+/// The newest states that the journal vouches for and the views are not behind; empty ones where
+/// there are none.
+pub(super) fn load(
+    root: &Path,
+    ledger: LedgerId,
+    journal: &dyn Journal,
+    views_at: u64,
+) -> Replayed {
+    for path in newest_first(&directory(root)) {
+        match read(&path, ledger, journal, views_at) {
+            Ok(replayed) => return replayed,
+            Err(problem) => {
+                tracing::warn!(path = %path.display(), problem, "saved states passed over");
+            }
+        }
+    }
+    Replayed::default()
+}
+
+fn read(
+    path: &Path,
+    ledger: LedgerId,
+    journal: &dyn Journal,
+    views_at: u64,
+) -> Result<Replayed, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(format!("{length} bytes are too many"));
+    }
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let mut rest = Rest(&bytes);
+    if rest.take(MAGIC.len())? != MAGIC || rest.take(16)? != ledger.as_bytes() {
+        return Err("it is not of this ledger".to_owned());
+    }
+    let mut replayed = Replayed::default();
+    while !rest.0.is_empty() {
+        let state = rest.take(1)?.first().copied().unwrap_or(0);
+        let seq = rest.number()?;
+        let length = usize::try_from(rest.number()?).unwrap_or(usize::MAX);
+        let bytes = rest.take(length)?;
+        let vouched = vouched(journal, seq, state, bytes)?;
+        let forgotten = restore(&mut replayed, &vouched, seq, bytes)?;
+        if forgotten > views_at {
+            return Err(format!(
+                "views have read up to {views_at}, what ended before {forgotten} is not in it"
+            ));
+        }
+    }
+    if replayed.from.first() == 0 {
+        return Err("a state is missing".to_owned());
+    }
+    Ok(replayed)
+}
+
+/// The record that holds these bytes' digest: without it they are anybody's word.
+fn vouched(
+    journal: &dyn Journal,
+    seq: u64,
+    state: u8,
+    bytes: &[u8],
+) -> Result<SnapshotTakenV1, String> {
+    let place = Seq::new(seq).ok_or("there is no record 0")?;
+    let frame = journal
+        .frame_at(place)
+        .map_err(|error| error.to_string())?
+        .ok_or("it is of a later record than the journal holds")?;
+    frame.verify().map_err(|error| error.to_string())?;
+    let record = frame.record(place).map_err(|error| error.to_string())?;
+    match record.event() {
+        Ok(Event::SnapshotTaken(taken))
+            if taken.state == state
+                && taken.length == bytes.len() as u64
+                && taken.digest == digest(bytes) =>
+        {
+            Ok(taken)
+        }
+        _ => Err(format!("record {seq} does not vouch for its bytes")),
+    }
+}
+
+fn restore(
+    replayed: &mut Replayed,
+    taken: &SnapshotTakenV1,
+    seq: u64,
+    bytes: &[u8],
+) -> Result<u64, String> {
+    fn one<S: Snapshot>(
+        state: &mut S,
+        from: &mut u64,
+        taken: &SnapshotTakenV1,
+        seq: u64,
+        bytes: &[u8],
+    ) -> Result<u64, String> {
+        if taken.layout != S::LAYOUT {
+            return Err(format!("layout {} is not known", taken.layout));
+        }
+        let at = Seq::new(seq).unwrap_or(Seq::FIRST);
+        let (restored, forgotten) = S::restored(bytes, at).map_err(|error| error.to_string())?;
+        *state = restored;
+        *from = seq;
+        Ok(forgotten)
+    }
+    let Replayed {
+        executions,
+        configuration,
+        metadata,
+        components,
+        from,
+        ..
+    } = replayed;
+    let Saved {
+        executions: executions_from,
+        configuration: configuration_from,
+        metadata: metadata_from,
+        components: components_from,
+    } = from;
+    match taken.state {
+        1 => one(executions, executions_from, taken, seq, bytes),
+        2 => one(configuration, configuration_from, taken, seq, bytes),
+        3 => one(metadata, metadata_from, taken, seq, bytes),
+        4 => one(components, components_from, taken, seq, bytes),
+        state => Err(format!("state {state} is not known")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// What of a file has not been read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or("it ends too early")?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn number(&mut self) -> Result<u64, String> {
+        let bytes = self.take(8)?.first_chunk::<8>().copied();
+        Ok(u64::from_be_bytes(bytes.unwrap_or_default()))
+    }
+}

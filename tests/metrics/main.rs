@@ -1,0 +1,289 @@
+//! What is counted: every metric that is described moves, what moves is described, and labels are
+//! of a fixed set. A process of its own, because a recorder is the process's.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use femtoclaw_ledger::clock::ManualClock;
+use femtoclaw_ledger::integrity::key::Algorithm;
+use femtoclaw_ledger::integrity::secret::SigningKey;
+use femtoclaw_ledger::journal::{FailedSync, Journal, MemoryJournal};
+use femtoclaw_ledger::metrics::ALL;
+use femtoclaw_ledger::{
+    AppendError, CheckpointDirectory, CheckpointOptions, Context, Grant, Ledger, OpenError,
+    Options, Resolution, Resolve, Root,
+};
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod recorder;
+mod refusing;
+
+use recorder::Book;
+use refusing::{Panics, Refusing, Stops};
+use shared::{World, command, everything, observation, request};
+
+/// The gauges follow once a tick.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..30_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("{what}: not within a minute");
+}
+
+async fn open(path: &Path) -> (Ledger, Root, Grant) {
+    for _ in 0..30_000 {
+        let key = SigningKey::from_seed("ledger.example/m", Algorithm::Ed25519, &[1; 32]).unwrap();
+        let kept = CheckpointDirectory::new(path.with_extension("kept"));
+        let options = Options {
+            checkpoints: Some(CheckpointOptions::new(Arc::new(key), vec![Arc::new(kept)])),
+            ..Options::default()
+        };
+        match Ledger::open(path, options).await {
+            Ok((ledger, root)) => {
+                let grant = everything(&root).await;
+                return (ledger, root, grant);
+            }
+            // A dropped ledger lets go in its own time.
+            Err(error) => assert!(matches!(error, OpenError::Locked { .. }), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("still locked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_moves_and_is_described_and_no_label_is_free() {
+    let book = Book::default();
+    metrics::set_global_recorder(book.clone()).unwrap();
+    on_disk(&book).await;
+    held(&book).await;
+    clock_and_stopped_view(&book).await;
+    nothing_written(&book).await;
+    an_actor_fails(&book).await;
+
+    let told = book.0.lock().unwrap();
+    assert!(told.strange.is_empty(), "not described: {:?}", told.strange);
+    let still: Vec<_> = ALL
+        .iter()
+        .filter(|metric| {
+            let of_it = |((name, _), series): (&recorder::SeriesName, &recorder::Series)| {
+                name == metric.name && series.moved
+            };
+            !told.series.iter().any(of_it)
+        })
+        .map(|metric| metric.name)
+        .collect();
+    assert!(still.is_empty(), "described and never moved: {still:?}");
+    for (name, labels) in told.series.keys() {
+        let metric = ALL.iter().find(|metric| metric.name == name).unwrap();
+        let names: Vec<&str> = labels.iter().map(|(name, _)| name.as_str()).collect();
+        let expected: Vec<&str> = metric.labels.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, expected, "{name}");
+        for ((label, value), (_, values)) in labels.iter().zip(metric.labels) {
+            let own_view = label == "view" && value == "stops";
+            assert!(
+                own_view || values.contains(&value.as_str()),
+                "{name}: {label}={value}"
+            );
+        }
+    }
+}
+
+/// A directory: new, left without a close, opened again, its views deleted.
+async fn on_disk(book: &Book) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (ledger, root, grant) = open(&path).await;
+    ledger.checkpoint().await.unwrap();
+    let log = ledger.execution_log(&grant).unwrap();
+    log.begin(request(&ledger, Context::new())).await.unwrap();
+    let refused = log.complete(unknown(), Context::new(), b"1".to_vec());
+    assert!(refused.await.is_err());
+    assert_eq!(
+        book.value("refusals_total", &[("reason", "unknown_execution")]),
+        1.0
+    );
+    until("sizes are known", || {
+        [
+            "engine_journal_bytes",
+            "engine_views_bytes",
+            "engine_wal_files",
+            "disk_free_bytes",
+        ]
+        .iter()
+        .all(|name| book.value(name, &[]) > 0.0)
+    })
+    .await;
+    // A second opening fails, and the figures of the first stand.
+    let head = ledger.head().seq as f64;
+    let second = Ledger::open(&path, Options::default()).await;
+    assert!(matches!(second, Err(OpenError::Locked { .. })));
+    assert_eq!(
+        book.value("recoveries_total", &[("outcome", "failed")]),
+        1.0
+    );
+    assert_eq!(book.value("head_seq", &[]), head);
+    drop((ledger, root, grant, log));
+
+    let (ledger, root, grant) = open(&path).await;
+    assert_eq!(
+        book.value("recoveries_total", &[("outcome", "unclean")]),
+        1.0
+    );
+    assert_eq!(book.value("in_doubt_executions", &[]), 1.0);
+    let log = ledger.execution_log(&grant).unwrap();
+    let in_doubt = log.in_doubt().await.unwrap();
+    let verdict = Resolve {
+        resolution: Resolution::Lost,
+        reason: "nobody knows".to_owned(),
+        result: Vec::new(),
+    };
+    let resolved = log.resolve(in_doubt[0].execution, Context::new(), verdict);
+    resolved.await.unwrap();
+    until("in doubt falls", || {
+        book.value("in_doubt_executions", &[]) == 0.0
+    })
+    .await;
+    assert!(ledger.rebuild_view("indexes"));
+    let ordered = [("view", "indexes"), ("reason", "ordered")];
+    until("a rebuild is counted", || {
+        book.value("view_rebuilds_total", &ordered) == 1.0
+    })
+    .await;
+    ledger.close(Duration::from_secs(5)).await.unwrap();
+    drop((ledger, root, grant, log));
+
+    std::fs::remove_dir_all(path.join("views")).unwrap();
+    let (ledger, _root, _grant) = open(&path).await;
+    let missing = [("view", "executions"), ("reason", "missing")];
+    assert_eq!(book.value("view_rebuilds_total", &missing), 1.0);
+    ledger.close(Duration::from_secs(5)).await.unwrap();
+}
+
+fn unknown() -> femtoclaw_ledger::ExecutionId {
+    femtoclaw_ledger::ExecutionId::from_bytes([9; 16])
+}
+
+/// Syncs that do not come back, and one that fails.
+async fn held(book: &Book) {
+    let world = World::new(|options| options.limits.emit_records_max = 1).await;
+    let telemetry = world.ledger.telemetry(&world.grant).unwrap();
+    assert_eq!(book.value("sealed", &[]), 0.0);
+    world.journal.hold();
+    let waiting = {
+        let telemetry = telemetry.clone();
+        tokio::spawn(async move { telemetry.record(observation(command(1), "waits")).await })
+    };
+    assert!(world.journal.wait_until_held(shared::WAIT));
+    for number in 0..64 {
+        telemetry
+            .emit(observation(command(100 + number), "flood"))
+            .unwrap();
+    }
+    assert!(book.value("telemetry_lost_total", &[]) > 0.0);
+    until("what waits is shown", || {
+        book.value("pending_records", &[]) > 0.0 && book.value("pending_bytes", &[]) > 0.0
+    })
+    .await;
+    world.journal.release();
+    waiting.await.unwrap().unwrap();
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    log.begin(request(&world.ledger, command(2))).await.unwrap();
+    until("it runs", || book.value("running_executions", &[]) == 1.0).await;
+
+    world.journal.fail_next(FailedSync::NotPersisted);
+    let failed = telemetry.record(observation(command(3), "fails")).await;
+    assert!(matches!(failed, Err(AppendError::OutcomeUnknown { .. })));
+    let failures = |outcome| book.value("write_failures_total", &[("outcome", outcome)]);
+    assert_eq!(
+        (failures("unknown"), failures("nothing_written")),
+        (1.0, 0.0)
+    );
+    assert_eq!(book.value("sealed", &[]), 1.0);
+}
+
+/// A clock that goes back and leaps, and a view that takes no more records.
+async fn clock_and_stopped_view(book: &Book) {
+    let world = World::new(|options| options.projections.push(Box::new(Stops))).await;
+    let audit = world.ledger.telemetry(&world.grant).unwrap();
+    let skews = |direction| book.value("clock_skews_total", &[("direction", direction)]);
+    for (number, now_ns) in [(1, 0), (2, 2_000_000_000), (3, 1 << 60)] {
+        world.clock.set_now(now_ns);
+        audit
+            .record(observation(command(number), "skew"))
+            .await
+            .unwrap();
+    }
+    assert_eq!((skews("behind"), skews("ahead")), (1.0, 1.0));
+    let stopped = [("view", "stops")];
+    until("the stopped view lags", || {
+        book.value("view_failures_total", &stopped) > 0.0
+            && book.value("view_lag_records", &stopped) > 0.0
+    })
+    .await;
+    assert_eq!(
+        book.value("view_failures_total", &[("view", "indexes")]),
+        0.0
+    );
+}
+
+/// A frame that the journal refuses whole.
+async fn nothing_written(book: &Book) {
+    let journal = Arc::new(Refusing {
+        inner: MemoryJournal::new(),
+        refuses: AtomicBool::new(false),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        clock: Arc::new(ManualClock::new(1_000_000_000)),
+        ..Options::default()
+    };
+    let given: Arc<dyn Journal> = journal.clone();
+    let opened = Ledger::open_on(given, directory.path(), options).await;
+    let (ledger, root) = opened.unwrap();
+    let grant = everything(&root).await;
+    assert_eq!(book.value("sealed", &[]), 0.0);
+    journal.refuses.store(true, Ordering::Release);
+    let telemetry = ledger.telemetry(&grant).unwrap();
+    let failed = telemetry.record(observation(command(1), "refused")).await;
+    assert!(
+        matches!(failed, Err(AppendError::Sealed { .. })),
+        "{failed:?}"
+    );
+    let failures = |outcome| book.value("write_failures_total", &[("outcome", outcome)]);
+    assert_eq!(
+        (failures("unknown"), failures("nothing_written")),
+        (1.0, 1.0)
+    );
+    assert_eq!(book.value("sealed", &[]), 1.0);
+}
+
+/// No write failed, and yet nothing is appended any more.
+async fn an_actor_fails(book: &Book) {
+    let entropy = Arc::new(Panics::default());
+    let world = World::new(|options| options.entropy = entropy.clone()).await;
+    assert_eq!(book.value("sealed", &[]), 0.0);
+    entropy.armed.store(true, Ordering::Release);
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let failed = log.begin(request(&world.ledger, command(1))).await;
+    assert!(failed.is_err());
+    until("the seal is told", || book.value("sealed", &[]) == 1.0).await;
+    assert_eq!(
+        book.value("write_failures_total", &[("outcome", "unknown")]),
+        1.0
+    );
+}

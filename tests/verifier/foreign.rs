@@ -1,0 +1,108 @@
+//! The same checks by a program in Go (`tests/foreign/verify.go`), which shares no code with ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Export, log_key, witness};
+use femtoclaw_ledger::integrity::key::Signer;
+use femtoclaw_ledger::integrity::merkle;
+
+const GO_PATH: &str = "/usr/share/gocode";
+
+/// Why the Go program cannot run here.
+fn missing() -> Option<&'static str> {
+    let go = Command::new("go").arg("version").output();
+    if !go.is_ok_and(|output| output.status.success()) {
+        return Some("there is no Go (Debian: golang-go)");
+    }
+    let sumdb = Path::new(GO_PATH).join("src/golang.org/x/mod/sumdb/tlog");
+    (!sumdb.exists()).then_some("there is no golang.org/x/mod (Debian: golang-golang-x-mod-dev)")
+}
+
+/// Builds the program; where it is.
+fn build(cache: &Path) -> PathBuf {
+    let program = cache.join("verify");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/verify.go");
+    let mut go = Command::new("go");
+    go.arg("build").arg("-o").arg(&program).arg(source);
+    go.env("GO111MODULE", "off").env("GOPATH", GO_PATH);
+    go.env("GOFLAGS", "")
+        .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"));
+    let output = go.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    program
+}
+
+/// A directory as the program wants it, with proofs for records and sizes all over the log.
+fn prepare(dir: &Path, records: u64) {
+    let export = Export::of(&dir.join("export"), records);
+    fs::write(dir.join("log.vkey"), log_key().key().to_string()).unwrap();
+    let witnesses = format!("{}\n{}\n", witness(1).key(), witness(2).key());
+    fs::write(dir.join("witnesses.vkey"), witnesses).unwrap();
+    fs::create_dir(dir.join("proofs")).unwrap();
+    fs::create_dir(dir.join("consistency")).unwrap();
+    for number in (1..=records).filter(|n| n % 61 == 1 || *n == records || n.is_power_of_two()) {
+        let proof = export.proof(records, number).to_string();
+        fs::write(dir.join(format!("proofs/{number}.tlog-proof")), proof).unwrap();
+        let hashes = merkle::consistency(&export, number, records).unwrap();
+        let lines: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
+        fs::write(dir.join(format!("consistency/{number}")), lines).unwrap();
+    }
+}
+
+/// What Go says of the files in this directory; `None`, and said so, where there is no Go.
+pub(crate) fn verdict(dir: &Path) -> Option<(bool, String)> {
+    if let Some(why) = missing() {
+        // CI installs it (scripts/install-ci-tools.sh) and says so here.
+        assert!(std::env::var_os("FOREIGN_REQUIRED").is_none(), "{why}");
+        println!("SKIPPED: {why}");
+        return None;
+    }
+    let work = tempfile::tempdir().unwrap();
+    let output = Command::new(build(work.path())).arg(dir).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    Some((output.status.success(), said))
+}
+
+#[test]
+fn go_accepts_our_notes_tiles_and_proofs_and_refuses_changed_ones() {
+    if let Some(why) = missing() {
+        // CI installs it (scripts/install-ci-tools.sh) and says so here.
+        assert!(std::env::var_os("FOREIGN_REQUIRED").is_none(), "{why}");
+        println!("SKIPPED: {why}");
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let program = build(cache.path());
+    for records in [1, 2, 255, 256, 257, 66_000] {
+        let dir = tempfile::tempdir().unwrap();
+        prepare(dir.path(), records);
+        let output = Command::new(&program).arg(dir.path()).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{records}: {said}");
+        assert!(
+            said.starts_with(&format!("ok: {records} entries")),
+            "{said}"
+        );
+        print!("{said}");
+        if records != 257 {
+            continue;
+        }
+        // It can say no: to an entry, a tile, a proof.
+        for file in [
+            "export/tile/entries/000",
+            "export/tile/1/000.p/1",
+            "proofs/62.tlog-proof",
+        ] {
+            let path = dir.path().join(file);
+            let genuine = fs::read(&path).unwrap();
+            let mut bytes = genuine.clone();
+            bytes[31] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            let output = Command::new(&program).arg(dir.path()).output().unwrap();
+            assert!(!output.status.success(), "{file} was changed and accepted");
+            fs::write(&path, genuine).unwrap();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The verifier, as an auditor meets it: an export, a proof, a checkpoint and public keys; the
+//! program `femtoclaw-ledger verify`, and a program in Go that shares no code with it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod attacks;
+mod foreign;
+mod keys;
+mod live;
+mod program;
+mod support;
