@@ -198,16 +198,21 @@ fn later_batch(
 /// The byte after the last that is not zero; `from` where none is.
 fn used(source: &Source, from: u64) -> io::Result<u64> {
     let mut end = source.length;
-    let mut buffer = vec![0; STEP];
+    let (mut buffer, zeros) = (vec![0; STEP], vec![0; STEP]);
     while end > from {
         let start = end.saturating_sub(STEP as u64).max(from);
         let part = buffer.get_mut(..usize::try_from(end - start).unwrap_or(STEP));
         let part = part.unwrap_or_default();
         source.read_at(part, start)?;
+        end = start;
+        // The engine preallocates tens of MiB: compared as a whole, since byte by byte an
+        // unoptimized build would spend seconds here at each opening.
+        if zeros.starts_with(part) {
+            continue;
+        }
         if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
             return Ok(start + last as u64 + 1);
         }
-        end = start;
     }
     Ok(from)
 }
