@@ -7,11 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::database::{PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, sync_parent};
-use crate::events::{HEADER_LEN, Seq};
+use crate::events::{HEADER_LEN, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::export::Exporter;
 use crate::integrity::note::Note;
-use crate::journal::Reader;
 
 use super::checkpoints::CheckpointError;
 use super::root::Root;
@@ -33,7 +32,7 @@ impl Root {
         let core = Arc::clone(self.core());
         let own = core.checkpoints.own(checkpoint)?;
         let (note, path) = (checkpoint.clone(), path.as_ref().to_owned());
-        let work = move || write(&core.reader, &own, &note, &path);
+        let work = move || write(core.reader.range(Seq::FIRST), &own, &note, &path);
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_| CheckpointError::Stopped)?
     }
@@ -43,8 +42,9 @@ fn failed(error: impl std::fmt::Display) -> CheckpointError {
     CheckpointError::Export(error.to_string())
 }
 
-fn write(
-    reader: &Reader,
+/// Writes the export of a ledger with these records.
+pub(super) fn write<E: std::fmt::Display>(
+    records: impl Iterator<Item = Result<Record, E>>,
     own: &Checkpoint,
     note: &Note,
     path: &Path,
@@ -61,7 +61,7 @@ fn write(
     create_private(creating).map_err(failed)?;
     let put = |name: String, bytes: Vec<u8>| put(&creating.join(name), &bytes);
     let mut exporter = Exporter::default();
-    for record in reader.range(Seq::FIRST) {
+    for record in records {
         if exporter.tree().size() >= own.size() {
             break;
         }
