@@ -25,7 +25,7 @@ const STEP: usize = 256 << 10;
 pub(super) struct Part {
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Its data is what the engine wrote.
+    /// It is in its place, and what the engine wrote.
     pub(super) intact: bool,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn parts(
     believed: bool,
     each: &mut dyn FnMut(Part),
 ) -> io::Result<()> {
-    let mut at = 0;
+    let (mut at, mut searched) = (0, false);
     while at < length {
         let Some(found) = block(file, at, length)? else {
             // No block where one should begin: on with the next whole header, if there is one.
@@ -92,14 +92,15 @@ pub(super) fn parts(
                 end: next,
                 intact: false,
             });
-            at = next;
+            // From here on even a block whose checksum matches may be one that somebody wrote into a value.
+            (at, searched) = (next, true);
             continue;
         };
         if found.kind != DATA {
             return Ok(());
         }
         let start = at + HEADER_LEN;
-        let intact = believed || checksum(file, start, found.end)? == found.checksum;
+        let intact = believed || (!searched && checksum(file, start, found.end)? == found.checksum);
         each(Part {
             start,
             end: found.end,

@@ -16,6 +16,9 @@ use crate::journal::{Claim, Frame};
 
 /// Read at a time when looking for the beginning of a frame.
 const STEP: usize = 256 << 10;
+/// Between a frame and the next are at most so many bytes of the engine's, in a table and in the log. What
+/// somebody wrote into a record lies further behind any beginning of a frame.
+const NEAR: u64 = 96;
 
 /// Where a frame lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub(super) struct Gather {
     pub(super) candidates: Vec<Candidate>,
     pub(super) findings: Findings,
     open: Option<(u32, File)>,
+    /// Up to where every byte of a file is accounted for, whatever is damaged behind.
+    certain: (u32, u64),
 }
 
 impl Gather {
@@ -70,6 +75,7 @@ impl Gather {
             candidates: Vec::new(),
             findings: Findings::default(),
             open: None,
+            certain: (0, 0),
         }
     }
 
@@ -90,6 +96,9 @@ impl Gather {
     }
 
     fn frames(&mut self, path: &Path, file: &File, stretch: Stretch) -> io::Result<()> {
+        if self.certain.0 != stretch.file {
+            self.certain = (stretch.file, 0);
+        }
         let mut at = stretch.start;
         while let Some(found) = next(file, at, stretch.end)? {
             at = match self.frame(path, file, found, stretch)? {
@@ -97,6 +106,9 @@ impl Gather {
                 // Not a frame's beginning: the search goes on behind it.
                 None => found + MAGIC.len() as u64,
             };
+        }
+        if stretch.place == Place::Right {
+            self.certain.1 = self.certain.1.max(stretch.end);
         }
         Ok(())
     }
@@ -149,6 +161,15 @@ impl Gather {
             self.findings
                 .add(told(failure.to_string()).records(bad, bad));
         }
+        let mut place = stretch.place;
+        // Reached from what is certain without a look into any record: it is where the engine put it.
+        let is_near = at
+            .checked_sub(self.certain.1)
+            .is_some_and(|far| far <= NEAR);
+        if verified.is_ok() && place == Place::Found && is_near {
+            place = Place::Right;
+            self.certain.1 = at + length as u64;
+        }
         self.candidates.push(Candidate {
             first: frame.first.get(),
             last: frame.last.seq,
@@ -160,7 +181,7 @@ impl Gather {
                 offset: at,
                 length: u32::try_from(length).unwrap_or(u32::MAX),
             },
-            place: stretch.place,
+            place,
             whole: verified.is_ok(),
         });
         Ok(Some(at + length as u64))

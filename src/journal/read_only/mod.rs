@@ -170,10 +170,11 @@ impl ReadOnlyJournal {
     }
 
     /// The history from record 1 on, as far as it verifies.
-    pub(crate) fn verified_history(&self) -> impl Iterator<Item = Result<Frame, ReadFailure>> + '_ {
-        let to = self.0.verified.seq;
-        let frames = self.frames(Seq::FIRST);
-        frames.take_while(move |frame| frame.as_ref().map_or(true, |frame| frame.last.seq <= to))
+    pub(crate) fn verified_history(
+        &self,
+    ) -> impl Iterator<Item = Result<Frame, ReadFailure>> + use<> {
+        let count = usize::try_from(self.0.verified_frames).unwrap_or(usize::MAX);
+        self.frames(Seq::FIRST).take(count)
     }
 
     /// Every frame that is not part of that history.
