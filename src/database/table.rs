@@ -132,3 +132,54 @@ fn next_block(file: &File, mut at: u64, length: u64) -> io::Result<Option<u64>> 
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(kind: u8, data: &[u8]) -> Vec<u8> {
+        let mut block = MAGIC.to_vec();
+        block.push(kind);
+        block.extend_from_slice(&xxh3_128(data).to_le_bytes());
+        for _ in 0..2 {
+            block.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        }
+        let sum = xxh3_128(&block).to_le_bytes();
+        block.extend_from_slice(&sum[..4]);
+        block.extend_from_slice(data);
+        block
+    }
+
+    fn found(bytes: &[u8]) -> Vec<(u64, u64, bool)> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("1");
+        std::fs::write(&path, bytes).unwrap();
+        let mut found = Vec::new();
+        let mut tell = |part: Part| found.push((part.start, part.end, part.intact));
+        let file = File::open(&path).unwrap();
+        parts(&file, bytes.len() as u64, false, &mut tell).unwrap();
+        found
+    }
+
+    /// A value can hold bytes that look like a whole block.
+    #[test]
+    fn what_a_search_finds_is_never_intact() {
+        let inner = block(DATA, b"forged");
+        let outer = block(DATA, &[b"value ".as_slice(), &inner].concat());
+        let mut table = [outer.clone(), block(DATA, b"more"), block(1, b"index")].concat();
+        let end = outer.len() as u64;
+        let more = end + HEADER_LEN;
+        assert_eq!(found(&table), [(33, end, true), (more, more + 4, true)]);
+        table[40] ^= 1; // data
+        assert_eq!(found(&table), [(33, end, false), (more, more + 4, true)]);
+        table[40] ^= 1;
+        table[6] ^= 1; // header
+        let forged = 33 + 6 + HEADER_LEN;
+        let expected = [
+            (0, 39, false),
+            (forged, forged + 6, false),
+            (more, more + 4, false),
+        ];
+        assert_eq!(found(&table), expected);
+    }
+}

@@ -88,8 +88,11 @@ fn files(database: &Path) -> Result<Vec<(u64, PathBuf)>, Damage> {
     })
 }
 
+/// A log file by its number, or what is wrong with it.
+pub(super) type Named = Result<(u64, PathBuf), Damage>;
+
 /// What is named as a log's file is, and what is wrong with the name.
-pub(super) fn named(database: &Path) -> Result<Vec<Result<(u64, PathBuf), Damage>>, Damage> {
+pub(super) fn named(database: &Path) -> Result<Vec<Named>, Damage> {
     let told = |error: io::Error| Damage::io(database, error);
     let mut files = Vec::new();
     for entry in fs::read_dir(database).map_err(told)? {

@@ -234,3 +234,44 @@ fn small_files_of_the_engine_and_of_ours_can_be_gone() {
         assert_eq!(lost(&scene, &opened), [0_u64; 0]);
     }
 }
+
+/// Anything anywhere: what is shown was written, what is not shown is told, and nothing is changed.
+#[test]
+fn no_damage_gives_a_wrong_answer() {
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % below as u64).unwrap()
+    };
+    let (mut whole, mut some) = (0, 0);
+    for round in 0..60 {
+        let scene = in_tables();
+        let mut files = scene.tables();
+        files.extend(scene.logs());
+        files.push(scene.path.join("ANCHOR"));
+        files.push(scene.path.join("journal/keyspaces/1/current"));
+        let file = &files[next(files.len())];
+        let length = fs::metadata(file).unwrap().len() as usize;
+        let at = next(length);
+        match round % 4 {
+            0 | 1 => flip(file, at),
+            2 => fs::write(file, &fs::read(file).unwrap()[..at]).unwrap(),
+            _ => {
+                let mut bytes = fs::read(file).unwrap();
+                let end = (at + 512).min(length);
+                bytes[at..end].fill(0);
+                fs::write(file, bytes).unwrap();
+            }
+        }
+        let opened = scene.opened();
+        let lost = lost(&scene, &opened);
+        assert!(lost.is_empty() || !opened.findings().is_empty(), "{round}");
+        match lost.is_empty() {
+            true => whole += 1,
+            false => some += 1,
+        }
+    }
+    assert!(whole > 5 && some > 5, "{whole} {some}");
+}

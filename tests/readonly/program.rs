@@ -111,3 +111,38 @@ fn salvage_says_what_came_of_it() {
     let (code, text, _) = run(&["salvage", path(&whole.path), path(&whole.to())]);
     assert_eq!(code, 0, "{text}");
 }
+
+/// On a mount that nobody can write to, root neither.
+#[test]
+fn a_read_only_mount_is_enough() {
+    let scene = in_log();
+    let program = env!("CARGO_BIN_EXE_femtoclaw-ledger");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" || exit 99
+        touch \"$1/more\" && exit 98
+        exec \"$2\" inspect \"$1\"";
+    let mut shell = Command::new("unshare");
+    shell.args([
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        path(&scene.path),
+        program,
+    ]);
+    let output = match shell.output() {
+        Ok(output) if !matches!(output.status.code(), Some(99) | None) => output,
+        _ => {
+            eprintln!("SKIPPED: no mount can be made here");
+            return;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.status.code() == Some(1) && text.is_empty() {
+        eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let head = scene.opened().head().seq;
+    assert!(text.contains(&format!("head         {head}")), "{text}");
+}

@@ -267,7 +267,7 @@ async fn a_salvage_that_is_killed_leaves_no_ledger() {
             drop(fs::remove_dir_all(&creating));
         }
         // The beginning, the middle and all that comes after the copying.
-        step += if step < 2 || step > 60 { 1 } else { 20 };
+        step += if (2..=60).contains(&step) { 20 } else { 1 };
     }
     assert!(killed > 6, "{killed}");
     assert_eq!(

@@ -152,15 +152,25 @@ impl Gather {
             self.findings.add(finding.of(path).at(at));
             return Ok(Some(at + length as u64));
         }
-        let verified = frame.verify();
-        if let Err(failure) = &verified {
-            let bad = match failure {
+        if let Err(failure) = self.found(&frame, at, length, stretch) {
+            let bad = match &failure {
                 ReadFailure::Damaged { seq, .. } => seq.get(),
                 _ => frame.first.get(),
             };
             self.findings
                 .add(told(failure.to_string()).records(bad, bad));
         }
+        Ok(Some(at + length as u64))
+    }
+
+    fn found(
+        &mut self,
+        frame: &Frame,
+        at: u64,
+        length: usize,
+        stretch: Stretch,
+    ) -> Result<(), ReadFailure> {
+        let verified = frame.verify();
         let mut place = stretch.place;
         // Reached from what is certain without a look into any record: it is where the engine put it.
         let is_near = at
@@ -184,7 +194,7 @@ impl Gather {
             place,
             whole: verified.is_ok(),
         });
-        Ok(Some(at + length as u64))
+        verified
     }
 }
 
