@@ -4,7 +4,7 @@ use super::{Bundle, RECORDS_MAX, Stream, StreamError, StreamReader};
 use crate::events::{HEADER_LEN, Seq};
 use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
 use crate::integrity::export::{ExportError, ExportSource, verify_export};
-use crate::integrity::merkle::{self, ProveError, TreeHash};
+use crate::integrity::merkle::{self, ProofError};
 
 /// An export does not show that a bundle is complete, or shows that it is not.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +26,13 @@ pub enum ScanError<E: std::error::Error + 'static> {
     #[error("the export cannot be used")]
     Export(#[from] ExportError<E>),
     /// The export's history is another than that of the bundle's checkpoint.
-    #[error(
-        "the first {size} records of the export have the root {found}, and the bundle's checkpoint another"
-    )]
+    #[error("the export does not extend the bundle's checkpoint at {size} records")]
     OtherHistory {
         /// Records that the bundle's checkpoint covers.
         size: u64,
-        /// Root over them in the export.
-        found: TreeHash,
+        /// What does not fit.
+        #[source]
+        source: ProofError,
     },
     /// A record of the execution's stream is in the export and not in the bundle.
     #[error("record {0} is of the execution's stream, and the bundle leaves it out")]
@@ -107,11 +106,7 @@ pub fn scan<S: ExportSource>(
             }
         }
     })?;
-    let size = covered.size();
-    let root = merkle::root(source, size).map_err(tile)?;
-    if root != *covered.root() {
-        return Err(ScanError::OtherHistory { size, found: root });
-    }
+    extends(source, &covered, export)?;
     // Before what the ledger did wrong: what the bundle leaves out.
     compare(bundle, &found)?;
     if let Some(error) = broken {
@@ -125,8 +120,16 @@ pub fn scan<S: ExportSource>(
     })
 }
 
-fn tile<E: std::error::Error>(error: ProveError<E>) -> ScanError<E> {
-    ScanError::Export(ExportError::Tile(error))
+fn extends<S: ExportSource>(
+    source: &S,
+    old: &Checkpoint,
+    new: &Checkpoint,
+) -> Result<(), ScanError<S::Error>> {
+    let proof = merkle::consistency(source, old.size(), new.size());
+    let proof = proof.map_err(|error| ScanError::Export(ExportError::Tile(error)))?;
+    let size = old.size();
+    merkle::verify_consistency(size, old.root(), new.size(), new.root(), &proof)
+        .map_err(|source| ScanError::OtherHistory { size, source })
 }
 
 fn compare<E: std::error::Error>(

@@ -4,7 +4,7 @@ use super::bundle::stream_of;
 use super::stream::agrees;
 use super::write::checksum;
 use super::{Bundle, Item, Part, Stream, StreamError};
-use crate::events::{Event, ExecutionId};
+use crate::events::{Event, ExecutionId, RecordHeader, Seq};
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
 use crate::integrity::key::VerifierKey;
@@ -28,17 +28,22 @@ pub enum Problem {
     /// Stated keys and signatures are not the same, in the same order.
     #[error("it is not the key of the signature at its place")]
     NotSigned,
-    /// The record is of another execution.
-    #[error("it is of execution {0}")]
-    OtherExecution(ExecutionId),
+    /// A record is in the tree, and of another execution.
+    #[error("record {seq} is of execution {execution}")]
+    OtherExecution {
+        /// Which record.
+        seq: Seq,
+        /// Whose it is.
+        execution: ExecutionId,
+    },
     /// The payload is not the one that the header commits to.
     #[error("salt and payload are not what the header commits to")]
     Commitment,
     /// Header and payload tell different things.
     #[error("header and payload do not tell the same")]
     Disagreement,
-    /// The header is not in the tree at its place.
-    #[error(transparent)]
+    /// The header is not in the tree at its place: it was changed, or a hash of its proof.
+    #[error("header and hashes do not lead to the signed root")]
     Proof(#[from] ProofError),
     /// The records are no execution's stream.
     #[error(transparent)]
@@ -63,11 +68,12 @@ pub enum Problem {
 
 /// A bundle is refused: which part, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{part}: {problem}")]
+#[error("{part}")]
 pub struct VerifyError {
     /// Which part.
     pub part: Part,
     /// Why.
+    #[source]
     pub problem: Problem,
 }
 
@@ -123,8 +129,19 @@ pub(super) fn verify_self(bundle: &Bundle) -> Result<(), VerifyError> {
     let checkpoint = Checkpoint::parse(note.text()).map_err(wrong)?;
     check_keys(bundle)?;
     let chain = Chain::default();
-    for item in &bundle.items {
-        check_item(bundle.execution, item, &checkpoint, &chain)?;
+    for (number, item) in bundle.items.iter().enumerate() {
+        check_item(item, &checkpoint, &chain)?;
+        let RecordHeader { seq, execution, .. } = item.header;
+        if execution != bundle.execution {
+            // Where the first one is of another already, the line is what is wrong.
+            let part = if number == 0 {
+                Part::Execution
+            } else {
+                Part::Header(seq)
+            };
+            let problem = Problem::OtherExecution { seq, execution };
+            return Err(VerifyError::new(part, problem));
+        }
     }
     let found = stream_of(bundle.execution, &bundle.items);
     let found = found.map_err(|error| VerifyError::new(Part::Stream, error))?;
@@ -169,18 +186,9 @@ fn check_signature(
     }
 }
 
-fn check_item(
-    execution: ExecutionId,
-    item: &Item,
-    checkpoint: &Checkpoint,
-    chain: &Chain,
-) -> Result<(), VerifyError> {
+fn check_item(item: &Item, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
     let header = &item.header;
     let seq = header.seq;
-    if header.execution != execution {
-        let problem = Problem::OtherExecution(header.execution);
-        return Err(VerifyError::new(Part::Execution, problem));
-    }
     let leaf = merkle::leaf_hash(&item.entry());
     let (index, size) = (seq.get() - 1, checkpoint.size());
     merkle::verify_inclusion(&leaf, index, size, &item.path, checkpoint.root())

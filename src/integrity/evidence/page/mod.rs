@@ -152,11 +152,7 @@ fn summary(bundle: &Bundle, sheet: &mut Sheet) {
         "checkpoint at record",
         lines.next().unwrap_or_default(),
     );
-    row(
-        sheet,
-        "ledger (stated, not signed)",
-        &bundle.ledger.to_string(),
-    );
+    row(sheet, "ledger id (not signed)", &bundle.ledger.to_string());
     sheet.html.push_str("</dl>\n");
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::super::Item;
 use super::text::{Sheet, hex};
 use crate::events::{
-    AuditFamily, Decision, Event, EventType, Hash, RecordHeader, Resolution, State, TelemetryKind,
-    flags,
+    AuditFamily, Decision, Event, EventType, Hash, Outcome, RecordHeader, Resolution, State,
+    TelemetryKind, flags,
 };
 use crate::integrity::text::rfc3339;
 
@@ -74,13 +74,25 @@ pub(super) fn step(item: &Item, sheet: &mut Sheet) {
     let outcome = header.outcome.name();
     let _ = write!(
         sheet.html,
-        "<li class=\"{outcome}\">\n<h3>{} <span class=\"outcome\">{outcome}</span></h3>\n\
-         <p class=\"place\"><time>{}</time> · record {} · component {} · {}</p>\n<dl>\n",
-        title(header.event_type),
+        "<li class=\"{outcome}\">\n<h3>{}",
+        title(header.event_type)
+    );
+    if header.outcome != Outcome::Neutral {
+        let _ = write!(sheet.html, " <span class=\"outcome\">{outcome}</span>");
+    }
+    let _ = write!(
+        sheet.html,
+        "</h3>\n<p class=\"place\"><time>{}</time> · record {} · ",
         rfc3339(header.time_ns.into()),
         header.seq,
-        header.component,
-        header.event_type,
+    );
+    if header.stream_version > 0 {
+        let _ = write!(sheet.html, "version {} · ", header.stream_version);
+    }
+    let _ = write!(
+        sheet.html,
+        "component {} · {}</p>\n<dl>\n",
+        header.component, header.event_type
     );
     let mut rows = Rows(sheet);
     flagged(header, &mut rows);
