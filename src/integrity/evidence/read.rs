@@ -89,7 +89,7 @@ impl Bundle {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(ParseError::TooLarge);
         }
-        let (head, note) = split(bytes);
+        let (head, is_text, note) = split(bytes);
         let mut lines = Lines {
             rest: head,
             line: 1,
@@ -108,7 +108,7 @@ impl Bundle {
             _ => Part::Checksum,
         };
         let checksum = lines.value("checksum ", part, TreeHash::from_base64)?;
-        if !lines.rest.is_empty() {
+        if !lines.rest.is_empty() || !is_text {
             let (line, part) = (lines.line, Part::Checksum);
             return Err(ParseError::Line { line, part });
         }
@@ -126,22 +126,19 @@ impl Bundle {
     }
 }
 
-/// The lines up to the first empty one, and the note behind it. Bytes that are no text end the
-/// lines, so that the line they are in is the one that is refused.
-fn split(bytes: &[u8]) -> (&str, Option<&[u8]>) {
+/// The lines up to the first empty one, whether all of them are text, and the note behind them. Bytes
+/// that are no text end the lines, so that the line they are in is the one that is refused.
+fn split(bytes: &[u8]) -> (&str, bool, Option<&[u8]>) {
     let at = bytes.windows(2).position(|pair| pair == b"\n\n");
     let (head, note) = match at.and_then(|at| bytes.split_at_checked(at + 1)) {
         Some((head, rest)) => (head, rest.get(1..)),
         None => (bytes, None),
     };
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(error) => head
-            .get(..error.valid_up_to())
-            .and_then(|valid| std::str::from_utf8(valid).ok())
-            .unwrap_or_default(),
+    let text = match head.utf8_chunks().next() {
+        Some(chunk) => chunk.valid(),
+        None => "",
     };
-    (text, note)
+    (text, text.len() == head.len(), note)
 }
 
 /// An id in lower-case digits.

@@ -82,8 +82,18 @@ async fn every_missing_and_every_added_byte_is_refused() {
         let without = [&file[..at], &file[at + 1..]].concat();
         // One of two equal bytes side by side is the same file without either.
         assert!(refusal(&without).is_some(), "without byte {at}");
-        let with = [&file[..at], b"A", &file[at..]].concat();
-        assert!(refusal(&with).is_some(), "with a byte at {at}");
+        // No text, alone or as a line of its own, too: what is not read must not be passed over.
+        for added in [
+            b"A".as_slice(),
+            b"\n",
+            b"\xff",
+            b"\xff\n",
+            b"\xffA\n",
+            b"A\n",
+        ] {
+            let with = [&file[..at], added, &file[at..]].concat();
+            assert!(refusal(&with).is_some(), "with {added:?} at {at}");
+        }
     }
     assert!(refusal(&[&file[..], b"\n"].concat()).is_some());
 }
