@@ -19,6 +19,7 @@ mod background;
 mod checkpoints;
 mod close;
 mod destination;
+mod evidence;
 mod export;
 mod failure;
 mod guarded;
@@ -44,6 +45,7 @@ mod views;
 pub use checkpoints::{CheckpointError, CheckpointOptions};
 pub use close::Closed;
 pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
+pub use evidence::{EvidenceError, EvidenceOptions};
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
 pub use options::{Options, Redaction};
 pub use read_only::{
