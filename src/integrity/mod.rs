@@ -9,6 +9,7 @@
 //! * A [`proof`] shows that one record is covered by a checkpoint; a [`policy`] says whose
 //!   checkpoints count, and which witnesses must have seen them.
 //! * An [`export`] is the whole tree as static files, to be checked with public keys alone.
+//! * A [`witness`] cosigns a checkpoint only where it extends what the witness cosigned before.
 //! * [`secret`] holds a signing key and its file format.
 //!
 //! The formats are those of [C2SP](https://c2sp.org), so that others can check them.
@@ -22,6 +23,7 @@ pub mod policy;
 pub mod proof;
 pub mod secret;
 mod text;
+pub mod witness;
 
 #[cfg(test)]
 mod tests;

@@ -38,8 +38,10 @@ mod serve;
 mod snapshots;
 mod submit;
 mod views;
+mod witness;
+mod witnessed;
 
-pub use checkpoints::{CheckpointError, CheckpointOptions};
+pub use checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, KeyChange};
 pub use close::Closed;
 pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
@@ -48,6 +50,8 @@ pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
+pub use witness::{Witness, WitnessError};
+pub use witnessed::{WitnessDestination, WitnessTransport};
 
 use background::Background;
 use submit::Core;
