@@ -123,7 +123,9 @@ pub enum OpenError {
     },
     /// The journal's checkpoints were signed, under the name that is to sign now, by a key that is not
     /// among the earlier ones of the options: they would not count any more.
-    #[error("checkpoints were signed by {key}, which is neither the signer's key nor an earlier one")]
+    #[error(
+        "checkpoints were signed by {key}, which is neither the signer's key nor an earlier one"
+    )]
     OtherKey {
         /// The public key; name and id alone where no more is known.
         key: String,

@@ -114,7 +114,14 @@ impl Destinations {
         let mut copies = Copies::default();
         for (index, (destination, outcome)) in options.destinations.iter().zip(told).enumerate() {
             let Some(outcome) = outcome else { continue };
-            self.told(index, destination.name(), size, now_ns, outcome, &mut copies);
+            self.told(
+                index,
+                destination.name(),
+                size,
+                now_ns,
+                outcome,
+                &mut copies,
+            );
         }
         copies
     }

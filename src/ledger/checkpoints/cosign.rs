@@ -58,7 +58,11 @@ pub(in super::super) async fn add_cosignatures(
         return Ok(note);
     }
     record(core, &checkpoint, &note, added).await?;
-    if newest.note.as_ref().is_some_and(|it| it.text() == note.text()) {
+    if newest
+        .note
+        .as_ref()
+        .is_some_and(|it| it.text() == note.text())
+    {
         newest.note = Some(note.clone());
     }
     let (working, sent) = (Arc::clone(core), note.clone());

@@ -37,7 +37,10 @@ pub(super) fn changed(
     let Some(old) = old.filter(|old| *old != new.to_string()) else {
         return Ok(None);
     };
-    let known = options.earlier_keys.iter().any(|key| key.to_string() == old);
+    let known = options
+        .earlier_keys
+        .iter()
+        .any(|key| key.to_string() == old);
     let same_name = old.split('+').next() == Some(new.name());
     if same_name && !known {
         return Err(OpenError::OtherKey { key: old });
@@ -96,7 +99,9 @@ async fn change(
     signer: Arc<dyn Signer>,
     change: KeyChange,
 ) -> Result<Note, CheckpointError> {
-    change.check().map_err(|why| CheckpointError::Key(why.into()))?;
+    change
+        .check()
+        .map_err(|why| CheckpointError::Key(why.into()))?;
     let checkpoints = &core.checkpoints;
     let mut newest = checkpoints.newest.lock().await;
     let mut options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
