@@ -10,6 +10,7 @@
 
 mod attacks;
 mod foreign;
+mod growing;
 mod keys;
 mod live;
 mod program;
