@@ -12,7 +12,7 @@ use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
 use crate::metrics;
 use crate::projections::{
     self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
-    RuntimeMetadata, RuntimeMetadataView, Tree, TreeView, Views, ViewsOptions,
+    NoTree, RuntimeMetadata, RuntimeMetadataView, Tree, TreeView, Views, ViewsOptions,
 };
 
 use super::checkpoints::Checkpoints;
@@ -181,15 +181,17 @@ fn open_views(
     options: &mut Options,
     source: Arc<dyn projections::Source>,
 ) -> Result<Views, OpenError> {
-    let projections = projections::built_in()
-        .into_iter()
-        .chain(options.projections.drain(..));
+    let mut projections = projections::built_in();
+    if options.no_tree {
+        projections.retain(|projection| projection.name() != Tree::NAME);
+        projections.push(Box::new(NoTree));
+    }
+    projections.append(&mut options.projections);
     let how = ViewsOptions {
         clock: Arc::clone(&options.clock),
         ..ViewsOptions::default()
     };
-    Views::open(root, how, projections.collect(), source)
-        .map_err(|error| OpenError::Views(error.to_string()))
+    Views::open(root, how, projections, source).map_err(|error| OpenError::Views(error.to_string()))
 }
 
 /// Lets go of what holds the journal, and with it the lock, where a checkpoint contradicts it.

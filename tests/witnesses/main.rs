@@ -28,6 +28,7 @@ use femtoclaw_ledger::{
 };
 
 mod keys;
+mod late;
 #[path = "../shared/mod.rs"]
 mod shared;
 
