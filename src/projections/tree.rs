@@ -79,16 +79,19 @@ impl Projection for Tree {
         for level in 0_u8.. {
             let strip = index / STRIP_WIDTH;
             let before = (index % STRIP_WIDTH) as usize * HASH_LEN;
-            let mut hashes = match before {
-                0 => Vec::with_capacity(STRIP_BYTES),
-                _ => strip_of(batch, level, strip)?,
-            };
-            if hashes.len() != before {
-                let problem = format!("a strip of the tree has {} bytes", hashes.len());
+            let mut found = 0;
+            batch.edit(&strip_key(level, strip), before > 0, |hashes| {
+                found = hashes.len();
+                if found == before {
+                    // Once for all: a strip is never longer.
+                    hashes.reserve_exact(STRIP_BYTES - before);
+                    hashes.extend_from_slice(hash.as_bytes());
+                }
+            })?;
+            if found != before {
+                let problem = format!("a strip of the tree has {found} bytes");
                 return Err(ProjectionError::Damaged(problem));
             }
-            hashes.extend_from_slice(hash.as_bytes());
-            batch.put(&strip_key(level, strip), hashes);
             if index % u64::from(TILE_WIDTH) != u64::from(TILE_WIDTH) - 1 {
                 break;
             }
