@@ -31,6 +31,7 @@ pub(crate) fn samples() -> Vec<Event> {
         state::registry(),
         state::registry_changes(),
         state::recovery(),
+        checkpoints(),
     ];
     all.into_iter().chain(rest).flatten().collect()
 }
@@ -280,6 +281,12 @@ fn audit_log_b() -> Vec<Event> {
             cause: String::new(),
         }
         .into(),
+    ]
+}
+
+/// What comes to checkpoints beside their being signed.
+fn checkpoints() -> Vec<Event> {
+    vec![
         CheckpointCosignedV1 {
             size: 70_000,
             root: [0xC5; 32],

@@ -56,18 +56,12 @@ impl WitnessTransport for FarWitness {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_copied_is_copied_and_cosigned_later() {
-    let place = Place::new();
-    let witnessing = Opened::new(&place.path("w1"), None).await;
-    let (line, clock) = (
-        Arc::new(Line::default()),
-        Arc::new(ManualClock::new(1_767_225_600_000_000_000)),
-    );
-    let far = FarWitness(Arc::clone(&line), witnessing.witness(1).await);
+/// A log whose witness and whose directory are at the other end of the line.
+async fn log(place: &Place, line: &Arc<Line>, clock: &Arc<ManualClock>, one: Witness) -> Opened {
+    let far = FarWitness(Arc::clone(line), one);
     let far = WitnessDestination::new(witness_key(1).key().clone(), Arc::new(far));
     let kept = CheckpointDirectory::new(place.path("kept"));
-    let kept = FarDirectory(Arc::clone(&line), kept);
+    let kept = FarDirectory(Arc::clone(line), kept);
     let mut signing = CheckpointOptions::new(Arc::new(key(1)), vec![Arc::new(far), Arc::new(kept)]);
     signing.every_records = 0;
     signing.every = Duration::ZERO;
@@ -78,11 +72,22 @@ async fn what_was_not_copied_is_copied_and_cosigned_later() {
     };
     let (ledger, root) = Ledger::open(place.path("log"), options).await.unwrap();
     let grant = everything(&root).await;
-    let log = Opened {
+    Opened {
         ledger,
         root,
         grant,
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_copied_is_copied_and_cosigned_later() {
+    let place = Place::new();
+    let witnessing = Opened::new(&place.path("w1"), None).await;
+    let (line, clock) = (
+        Arc::new(Line::default()),
+        Arc::new(ManualClock::new(1_767_225_600_000_000_000)),
+    );
+    let log = log(&place, &line, &clock, witnessing.witness(1).await).await;
     let alone = log.ledger.checkpoint().await.unwrap();
     assert!(policy(1).check(&alone, None).is_err());
     let told = log.ledger.checkpoint_copies();
