@@ -102,9 +102,10 @@ pub use events::{
 pub use journal::{Anchoring, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, CopyStatus, Destination, ExecutionLog, Follow, Health, KeyChange, Ledger,
-    Options, Reads, Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Telemetry,
-    TraceStep, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    Configuration, CopyStatus, Destination, EvidenceError, EvidenceOptions, ExecutionLog, Follow,
+    Health, KeyChange, Ledger, Options, Reads, Reconstruction, Recovery, Redaction, Root,
+    RuntimeMetadata, Telemetry, TraceStep, Watch, Witness, WitnessDestination, WitnessError,
+    WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

@@ -7,6 +7,7 @@ mod notes;
 mod policies;
 mod proofs;
 mod secrets;
+mod streams;
 mod witness;
 
 use super::checkpoint::Checkpoint;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::error::OpenError;
 use crate::events::{CheckpointSignedV1, Event, SigningKeyChangedV1};
 use crate::integrity::checkpoint::Checkpoint;
-use crate::integrity::key::{SignError, Signer};
+use crate::integrity::key::{SignError, Signer, VerifierKey};
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::metrics;
@@ -141,6 +141,14 @@ impl Checkpoints {
     pub(super) fn own(&self, note: &Note) -> Result<Checkpoint, CheckpointError> {
         let options = self.options().ok_or(CheckpointError::NoSigner)?;
         options.own(note).ok_or(CheckpointError::NotOurs)
+    }
+
+    /// Keys that sign, and signed, as this ledger.
+    pub(super) fn keys(&self) -> Vec<VerifierKey> {
+        let options = self.options();
+        let options = options.iter();
+        let keys = options.flat_map(|it| std::iter::once(it.signer.key()).chain(&it.earlier_keys));
+        keys.cloned().collect()
     }
 
     /// What is to be done now, if anything.

@@ -238,3 +238,15 @@ impl Files {
         replace(&self.root.join(CHECKPOINT_PATH), checkpoint)
     }
 }
+
+/// A new file, its owner's alone.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(PRIVATE_DIRECTORY);
+        builder.create(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(PRIVATE_FILE);
+    options.open(path)?.write_all(bytes)
+}

@@ -27,7 +27,9 @@ const WAIT: Duration = Duration::from_secs(3_600);
 const COMPONENT: &str = "witness";
 
 /// Size and root of what was cosigned last, by origin. One for an opening, whoever asks.
-pub(super) type Cosigned = tokio::sync::Mutex<HashMap<String, (u64, TreeHash)>>;
+pub(super) type Cosigned = tokio::sync::Mutex<HashMap<String, Newest>>;
+/// Size and root.
+type Newest = (u64, TreeHash);
 
 /// No witness can be had, or it does not cosign.
 #[derive(Debug, thiserror::Error)]
@@ -126,10 +128,7 @@ impl Root {
 
 /// What the records say was cosigned last of each of these logs. The view tells where the record is;
 /// what it says is read, and checked, in the journal.
-fn recorded(
-    core: &Core,
-    mut origins: Vec<String>,
-) -> Result<Vec<(String, (u64, TreeHash))>, String> {
+fn recorded(core: &Core, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, String> {
     let tree = &core.checkpoints.tree;
     let head = core.reader.head().seq;
     let waited = tree.view().at_least(head, WAIT);

@@ -2,12 +2,12 @@
 // the signed note, every tile through a TileReader, every entry, inclusion and consistency proofs,
 // and cosignatures. It shares no code with the ledger.
 //
-//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go DIRECTORY [URL]
-//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go serve DIRECTORY
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go DIRECTORY [URL]
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go serve DIRECTORY
 //
 // DIRECTORY holds log.vkey, witnesses.vkey (one key a line), export/ (checkpoint, tile/…),
-// proofs/*.tlog-proof, consistency/OLD with the hashes of the proof from size OLD, one a line, and
-// earlier.checkpoint where there is one that the export must extend. With a URL the export is read
+// proofs/*.tlog-proof, consistency/OLD with the hashes of the proof from size OLD, one a line,
+// bundles/*, each evidence of one execution (or keys and bundles alone), and earlier.checkpoint where there is one that the export must extend. With a URL the export is read
 // from there. The second form is a web server for static files, and prints its address.
 package main
 
@@ -43,6 +43,10 @@ func main() {
 	known := []note.Verifier{verifier}
 	for _, line := range strings.Fields(string(read(dir, "witnesses.vkey"))) {
 		known = append(known, newWitness(line))
+	}
+	bundles(dir, known)
+	if _, err := os.Stat(filepath.Join(dir, "export")); os.IsNotExist(err) && len(os.Args) < 3 {
+		return
 	}
 	checkpoint := must(get(files.dir, "checkpoint"))
 	tree := open(checkpoint, known, len(known))

@@ -9,9 +9,12 @@
 )]
 
 mod attacks;
+mod evidence;
 mod foreign;
 mod growing;
 mod keys;
 mod live;
 mod program;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod support;

@@ -75,7 +75,7 @@ async fn a_changed_key_is_recorded_and_named_by_the_old_one() {
         author: "operator".to_owned(),
         reason: "once a year".to_owned(),
     };
-    assert_eq!(changes(&opened).await, [expected.clone()]);
+    assert_eq!(changes(&opened).await, std::slice::from_ref(&expected));
     let filter = Filter {
         event_type: Some(EventType::SigningKeyChanged),
         ..Filter::default()
