@@ -103,10 +103,11 @@ pub use events::{
 pub use journal::{Anchoring, Finding, FindingKind, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, Destination, EvidenceError, EvidenceOptions, ExecutionLog, Follow, Health,
-    Ledger, Options, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction,
-    RecordedCheckpoint, Recovery, Redaction, Root, RuntimeMetadata, SalvageOptions,
-    SalvageProgress, Salvaged, SalvagedCheckpoint, Summary, Telemetry, TraceStep, Watch,
+    Configuration, CopyStatus, Destination, EvidenceError, EvidenceOptions, ExecutionLog, Follow,
+    Health, KeyChange, Ledger, Options, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews,
+    Reads, Reconstruction, RecordedCheckpoint, Recovery, Redaction, Root, RuntimeMetadata,
+    SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint, Summary, Telemetry, TraceStep,
+    Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

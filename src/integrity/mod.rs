@@ -10,6 +10,7 @@
 //!   checkpoints count, and which witnesses must have seen them.
 //! * An [`evidence`] bundle is all of that for one execution, in one file.
 //! * An [`export`] is the whole tree as static files, to be checked with public keys alone.
+//! * A [`witness`] cosigns a checkpoint only where it extends what the witness cosigned before.
 //! * [`secret`] holds a signing key and its file format.
 //!
 //! The formats are those of [C2SP](https://c2sp.org), so that others can check them.
@@ -24,6 +25,7 @@ pub mod policy;
 pub mod proof;
 pub mod secret;
 pub(crate) mod text;
+pub mod witness;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ mod policies;
 mod proofs;
 mod secrets;
 mod streams;
+mod witness;
 
 use super::checkpoint::Checkpoint;
 use super::key::{Algorithm, VerifierKey};

@@ -41,8 +41,10 @@ mod serve;
 mod snapshots;
 mod submit;
 mod views;
+mod witness;
+mod witnessed;
 
-pub use checkpoints::{CheckpointError, CheckpointOptions};
+pub use checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, KeyChange};
 pub use close::Closed;
 pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use evidence::{EvidenceError, EvidenceOptions};
@@ -56,6 +58,8 @@ pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
 pub use salvage::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
+pub use witness::{Witness, WitnessError};
+pub use witnessed::{WitnessDestination, WitnessTransport};
 
 use background::Background;
 use submit::Core;

@@ -11,6 +11,7 @@
 mod attacks;
 mod evidence;
 mod foreign;
+mod growing;
 mod keys;
 mod live;
 mod program;

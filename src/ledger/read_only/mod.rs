@@ -286,7 +286,7 @@ impl ReadOnly {
         let own = Checkpoint::parse(checkpoint.text());
         let own = own.map_err(|error| CheckpointError::Export(error.to_string()))?;
         let records = self.range(Seq::FIRST);
-        export::write(records, &own, checkpoint, path.as_ref())
+        export::write_new(records, &own, checkpoint, path.as_ref())
     }
 }
 
