@@ -19,7 +19,18 @@ pub(crate) struct SharedDirectory {
     identity: Result<Identity, String>,
     /// What could not be locked.
     unlocked: Vec<String>,
-    _locks: Vec<File>,
+    locks: Vec<File>,
+}
+
+impl Drop for SharedDirectory {
+    fn drop(&mut self) {
+        // Said aloud: a process that is being started at this moment holds copies of the handles.
+        for lock in &self.locks {
+            if let Err(error) = lock.unlock() {
+                tracing::debug!(%error, "a lock goes with its handle");
+            }
+        }
+    }
 }
 
 impl SharedDirectory {
@@ -55,7 +66,7 @@ impl SharedDirectory {
             path: path.to_owned(),
             identity: Err(String::new()),
             unlocked: Vec::new(),
-            _locks: Vec::new(),
+            locks: Vec::new(),
         };
         for name in [LOCK, "", "journal/lock"] {
             shared.lock(&path.join(name))?;
@@ -72,7 +83,7 @@ impl SharedDirectory {
             Err(error) => return Err(OpenError::io(path, error)),
         };
         match file.try_lock_shared() {
-            Ok(()) => self._locks.push(file),
+            Ok(()) => self.locks.push(file),
             Err(TryLockError::WouldBlock) => {
                 let holds = quiet::open(&self.path.join(LOCK));
                 let pid = holds.map_or(0, |file| holder(&file));

@@ -51,11 +51,15 @@ pub(super) struct Target {
     to: PathBuf,
     creating: PathBuf,
     named: std::cell::Cell<bool>,
-    _lock: File,
+    lock: File,
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
+        // Said aloud: a process that is being started at this moment holds a copy of the handle.
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the lock goes with its handle");
+        }
         if !self.named.get()
             && let Err(error) = fs::remove_dir_all(&self.creating)
         {
@@ -90,7 +94,7 @@ impl Target {
         Ok(Self {
             to: to.to_owned(),
             named: std::cell::Cell::new(false),
-            _lock: lock(&creating)?,
+            lock: lock(&creating)?,
             creating,
         })
     }
