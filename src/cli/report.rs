@@ -4,6 +4,7 @@ use super::Problem;
 use super::arguments::Arguments;
 use crate::integrity::policy::Trusted;
 pub(super) use crate::integrity::text::rfc3339 as time;
+use crate::journal::Finding;
 
 /// Lines `name  value`, or one JSON object, in the order in which they were added.
 pub(super) struct Report {
@@ -15,6 +16,8 @@ enum Value {
     Number(u64),
     Text(String),
     List(Vec<String>),
+    Counts(Vec<(String, u64)>),
+    Findings(Vec<Finding>),
 }
 
 impl Report {
@@ -34,6 +37,22 @@ impl Report {
 
     pub(super) fn text(&mut self, name: &'static str, value: impl ToString) {
         self.fields.push((name, Value::Text(value.to_string())));
+    }
+
+    pub(super) fn list(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
+        self.fields.push((name, Value::List(values.collect())));
+    }
+
+    pub(super) fn counts(
+        &mut self,
+        name: &'static str,
+        counts: impl Iterator<Item = (String, u64)>,
+    ) {
+        self.fields.push((name, Value::Counts(counts.collect())));
+    }
+
+    pub(super) fn findings(&mut self, name: &'static str, findings: &[Finding]) {
+        self.fields.push((name, Value::Findings(findings.to_vec())));
     }
 
     pub(super) fn trusted(&mut self, trusted: &Trusted) {
@@ -69,6 +88,13 @@ impl Report {
                 Value::Number(number) => vec![number.to_string()],
                 Value::Text(text) => vec![text],
                 Value::List(list) => list,
+                Value::Counts(counts) => {
+                    let counts = counts.into_iter();
+                    counts
+                        .map(|(what, count)| format!("{what} {count}"))
+                        .collect()
+                }
+                Value::Findings(findings) => findings.iter().map(ToString::to_string).collect(),
             };
             for value in values {
                 // What is printed was written by others: no control characters reach a terminal.
@@ -92,10 +118,34 @@ impl Report {
                     let list: Vec<_> = list.iter().map(quoted).collect();
                     format!("[{}]", list.join(","))
                 }
+                Value::Counts(counts) => {
+                    let counts = counts.iter();
+                    let counts = counts.map(|(what, count)| format!("{}:{count}", quoted(what)));
+                    format!("{{{}}}", counts.collect::<Vec<_>>().join(","))
+                }
+                Value::Findings(findings) => {
+                    let findings: Vec<_> = findings.iter().map(finding).collect();
+                    format!("[{}]", findings.join(","))
+                }
             };
             format!("\"{name}\":{value}")
         });
         let fields: Vec<_> = fields.collect();
         format!("{{{}}}\n", fields.join(","))
     }
+}
+
+fn finding(finding: &Finding) -> String {
+    let path = finding.path.as_ref().map(|path| path.to_string_lossy());
+    let (first, last) = finding.records.unzip();
+    serde_json::json!({
+        "kind": finding.kind.code(),
+        "damage": finding.kind.is_damage(),
+        "path": path,
+        "offset": finding.offset,
+        "first": first,
+        "last": last,
+        "problem": finding.problem,
+    })
+    .to_string()
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::database::{
     PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, replace, sync_parent,
 };
-use crate::events::{HEADER_LEN, Seq};
+use crate::events::{HEADER_LEN, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::export::{CHECKPOINT_PATH, Exporter};
 use crate::integrity::merkle::{self, Tile};
@@ -53,7 +53,7 @@ impl Root {
         let core = Arc::clone(self.core());
         let own = core.checkpoints.own(checkpoint)?;
         let (note, path) = (checkpoint.clone(), path.as_ref().to_owned());
-        let work = move || write(&core, &own, &note, &path);
+        let work = move || export(&core, &own, &note, &path);
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_| CheckpointError::Stopped)?
     }
@@ -63,7 +63,7 @@ fn failed(error: impl std::fmt::Display) -> CheckpointError {
     CheckpointError::Export(error.to_string())
 }
 
-fn write(core: &Core, own: &Checkpoint, note: &Note, path: &Path) -> Result<(), CheckpointError> {
+fn export(core: &Core, own: &Checkpoint, note: &Note, path: &Path) -> Result<(), CheckpointError> {
     let exporting = core.checkpoints.exporting.lock();
     let _one = exporting.unwrap_or_else(PoisonError::into_inner);
     let waited = core.checkpoints.tree.view().at_least(own.size(), WAIT);
@@ -237,6 +237,43 @@ impl Files {
         File::open(&self.root)?.sync_all()?;
         replace(&self.root.join(CHECKPOINT_PATH), checkpoint)
     }
+}
+
+/// Writes the export of a ledger with these records, which does not grow.
+pub(super) fn write<E: std::fmt::Display>(
+    records: impl Iterator<Item = Result<Record, E>>,
+    own: &Checkpoint,
+    note: &Note,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    if path.exists() {
+        return Err(failed(format!("{} exists", path.display())));
+    }
+    let mut creating = path.as_os_str().to_owned();
+    creating.push(".creating");
+    let creating = Path::new(&creating);
+    if creating.exists() {
+        fs::remove_dir_all(creating).map_err(failed)?;
+    }
+    create_private(creating).map_err(failed)?;
+    let put = |name: String, bytes: Vec<u8>| put(&creating.join(name), &bytes);
+    let mut exporter = Exporter::default();
+    for record in records {
+        if exporter.tree().size() >= own.size() {
+            break;
+        }
+        let mut header = Vec::with_capacity(HEADER_LEN);
+        record.map_err(failed)?.header.encode_into(&mut header);
+        exporter.append(&header, put).map_err(failed)?;
+    }
+    let tree = exporter.tree().frontier();
+    if (tree.size(), tree.root()) != (own.size(), *own.root()) {
+        return Err(CheckpointError::Rewritten(own.size()));
+    }
+    exporter.finish(note, put).map_err(failed)?;
+    fs::rename(creating, path)
+        .and_then(|()| sync_parent(path))
+        .map_err(failed)
 }
 
 /// A new file, its owner's alone.

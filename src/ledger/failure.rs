@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::database;
 use crate::events::StorageFailedV1;
 
-const NOTE: &str = "failure.note";
+pub(super) const NOTE: &str = "failure.note";
 /// No longer note is believed.
 const NOTE_BYTES_MAX: u64 = 64 << 10;
 

@@ -28,6 +28,7 @@ mod open;
 mod options;
 mod past;
 mod proofs;
+mod read_only;
 mod reads;
 mod reconstruct;
 mod recovery;
@@ -35,6 +36,7 @@ mod reopen;
 mod replay;
 mod reserve;
 mod root;
+mod salvage;
 mod serve;
 mod snapshots;
 mod submit;
@@ -48,10 +50,14 @@ pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use evidence::{EvidenceError, EvidenceOptions};
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
 pub use options::{Options, Redaction};
+pub use read_only::{
+    PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint, Summary,
+};
 pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
+pub use salvage::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
 pub use witness::{Witness, WitnessError};
 pub use witnessed::{WitnessDestination, WitnessTransport};
 
