@@ -239,7 +239,20 @@ async fn a_witness_refuses_a_rolled_back_and_a_forked_log() {
     assert_eq!(one.cosigned(NAME).await, Some(newest));
 
     // Each kind is in the witness's audit log, with what the log signed.
-    let refused = witnessing.events(EventType::RefusalsRecorded).await;
+    // Nobody waits for those records: they are looked for until they are there.
+    let mut refused = Vec::new();
+    for _ in 0..600 {
+        refused = witnessing.events(EventType::RefusalsRecorded).await;
+        let told = |word: &str| {
+            let is_it =
+                |event: &Event| matches!(event, Event::RefusalsRecorded(it) if it.reason == word);
+            refused.iter().any(is_it)
+        };
+        if told("witness_inconsistent") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     for (reason, note) in [
         ("witness_rollback", &behind),
         ("witness_other_history", &same),
