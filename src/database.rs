@@ -21,6 +21,8 @@ mod durable;
 mod preflight;
 mod space;
 pub(crate) mod structure;
+mod survey;
+mod tables;
 pub(crate) mod wal;
 
 pub(crate) use damage::Damage;
@@ -31,6 +33,8 @@ pub(crate) use durable::{
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
 pub use space::{Space, SystemSpace};
+pub(crate) use survey::{Survey, is_named, survey};
+pub(crate) use tables::Table;
 
 /// More than two and a full disk under back-pressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;

@@ -102,8 +102,9 @@ pub use events::{
 pub use journal::{Anchoring, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, Destination, ExecutionLog, Follow, Health, Ledger, Options, Reads,
-    Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep, Watch,
+    Configuration, Damaged, Destination, ExecutionLog, Follow, Health, Ledger, Options, Progress,
+    Reads, Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep,
+    Verified, VerifyOptions, Watch,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

@@ -24,10 +24,12 @@ mod linked;
 mod memory;
 mod reader;
 mod recent;
+mod whole;
 mod writer;
 
 pub use self::fjall::{FjallJournal, Found, JournalOptions};
 pub use crate::database::TornTail;
+pub(crate) use anchor::claims;
 pub use anchor::{ANCHOR_SLOT_LEN, Anchor, Claim};
 pub use anchored::{Anchored, Anchoring};
 pub use answers::Answer;
@@ -40,6 +42,7 @@ pub use held::{FailedSync, HeldJournal};
 pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
 pub use memory::MemoryJournal;
 pub use reader::Reader;
+pub(crate) use whole::Looked;
 pub use writer::{Appended, Observer, Sealed, Work, Writer};
 
 /// The last record of a history.

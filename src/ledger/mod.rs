@@ -37,6 +37,7 @@ mod root;
 mod serve;
 mod snapshots;
 mod submit;
+mod verify;
 mod views;
 
 pub use checkpoints::{CheckpointError, CheckpointOptions};
@@ -48,6 +49,7 @@ pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
+pub use verify::{Damaged, Progress, Verified, VerifyOptions};
 
 use background::Background;
 use submit::Core;
