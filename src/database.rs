@@ -34,7 +34,7 @@ pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
 pub use space::{Space, SystemSpace};
 pub(crate) use survey::{Survey, is_named, survey};
-pub(crate) use tables::Table;
+pub(crate) use tables::{Table, TableReading};
 
 /// More than two and a full disk under back-pressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;

@@ -103,8 +103,8 @@ pub use journal::{Anchoring, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
     Configuration, Damaged, Destination, ExecutionLog, Follow, Health, Ledger, Options, Progress,
-    Reads, Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep,
-    Verified, VerifyOptions, Watch,
+    Reads, Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Scrubbed, Telemetry,
+    TraceStep, Verified, VerifyOptions, Watch,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

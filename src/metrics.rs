@@ -287,6 +287,12 @@ metrics! {
         "Time since the last checkpoint of this opening; 0 where none are signed.";
     CHECKPOINT_LAG_RECORDS Gauge Count "checkpoint_lag_records" [] &[],
         "Records that no checkpoint covers; 0 where none are signed.";
+    VERIFIED_THROUGH_SEQ Gauge Count "verified_through_seq" [] &[],
+        "Sequence number up to which the scrub has found every record sound.";
+    SCRUBBED_BYTES Counter Bytes "scrubbed_bytes_total" [] &[],
+        "Bytes that the scrub has read.";
+    SCRUB_DAMAGES Counter Count "scrub_damages_total" [] &[],
+        "Damages that the scrub has found, each once as long as it stays.";
     DISK_FREE_BYTES Gauge Bytes "disk_free_bytes" [] &[],
         "Free space on the ledger's file system.";
 }

@@ -27,6 +27,13 @@ pub(crate) struct Survey {
     pub(crate) files: u64,
 }
 
+impl Survey {
+    /// Bytes of the log that were read.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.wal.files.iter().map(|file| file.end).sum()
+    }
+}
+
 /// Looks at the database in `path`, which the engine has open (`live`) or nobody. `least` holds what
 /// is known of the log: files that there must be.
 pub(crate) fn survey(path: &Path, live: bool, log_files_min: &dyn Fn() -> usize) -> Survey {

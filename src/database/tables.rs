@@ -29,32 +29,58 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Begins to read it.
+    pub(crate) fn begin(&self) -> Result<TableReading, Damage> {
+        let file = File::open(&self.path).map_err(|error| Damage::io(&self.path, error))?;
+        Ok(TableReading {
+            table: self.clone(),
+            file,
+            hash: Box::default(),
+            piece: vec![0; STEP],
+        })
+    }
+
     /// Reads all of it. `step` is told of every piece and says whether to go on; gives false where
     /// it did not.
     pub(crate) fn check(&self, step: &mut dyn FnMut(u64) -> bool) -> Result<bool, Damage> {
-        let told = |error| Damage::io(&self.path, error);
-        let mut file = File::open(&self.path).map_err(told)?;
-        let (mut hash, mut piece) = (Xxh3::new(), vec![0; STEP]);
+        let mut reading = self.begin()?;
         loop {
-            let read = match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(told(error)),
-            };
-            hash.update(piece.get(..read).unwrap_or_default());
-            if !step(read as u64) {
-                return Ok(false);
+            match reading.piece()? {
+                0 => return Ok(true),
+                read if !step(read) => return Ok(false),
+                _ => {}
             }
         }
-        if hash.digest128() == self.checksum {
-            return Ok(true);
+    }
+}
+
+/// A table that is being read.
+pub(crate) struct TableReading {
+    table: Table,
+    file: File,
+    hash: Box<Xxh3>,
+    piece: Vec<u8>,
+}
+
+impl TableReading {
+    /// Reads the next piece and gives its length; 0 at the end, where the whole was what it is to be.
+    pub(crate) fn piece(&mut self) -> Result<u64, Damage> {
+        let path = &self.table.path;
+        let read = loop {
+            match self.file.read(&mut self.piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.map_err(|error| Damage::io(path, error))?,
+            }
+        };
+        self.hash.update(self.piece.get(..read).unwrap_or_default());
+        if read > 0 || self.hash.digest128() == self.table.checksum {
+            return Ok(read as u64);
         }
         let problem = "the table is not the one that the manifest names";
-        Err(match first_bad_block(&file) {
-            Ok(Some(offset)) => Damage::at(&self.path, offset, problem),
-            Ok(None) => Damage::of(&self.path, problem),
-            Err(error) => told(error),
+        Err(match first_bad_block(&self.file) {
+            Ok(Some(offset)) => Damage::at(path, offset, problem),
+            Ok(None) => Damage::of(path, problem),
+            Err(error) => Damage::io(path, error),
         })
     }
 }

@@ -34,6 +34,7 @@ mod reopen;
 mod replay;
 mod reserve;
 mod root;
+mod scrub;
 mod serve;
 mod snapshots;
 mod submit;
@@ -49,6 +50,7 @@ pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
+pub use scrub::Scrubbed;
 pub use verify::{Damaged, Progress, Verified, VerifyOptions};
 
 use background::Background;
@@ -72,6 +74,12 @@ struct Inner {
     background: Background,
     running: Mutex<Option<Running>>,
     letting_go: tokio::sync::Mutex<Option<reopen::LettingGo>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.core.scrub.halt();
+    }
 }
 
 /// An open ledger. Clones share it; it is closed by [`Ledger::close`]. Dropping the last clone
@@ -185,7 +193,7 @@ impl Ledger {
     pub fn health(&self) -> Health {
         let cause = match self.0.core.writer.sealed() {
             Some(cause) => format!("sealed: {cause}"),
-            None => self.0.core.reserve.complaint().unwrap_or_else(|| {
+            None => self.0.core.complaint().unwrap_or_else(|| {
                 let halted = self.0.set.all.iter().find_map(|view| {
                     view.status()
                         .halted

@@ -18,6 +18,7 @@ use super::checkpoints::Checkpoints;
 use super::options::Redaction;
 use super::reserve::{self, Need, Reserve};
 use super::root::Components;
+use super::scrub::Scrub;
 use super::snapshots::Snapshots;
 
 /// Serving; finishing only; nothing.
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) components: Components,
     pub(crate) snapshots: Snapshots,
     pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) scrub: Scrub,
 }
 
 /// The five store actors.
@@ -70,6 +72,11 @@ struct Room {
 }
 
 impl Core {
+    /// What is wrong although appends work, where something is.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.scrub.complaint().or_else(|| self.reserve.complaint())
+    }
+
     /// One command; its one answer. The command goes to the heap at once: a future that holds it is
     /// moved from layer to layer.
     pub(crate) fn submit_one<'a>(

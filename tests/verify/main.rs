@@ -14,3 +14,4 @@ mod shared;
 mod files;
 mod records;
 mod scene;
+mod scrub;

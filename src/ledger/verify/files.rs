@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::database::{self, Damage, Table};
@@ -25,10 +24,12 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// What was found without reading the tables, and the tables.
 pub(in crate::ledger) struct Files {
     pub(in crate::ledger) tables: Vec<Table>,
-    pub(in crate::ledger) damages: Mutex<Vec<Damaged>>,
+    damages: Mutex<Vec<Damaged>>,
     pub(super) not_checked: Vec<String>,
     /// Files looked at.
-    pub(in crate::ledger) count: u64,
+    pub(super) count: u64,
+    /// Bytes of the logs, which are most of what was read.
+    pub(in crate::ledger) read_bytes: u64,
 }
 
 impl Files {
@@ -44,6 +45,7 @@ impl Files {
             damages: Mutex::new(damages),
             not_checked: Vec::new(),
             count: 2 + states,
+            read_bytes: 0,
         };
         let path = place.root.join("journal");
         let log_files = || {
@@ -74,8 +76,9 @@ impl Files {
         let damages = survey.damages.iter().chain(&wrong).map(Damaged::from);
         let own = self.damages.get_mut();
         own.unwrap_or_else(PoisonError::into_inner).extend(damages);
-        self.tables.extend(survey.tables);
         self.count += survey.files;
+        self.read_bytes += survey.log_bytes();
+        self.tables.extend(survey.tables);
     }
 
     /// Reads every table.
@@ -110,23 +113,28 @@ impl Files {
     }
 
     /// Reads one table; false where `step` said to stop.
-    pub(in crate::ledger) fn read(
-        &self,
-        place: &Place,
-        table: &Table,
-        step: &mut dyn FnMut(u64) -> bool,
-    ) -> bool {
+    fn read(&self, place: &Place, table: &Table, step: &mut dyn FnMut(u64) -> bool) -> bool {
         match table.check(step) {
             Ok(goes_on) => goes_on,
             Err(damage) => {
-                // What the engine has compacted away meanwhile is no loss.
-                if !place.live || database::is_named(table) {
-                    let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
-                    damages.push(Damaged::from(&damage));
-                }
+                self.damaged(place, table, &damage);
                 true
             }
         }
+    }
+
+    /// A table is damaged, unless the engine has compacted it away meanwhile.
+    pub(in crate::ledger) fn damaged(&self, place: &Place, table: &Table, damage: &Damage) {
+        if !place.live || database::is_named(table) {
+            let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+            damages.push(Damaged::from(damage));
+        }
+    }
+
+    /// What was found since the last call.
+    pub(in crate::ledger) fn take_damages(&self) -> Vec<Damaged> {
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *damages)
     }
 
     pub(super) fn tell(self, findings: &mut Findings) {

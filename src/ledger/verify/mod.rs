@@ -27,10 +27,12 @@ use crate::events::LedgerId;
 use crate::journal::{Head, Journal, ReadFailure};
 use crate::projections::TreeView;
 
+use super::guarded::Guarded;
 use super::reads::blocking;
 use super::{Ledger, Running};
 
 pub(super) use files::Files;
+pub(super) use part::{Begins, next_readable};
 pub use result::{Damaged, Progress, Verified};
 
 use course::Course;
@@ -56,6 +58,7 @@ impl VerifyOptions {
 const THREADS_MAX: usize = 64;
 
 /// What is verified.
+#[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) journal: Arc<dyn Journal>,
     /// Up to which record.
@@ -74,6 +77,15 @@ pub(crate) struct Place {
     pub(crate) ledger: LedgerId,
     /// Whether the engine has it open: then files come and go while they are looked at.
     pub(crate) live: bool,
+}
+
+impl Place {
+    /// The directory of a ledger that is open.
+    pub(super) fn of(guarded: Option<&Guarded>, ledger: LedgerId) -> Option<Self> {
+        let root = guarded.and_then(Guarded::path)?;
+        let live = true;
+        Some(Self { root, ledger, live })
+    }
 }
 
 impl Subject {
@@ -157,14 +169,11 @@ impl Ledger {
         else {
             return Err(ReadError::Closed);
         };
-        let root = guarded.as_ref().and_then(|guarded| guarded.path());
-        let ledger = self.id();
-        let live = true;
         Ok(Subject {
             journal: Arc::clone(journal),
             head: self.head(),
             tree: Some(self.0.set.tree.clone()),
-            place: root.map(|root| Place { root, ledger, live }),
+            place: Place::of(guarded.as_deref(), self.id()),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::integrity::merkle::{Run, TreeHash, leaf_hash};
 use crate::integrity::note::Note;
 use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure};
 
-use super::course::Course;
+use super::course::{Course, stopped};
 
 /// Leaves folded into one run.
 const RUN_LEAVES: u64 = 4_096;
@@ -42,15 +42,15 @@ pub(super) struct Part {
 
 /// Where a part begins.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Begins {
+pub(in crate::ledger) struct Begins {
     pub(super) seq: Seq,
-    pub(super) previous: Hash,
-    pub(super) time_ns: i64,
-    pub(super) epoch: u64,
+    previous: Hash,
+    time_ns: i64,
+    epoch: u64,
 }
 
 impl Begins {
-    const fn of(frame: &Frame) -> Self {
+    pub(in crate::ledger) const fn of(frame: &Frame) -> Self {
         Self {
             seq: frame.first,
             previous: frame.previous,
@@ -60,7 +60,7 @@ impl Begins {
     }
 
     /// What is wrong with beginning so after this record.
-    pub(super) fn after(&self, last: &Head) -> Option<String> {
+    pub(in crate::ledger) fn after(&self, last: &Head) -> Option<String> {
         let problem = match self {
             _ if self.seq.get() != last.seq + 1 => Problem::Missing,
             _ if self.previous != last.hash => Problem::Chain,
@@ -116,9 +116,9 @@ impl<'a> Reading<'a> {
                 break;
             };
             // A frame that does not follow can be read by itself, once.
-            let next = match failed_at < at && self.readable(at)?.is_some() {
+            let next = match failed_at < at && is_readable(self.journal, at)? {
                 true => at,
-                false => self.next_readable(at)?,
+                false => next_readable(self.journal, at, self.end, &|| self.course.goes_on())?,
             };
             failed_at = at;
             self.broken(at, next, &failure);
@@ -197,52 +197,6 @@ impl<'a> Reading<'a> {
         self.walked(next - at, 0);
     }
 
-    fn readable(&self, at: u64) -> Result<Option<Frame>, ReadFailure> {
-        let Some(seq) = Seq::new(at) else {
-            return Ok(None);
-        };
-        match self.journal.frame_at(seq) {
-            Err(ReadFailure::Closed) => Err(ReadFailure::Closed),
-            Err(_) => Ok(None),
-            Ok(frame) => Ok(frame),
-        }
-    }
-
-    /// The next place behind `bad` from which frames can be read: in ever longer steps, and back.
-    fn next_readable(&self, bad: u64) -> Result<u64, ReadFailure> {
-        let (mut unread, mut step) = (bad, 1);
-        loop {
-            self.course.check()?;
-            let tried = unread.saturating_add(step);
-            if tried >= self.end {
-                // Only what lies between is in question still.
-                let Some(last) = self.end.checked_sub(1).filter(|last| *last > unread) else {
-                    return Ok(self.end);
-                };
-                return match self.readable(last)? {
-                    Some(_) => self.first_readable(unread, last),
-                    None => Ok(self.end),
-                };
-            }
-            if self.readable(tried)?.is_some() {
-                return self.first_readable(unread, tried);
-            }
-            (unread, step) = (tried, step.saturating_mul(2));
-        }
-    }
-
-    /// Between a record that cannot be read and one that can.
-    fn first_readable(&self, mut unread: u64, mut read: u64) -> Result<u64, ReadFailure> {
-        while read - unread > 1 {
-            let middle = unread + (read - unread) / 2;
-            match self.readable(middle)? {
-                Some(_) => read = middle,
-                None => unread = middle,
-            }
-        }
-        Ok(read)
-    }
-
     fn walked(&mut self, records: u64, bytes: u64) {
         self.untold.0 += records;
         self.untold.1 += bytes;
@@ -255,6 +209,48 @@ impl<'a> Reading<'a> {
         let (records, bytes) = std::mem::take(&mut self.untold);
         self.course.walked(records, bytes);
     }
+}
+
+fn is_readable(journal: &dyn Journal, at: u64) -> Result<bool, ReadFailure> {
+    let Some(seq) = Seq::new(at) else {
+        return Ok(false);
+    };
+    match journal.frame_at(seq) {
+        Err(ReadFailure::Closed) => Err(ReadFailure::Closed),
+        frame => Ok(frame.is_ok_and(|frame| frame.is_some())),
+    }
+}
+
+/// The next place behind `bad`, and before `end`, from which frames can be read; `end` where there is
+/// none. In ever longer steps, and back.
+pub(in crate::ledger) fn next_readable(
+    journal: &dyn Journal,
+    bad: u64,
+    end: u64,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<u64, ReadFailure> {
+    let (mut unread, mut step) = (bad, 1);
+    let mut read = loop {
+        if !goes_on() {
+            return Err(stopped("the verification was cancelled"));
+        }
+        let tried = unread.saturating_add(step).min(end.saturating_sub(1));
+        if tried <= unread {
+            return Ok(end);
+        }
+        if is_readable(journal, tried)? {
+            break tried;
+        }
+        (unread, step) = (tried, step.saturating_mul(2));
+    };
+    while read - unread > 1 {
+        let middle = unread + (read - unread) / 2;
+        match is_readable(journal, middle)? {
+            true => read = middle,
+            false => unread = middle,
+        }
+    }
+    Ok(read)
 }
 
 impl Part {
