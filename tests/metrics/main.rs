@@ -70,6 +70,7 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     let book = Book::default();
     metrics::set_global_recorder(book.clone()).unwrap();
     on_disk(&book).await;
+    scrubbed(&book).await;
     held(&book).await;
     clock_and_stopped_view(&book).await;
     nothing_written(&book).await;
@@ -171,6 +172,29 @@ async fn on_disk(book: &Book) {
     let (ledger, _root, _grant) = open(&path).await;
     let missing = [("view", "executions"), ("reason", "missing")];
     assert_eq!(book.value("view_rebuilds_total", &missing), 1.0);
+    ledger.close(Duration::from_secs(5)).await.unwrap();
+}
+
+/// Damage that nobody asked for is found all the same.
+async fn scrubbed(book: &Book) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let options = Options {
+        scrub_pause: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let (ledger, _root) = Ledger::open(&path, options).await.unwrap();
+    until("the scrub reads", || {
+        book.value("verified_through_seq", &[]) > 0.0
+            && book.value("scrubbed_bytes_total", &[]) > 0.0
+    })
+    .await;
+    assert_eq!(book.value("scrub_damages_total", &[]), 0.0);
+    std::fs::write(path.join("LEDGER"), "femtoclaw-ledger\nformat 1\n").unwrap();
+    until("damage is counted", || {
+        book.value("scrub_damages_total", &[]) == 1.0
+    })
+    .await;
     ledger.close(Duration::from_secs(5)).await.unwrap();
 }
 

@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::ManualClock;
-use femtoclaw_ledger::events::LedgerId;
+use femtoclaw_ledger::events::{LedgerId, Record};
+use femtoclaw_ledger::integrity::Chain;
+use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, Problem, ReadFailure,
+    AppendFailure, Frame, FrameBuilder, Frames, Head, Journal, MemoryJournal, NewRecord, Problem,
+    ReadFailure,
 };
 use femtoclaw_ledger::{Context, Ledger, Options, Progress, Seq, Verified, VerifyOptions};
 
-use crate::scene::until;
+use crate::scene::{options, until};
 use crate::shared::{WAIT, everything, observation};
 
 type Spoil = Box<dyn Fn(&Frame) -> Result<Frame, ReadFailure> + Send + Sync>;
@@ -238,4 +241,102 @@ async fn a_closed_ledger_is_not_verified() {
     world.ledger.close(WAIT).await.unwrap();
     let refused = world.ledger.verify(VerifyOptions::default(), |_| {}).await;
     assert_eq!(refused.unwrap_err().code(), "closed");
+}
+
+/// Everything is consistent, chain and commitments made anew: only what was signed before differs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rewritten_history_contradicts_the_checkpoint_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(1_000_000_000));
+    let journal = MemoryJournal::new();
+    let given: Arc<dyn Journal> = Arc::new(journal.clone());
+    let signing = options(&directory.path().join("kept"), &clock, |_| {});
+    let place = directory.path().join("first");
+    std::fs::create_dir(&place).unwrap();
+    let (ledger, root) = Ledger::open_on(given, &place, signing).await.unwrap();
+    let grant = everything(&root).await;
+    let telemetry = ledger.telemetry(&grant).unwrap();
+    let mut sizes = Vec::new();
+    for round in 0..3 {
+        for _ in 0..4 {
+            let name = format!("beat {round}");
+            telemetry
+                .record(observation(Context::new(), &name))
+                .await
+                .unwrap();
+        }
+        let note = ledger.checkpoint().await.unwrap();
+        sizes.push(Checkpoint::parse(note.text()).unwrap().size());
+    }
+    ledger.close(WAIT).await.unwrap();
+
+    let (again, mut builder) = (MemoryJournal::new(), None);
+    let (mut edited, mut after) = (0, Head::default());
+    for frame in journal.reopen().frames(Seq::FIRST).map(Result::unwrap) {
+        let ledger = frame.ledger;
+        let new = || FrameBuilder::new(ledger, frame.epoch, Head::default());
+        let builder: &mut FrameBuilder = builder.get_or_insert_with(new);
+        for record in frame.records().map(Result::unwrap) {
+            edited += u64::from(replace(&record, builder));
+        }
+        let frame = builder.take();
+        again.append(&frame, &after).unwrap();
+        after = frame.last;
+    }
+    assert_eq!(edited, 4);
+    let given: Arc<dyn Journal> = Arc::new(again.reopen());
+    let unsigned = Options {
+        clock,
+        ..Options::default()
+    };
+    let place = directory.path().join("again");
+    std::fs::create_dir(&place).unwrap();
+    let (ledger, _root) = Ledger::open_on(given, &place, unsigned).await.unwrap();
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    let found = ledger
+        .verify(VerifyOptions::threads(2), |_| {})
+        .await
+        .unwrap();
+    // The first checkpoint holds; the edit lies behind it, before the second.
+    assert_eq!(
+        found.first_bad.map(Seq::get),
+        Some(sizes[0] + 1),
+        "{:?}",
+        found.damages
+    );
+    assert!(found.checkpoints >= 3 && found.root.is_some());
+    assert_eq!(seqs(&found).len(), found.damages.len());
+}
+
+/// Pushes the record as it is, or with another payload and all that follows from that.
+fn replace(record: &Record, builder: &mut FrameBuilder) -> bool {
+    let mut payload = record.payload.clone();
+    let place = payload.windows(6).position(|found| found == b"beat 1");
+    if let Some(at) = place {
+        payload[at] = b'h';
+    }
+    let header = &record.header;
+    let commitment = Chain::default().payload_commitment(&record.salt, &payload);
+    let new = NewRecord {
+        event_type: header.event_type,
+        revision: header.revision,
+        flags: header.flags,
+        outcome: header.outcome,
+        stores: header.stores,
+        component: header.component,
+        stream: header.stream,
+        stream_version: header.stream_version,
+        execution: header.execution,
+        parent: header.parent,
+        trace: header.trace,
+        command: header.command,
+        command_digest: header.command_digest,
+        commit_index: header.commit_index,
+        commit_len: header.commit_len,
+        salt: record.salt,
+        commitment,
+        payload,
+    };
+    builder.push(&new, header.time_ns);
+    place.is_some()
 }

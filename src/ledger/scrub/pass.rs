@@ -120,6 +120,7 @@ impl Pass {
             .filter(|position| is_there(core, position))
             .unwrap_or_default();
         self.saved = loaded;
+        scrub.found().read(0, self.position.verified);
         self.start(core);
     }
 
