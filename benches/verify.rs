@@ -142,7 +142,7 @@ fn raw(path: &Path, threads: usize) -> u64 {
                 match file.read(&mut piece).unwrap() {
                     0 => break,
                     read => {
-                        digest.add(&piece.get(..read).unwrap_or_default());
+                        digest.add(piece.get(..read).unwrap_or_default());
                         bytes.fetch_add(read as u64, Ordering::Relaxed);
                     }
                 }

@@ -144,9 +144,9 @@ fn every_byte_of_a_table_is_covered_filters_included() {
         .keyspace("views", KeyspaceCreateOptions::default)
         .unwrap();
     for number in 0..600_u32 {
-        views
-            .insert(number.to_be_bytes(), value(number, 20))
-            .unwrap();
+        let mut batch = database.batch();
+        batch.insert(&views, number.to_be_bytes(), value(number, 20));
+        batch.commit().unwrap();
     }
     views.rotate_memtable_and_wait().unwrap();
     drop(views);

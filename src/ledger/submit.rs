@@ -72,11 +72,6 @@ struct Room {
 }
 
 impl Core {
-    /// What is wrong although appends work, where something is.
-    pub(super) fn complaint(&self) -> Option<String> {
-        self.scrub.complaint().or_else(|| self.reserve.complaint())
-    }
-
     /// One command; its one answer. The command goes to the heap at once: a future that holds it is
     /// moved from layer to layer.
     pub(crate) fn submit_one<'a>(

@@ -122,6 +122,13 @@ pub(super) fn go_on(core: &Arc<Core>, now_ns: u64) {
     }
 }
 
+impl Core {
+    /// What is wrong although appends work, where something is.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.scrub.complaint().or_else(|| self.reserve.complaint())
+    }
+}
+
 impl super::Ledger {
     /// What the scrub has done since this opening. Asks no disk.
     #[must_use]

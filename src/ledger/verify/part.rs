@@ -259,7 +259,7 @@ impl Part {
         self.leaves.push(leaf);
         let index = seq.get() - 1;
         match self.runs.last_mut() {
-            Some(run) if index % RUN_LEAVES != 0 && run.first() + run.size() == index => {
+            Some(run) if !index.is_multiple_of(RUN_LEAVES) && run.first() + run.size() == index => {
                 run.append(leaf);
             }
             _ => {

@@ -19,7 +19,7 @@ const STEP: usize = 256 << 10;
 pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Damaged>) {
     let (mut count, mut damages) = (0, Vec::new());
     for path in entries(&snapshots::directory(&place.root)) {
-        if !path.extension().is_some_and(|it| it == snapshots::SUFFIX) {
+        if path.extension().is_none_or(|it| it != snapshots::SUFFIX) {
             continue;
         }
         count += 1;
