@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use femtoclaw_ledger::{Progress, Verified, VerifyOptions};
@@ -194,4 +195,32 @@ async fn progress_only_rises_and_ends_at_the_whole() {
     let tables = scene.files("journal/keyspaces/1/tables").into_iter();
     let sizes: u64 = tables.map(|table| fs::metadata(table).unwrap().len()).sum();
     assert!(last.bytes > sizes && last.files > 10 && told.len() > 10);
+}
+
+/// The engine writes its log, replaces manifests and removes tables meanwhile; none of that is damage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_written_to_is_sound() {
+    let scene = Arc::new(Scene::filled(|_| {}).await);
+    let done = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let (scene, done) = (Arc::clone(&scene), Arc::clone(&done));
+            tokio::spawn(async move {
+                while !done.load(Ordering::Acquire) {
+                    scene.record(10).await;
+                }
+            })
+        })
+        .collect();
+    let mut tables = BTreeSet::new();
+    for _ in 0..12 {
+        tables.insert(scene.files("journal/keyspaces/1/tables"));
+        let found = scene.verify().await;
+        assert!(found.is_sound(), "{:?}", found.damages);
+    }
+    done.store(true, Ordering::Release);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert!(tables.len() > 1, "no table came or went");
 }
