@@ -102,9 +102,9 @@ pub use events::{
 pub use journal::{Anchoring, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, Damaged, Destination, ExecutionLog, Follow, Health, Ledger, Options, Progress,
-    Reads, Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Scrubbed, Telemetry,
-    TraceStep, Verified, VerifyOptions, Watch,
+    Configuration, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog, Follow,
+    Health, Ledger, Options, Progress, Reads, Reconstruction, Recovery, Redaction, Root,
+    RuntimeMetadata, Scrubbed, Telemetry, TraceStep, Verified, VerifyOptions, Watch,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

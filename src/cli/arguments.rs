@@ -6,7 +6,7 @@ use super::Problem;
 
 /// Options that take a value.
 const WITH_VALUE: &[&str] = &[
-    "entry", "format", "log", "now", "policy", "quorum", "since", "witness",
+    "entry", "export", "format", "log", "now", "policy", "quorum", "since", "witness",
 ];
 
 #[derive(Debug, Default)]

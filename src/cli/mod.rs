@@ -1,6 +1,7 @@
 //! The program `femtoclaw-ledger`. Data goes to standard output, everything else to standard error.
 
 mod arguments;
+mod bundle;
 mod files;
 mod report;
 mod verify;
@@ -27,12 +28,14 @@ enum Exit {
 struct Problem {
     exit: Exit,
     text: String,
+    /// The same for programs, where they asked for it.
+    data: String,
 }
 
 impl Problem {
     fn new(exit: Exit, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { exit, text }
+        let (text, data) = (text.into(), String::new());
+        Self { exit, text, data }
     }
 
     fn usage(text: impl Into<String>) -> Self {
@@ -47,7 +50,7 @@ impl Problem {
             text.push_str(&format!(": {error}"));
             cause = error.source();
         }
-        Self { exit, text }
+        Self::new(exit, text)
     }
 }
 
@@ -55,6 +58,8 @@ const USAGE: &str = "\
 femtoclaw-ledger verify checkpoint FILE TRUST
 femtoclaw-ledger verify proof FILE --entry FILE TRUST
 femtoclaw-ledger verify export DIRECTORY [--since FILE] TRUST
+femtoclaw-ledger verify bundle PATH [--export DIRECTORY] TRUST
+femtoclaw-ledger page FILE
 
 Checks with public keys alone; no ledger is opened, nothing is changed.
 
@@ -62,6 +67,9 @@ Checks with public keys alone; no ledger is opened, nothing is changed.
   proof       a proof (C2SP tlog-proof) that the record header in --entry is in a log
   export      a directory of tiles (C2SP tlog-tiles): every entry, every tile, the root; with
               --since also that it extends that earlier checkpoint
+  bundle      evidence of one execution: a file, or the directory that holds it with its page;
+              with --export also, from every header there, that no record of it is left out
+  page        prints the page for people that a bundle gives, and checks nothing
 
 TRUST is --policy FILE (C2SP tlog-policy), or --log KEY once or more, and --witness KEY with
 --quorum NUMBER. A KEY is name+id+base64. --now SECONDS: cosignatures of later times do not count.
@@ -78,11 +86,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             [] | ["help"] => Ok(USAGE.to_owned()),
             ["version"] => Ok(format!("femtoclaw-ledger {}\n", env!("CARGO_PKG_VERSION"))),
             ["verify", what, path] => verify::run(what, path, &arguments),
+            ["page", path] => bundle::page(path, &arguments),
             _ => Err(Problem::usage("no such command; try --help")),
         });
     let (exit, printed) = match outcome {
         Ok(text) => (Exit::Ok, std::io::stdout().write_all(text.as_bytes())),
-        Err(Problem { exit, text }) => (exit, writeln!(std::io::stderr(), "error: {text}")),
+        Err(Problem { exit, text, data }) => {
+            let printed = std::io::stdout().write_all(data.as_bytes());
+            (
+                exit,
+                printed.and_then(|()| writeln!(std::io::stderr(), "error: {text}")),
+            )
+        }
     };
     // A verdict that nobody could read was not given.
     let exit = if printed.is_err() {

@@ -7,6 +7,7 @@ mod notes;
 mod policies;
 mod proofs;
 mod secrets;
+mod streams;
 
 use super::checkpoint::Checkpoint;
 use super::key::{Algorithm, VerifierKey};

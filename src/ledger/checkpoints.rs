@@ -163,6 +163,13 @@ impl Checkpoints {
         options.own(note).ok_or(CheckpointError::NotOurs)
     }
 
+    /// Keys that sign, and signed, as this ledger.
+    pub(super) fn keys(&self) -> Vec<VerifierKey> {
+        let options = self.options.iter();
+        let keys = options.flat_map(|it| std::iter::once(it.signer.key()).chain(&it.earlier_keys));
+        keys.cloned().collect()
+    }
+
     fn is_due(&self, head: u64, now_ns: u64) -> bool {
         let Some(options) = &self.options else {
             return false;

@@ -79,7 +79,8 @@ fn write(
         .map_err(failed)
 }
 
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A new file, its owner's alone.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(PRIVATE_DIRECTORY);

@@ -58,7 +58,7 @@ impl Ledger {
         Ok(own.size())
     }
 
-    async fn read_tree<R: Send + 'static>(
+    pub(super) async fn read_tree<R: Send + 'static>(
         &self,
         read: impl FnOnce(&crate::projections::TreeAt<'_>) -> Result<R, merkle::ProveError<ViewError>>
         + Send

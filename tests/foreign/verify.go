@@ -2,10 +2,11 @@
 // the signed note, every tile through a TileReader, every entry, inclusion and consistency proofs,
 // and cosignatures. It shares no code with the ledger.
 //
-//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go DIRECTORY
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go DIRECTORY
 //
 // DIRECTORY holds log.vkey, witnesses.vkey (one key a line), export/ (checkpoint, tile/…),
-// proofs/*.tlog-proof, and consistency/OLD with the hashes of the proof from size OLD, one a line.
+// proofs/*.tlog-proof, consistency/OLD with the hashes of the proof from size OLD, one a line, and
+// bundles/*, each evidence of one execution; or keys and bundles alone.
 package main
 
 import (
@@ -30,6 +31,10 @@ func main() {
 	known := []note.Verifier{verifier}
 	for _, line := range strings.Fields(string(read(dir, "witnesses.vkey"))) {
 		known = append(known, newWitness(line))
+	}
+	bundles(dir, known)
+	if _, err := os.Stat(filepath.Join(dir, "export")); os.IsNotExist(err) {
+		return
 	}
 	checkpoint := read(dir, "export/checkpoint")
 	tree := open(checkpoint, known, len(known))

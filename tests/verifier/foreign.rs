@@ -1,4 +1,4 @@
-//! The same checks by a program in Go (`tests/foreign/verify.go`), which shares no code with ours.
+//! The same checks by a program in Go (`tests/foreign/`), which shares no code with ours.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,9 +23,12 @@ fn missing() -> Option<&'static str> {
 /// Builds the program; where it is.
 fn build(cache: &Path) -> PathBuf {
     let program = cache.join("verify");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/verify.go");
+    let sources = [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/verify.go"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/bundle.go"),
+    ];
     let mut go = Command::new("go");
-    go.arg("build").arg("-o").arg(&program).arg(source);
+    go.arg("build").arg("-o").arg(&program).args(sources);
     go.env("GO111MODULE", "off").env("GOPATH", GO_PATH);
     go.env("GOFLAGS", "")
         .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"));

@@ -9,8 +9,11 @@
 )]
 
 mod attacks;
+mod evidence;
 mod foreign;
 mod keys;
 mod live;
 mod program;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod support;
