@@ -18,12 +18,14 @@ use crate::error::OpenError;
 mod batch;
 mod damage;
 mod durable;
+mod inspection;
 mod preflight;
 pub(crate) mod quiet;
 mod space;
 pub(crate) mod structure;
 pub(crate) mod survey;
 mod table;
+mod tables;
 pub(crate) mod wal;
 
 pub(crate) use damage::Damage;
@@ -31,9 +33,11 @@ pub(crate) use durable::{
     PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private, replace, restrict,
     sync_parent, sync_tree,
 };
+pub(crate) use inspection::{Inspection, is_named, look_through};
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
 pub use space::{Space, SystemSpace};
+pub(crate) use tables::{Table, TableReading};
 
 /// More than two and a full disk under back-pressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;

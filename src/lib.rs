@@ -103,11 +103,12 @@ pub use events::{
 pub use journal::{Anchoring, Finding, FindingKind, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, CopyStatus, Destination, EvidenceError, EvidenceOptions, ExecutionLog, Follow,
-    Health, KeyChange, Ledger, Options, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews,
-    Reads, Reconstruction, RecordedCheckpoint, Recovery, Redaction, Root, RuntimeMetadata,
-    SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint, Summary, Telemetry, TraceStep,
-    Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    Configuration, CopyStatus, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog,
+    Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly, ReadOnlyOptions,
+    ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery, Redaction, Root,
+    RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint, Scrubbed,
+    Summary, Telemetry, TraceStep, Verified, VerifyOptions, Watch, Witness, WitnessDestination,
+    WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

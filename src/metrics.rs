@@ -300,6 +300,12 @@ metrics! {
         "Time since the destination furthest behind took a checkpoint; 0 without destinations.";
     CHECKPOINTS_WITNESSED Counter Count "checkpoints_witnessed_total" [] &[],
         "Checkpoints of other logs that this ledger cosigned as a witness.";
+    VERIFIED_THROUGH_SEQ Gauge Count "verified_through_seq" [] &[],
+        "Sequence number up to which the scrub has found every record sound.";
+    SCRUBBED_BYTES Counter Bytes "scrubbed_bytes_total" [] &[],
+        "Bytes that the scrub has read.";
+    SCRUB_DAMAGES Counter Count "scrub_damages_total" [] &[],
+        "Damages that the scrub has found, each once as long as it stays.";
     DISK_FREE_BYTES Gauge Bytes "disk_free_bytes" [] &[],
         "Free space on the ledger's file system.";
 }

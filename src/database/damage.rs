@@ -30,7 +30,7 @@ impl Damage {
         }
     }
 
-    pub(super) fn at(path: &Path, offset: u64, what: impl Into<String>) -> Self {
+    pub(crate) fn at(path: &Path, offset: u64, what: impl Into<String>) -> Self {
         let (offset, what) = (Some(offset), what.into());
         Self {
             path: path.to_owned(),
@@ -38,7 +38,7 @@ impl Damage {
         }
     }
 
-    pub(super) fn io(path: &Path, error: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
         // What must be there and is not, is damage; all else is the medium's word.
         if error.kind() == io::ErrorKind::NotFound {
             return Self::of(path, "it is missing");
@@ -46,6 +46,23 @@ impl Damage {
         Self {
             path: path.to_owned(),
             problem: Problem::Io(error),
+        }
+    }
+
+    /// The file, and where in it.
+    pub(crate) fn place(&self) -> (PathBuf, Option<u64>) {
+        let offset = match &self.problem {
+            Problem::Found { offset, .. } => *offset,
+            Problem::Io(_) => None,
+        };
+        (self.path.clone(), offset)
+    }
+
+    /// What it is, without the place.
+    pub(crate) fn what(&self) -> String {
+        match &self.problem {
+            Problem::Found { what, .. } => what.clone(),
+            Problem::Io(error) => format!("it cannot be read: {error}"),
         }
     }
 }

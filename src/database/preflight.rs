@@ -91,14 +91,7 @@ fn lock(database: &Path) -> Result<File, OpenError> {
 impl Inspected {
     /// The value that the last whole batch of the log ends in.
     pub(crate) fn last_value(&self) -> Result<Option<Vec<u8>>, OpenError> {
-        let Some((file, batch)) = self.wal.last() else {
-            return Ok(None);
-        };
-        let (at, length) = batch.last_value;
-        let mut value = vec![0; length as usize];
-        let read = File::open(&file.path).and_then(|log| log.read_exact_at(&mut value, at));
-        read.map_err(|error| OpenError::io(&file.path, error))?;
-        Ok(Some(value))
+        Ok(self.wal.last_value()?)
     }
 
     /// Cuts a torn tail off, after it is safe in `quarantine`, and makes durable what is left.

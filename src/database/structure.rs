@@ -3,15 +3,16 @@
 //! manifest rolled back, one whose manifest changed read otherwise than it was written; all
 //! without a word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::damage::Damage;
 use super::quiet;
+use super::tables::Table;
 
 /// The whole of the file `version`.
 pub(super) const VERSION: [u8; 4] = *b"FJL\x03";
@@ -24,25 +25,44 @@ const MANIFEST_BYTES_MAX: u64 = 512 << 20;
 
 /// The keyspaces of a closed database, each checked: by number.
 pub(crate) fn check(database: &Path) -> Result<BTreeSet<u64>, Damage> {
-    let version = database.join(VERSION_FILE);
-    if read(&version)? != VERSION {
-        return Err(Damage::of(&version, "it is not the engine's version file"));
-    }
-    let keyspaces = database.join("keyspaces");
-    let io = |error| Damage::io(&keyspaces, error);
+    check_version(database)?;
     let mut found = BTreeSet::new();
-    for entry in fs::read_dir(&keyspaces).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let number = name.and_then(|name| name.parse::<u64>().ok());
-        let number = number.filter(|number| name == Some(number.to_string().as_str()));
-        let Some(number) = number.filter(|_| path.is_dir()) else {
-            return Err(Damage::of(&path, "a stray entry among the keyspaces"));
-        };
+    for path in keyspaces(database)? {
         check_keyspace(&path)?;
-        found.insert(number);
+        found.extend(number(&path));
     }
     Ok(found)
+}
+
+pub(super) fn check_version(database: &Path) -> Result<(), Damage> {
+    let version = database.join(VERSION_FILE);
+    match read(&version)? == VERSION {
+        true => Ok(()),
+        false => Err(Damage::of(&version, "it is not the engine's version file")),
+    }
+}
+
+/// The directories of all keyspaces.
+pub(super) fn keyspaces(database: &Path) -> Result<Vec<PathBuf>, Damage> {
+    let keyspaces = database.join("keyspaces");
+    let io = |error| Damage::io(&keyspaces, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&keyspaces).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if number(&path).is_none() || !path.is_dir() {
+            return Err(Damage::of(&path, "a stray entry among the keyspaces"));
+        }
+        found.push(path);
+    }
+    found.sort_by_key(|path| number(path));
+    Ok(found)
+}
+
+/// A keyspace's number, by which its directory is named.
+fn number(keyspace: &Path) -> Option<u64> {
+    let name = keyspace.file_name()?.to_str()?;
+    let number = name.parse::<u64>().ok()?;
+    (number.to_string() == name).then_some(number)
 }
 
 /// Further, that each of these keyspaces is there.
@@ -58,20 +78,25 @@ pub(super) fn check_recorded(database: &Path, recorded: &[u64]) -> Result<(), Da
 }
 
 fn check_keyspace(keyspace: &Path) -> Result<(), Damage> {
+    let tables = tables_of(keyspace)?;
+    match tables.into_iter().find(|table| !is_filled(&table.path)) {
+        None => Ok(()),
+        Some(table) => Err(Damage::of(&table.path, "the table is missing or empty")),
+    }
+}
+
+/// The tables that the keyspace's manifest names, and that there is a directory for them.
+pub(super) fn tables_of(keyspace: &Path) -> Result<Vec<Table>, Damage> {
     let tables = manifest(keyspace)?;
     let directory = keyspace.join(TABLES);
     if !directory.is_dir() {
         return Err(Damage::of(&directory, "the directory of tables is missing"));
     }
-    let mut paths = tables.keys().map(|table| directory.join(table.to_string()));
-    match paths.find(|table| !is_filled(table)) {
-        None => Ok(()),
-        Some(table) => Err(Damage::of(&table, "the table is missing or empty")),
-    }
+    Ok(tables)
 }
 
-/// The tables of a keyspace, each with its checksum.
-pub(super) fn manifest(keyspace: &Path) -> Result<BTreeMap<u64, u128>, Damage> {
+/// The tables that the keyspace's manifest names, which `current` names.
+pub(super) fn manifest(keyspace: &Path) -> Result<Vec<Table>, Damage> {
     let path = keyspace.join("current");
     let current = read(&path)?;
     let parts = current.split_first_chunk::<8>().and_then(|(number, rest)| {
@@ -87,7 +112,7 @@ pub(super) fn manifest(keyspace: &Path) -> Result<BTreeMap<u64, u128>, Damage> {
         let problem = format!("it is not the manifest that {} names", path.display());
         return Err(Damage::of(&manifest, problem));
     }
-    let tables = tables(&bytes);
+    let tables = tables(&bytes, &keyspace.join(TABLES));
     tables.ok_or_else(|| Damage::of(&manifest, "it does not list tables"))
 }
 
@@ -119,17 +144,21 @@ fn section<'a>(archive: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
 
 /// The tables that a manifest names: levels u8, per level runs u8, per run tables u32, per table
 /// id u64, checksum type u8, checksum u128 (XXH3 of the whole file), number u64.
-fn tables(manifest: &[u8]) -> Option<BTreeMap<u64, u128>> {
+fn tables(manifest: &[u8], directory: &Path) -> Option<Vec<Table>> {
     let mut rest = section(manifest, b"tables")?;
-    let mut tables = BTreeMap::new();
+    let mut tables = Vec::new();
     let [levels] = take(&mut rest)?;
     for _ in 0..levels {
         let [runs] = take(&mut rest)?;
         for _ in 0..runs {
             for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
                 let id = u64::from_le_bytes(take(&mut rest)?);
-                take::<1>(&mut rest)?;
-                tables.insert(id, u128::from_le_bytes(take(&mut rest)?));
+                let [0] = take(&mut rest)? else { return None };
+                tables.push(Table {
+                    path: directory.join(id.to_string()),
+                    id,
+                    checksum: u128::from_le_bytes(take(&mut rest)?),
+                });
                 take::<8>(&mut rest)?;
             }
         }

@@ -123,7 +123,7 @@ impl Survey {
         let listed = manifest.unwrap_or_default();
         let mut tables: BTreeMap<u64, Option<u128>> = listed
             .into_iter()
-            .map(|(id, sum)| (id, Some(sum)))
+            .map(|table| (table.id, Some(table.checksum)))
             .collect();
         match std::fs::read_dir(&directory) {
             Ok(entries) => {

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::batch::{Batch, NoBatch, START_LEN, Source};
@@ -40,23 +41,51 @@ pub(crate) struct WalFile {
 impl Wal {
     /// Reads the whole log; changes nothing.
     pub(crate) fn scan(database: &Path) -> Result<Self, Damage> {
-        let mut wal = Self::default();
-        let mut number = None;
-        for (id, path) in files(database)? {
-            let file = WalFile::scan(id, path, number)?;
-            number = file.last.as_ref().map(|last| last.number).or(number);
-            wal.files.push(file);
+        let (wal, damages) = Self::survey(database);
+        match damages.into_iter().next() {
+            None => Ok(wal),
+            Some(damage) => Err(damage),
+        }
+    }
+
+    /// As [`Wal::scan`]: the files that are sound, and what is wrong with the others.
+    pub(super) fn survey(database: &Path) -> (Self, Vec<Damage>) {
+        let (mut wal, mut damages, mut number) = (Self::default(), Vec::new(), None);
+        let files = match files(database) {
+            Ok(files) => files,
+            Err(damage) => return (wal, vec![damage]),
+        };
+        for (id, path) in files {
+            match WalFile::scan(id, path, number) {
+                Ok(file) => {
+                    number = file.last.as_ref().map(|last| last.number).or(number);
+                    wal.files.push(file);
+                }
+                Err(damage) => damages.push(damage),
+            }
         }
         // Torn is only what nothing follows: a new file is begun when the old one is synced.
         let mut later = false;
         for file in wal.files.iter().rev() {
             if later && file.torn_bytes > 0 {
                 let problem = "bytes that are no batch, and whole batches in a later file";
-                return Err(Damage::at(&file.path, file.end, problem));
+                damages.push(Damage::at(&file.path, file.end, problem));
             }
             later |= file.batches > 0 || file.torn_bytes > 0;
         }
-        Ok(wal)
+        (wal, damages)
+    }
+
+    /// The value that the last whole batch ends in.
+    pub(crate) fn last_value(&self) -> Result<Option<Vec<u8>>, Damage> {
+        let Some((file, batch)) = self.last() else {
+            return Ok(None);
+        };
+        let (at, length) = batch.last_value;
+        let mut value = vec![0; length as usize];
+        let read = File::open(&file.path).and_then(|log| log.read_exact_at(&mut value, at));
+        read.map_err(|error| Damage::io(&file.path, error))?;
+        Ok(Some(value))
     }
 
     /// The file that is missing between others, if one is.

@@ -41,7 +41,7 @@ impl Identity {
     }
 
     /// Reads the file; `None` where there is none.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, OpenError> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, OpenError> {
         match path.symlink_metadata() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OpenError::io(path, error)),

@@ -44,6 +44,23 @@ pub fn digest(bytes: &[u8]) -> Hash {
     *blake3::hash(bytes).as_bytes()
 }
 
+/// As [`digest`], of bytes that come in pieces.
+#[derive(Clone, Default)]
+pub struct RunningDigest(blake3::Hasher);
+
+impl RunningDigest {
+    /// Adds bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    #[must_use]
+    pub fn finish(&self) -> Hash {
+        *self.0.finalize().as_bytes()
+    }
+}
+
 /// Record hash: the previous record's hash and the canonical header, under a key of its own.
 #[derive(Clone)]
 pub struct Chain(blake3::Hasher, blake3::Hasher);

@@ -268,6 +268,17 @@ fn claims(path: &Path, file: &File) -> Result<(Claim, bool), OpenError> {
     Ok((claim, lost))
 }
 
+/// What each of the two slots of the anchor in `path` claims; `None` for one that is not whole.
+/// Changes nothing, and may meet one that is being written.
+pub(crate) fn slots(path: &Path) -> io::Result<Vec<Option<Claim>>> {
+    let file = File::open(path)?;
+    let claim = |slot| {
+        let claim = read_slot(&file, slot)?;
+        Ok(claim.filter(|claim| claim.generation % SLOTS == slot))
+    };
+    (0..SLOTS).map(claim).collect()
+}
+
 fn read_slot(file: &File, slot: u64) -> io::Result<Option<Claim>> {
     let mut bytes = [0; ANCHOR_SLOT_LEN];
     match file.read_exact_at(&mut bytes, slot * ANCHOR_SLOT_LEN as u64) {

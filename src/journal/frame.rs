@@ -44,11 +44,11 @@ pub struct Frame {
 }
 
 /// A record's bytes in the body, not yet checked.
-struct Parts<'a> {
-    header: &'a [u8],
-    salt: &'a [u8; SALT_LEN],
-    payload: &'a [u8],
-    hash: Hash,
+pub(super) struct Parts<'a> {
+    pub(super) header: &'a [u8],
+    pub(super) salt: &'a [u8; SALT_LEN],
+    pub(super) payload: &'a [u8],
+    pub(super) hash: Hash,
 }
 
 impl Frame {
@@ -150,36 +150,7 @@ impl Frame {
         }
     }
 
-    /// Checks everything: checksums, offsets, chain, times, commitments.
-    ///
-    /// # Errors
-    /// [`ReadFailure::Damaged`] names the first bad record.
-    pub fn verify(&self) -> Result<(), ReadFailure> {
-        let mut offset = 0;
-        let mut time_ns = self.first_time_ns;
-        for (index, seq) in (self.first.get()..=self.last.seq).enumerate() {
-            let seq = Seq::new(seq).unwrap_or(Seq::FIRST);
-            let entry = self.entry(index).filter(|entry| entry.offset == offset);
-            let record = entry
-                .ok_or(Problem::Table)
-                .and_then(|_| self.checked(index, seq))
-                .map_err(|problem| ReadFailure::damaged(seq, problem))?;
-            let last = seq.get() == self.last.seq;
-            let starts_right = index > 0 || record.header.time_ns == self.first_time_ns;
-            let ends_right = !last || record.header.time_ns == self.last.time_ns;
-            if record.header.time_ns < time_ns || !starts_right || !ends_right {
-                return Err(ReadFailure::damaged(seq, Problem::Time));
-            }
-            time_ns = record.header.time_ns;
-            offset += entry.map_or(0, |entry| entry.length);
-        }
-        if offset != self.body().len() || !self.is_body_intact() {
-            return Err(ReadFailure::damaged(self.first, Problem::BodyChecksum));
-        }
-        Ok(())
-    }
-
-    fn is_body_intact(&self) -> bool {
+    pub(super) fn is_body_intact(&self) -> bool {
         integrity::digest(self.body()) == self.body_checksum
     }
 
@@ -188,7 +159,7 @@ impl Frame {
         rest.get(..self.table_len).unwrap_or_default()
     }
 
-    fn body(&self) -> &[u8] {
+    pub(super) fn body(&self) -> &[u8] {
         self.bytes
             .get(FRAME_HEADER_LEN + self.table_len..)
             .unwrap_or_default()
@@ -199,11 +170,11 @@ impl Frame {
         (index < u64::from(self.count)).then_some(index as usize)
     }
 
-    fn entry(&self, index: usize) -> Option<Entry> {
+    pub(super) fn entry(&self, index: usize) -> Option<Entry> {
         Entry::at(self.table(), index)
     }
 
-    fn parts(&self, index: usize) -> Option<Parts<'_>> {
+    pub(super) fn parts(&self, index: usize) -> Option<Parts<'_>> {
         let entry = self.entry(index)?;
         let end = entry.offset.checked_add(entry.length)?;
         let (header, rest) = self

@@ -26,10 +26,12 @@ mod memory;
 mod read_only;
 mod reader;
 mod recent;
+mod whole;
 mod writer;
 
 pub use self::fjall::{FjallJournal, Found, JournalOptions};
 pub use crate::database::TornTail;
+pub(crate) use anchor::slots;
 pub use anchor::{ANCHOR_SLOT_LEN, Anchor, Claim};
 pub use anchored::{Anchored, Anchoring};
 pub use answers::Answer;
@@ -45,6 +47,7 @@ pub use memory::MemoryJournal;
 pub(crate) use read_only::Aside;
 pub use read_only::{Finding, FindingKind, ReadOnlyJournal};
 pub use reader::Reader;
+pub(crate) use whole::Looked;
 pub use writer::{Appended, Observer, Sealed, Work, Writer};
 
 /// The last record of a history.

@@ -196,6 +196,7 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
             last = now;
             core.shared.own.flush();
         }
+        super::scrub::go_on(&core, now);
         let halted = set.all.iter().find_map(|view| view.status().halted);
         if healthy == halted.is_some() {
             healthy = halted.is_none();

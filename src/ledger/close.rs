@@ -1,8 +1,8 @@
 //! Closing, in the one order that loses nothing: refuse what is new, let executions finish, drain
 //! stores, sequencer and writer, record the shutdown, let go of views, journal and directory.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::error::CloseError;
@@ -55,6 +55,7 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
     }
     let told = last_words(inner, still_running, left).await;
     inner.background.stop();
+    stop_scrub(inner).await;
     let drained = drained && running.actors.drain_sequencer(left).await;
     let head = let_go(running, left).await?;
     if let Some(cause) = core.writer.sealed() {
@@ -71,6 +72,15 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
         head,
         running: still_running,
     })
+}
+
+/// Before the directory is let go of: nothing is written into it afterwards.
+pub(super) async fn stop_scrub(inner: &Inner) {
+    let core = Arc::clone(&inner.core);
+    let stopping = tokio::task::spawn_blocking(move || core.scrub.stop());
+    if stopping.await.is_err() {
+        tracing::warn!("the scrub's position was not kept");
+    }
 }
 
 fn take(inner: &Inner) -> Option<Running> {

@@ -1,6 +1,7 @@
 //! The journal together with the directory's lock: the lock goes when the journal has gone, and
 //! not before, whoever holds the last reader.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use crate::directory::Directory;
@@ -39,6 +40,15 @@ impl Guarded {
             tracing::warn!(%error, "some files keep wider rights than 0600");
         }
         directory
+    }
+
+    /// The ledger's directory, as long as it is held.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        let directory = self.directory.lock();
+        let directory = directory.unwrap_or_else(PoisonError::into_inner);
+        directory
+            .as_ref()
+            .map(|directory| directory.path().to_owned())
     }
 
     /// Takes every right from group and others.

@@ -37,9 +37,11 @@ mod replay;
 mod reserve;
 mod root;
 mod salvage;
+mod scrub;
 mod serve;
 mod snapshots;
 mod submit;
+mod verify;
 mod views;
 mod witness;
 mod witnessed;
@@ -58,6 +60,8 @@ pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
 pub use salvage::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
+pub use scrub::Scrubbed;
+pub use verify::{Damaged, Progress, Verified, VerifyOptions};
 pub use witness::{Witness, WitnessError};
 pub use witnessed::{WitnessDestination, WitnessTransport};
 
@@ -82,6 +86,12 @@ struct Inner {
     background: Background,
     running: Mutex<Option<Running>>,
     letting_go: tokio::sync::Mutex<Option<reopen::LettingGo>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.core.scrub.halt();
+    }
 }
 
 /// An open ledger. Clones share it; it is closed by [`Ledger::close`]. Dropping the last clone
@@ -195,7 +205,7 @@ impl Ledger {
     pub fn health(&self) -> Health {
         let cause = match self.0.core.writer.sealed() {
             Some(cause) => format!("sealed: {cause}"),
-            None => self.0.core.reserve.complaint().unwrap_or_else(|| {
+            None => self.0.core.complaint().unwrap_or_else(|| {
                 let halted = self.0.set.all.iter().find_map(|view| {
                     view.status()
                         .halted

@@ -45,6 +45,10 @@ pub struct Options {
     pub snapshot_records: u64,
     /// How the ledger signs checkpoints of itself; `None`: it does not.
     pub checkpoints: Option<CheckpointOptions>,
+    /// Bytes a second that are verified in the background (8 MiB); 0: none are.
+    pub scrub_bytes_per_second: u64,
+    /// Rest between two passes of the scrub over everything (a day).
+    pub scrub_pause: Duration,
     /// Bytes of a memtable of the journal's engine; `None`: its default. Smaller ones flush more
     /// often. Fixed when the ledger is created.
     pub memtable_bytes: Option<u64>,
@@ -83,6 +87,8 @@ impl Default for Options {
             projections: Vec::new(),
             snapshot_records: 100_000,
             checkpoints: None,
+            scrub_bytes_per_second: 8 << 20,
+            scrub_pause: Duration::from_secs(24 * 60 * 60),
             memtable_bytes: None,
             disk_reserve_bytes: 256 << 20,
             space: Arc::new(SystemSpace),

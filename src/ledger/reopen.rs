@@ -50,6 +50,7 @@ async fn begin(inner: &Inner) -> Result<LettingGo, ReopenError> {
     let (running, guarded) = take(inner)?;
     inner.core.phase.store(SHUT, Ordering::Release);
     inner.background.stop();
+    super::close::stop_scrub(inner).await;
     inner.core.writer.seal("the ledger is opened again");
     let Running {
         actors,

@@ -19,8 +19,10 @@ use super::open::Opened;
 use super::recovery::Recovery;
 use super::reserve::{self, Reserve};
 use super::root::Components;
+use super::scrub::Scrub;
 use super::snapshots::Snapshots;
 use super::submit::{Core, SERVING, Stores};
+use super::verify::{Place, Subject};
 use super::{Ledger, Root, Running};
 
 /// Tells openings of one process apart, so that a grant of an earlier one opens nothing.
@@ -181,7 +183,19 @@ fn core(
         components,
         snapshots: Snapshots::new(&opened.root, options.snapshot_records, saved),
         checkpoints: Arc::clone(&opened.checkpoints),
+        scrub: scrub(opened),
     })
+}
+
+fn scrub(opened: &Opened) -> Scrub {
+    let subject = Subject {
+        journal: Arc::clone(&opened.journal),
+        head: opened.reader.head(),
+        tree: Some(opened.set.tree.clone()),
+        place: Place::of(opened.guarded.as_deref(), opened.ledger),
+    };
+    let now_ns = opened.options.clock.monotonic_ns();
+    Scrub::new(&opened.options, subject, now_ns)
 }
 
 /// The first record of this epoch: what was started before and not finished is in doubt from here.

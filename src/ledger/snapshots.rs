@@ -15,15 +15,15 @@ use tokio::sync::oneshot;
 
 use crate::actors::{self, Snapshot, Taken};
 use crate::database::{self, PRIVATE_FILE};
-use crate::events::{Event, LedgerId, Seq, SnapshotTakenV1, Store};
+use crate::events::{Event, Hash, LedgerId, Seq, SnapshotTakenV1, Store};
 use crate::integrity::digest;
 use crate::journal::Journal;
 
 use super::replay::{Replayed, Saved};
 use super::submit::Core;
 
-const MAGIC: &[u8; 8] = b"FCLSTATE";
-const SUFFIX: &str = "snapshot";
+pub(super) const MAGIC: &[u8; 8] = b"FCLSTATE";
+pub(super) const SUFFIX: &str = "snapshot";
 /// Newest files kept: where views fell back behind the newest, an older one may still do.
 const KEPT: usize = 3;
 /// A longer file is not read: it was not written here.
@@ -199,7 +199,7 @@ fn read(
         let seq = rest.number()?;
         let length = usize::try_from(rest.number()?).unwrap_or(usize::MAX);
         let bytes = rest.take(length)?;
-        let vouched = vouched(journal, seq, state, bytes)?;
+        let vouched = vouched(journal, seq, state, bytes.len() as u64, &digest(bytes))?;
         let forgotten = restore(&mut replayed, &vouched, seq, bytes)?;
         if forgotten > views_at {
             return Err(format!(
@@ -213,12 +213,13 @@ fn read(
     Ok(replayed)
 }
 
-/// The record that holds these bytes' digest: without it they are anybody's word.
-fn vouched(
+/// The record that holds the digest of a state's bytes: without it they are anybody's word.
+pub(super) fn vouched(
     journal: &dyn Journal,
     seq: u64,
     state: u8,
-    bytes: &[u8],
+    length: u64,
+    digest: &Hash,
 ) -> Result<SnapshotTakenV1, String> {
     let place = Seq::new(seq).ok_or("there is no record 0")?;
     let frame = journal
@@ -229,9 +230,7 @@ fn vouched(
     let record = frame.record(place).map_err(|error| error.to_string())?;
     match record.event() {
         Ok(Event::SnapshotTaken(taken))
-            if taken.state == state
-                && taken.length == bytes.len() as u64
-                && taken.digest == digest(bytes) =>
+            if taken.state == state && taken.length == length && taken.digest == *digest =>
         {
             Ok(taken)
         }

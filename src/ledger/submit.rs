@@ -18,6 +18,7 @@ use super::checkpoints::Checkpoints;
 use super::options::Redaction;
 use super::reserve::{self, Need, Reserve};
 use super::root::Components;
+use super::scrub::Scrub;
 use super::snapshots::Snapshots;
 
 /// Serving; finishing only; nothing.
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) components: Components,
     pub(crate) snapshots: Snapshots,
     pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) scrub: Scrub,
 }
 
 /// The five store actors.

@@ -72,6 +72,7 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     let book = Book::default();
     metrics::set_global_recorder(book.clone()).unwrap();
     on_disk(&book).await;
+    scrubbed(&book).await;
     held(&book).await;
     clock_and_stopped_view(&book).await;
     nothing_written(&book).await;
@@ -190,6 +191,29 @@ async fn witness(book: &Book, root: &Root) {
     assert_eq!(witness.answer(body.as_bytes()).await.status, 409);
     let conflict = [("reason", "witness_conflict")];
     assert_eq!(book.value("refusals_total", &conflict), 1.0);
+}
+
+/// Damage that nobody asked for is found all the same.
+async fn scrubbed(book: &Book) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let options = Options {
+        scrub_pause: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let (ledger, _root) = Ledger::open(&path, options).await.unwrap();
+    until("the scrub reads", || {
+        book.value("verified_through_seq", &[]) > 0.0
+            && book.value("scrubbed_bytes_total", &[]) > 0.0
+    })
+    .await;
+    assert_eq!(book.value("scrub_damages_total", &[]), 0.0);
+    std::fs::write(path.join("LEDGER"), "femtoclaw-ledger\nformat 1\n").unwrap();
+    until("damage is counted", || {
+        book.value("scrub_damages_total", &[]) == 1.0
+    })
+    .await;
+    ledger.close(Duration::from_secs(5)).await.unwrap();
 }
 
 fn unknown() -> femtoclaw_ledger::ExecutionId {

@@ -1,6 +1,6 @@
 //! The right edge of a tree: all that is needed to append and to state the root.
 
-use super::{SIZE_MAX, TreeHash, fold_right, node_hash};
+use super::{Run, SIZE_MAX, TreeHash, fold_right, node_hash};
 
 /// The tree has [`SIZE_MAX`] leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,28 @@ impl Frontier {
         self.peaks.push(hash);
         self.size += 1;
         Ok(())
+    }
+
+    /// Adds a row of leaves, which must begin where this tree ends; false where it does not, and
+    /// nothing has changed.
+    #[must_use]
+    pub fn extend(&mut self, run: &Run) -> bool {
+        let fits = run.first() == self.size && SIZE_MAX - self.size >= run.size();
+        if fits {
+            for (height, hash) in run.peaks() {
+                let (mut height, mut hash) = (*height, *hash);
+                let leaves = 1_u64 << height;
+                while (self.size >> height) & 1 == 1
+                    && let Some(left) = self.peaks.pop()
+                {
+                    hash = node_hash(&left, &hash);
+                    height += 1;
+                }
+                self.peaks.push(hash);
+                self.size += leaves;
+            }
+        }
+        fits
     }
 
     /// The root: at most 62 hashes.

@@ -12,6 +12,7 @@
 mod check;
 mod frontier;
 mod prove;
+mod run;
 mod tile;
 mod writer;
 
@@ -22,6 +23,7 @@ pub use check::{ProofError, verify_consistency, verify_inclusion};
 pub use frontier::{Frontier, TreeFull};
 pub(super) use prove::read as read_tile;
 pub use prove::{ProveError, TileSource, consistency, frontier, inclusion, root};
+pub use run::Run;
 pub use tile::{TILE_WIDTH, Tile, TileError, tiles};
 pub use writer::TileWriter;
 

@@ -61,6 +61,34 @@ fn any_hash() -> impl Strategy<Value = TreeHash> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// However a row of leaves is cut, its parts make the same tree.
+    #[test]
+    fn runs_put_together_are_the_tree(
+        count in 0_usize..300,
+        cuts in proptest::collection::vec(0_usize..300, 0..6),
+    ) {
+        let all: Vec<_> = (0..count as u64).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+        let mut ends: Vec<_> = cuts.into_iter().map(|cut| cut.min(count)).collect();
+        ends.push(count);
+        ends.sort_unstable();
+        let (mut tree, mut from) = (Frontier::default(), 0);
+        for end in ends {
+            let mut run = Run::from(from as u64);
+            all[from..end].iter().for_each(|leaf| run.append(*leaf));
+            prop_assert_eq!(run.size(), (end - from) as u64);
+            prop_assert!(tree.extend(&run));
+            prop_assert_eq!(tree.root(), naive_root(&all[..end]));
+            // One that begins elsewhere is refused.
+            prop_assert!(!tree.extend(&Run::from(end as u64 + 1)));
+            from = end;
+        }
+        let mut singly = Frontier::default();
+        for leaf in &all {
+            singly.append(*leaf).unwrap();
+        }
+        prop_assert_eq!(tree, singly);
+    }
+
     #[test]
     fn tree_and_proofs_are_those_of_the_naive_tree(
         size in 1_u64..1200,

@@ -1,0 +1,91 @@
+//! What the scrub has found, and who was told.
+
+use std::collections::BTreeMap;
+
+use crate::actors::Own;
+use crate::events::HealthChangedV1;
+use crate::metrics;
+
+use super::super::verify::Damaged;
+use super::Scrubbed;
+
+/// Damages that are kept by name.
+const KEPT_MAX: usize = 10_000;
+/// Damages that are recorded one by one in an opening: what is wholly broken is not told a million
+/// times.
+const RECORDED_MAX: u64 = 16;
+
+#[derive(Default)]
+pub(super) struct Found {
+    /// With the pass that met it last.
+    damages: BTreeMap<Damaged, u64>,
+    recorded: u64,
+    passes: u64,
+    verified_through: u64,
+    bytes: u64,
+}
+
+impl Found {
+    pub(super) fn complaint(&self) -> Option<String> {
+        let (first, _) = self.damages.first_key_value()?;
+        Some(match self.damages.len() {
+            1 => format!("damage: {first}"),
+            count => format!("{count} damages, the first: {first}"),
+        })
+    }
+
+    pub(super) fn scrubbed(&self) -> Scrubbed {
+        Scrubbed {
+            verified_through: self.verified_through,
+            passes: self.passes,
+            bytes: self.bytes,
+            damages: self.damages.keys().cloned().collect(),
+        }
+    }
+
+    pub(super) fn read(&mut self, bytes: u64, verified_through: u64) {
+        self.bytes += bytes;
+        self.verified_through = verified_through;
+        metrics::SCRUBBED_BYTES.counter(&[]).increment(bytes);
+        metrics::VERIFIED_THROUGH_SEQ
+            .gauge(&[])
+            .set(verified_through as f64);
+    }
+
+    /// Something is damaged: told once, as long as it stays so.
+    pub(super) fn damaged(&mut self, damaged: Damaged, own: &Own) {
+        let known = self.damages.contains_key(&damaged);
+        if !known && self.damages.len() >= KEPT_MAX {
+            return;
+        }
+        if !known {
+            metrics::SCRUB_DAMAGES.counter(&[]).increment(1);
+            tracing::error!(%damaged, "the scrub found damage");
+            if self.recorded < RECORDED_MAX {
+                self.recorded += 1;
+                let event = HealthChangedV1 {
+                    healthy: false,
+                    cause: format!("the scrub found damage: {damaged}"),
+                };
+                drop(own.write(&event.into()));
+            }
+        }
+        self.damages.insert(damaged, self.passes);
+    }
+
+    /// A pass has ended: what it has not met again is gone.
+    pub(super) fn pass_ended(&mut self, own: &Own) {
+        let was_damaged = !self.damages.is_empty();
+        let this = self.passes;
+        self.damages.retain(|_, pass| *pass >= this);
+        self.passes += 1;
+        if was_damaged && self.damages.is_empty() {
+            tracing::warn!("the scrub finds no damage any more");
+            let event = HealthChangedV1 {
+                healthy: true,
+                cause: "a whole pass of the scrub found no damage any more".to_owned(),
+            };
+            drop(own.write(&event.into()));
+        }
+    }
+}

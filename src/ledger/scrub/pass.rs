@@ -1,0 +1,309 @@
+//! One pass: frames, then files; a piece at a time.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::database::{Table, TableReading};
+use crate::events::Seq;
+use crate::journal::{Head, ReadFailure};
+
+use super::super::submit::Core;
+use super::super::verify::{Begins, Damaged, Files, Place, next_readable};
+use super::position::{Position, Stage, TableId};
+use super::{SAVE_NS, SAVED_UP_NS, Scrub};
+
+/// The files that are left in this pass.
+struct Queue {
+    files: Files,
+    tables: VecDeque<(TableId, Table)>,
+    reading: Option<TableReading>,
+}
+
+pub(super) struct Pass {
+    position: Position,
+    /// Where the next opening is to begin, once damage was found: before it.
+    frozen: Option<Position>,
+    /// The position was read, and held against the journal.
+    begun: bool,
+    /// The frames are read up to here: the head when they were begun.
+    target: u64,
+    /// The last record read; `None` behind damage.
+    last: Option<Head>,
+    /// A record of this pass is damaged: what lies behind it is not verified through.
+    broken: bool,
+    queue: Option<Queue>,
+    /// Bytes that may be read; below 0 after a large piece.
+    allowance: i64,
+    looked_ns: u64,
+    saved_ns: u64,
+    saved: Option<Position>,
+}
+
+impl Pass {
+    pub(super) fn new(now_ns: u64) -> Self {
+        Self {
+            position: Position::default(),
+            frozen: None,
+            begun: false,
+            target: 0,
+            last: None,
+            broken: false,
+            queue: None,
+            allowance: 0,
+            looked_ns: now_ns,
+            saved_ns: now_ns,
+            saved: None,
+        }
+    }
+
+    /// Reads what the time since the last call allows.
+    pub(super) fn go_on(&mut self, core: &Core, now_ns: u64) {
+        let scrub = &core.scrub;
+        self.allow(scrub.bytes_per_second, now_ns);
+        while self.allowance > 0 && !scrub.is_stopped() {
+            if !self.begun {
+                self.begin(core);
+            }
+            let stage = self.position.stage;
+            let read = match stage {
+                Stage::Frames => self.frame(core),
+                Stage::Files => self.file(core),
+                Stage::Done if self.is_rested(scrub.pause, core.shared.clock.now_ns()) => {
+                    self.again(core);
+                    0
+                }
+                Stage::Done => break,
+            };
+            self.allowance = self.allowance.saturating_sub_unsigned(read);
+            scrub.found().read(read, self.position.verified);
+            if self.position.stage != stage {
+                self.save(scrub);
+            }
+        }
+        if now_ns.saturating_sub(self.saved_ns) >= SAVE_NS && !scrub.is_stopped() {
+            self.saved_ns = now_ns;
+            self.save(scrub);
+        }
+    }
+
+    fn allow(&mut self, bytes_per_second: u64, now_ns: u64) {
+        let passed = now_ns.saturating_sub(self.looked_ns);
+        self.looked_ns = now_ns;
+        let bytes = |ns: u64| u128::from(ns) * u128::from(bytes_per_second) / 1_000_000_000;
+        let bytes = |ns| i64::try_from(bytes(ns)).unwrap_or(i64::MAX);
+        let allowance = self.allowance.saturating_add(bytes(passed));
+        self.allowance = allowance.min(bytes(SAVED_UP_NS).max(1));
+    }
+
+    pub(super) fn save(&mut self, scrub: &Scrub) {
+        let position = self.frozen.unwrap_or(self.position);
+        let place = scrub.subject.place.as_ref();
+        if let (Some(place), Some(file)) = (place, scrub.file())
+            && self.begun
+            && self.saved != Some(position)
+        {
+            position.save(&file, place.ledger);
+            self.saved = Some(position);
+        }
+    }
+
+    /// Where an earlier opening was, if the journal is still the one that it read.
+    fn begin(&mut self, core: &Core) {
+        self.begun = true;
+        let scrub = &core.scrub;
+        let place = scrub.subject.place.as_ref();
+        let loaded = place
+            .zip(scrub.file())
+            .and_then(|(place, file)| Position::load(&file, place.ledger));
+        self.position = loaded
+            .filter(|position| is_there(core, position))
+            .unwrap_or_default();
+        self.saved = loaded;
+        scrub.found().read(0, self.position.verified);
+        self.start(core);
+    }
+
+    /// The next pass.
+    fn again(&mut self, core: &Core) {
+        self.position = Position {
+            verified: self.position.verified,
+            ..Position::default()
+        };
+        self.frozen = None;
+        self.start(core);
+    }
+
+    fn start(&mut self, core: &Core) {
+        self.broken = false;
+        self.queue = None;
+        self.target = core.reader.head().seq;
+        self.last = Some(Head {
+            seq: self.position.seq,
+            hash: self.position.hash,
+            time_ns: i64::MIN,
+            epoch: 0,
+        });
+    }
+
+    fn is_rested(&self, pause: Duration, now_ns: i64) -> bool {
+        let pause = i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX);
+        // A clock that was set back must not make it wait for ever.
+        now_ns < self.position.ended_ns || now_ns - self.position.ended_ns >= pause
+    }
+
+    fn damaged(&mut self, core: &Core, damaged: Damaged) {
+        if let Some(seq) = damaged.seq {
+            self.broken = true;
+            self.position.verified = self.position.verified.min(seq.get() - 1);
+        }
+        let verified = self.position.verified;
+        self.frozen.get_or_insert(self.position).verified = verified;
+        core.scrub.found().damaged(damaged, &core.shared.own);
+    }
+
+    /// The next frame; gives its bytes.
+    fn frame(&mut self, core: &Core) -> u64 {
+        let at = self.position.seq + 1;
+        let Some(seq) = Seq::new(at).filter(|_| at <= self.target) else {
+            self.position.stage = Stage::Files;
+            return 0;
+        };
+        let journal = core.scrub.subject.journal_path();
+        let frame = match core.reader.frame_at(seq) {
+            Ok(Some(frame)) => frame,
+            // Closed: the ledger is going.
+            Ok(None) | Err(ReadFailure::Closed) => {
+                self.target = 0;
+                core.scrub.halt();
+                return 0;
+            }
+            Err(failure) => {
+                self.damaged(core, Damaged::record(&journal, seq, cause(&failure)));
+                let subject = &core.scrub.subject;
+                let next = next_readable(&*subject.journal, at, self.target + 1, &|| true);
+                self.position.seq = next.unwrap_or(at + 1) - 1;
+                self.last = None;
+                return 0;
+            }
+        };
+        let follows = self.last.and_then(|last| Begins::of(&frame).after(&last));
+        let mut wrong: Vec<_> = follows
+            .map(|what| (frame.first, what))
+            .into_iter()
+            .collect();
+        frame.look(&mut |seq, looked| {
+            wrong.extend(looked.err().map(|problem| (seq, problem.to_string())));
+        });
+        for (seq, what) in wrong {
+            self.damaged(core, Damaged::record(&journal, seq, what));
+        }
+        self.position.seq = frame.last.seq;
+        self.position.hash = frame.last.hash;
+        self.last = Some(frame.last);
+        if !self.broken {
+            self.position.verified = self.position.verified.max(frame.last.seq);
+        }
+        frame.bytes().len() as u64
+    }
+
+    /// The next piece of a table, or all the other files; gives the bytes.
+    fn file(&mut self, core: &Core) -> u64 {
+        let Some(place) = core.scrub.subject.place.clone() else {
+            self.end(core);
+            return 0;
+        };
+        let Some(mut queue) = self.queue.take() else {
+            return self.look(core, &place);
+        };
+        let Some((id, table)) = queue.tables.front() else {
+            self.end(core);
+            return 0;
+        };
+        let id = *id;
+        let reading = match queue.reading.take() {
+            Some(reading) => Ok(reading),
+            None => table.begin(),
+        };
+        let piece = reading.and_then(|mut reading| Ok((reading.piece()?, reading)));
+        let read = match piece {
+            Ok((0, _)) => 0,
+            Ok((read, reading)) => {
+                queue.reading = Some(reading);
+                read
+            }
+            Err(damage) => {
+                queue.files.damaged(&place, table, &damage);
+                0
+            }
+        };
+        for damaged in queue.files.take_damages() {
+            self.damaged(core, damaged);
+        }
+        if read == 0 {
+            queue.tables.pop_front();
+            self.position.table = Some(id);
+        }
+        self.queue = Some(queue);
+        read
+    }
+
+    fn look(&mut self, core: &Core, place: &Place) -> u64 {
+        let mut subject = core.scrub.subject.clone();
+        subject.head = core.reader.head();
+        let files = Files::look(place, &subject);
+        for damaged in files.take_damages() {
+            self.damaged(core, damaged);
+        }
+        let read = files.read_bytes;
+        let left = |id: &TableId| self.position.table.is_none_or(|last| *id > last);
+        let tables = files.tables.iter();
+        let tables = tables.map(|table| (table_id(place, &table.path), table.clone()));
+        let mut tables: Vec<_> = tables.filter(|(id, _)| left(id)).collect();
+        tables.sort_by_key(|(id, _)| *id);
+        self.queue = Some(Queue {
+            files,
+            tables: tables.into(),
+            reading: None,
+        });
+        read
+    }
+
+    fn end(&mut self, core: &Core) {
+        self.queue = None;
+        self.position.stage = Stage::Done;
+        self.position.table = None;
+        self.position.ended_ns = core.shared.clock.now_ns();
+        core.scrub.found().pass_ended(&core.shared.own);
+    }
+}
+
+/// Whether the journal holds the record at which an earlier opening stopped.
+fn is_there(core: &Core, position: &Position) -> bool {
+    let Some(seq) = Seq::new(position.seq) else {
+        return true;
+    };
+    let record = core.reader.get(seq).ok().flatten();
+    record.is_some_and(|record| record.hash == position.hash)
+}
+
+fn cause(failure: &ReadFailure) -> String {
+    match failure {
+        ReadFailure::Damaged { problem, .. } => problem.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn table_id(place: &Place, table: &Path) -> TableId {
+    let number = |path: Option<&Path>| {
+        let name = path
+            .and_then(Path::file_name)
+            .and_then(|name| name.to_str());
+        name.and_then(|name| name.parse().ok()).unwrap_or(0)
+    };
+    TableId {
+        database: u8::from(!table.starts_with(place.root.join("journal"))),
+        keyspace: number(table.ancestors().nth(2)),
+        table: number(Some(table)),
+    }
+}

@@ -1,0 +1,171 @@
+//! How far the scrub is, kept beside the journal. Losing it means beginning again, and no more.
+
+use std::path::Path;
+
+use crate::database;
+use crate::events::{Hash, LedgerId};
+use crate::integrity::{GENESIS, digest};
+
+const MAGIC: [u8; 8] = *b"FCLSCRUB";
+const VERSION: u16 = 1;
+const LEN: usize = 136;
+const CHECKSUM_LEN: usize = 32;
+
+/// What is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// The journal, frame by frame.
+    Frames = 0,
+    /// The files.
+    Files = 1,
+    /// Nothing, until it is time to begin again.
+    Done = 2,
+}
+
+/// A table of one of the two databases; ordered as they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct TableId {
+    /// 0: the journal; 1: the views.
+    pub(super) database: u8,
+    pub(super) keyspace: u64,
+    pub(super) table: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) stage: Stage,
+    /// Records from the first to this one were found sound, in this pass or the one before.
+    pub(super) verified: u64,
+    /// The last record read in this pass.
+    pub(super) seq: u64,
+    /// Its record hash.
+    pub(super) hash: Hash,
+    /// The last table read in this pass; `None`: none.
+    pub(super) table: Option<TableId>,
+    /// When the pass ended, in nanoseconds since 1970.
+    pub(super) ended_ns: i64,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Frames,
+            verified: 0,
+            seq: 0,
+            hash: GENESIS,
+            table: None,
+            ended_ns: 0,
+        }
+    }
+}
+
+impl Position {
+    fn encode(&self, ledger: LedgerId) -> Vec<u8> {
+        let table = self.table.unwrap_or_default();
+        let mut out = Vec::with_capacity(LEN);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        let any = u8::from(self.table.is_some());
+        out.extend_from_slice(&[self.stage as u8, any, table.database, 0, 0, 0]);
+        out.extend_from_slice(ledger.as_bytes());
+        out.extend_from_slice(&self.verified.to_le_bytes());
+        out.extend_from_slice(&self.seq.to_le_bytes());
+        out.extend_from_slice(&self.hash);
+        out.extend_from_slice(&table.keyspace.to_le_bytes());
+        out.extend_from_slice(&table.table.to_le_bytes());
+        out.extend_from_slice(&self.ended_ns.to_le_bytes());
+        let checksum = digest(&out);
+        out.extend_from_slice(&checksum);
+        out
+    }
+
+    fn decode(bytes: &[u8], ledger: LedgerId) -> Option<Self> {
+        let mut rest = bytes.strip_prefix(&MAGIC)?;
+        let mut take = |length: usize| {
+            let (head, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some(head)
+        };
+        take(2)?;
+        let [stage, any, database, ..] = *take(6)?.first_chunk::<6>()?;
+        take(16)?;
+        let stage = match stage {
+            0 => Stage::Frames,
+            1 => Stage::Files,
+            _ => Stage::Done,
+        };
+        let mut number = || Some(u64::from_le_bytes(take(8)?.try_into().ok()?));
+        let (verified, seq) = (number()?, number()?);
+        let hash = take(32)?.try_into().ok()?;
+        let mut number = || Some(u64::from_le_bytes(take(8)?.try_into().ok()?));
+        let table = TableId {
+            database,
+            keyspace: number()?,
+            table: number()?,
+        };
+        let position = Self {
+            stage,
+            verified,
+            seq,
+            hash,
+            table: (any == 1).then_some(table),
+            ended_ns: i64::from_le_bytes(number()?.to_le_bytes()),
+        };
+        // Every byte is compared: version, ledger, zeros and checksum too.
+        (position.encode(ledger) == bytes).then_some(position)
+    }
+
+    /// What the file says; `None` where it says nothing that can be relied on.
+    pub(super) fn load(path: &Path, ledger: LedgerId) -> Option<Self> {
+        let length = std::fs::metadata(path).ok()?.len();
+        let bytes = (length == LEN as u64).then(|| std::fs::read(path).ok())??;
+        let position = Self::decode(&bytes, ledger);
+        if position.is_none() {
+            tracing::warn!(path = %path.display(), "the scrub's position is not legible: it begins again");
+        }
+        position
+    }
+
+    pub(super) fn save(&self, path: &Path, ledger: LedgerId) {
+        if let Err(error) = database::replace(path, &self.encode(ledger)) {
+            tracing::warn!(%error, "the scrub's position could not be kept");
+        }
+    }
+}
+
+const _: () = assert!(LEN == 8 + 8 + 16 + 16 + 32 + 16 + 8 + CHECKSUM_LEN);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_back_and_a_changed_byte_is_no_position() {
+        let ledger = LedgerId::from_bytes([7; 16]);
+        let position = Position {
+            stage: Stage::Files,
+            verified: 11,
+            seq: 12,
+            hash: [3; 32],
+            table: Some(TableId {
+                database: 1,
+                keyspace: 4,
+                table: 9,
+            }),
+            ended_ns: -5,
+        };
+        let bytes = position.encode(ledger);
+        assert_eq!(bytes.len(), LEN);
+        assert_eq!(Position::decode(&bytes, ledger), Some(position));
+        assert_eq!(
+            Position::decode(&bytes, LedgerId::from_bytes([8; 16])),
+            None
+        );
+        for at in 0..LEN {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(Position::decode(&changed, ledger), None, "byte {at}");
+        }
+        assert_eq!(Position::decode(&bytes[..LEN - 1], ledger), None);
+    }
+}

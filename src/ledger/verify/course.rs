@@ -1,0 +1,92 @@
+//! How far a verification is, and whether it goes on: shared by its threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::journal::ReadFailure;
+
+use super::Progress;
+
+pub(super) struct Course<'a> {
+    /// Held while it is told, so that what is told only rises.
+    progress: Mutex<Progress>,
+    tell: &'a (dyn Fn(&Progress) + Send + Sync),
+    cancelled: &'a AtomicBool,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(
+        records_total: u64,
+        tell: &'a (dyn Fn(&Progress) + Send + Sync),
+        cancelled: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            progress: Mutex::new(Progress {
+                records_total,
+                ..Progress::default()
+            }),
+            tell,
+            cancelled,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn goes_on(&self) -> bool {
+        !self.cancelled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ReadFailure> {
+        match self.goes_on() {
+            true => Ok(()),
+            false => Err(stopped("the verification was cancelled")),
+        }
+    }
+
+    /// So many files were looked at, and so many will be read.
+    pub(super) fn files(&self, looked_at: u64, to_read: u64) {
+        self.step(|progress| {
+            progress.files = looked_at;
+            progress.files_total = looked_at + to_read;
+        });
+    }
+
+    /// A piece of a file was read, and perhaps the file ended with it.
+    pub(super) fn read(&self, bytes: u64, files: u64) {
+        self.step(|progress| {
+            progress.bytes += bytes;
+            progress.files += files;
+        });
+    }
+
+    pub(super) fn walked(&self, records: u64, bytes: u64) {
+        self.step(|progress| {
+            let records = progress.records + records;
+            progress.records = records.min(progress.records_total);
+            progress.bytes += bytes;
+        });
+    }
+
+    pub(super) fn done(&self) {
+        self.step(|progress| progress.records = progress.records_total);
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        *self.lock()
+    }
+
+    fn step(&self, step: impl FnOnce(&mut Progress)) {
+        let mut progress = self.lock();
+        step(&mut progress);
+        (self.tell)(&progress);
+    }
+}
+
+/// There is no answer, and nothing is said about the journal.
+pub(super) fn stopped(cause: &str) -> ReadFailure {
+    ReadFailure::Io {
+        cause: cause.into(),
+    }
+}

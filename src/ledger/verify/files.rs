@@ -1,0 +1,228 @@
+//! The files of a ledger's directory: what each of them says of itself.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::database::{self, Damage, Table};
+use crate::directory::Identity;
+use crate::error::OpenError;
+use crate::events::Seq;
+use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame, ReadFailure};
+
+use super::course::{Course, stopped};
+use super::result::Findings;
+use super::states;
+use super::{Damaged, Place, Subject};
+
+/// How often the anchor is read where a slot is not whole: it may be under way.
+const LOOKS_MAX: usize = 8;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What was found without reading the tables, and the tables.
+pub(in crate::ledger) struct Files {
+    pub(in crate::ledger) tables: Vec<Table>,
+    damages: Mutex<Vec<Damaged>>,
+    pub(super) not_checked: Vec<String>,
+    /// Files looked at.
+    pub(super) count: u64,
+    /// Bytes of the logs, which are most of what was read.
+    pub(in crate::ledger) read_bytes: u64,
+}
+
+impl Files {
+    /// Looks at every file but the tables.
+    pub(in crate::ledger) fn look(place: &Place, subject: &Subject) -> Self {
+        let mut damages = Vec::new();
+        damages.extend(identity(place));
+        damages.extend(anchor(place, subject));
+        let (states, mut wrong) = states::check(place, &*subject.journal);
+        damages.append(&mut wrong);
+        let mut files = Self {
+            tables: Vec::new(),
+            damages: Mutex::new(damages),
+            not_checked: Vec::new(),
+            count: 2 + states,
+            read_bytes: 0,
+        };
+        let path = place.root.join("journal");
+        let log_files = || {
+            if place.live {
+                subject.journal.wal_files()
+            } else {
+                0
+            }
+        };
+        let inspection = database::look_through(&path, place.live, &log_files);
+        let wrong = log_end(&inspection, subject);
+        files.take(inspection, wrong);
+        let views = place.root.join("views");
+        let serves = |tree: &crate::projections::TreeView| tree.view().database_bytes().is_some();
+        if place.live && !subject.tree.as_ref().is_some_and(serves) {
+            files
+                .not_checked
+                .push("views: they are being made again".to_owned());
+        } else if place.live || views.exists() {
+            files.take(database::look_through(&views, place.live, &|| 0), None);
+        } else {
+            files.not_checked.push("views: there are none".to_owned());
+        }
+        files
+    }
+
+    fn take(&mut self, inspection: database::Inspection, wrong: Option<Damage>) {
+        let damages = inspection.damages.iter().chain(&wrong).map(Damaged::from);
+        let own = self.damages.get_mut();
+        own.unwrap_or_else(PoisonError::into_inner).extend(damages);
+        self.count += inspection.files;
+        self.read_bytes += inspection.log_bytes();
+        self.tables.extend(inspection.tables);
+    }
+
+    /// Reads every table.
+    pub(super) fn read_tables(
+        &self,
+        place: &Place,
+        threads: usize,
+        course: &Course<'_>,
+    ) -> Result<(), ReadFailure> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(table) = self.tables.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let step = &mut |bytes| {
+                    course.read(bytes, 0);
+                    course.goes_on()
+                };
+                if !self.read(place, table, step) {
+                    return;
+                }
+                course.read(0, 1);
+            }
+        };
+        let joined = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().all(|worker| worker.join().is_ok())
+        });
+        course.check()?;
+        match joined {
+            true => Ok(()),
+            false => Err(stopped("a thread that read tables failed")),
+        }
+    }
+
+    /// Reads one table; false where `step` said to stop.
+    fn read(&self, place: &Place, table: &Table, step: &mut dyn FnMut(u64) -> bool) -> bool {
+        match table.check(step) {
+            Ok(goes_on) => goes_on,
+            Err(damage) => {
+                self.damaged(place, table, &damage);
+                true
+            }
+        }
+    }
+
+    /// A table is damaged, unless the engine has compacted it away meanwhile.
+    pub(in crate::ledger) fn damaged(&self, place: &Place, table: &Table, damage: &Damage) {
+        if !place.live || database::is_named(table) {
+            let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+            damages.push(Damaged::from(damage));
+        }
+    }
+
+    /// What was found since the last call.
+    pub(in crate::ledger) fn take_damages(&self) -> Vec<Damaged> {
+        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *damages)
+    }
+
+    pub(super) fn tell(self, findings: &mut Findings) {
+        let damages = self.damages.into_inner();
+        for damaged in damages.unwrap_or_else(PoisonError::into_inner) {
+            findings.push(damaged);
+        }
+        findings.not_checked.extend(self.not_checked);
+    }
+}
+
+fn identity(place: &Place) -> Option<Damaged> {
+    let path = place.root.join("LEDGER");
+    match Identity::read(&path) {
+        Ok(Some(identity)) if identity.ledger == place.ledger => None,
+        Ok(Some(other)) => {
+            let what = format!("it is of ledger {}", other.ledger);
+            Some(Damaged::of(&path, what))
+        }
+        Ok(None) => Some(Damaged::of(&path, "it is missing")),
+        Err(OpenError::Damaged { problem, .. } | OpenError::NotALedger { problem, .. }) => {
+            Some(Damaged::of(&path, problem))
+        }
+        Err(error) => Some(Damaged::of(&path, error.to_string())),
+    }
+}
+
+/// Both slots are whole, and what they claim is in the journal.
+fn anchor(place: &Place, subject: &Subject) -> Vec<Damaged> {
+    let path = place.root.join("ANCHOR");
+    let mut looks = 1;
+    let claims = loop {
+        match journal::slots(&path) {
+            Ok(claims) if place.live && claims.contains(&None) && looks < LOOKS_MAX => {
+                looks += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Ok(claims) => break claims,
+            Err(error) => return vec![Damaged::from(&Damage::io(&path, error))],
+        }
+    };
+    let slot = |(slot, claim): (usize, &Option<Claim>)| {
+        let what = match claim {
+            None => "the slot is not whole".to_owned(),
+            Some(claim) => contradiction(claim, place, subject)?,
+        };
+        Some(Damaged {
+            offset: Some((slot * ANCHOR_SLOT_LEN) as u64),
+            ..Damaged::of(&path, what)
+        })
+    };
+    claims.iter().enumerate().filter_map(slot).collect()
+}
+
+/// What a claim says that is not so.
+fn contradiction(claim: &Claim, place: &Place, subject: &Subject) -> Option<String> {
+    if claim.ledger != place.ledger {
+        return Some(format!("it is of ledger {}", claim.ledger));
+    }
+    let seq = Seq::new(claim.seq)?;
+    let frame = subject.journal.frame_at(seq);
+    // A record that cannot be read is named by the walk.
+    match frame.and_then(|frame| frame.map(|frame| frame.record(seq)).transpose()) {
+        Ok(Some(record)) if record.hash == claim.hash => None,
+        Ok(_) => Some(format!("the journal does not hold record {seq} as claimed")),
+        Err(_) => None,
+    }
+}
+
+/// The log reaches at least as far as what was read from the journal before it was looked at: the
+/// engine serves from memory what its log has lost.
+fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damage> {
+    let (file, batch) = inspection.wal.last()?;
+    let value = match inspection.wal.last_value() {
+        Ok(value) => value?,
+        // Removed meanwhile: it is in tables.
+        Err(_) if !file.path.exists() => return None,
+        Err(damage) => return Some(damage),
+    };
+    let end = Frame::decode(&value).map_or(0, |frame| frame.last.seq);
+    let what = format!("the log ends before record {}", subject.head.seq);
+    (end < subject.head.seq).then(|| Damage::at(&file.path, batch.start, what))
+}
+
+/// Entries of a directory that may be missing.
+pub(super) fn entries(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}

@@ -1,0 +1,107 @@
+//! Saved states: every byte of them is vouched for by a record of the journal, or they are damaged.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use crate::database::Damage;
+use crate::integrity::RunningDigest;
+use crate::journal::Journal;
+use crate::ledger::snapshots;
+
+use super::files::entries;
+use super::{Damaged, Place};
+
+/// Read at a time.
+const STEP: usize = 256 << 10;
+
+/// How many files there are, and what is wrong with them.
+pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Damaged>) {
+    let (mut count, mut damages) = (0, Vec::new());
+    for path in entries(&snapshots::directory(&place.root)) {
+        if path.extension().is_none_or(|it| it != snapshots::SUFFIX) {
+            continue;
+        }
+        count += 1;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // Old ones are removed when a new one is there.
+            Err(error) if place.live && error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                damages.push(Damaged::from(&Damage::io(&path, error)));
+                continue;
+            }
+        };
+        let mut states = States {
+            file: BufReader::with_capacity(STEP, file),
+            at: 0,
+        };
+        if let Err(what) = states.check(place, journal) {
+            damages.push(damaged(&path, states.at, what));
+        }
+    }
+    (count, damages)
+}
+
+fn damaged(path: &Path, at: u64, what: String) -> Damaged {
+    Damaged {
+        offset: Some(at),
+        ..Damaged::of(path, what)
+    }
+}
+
+struct States {
+    file: BufReader<File>,
+    /// Where what is being read begins.
+    at: u64,
+}
+
+impl States {
+    fn check(&mut self, place: &Place, journal: &dyn Journal) -> Result<(), String> {
+        let head: [u8; 24] = self.take()?.ok_or("it ends too early")?;
+        let head = head.split_first_chunk::<8>();
+        let is_ours = head.is_some_and(|(magic, ledger)| {
+            magic == snapshots::MAGIC && ledger == place.ledger.as_bytes()
+        });
+        if !is_ours {
+            return Err("it is not of this ledger".to_owned());
+        }
+        self.at = 24;
+        while let Some([state]) = self.take()? {
+            let mut number = || {
+                let bytes: [u8; 8] = self.take()?.ok_or("it ends too early")?;
+                Ok::<_, String>(u64::from_be_bytes(bytes))
+            };
+            let (seq, length) = (number()?, number()?);
+            let mut digest = RunningDigest::default();
+            let (mut left, mut piece) = (length, vec![0; STEP]);
+            while left > 0 {
+                let want = usize::try_from(left).unwrap_or(STEP).min(STEP);
+                let part = piece.get_mut(..want).unwrap_or_default();
+                let read = self.file.read_exact(part);
+                read.map_err(|error| format!("a state cannot be read: {error}"))?;
+                digest.add(part);
+                left -= want as u64;
+            }
+            snapshots::vouched(journal, seq, state, length, &digest.finish())?;
+            self.at += 17 + length;
+        }
+        Ok(())
+    }
+
+    /// The next bytes; `None` at the end of the file.
+    fn take<const N: usize>(&mut self) -> Result<Option<[u8; N]>, String> {
+        let mut bytes = [0; N];
+        let mut filled = 0;
+        while filled < N {
+            match self.file.read(bytes.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) if filled == 0 => return Ok(None),
+                Ok(0) => return Err("it ends too early".to_owned()),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("it cannot be read: {error}")),
+            }
+        }
+        Ok(Some(bytes))
+    }
+}

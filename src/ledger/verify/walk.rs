@@ -1,0 +1,124 @@
+//! The walk over the journal: parts of it on several threads, put together in order on this one.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use crate::integrity::merkle::{self, TreeHash};
+use crate::journal::ReadFailure;
+use crate::projections::TreeView;
+
+use super::Subject;
+use super::course::{Course, stopped};
+use super::gather::Gather;
+use super::part::{Part, Reading};
+use super::result::{Damaged, Findings};
+
+/// Records of one part: enough that finding its beginning costs nothing, few enough to be held.
+const PART_RECORDS_MAX: u64 = 1 << 16;
+const PART_RECORDS_MIN: u64 = 1 << 10;
+/// Parts that a thread has ready for the one that puts them together.
+const AHEAD: usize = 1;
+
+/// What the walk found, beside damage.
+pub(super) struct Walked {
+    pub(super) frames: u64,
+    pub(super) root: Option<TreeHash>,
+    pub(super) checkpoints: u64,
+}
+
+pub(super) fn walk(
+    subject: &Subject,
+    threads: usize,
+    course: &Course<'_>,
+    findings: &mut Findings,
+) -> Result<Walked, ReadFailure> {
+    let head = subject.head;
+    let path = subject.journal_path();
+    // What the view has read by now lies within what is walked.
+    let tree = subject.tree.as_ref();
+    let view_size = tree.map(|tree| tree.view().position().min(head.seq));
+    let view_size = view_size.filter(|size| *size > 0);
+    let mut gather = Gather::new(&path, view_size, findings);
+    let per_thread = head.seq / (threads as u64 * 8);
+    let step = per_thread.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
+    let ledger = subject.place.as_ref().map(|place| place.ledger);
+    std::thread::scope(|scope| {
+        let parts: Vec<Receiver<_>> = (0..threads as u64)
+            .map(|thread| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                scope.spawn(move || {
+                    let mut from = 1 + thread * step;
+                    while from <= head.seq {
+                        let end = (from + step).min(head.seq + 1);
+                        let part = Reading::new(&*subject.journal, ledger, course, (from, end));
+                        let read = part.read();
+                        let failed = read.is_err();
+                        // Nobody takes them any more once one has failed.
+                        if sender.send(read).is_err() || failed {
+                            return;
+                        }
+                        from += threads as u64 * step;
+                    }
+                });
+                receiver
+            })
+            .collect();
+        gather_all(&parts, head.seq.div_ceil(step), &mut gather)
+    })?;
+    gather.end(&head);
+    gather.late(&*subject.journal, course)?;
+    let walked = Walked {
+        frames: gather.frames,
+        root: gather.root(),
+        checkpoints: gather.compared,
+    };
+    let view = gather.view;
+    match tree.zip(view) {
+        Some((tree, (size, root))) => against_view(subject, tree, size, root, findings),
+        None => {
+            let why = "the tree's view: it has read nothing yet, or there is none";
+            findings.not_checked.push(why.to_owned());
+        }
+    }
+    Ok(walked)
+}
+
+/// Part n comes from thread n modulo their number.
+fn gather_all(
+    parts: &[Receiver<Result<Part, ReadFailure>>],
+    count: u64,
+    gather: &mut Gather<'_>,
+) -> Result<(), ReadFailure> {
+    let mut from = parts.iter().cycle();
+    for _ in 0..count {
+        let part = from.next().and_then(|thread| thread.recv().ok());
+        let part = part.ok_or_else(|| stopped("a thread that read the journal failed"))?;
+        gather.add(part?);
+    }
+    Ok(())
+}
+
+/// The view's tree has the root that the journal's headers have.
+fn against_view(
+    subject: &Subject,
+    tree: &TreeView,
+    size: u64,
+    root: Option<TreeHash>,
+    findings: &mut Findings,
+) {
+    let Some(root) = root else {
+        let why = "the tree's view: there is no tree behind a damaged record";
+        findings.not_checked.push(why.to_owned());
+        return;
+    };
+    let views = subject.place.as_ref().map(|place| place.root.join("views"));
+    match tree.read(|tree| merkle::root(tree, size)) {
+        Ok(found) if found == root => {}
+        Ok(_) => {
+            let what = format!("the view of the tree has another root over {size} records");
+            findings.push(Damaged::of(&views.unwrap_or_default(), what));
+        }
+        Err(error) => findings
+            .not_checked
+            .push(format!("the tree's view: {error}")),
+    }
+}

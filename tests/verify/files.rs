@@ -1,0 +1,226 @@
+//! One byte in a file of every kind, while the ledger is open.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use femtoclaw_ledger::{Progress, Verified, VerifyOptions};
+
+use crate::scene::{Bulky, Scene, flip, until, used};
+use crate::shared::WAIT;
+
+/// The files that are named. Records are named as well where the engine has to read what is damaged.
+fn named(verified: &Verified) -> BTreeSet<PathBuf> {
+    let damages = verified.damages.iter();
+    let files = damages.filter(|damaged| damaged.seq.is_none());
+    files.map(|damaged| damaged.path.clone()).collect()
+}
+
+/// Files that hold nothing to be verified.
+fn is_beside(name: &str) -> bool {
+    matches!(name, "LOCK" | "lock" | "SCRUB")
+}
+
+/// What kind of file it is: the directory of a keyspace has its number in its name.
+fn kind(name: &str) -> String {
+    let parts = name.split('/').map(|part| {
+        let is_number = part.trim_start_matches('v').parse::<u64>().is_ok();
+        if is_number { "n" } else { part }
+    });
+    let name = parts.collect::<Vec<_>>().join("/");
+    match name.rsplit_once('.') {
+        Some((_, "jnl")) => format!("{}.jnl", &name[..name.rfind('/').unwrap() + 1]),
+        Some((_, "snapshot")) => "snapshots/.snapshot".to_owned(),
+        _ => name,
+    }
+}
+
+/// One bit of this byte is found, the file named, and nothing changed; it is flipped back.
+async fn flipped(scene: &Scene, path: &Path, at: u64) {
+    flip(path, at);
+    let before = scene.bytes();
+    let found = scene.verify().await;
+    let text = format!("{}, byte {at}: {:?}", path.display(), found.damages);
+    assert!(scene.bytes() == before, "{text}: verifying changed bytes");
+    // A damaged `current` may name another manifest: the one that is missing is named too.
+    let same = |found: &PathBuf| {
+        found == path || (path.ends_with("current") && found.parent() == path.parent())
+    };
+    assert!(
+        !found.is_sound() && named(&found).iter().all(same),
+        "{text}"
+    );
+    // Where a place in the file is known, it is not behind the damage.
+    let offsets = found.damages.iter().filter_map(|damaged| damaged.offset);
+    assert!(offsets.max().is_none_or(|offset| offset <= at), "{text}");
+    flip(path, at);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_byte_in_a_file_of_every_kind_is_found_and_the_file_named() {
+    let scene = Scene::filled(|options| options.projections.push(Box::new(Bulky))).await;
+    let views = scene.path("views");
+    let has_tables = || {
+        let files = scene.files("views").into_iter();
+        files
+            .into_iter()
+            .any(|file| file.parent().unwrap().ends_with("tables"))
+    };
+    until("a view has a table", has_tables).await;
+    scene.settled().await;
+    let sound = scene.verify().await;
+    assert!(sound.is_sound(), "{:?}", sound.damages);
+    assert_eq!(sound.not_checked, [""; 0]);
+    assert!(sound.checkpoints >= 5 && sound.root.is_some());
+
+    let mut kinds = BTreeSet::new();
+    for path in scene.files("") {
+        let name = path.strip_prefix(scene.path("")).unwrap();
+        let name = name.to_string_lossy().into_owned();
+        let last = path.file_name().unwrap().to_string_lossy().into_owned();
+        if is_beside(&last) || scene.is_stale(&path) {
+            continue;
+        }
+        kinds.insert(kind(&name));
+        let used = used(&path);
+        // Front, middle, end; of the anchor one in each slot; of tables the blocks at the end too.
+        let mut places = BTreeSet::from([0, used / 2, used.saturating_sub(1)]);
+        if last == "ANCHOR" {
+            places = BTreeSet::from([16, 4_096 + 16, 8_191]);
+        } else if path.parent().unwrap().ends_with("tables") {
+            places.extend([used - used / 16, used.saturating_sub(400)]);
+        }
+        for at in places {
+            flipped(&scene, &path, at).await;
+        }
+    }
+    let expected = [
+        "ANCHOR",
+        "LEDGER",
+        "journal/.jnl",
+        "journal/keyspaces/n/current",
+        "journal/keyspaces/n/n",
+        "journal/keyspaces/n/tables/n",
+        "journal/version",
+        "snapshots/.snapshot",
+        "views/.jnl",
+        "views/keyspaces/n/current",
+        "views/keyspaces/n/n",
+        "views/keyspaces/n/tables/n",
+        "views/version",
+    ];
+    let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
+    assert_eq!(kinds, expected);
+    assert!(views.is_dir());
+    assert!(scene.verify().await.is_sound());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_in_two_files_names_both_and_a_missing_file_is_named() {
+    let scene = Scene::filled(|_| {}).await;
+    let table = scene.table();
+    let state = scene.files("snapshots").remove(0);
+    flip(&table, 100);
+    flip(&state, 40);
+    let both = BTreeSet::from([table.clone(), state.clone()]);
+    assert_eq!(named(&scene.verify().await), both);
+    flip(&table, 100);
+    flip(&state, 40);
+
+    for file in [scene.path("LEDGER"), scene.path("ANCHOR"), table] {
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert_eq!(named(&scene.verify().await), BTreeSet::from([file.clone()]));
+        fs::write(&file, bytes).unwrap();
+    }
+    assert!(scene.verify().await.is_sound());
+}
+
+/// The engine has everything in memory that its log holds: what the log has lost shows in no read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_lost_its_end_while_open_is_named() {
+    let scene = Scene::new(|options| options.memtable_bytes = None).await;
+    scene.record(20).await;
+    scene.settled().await;
+    assert!(scene.verify().await.is_sound());
+    let log = scene.path("journal/0.jnl");
+    let whole = fs::read(&log).unwrap();
+    let used = used(&log) as usize;
+    for lost in [10, 3_000] {
+        let mut bytes = whole.clone();
+        bytes[used - lost..].fill(0);
+        fs::write(&log, bytes).unwrap();
+        assert_eq!(named(&scene.verify().await), BTreeSet::from([log.clone()]));
+    }
+    fs::write(&log, whole).unwrap();
+    assert!(scene.verify().await.is_sound());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_only_rises_and_ends_at_the_whole() {
+    let scene = Scene::filled(|_| {}).await;
+    let told: Arc<Mutex<Vec<Progress>>> = Arc::default();
+    let tell = {
+        let told = Arc::clone(&told);
+        move |progress: &Progress| told.lock().unwrap().push(*progress)
+    };
+    let verifying = scene.ledger.verify(VerifyOptions::default(), tell);
+    let verified = tokio::time::timeout(WAIT, verifying)
+        .await
+        .unwrap()
+        .unwrap();
+    let told = told.lock().unwrap();
+    let figures = |it: &Progress| [it.records, it.bytes, it.files];
+    for pair in told.windows(2) {
+        let (before, after) = (figures(&pair[0]), figures(&pair[1]));
+        assert!(
+            before
+                .iter()
+                .zip(after)
+                .all(|(before, after)| *before <= after)
+        );
+    }
+    let last = told.last().unwrap();
+    assert_eq!(
+        (last.records, last.records_total),
+        (verified.head.seq, verified.head.seq)
+    );
+    assert_eq!(
+        (last.files, last.files_total),
+        (verified.files, verified.files)
+    );
+    assert_eq!(last.bytes, verified.bytes);
+    let tables = scene.files("journal/keyspaces/1/tables").into_iter();
+    let sizes: u64 = tables.map(|table| fs::metadata(table).unwrap().len()).sum();
+    assert!(last.bytes > sizes && last.files > 10 && told.len() > 10);
+}
+
+/// The engine writes its log, replaces manifests and removes tables meanwhile; none of that is damage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_written_to_is_sound() {
+    let scene = Arc::new(Scene::filled(|_| {}).await);
+    let done = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let (scene, done) = (Arc::clone(&scene), Arc::clone(&done));
+            tokio::spawn(async move {
+                while !done.load(Ordering::Acquire) {
+                    scene.record(10).await;
+                }
+            })
+        })
+        .collect();
+    let mut tables = BTreeSet::new();
+    for _ in 0..12 {
+        tables.insert(scene.files("journal/keyspaces/1/tables"));
+        let found = scene.verify().await;
+        assert!(found.is_sound(), "{:?}", found.damages);
+    }
+    done.store(true, Ordering::Release);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert!(tables.len() > 1, "no table came or went");
+}

@@ -1,0 +1,17 @@
+//! Verification of a whole ledger, on demand and in the background: what is damaged is named, every
+//! kind of file and record, and nothing is changed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod files;
+mod records;
+mod scene;
+mod scrub;
