@@ -32,8 +32,8 @@ pub struct JournalOptions {
 impl Default for JournalOptions {
     fn default() -> Self {
         Self {
-            memtable_bytes: 64 << 20,
-            cache_bytes: 32 << 20,
+            memtable_bytes: 16 << 20,
+            cache_bytes: 16 << 20,
         }
     }
 }

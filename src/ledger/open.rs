@@ -187,10 +187,12 @@ fn open_views(
         projections.push(Box::new(NoTree));
     }
     projections.append(&mut options.projections);
-    let how = ViewsOptions {
+    let mut how = ViewsOptions {
         clock: Arc::clone(&options.clock),
         ..ViewsOptions::default()
     };
+    how.memtable_bytes = options.view_memtable_bytes.unwrap_or(how.memtable_bytes);
+    how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
     Views::open(root, how, projections, source).map_err(|error| OpenError::Views(error.to_string()))
 }
 

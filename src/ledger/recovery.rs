@@ -97,6 +97,7 @@ pub(super) fn recover(
     let floor = if renews { 0 } else { claimed.unwrap_or(0) };
     let mut engine = JournalOptions::default();
     engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
+    engine.cache_bytes = options.cache_bytes.unwrap_or(engine.cache_bytes);
     let (journal, found) = FjallJournal::recover(&path, &engine, floor)?;
     recovery.found = found;
     let anchor = match anchor.map(|anchor| anchor.check(&journal).map(|()| anchor)) {

@@ -35,8 +35,8 @@ pub struct ViewsOptions {
 impl Default for ViewsOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 << 20,
-            memtable_bytes: 16 << 20,
+            cache_bytes: 16 << 20,
+            memtable_bytes: 8 << 20,
             preflight: None,
             listener: None,
             clock: Arc::new(SystemClock::default()),

@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fjall::compaction::Leveled;
+use fjall::config::PartitioningPolicy;
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
 };
@@ -26,6 +28,8 @@ pub(super) const STATE: u8 = 1;
 const META: &str = "meta";
 /// Of the memtable of what is small.
 const META_BYTES: u64 = 1 << 20;
+/// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
+const TABLE_BYTES: u64 = 8 << 20;
 
 /// The stored key of a view's key.
 pub(super) fn state_key(key: &[u8]) -> Vec<u8> {
@@ -242,7 +246,12 @@ fn keyspace_name(name: &str, version: u32, number: u64) -> String {
 }
 
 fn create_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes)
+    let compaction = Leveled::default().with_table_target_size(TABLE_BYTES);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(memtable_bytes)
+        .compaction_strategy(Arc::new(compaction))
+        .index_block_partitioning_policy(PartitioningPolicy::all(true))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
 }
 
 /// What the engine would not notice. A log that was closed well needs no second look.
