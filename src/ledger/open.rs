@@ -132,6 +132,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     let set = view_set(&views, source)?;
     let signing = options.checkpoints.take();
     let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns);
+    let checkpoints = checkpoints.map(Arc::new);
     let (writer, views, checkpoints) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     let window_from = window_from(&past, head, &options);
@@ -140,10 +141,11 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         true => snapshots::load(&root, ledger, &*journal, past.position()),
         false => Replayed::default(),
     };
-    let replayed = replay(&journal, ledger, window_from, saved)?;
-    if let Some(guarded) = &guarded {
-        guarded.restrict()?;
-    }
+    let replayed = replay(&journal, ledger, window_from, saved).and_then(|replayed| {
+        guarded.as_ref().map_or(Ok(()), |it| it.restrict())?;
+        Ok(replayed)
+    });
+    let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
     let epoch = head.epoch + 1;
     Ok(Opened {
         recovery,
@@ -181,22 +183,24 @@ fn open_views(
     let projections = projections::built_in()
         .into_iter()
         .chain(options.projections.drain(..));
-    let how = ViewsOptions {
+    let mut how = ViewsOptions {
         clock: Arc::clone(&options.clock),
         ..ViewsOptions::default()
     };
+    how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
     Views::open(root, how, projections.collect(), source)
         .map_err(|error| OpenError::Views(error.to_string()))
 }
 
-/// Lets go of what holds the journal, and with it the lock, where a checkpoint contradicts it.
-fn unless_refused(
+/// Lets go of what holds the journal, and with it the lock, where the opening is refused; the views
+/// are closed in order.
+fn unless_refused<T>(
     writer: Writer,
     views: Views,
-    checkpoints: Result<Checkpoints, OpenError>,
-) -> Result<(Writer, Views, Arc<Checkpoints>), OpenError> {
-    match checkpoints {
-        Ok(checkpoints) => Ok((writer, views, Arc::new(checkpoints))),
+    outcome: Result<T, OpenError>,
+) -> Result<(Writer, Views, T), OpenError> {
+    match outcome {
+        Ok(outcome) => Ok((writer, views, outcome)),
         Err(error) => {
             views.close();
             writer.join();

@@ -45,8 +45,8 @@ pub struct Options {
     pub snapshot_records: u64,
     /// How the ledger signs checkpoints of itself; `None`: it does not.
     pub checkpoints: Option<CheckpointOptions>,
-    /// Bytes of a memtable of the journal's engine; `None`: its default. Smaller ones flush more
-    /// often. Fixed when the ledger is created.
+    /// Bytes of a memtable of the journal's engine, and of each view's; `None`: their defaults.
+    /// Smaller ones flush more often. Fixed when the ledger, or a view, is made.
     pub memtable_bytes: Option<u64>,
     /// Bytes kept free on the disk (256 MiB); 0: none. Below it new executions are refused, below
     /// a half everything but endings, below an eighth endings too, each until there is room.

@@ -135,9 +135,10 @@ async fn first_words(
         let report = RecoveryReportedV1::from(recovery);
         durable(shared.own.write(&report.into())).await?;
     }
-    if let Some(failed) = opened.note.read() {
+    if let Some(words) = opened.note.read() {
+        let failed = words.failed.clone();
         durable(shared.own.write(&failed.into())).await?;
-        opened.note.clear();
+        opened.note.clear(&words);
     }
     Ok(())
 }

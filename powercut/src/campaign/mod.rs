@@ -9,7 +9,7 @@ use crate::random::Random;
 use crate::worker::Subject;
 
 mod child;
-mod document;
+pub(crate) mod document;
 pub(crate) mod faults;
 mod judge;
 mod life;
