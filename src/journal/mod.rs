@@ -36,7 +36,7 @@ pub use error::{AppendFailure, Problem, ReadFailure};
 pub use frame::{Frame, Records};
 pub use handle::WriterHandle;
 pub use hang::Watch;
-pub use held::{FailedSync, HeldJournal};
+pub use held::{ClaimHook, FailedClaim, FailedSync, HeldJournal};
 pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
 pub use memory::MemoryJournal;
 pub use reader::Reader;

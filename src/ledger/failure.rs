@@ -58,7 +58,9 @@ impl FailureNote {
             .take(8)
             .collect();
         let kept = format!("failure-{short}.note");
-        let cause = format!("an earlier writer failed; its note is damaged, and kept as {QUARANTINE}/{kept}");
+        let cause = format!(
+            "an earlier writer failed; its note is damaged, and kept as {QUARANTINE}/{kept}"
+        );
         Some(LastWords {
             failed: StorageFailedV1 {
                 failed_ns: 0,
