@@ -153,11 +153,16 @@ fn files(path: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Empty directories too: the structure is checked before a ledger opens.
 fn copy(from: &Path, to: &Path) {
-    for file in files(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
     let private = fs::Permissions::from_mode(0o700);
     fs::set_permissions(to, private).unwrap();

@@ -19,14 +19,17 @@ mod batch;
 mod damage;
 mod durable;
 mod preflight;
+pub(crate) mod quiet;
 mod space;
 pub(crate) mod structure;
+pub(crate) mod survey;
+mod table;
 pub(crate) mod wal;
 
 pub(crate) use damage::Damage;
 pub(crate) use durable::{
     PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private, replace, restrict,
-    sync_parent,
+    sync_parent, sync_tree,
 };
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
@@ -86,7 +89,7 @@ pub(crate) fn create(
     drop(database);
     let finish = || {
         restrict(&creating)?;
-        durable::sync_tree(&creating)?;
+        sync_tree(&creating)?;
         fs::rename(&creating, path)?;
         sync_parent(path)
     };

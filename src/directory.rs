@@ -9,6 +9,8 @@ use std::time::Duration;
 mod identity;
 pub mod keys;
 mod medium;
+pub(crate) mod scratch;
+pub(crate) mod shared;
 
 pub use identity::{DIRECTORY_FORMAT, Identity};
 
@@ -278,7 +280,10 @@ fn lock(directory: &Path) -> Result<Locks, OpenError> {
         match handle.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::Locked { pid: holder(&file) });
+                // The number in the file is the last writer's, and not that of who only reads.
+                let is_read = handle.try_lock_shared().is_ok();
+                let pid = if is_read { 0 } else { holder(&file) };
+                return Err(OpenError::Locked { pid });
             }
             Err(TryLockError::Error(error)) if is_needed => return Err(io(error)),
             // Some file systems lock no directories; the file does then.

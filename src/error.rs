@@ -7,6 +7,7 @@ use crate::events::{DecodeError, ExecutionId, Seq, Store};
 mod append;
 mod open;
 mod reopen;
+mod salvage;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use append::AppendError;
 pub use open::OpenError;
 pub use reopen::ReopenError;
+pub use salvage::SalvageError;
 
 /// Whether sending the same command again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -94,16 +94,20 @@ pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
 pub use database::{Space, SystemSpace};
 pub use error::{
     AccessError, AppendError, CloseError, OpenError, ReadError, ReopenError, Retry, Right,
+    SalvageError,
 };
 pub use events::{
     AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,
     ParentId, Record, Resolution, RuntimeId, Seq, State, Store, TelemetryKind, TraceId,
 };
-pub use journal::{Anchoring, Head};
+pub use journal::{Anchoring, Finding, FindingKind, Head};
 pub use ledger::{
     AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, Destination, ExecutionLog, Follow, Health, Ledger, Options, Reads,
-    Reconstruction, Recovery, Redaction, Root, RuntimeMetadata, Telemetry, TraceStep, Watch,
+    Configuration, CopyStatus, Destination, EvidenceError, EvidenceOptions, ExecutionLog, Follow,
+    Health, KeyChange, Ledger, Options, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews,
+    Reads, Reconstruction, RecordedCheckpoint, Recovery, Redaction, Root, RuntimeMetadata,
+    SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint, Summary, Telemetry, TraceStep,
+    Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

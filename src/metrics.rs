@@ -159,7 +159,7 @@ const VIEWS: &[&str] = &[
     "indexes",
     "tree",
 ];
-/// Codes of `AppendError` that say *nothing was written*.
+/// Codes of `AppendError` that say *nothing was written*, and those of a witness's refusals.
 const REASONS: &[&str] = &[
     "invalid",
     "invalid_json",
@@ -186,6 +186,15 @@ const REASONS: &[&str] = &[
     "shutting_down",
     "disk_reserve",
     "sealed",
+    "witness_request",
+    "witness_checkpoint",
+    "witness_sizes",
+    "witness_unknown_log",
+    "witness_unsigned",
+    "witness_conflict",
+    "witness_rollback",
+    "witness_other_history",
+    "witness_inconsistent",
 ];
 /// How a command ended. `duplicate` was answered with its first receipt.
 const OUTCOMES: &[&str] = &["committed", "duplicate", "refused", "unknown"];
@@ -227,7 +236,7 @@ metrics! {
     APPEND_SECONDS Histogram Seconds "append_seconds" ["store" in STORES, "outcome" in OUTCOMES] SECONDS,
         "Time from a command's call until its answer, by deciding store.";
     REFUSALS Counter Count "refusals_total" ["reason" in REASONS] &[],
-        "Commands refused, by the error's code; nothing of them was written.";
+        "Commands, and requests to a witness, that were refused, by the error's code; nothing of them was written.";
     PENDING_RECORDS Gauge Count "pending_records" [] &[],
         "Records admitted and not yet durable.";
     PENDING_BYTES Gauge Bytes "pending_bytes" [] &[],
@@ -287,6 +296,10 @@ metrics! {
         "Time since the last checkpoint of this opening; 0 where none are signed.";
     CHECKPOINT_LAG_RECORDS Gauge Count "checkpoint_lag_records" [] &[],
         "Records that no checkpoint covers; 0 where none are signed.";
+    CHECKPOINT_COPY_AGE_SECONDS Gauge Seconds "checkpoint_copy_age_seconds" [] &[],
+        "Time since the destination furthest behind took a checkpoint; 0 without destinations.";
+    CHECKPOINTS_WITNESSED Counter Count "checkpoints_witnessed_total" [] &[],
+        "Checkpoints of other logs that this ledger cosigned as a witness.";
     DISK_FREE_BYTES Gauge Bytes "disk_free_bytes" [] &[],
         "Free space on the ledger's file system.";
 }

@@ -28,7 +28,7 @@ pub(crate) use execution_log::{State as ExecutionLogState, Status};
 pub(crate) use meters::Meters;
 pub(crate) use own::{FrameCounts, Own};
 pub(crate) use runtime_metadata::State as RuntimeMetadataState;
-pub(crate) use sequencer::{Sequenced, SequencerArgs};
+pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
 pub(crate) use snapshot::{ComponentNames, Snapshot};
 pub(crate) use store::{Answered, Id, Message, Order, Past, Refusal, Shared, Taken};
 pub(crate) use supervisor::{Actors, States, start_sequencer};

@@ -6,8 +6,11 @@ use super::Problem;
 
 /// Options that take a value.
 const WITH_VALUE: &[&str] = &[
-    "entry", "format", "log", "now", "policy", "quorum", "since", "witness",
+    "entry", "export", "format", "log", "now", "policy", "quorum", "since", "witness",
 ];
+
+/// Options that take none.
+const FLAGS: &[&str] = &["disregard-anchor"];
 
 #[derive(Debug, Default)]
 pub(super) struct Arguments {
@@ -36,6 +39,10 @@ impl Arguments {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (option, None),
             };
+            if FLAGS.contains(&name) && value.is_none() {
+                parsed.options.push((name.to_owned(), String::new()));
+                continue;
+            }
             if !WITH_VALUE.contains(&name) {
                 return Err(Problem::usage(format!("there is no option --{name}")));
             }
@@ -67,6 +74,10 @@ impl Arguments {
             (value, None) => Ok(value),
             _ => Err(Problem::usage(format!("--{name} is given more than once"))),
         }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {

@@ -1,8 +1,11 @@
 //! The program `femtoclaw-ledger`. Data goes to standard output, everything else to standard error.
 
 mod arguments;
+mod bundle;
 mod files;
+mod inspect;
 mod report;
+mod salvage;
 mod verify;
 
 use std::ffi::OsString;
@@ -19,6 +22,11 @@ enum Exit {
     Usage = 2,
     /// What was checked is not what it claims to be.
     Integrity = 3,
+    /// Done, and there is something to be looked at.
+    Warnings = 4,
+    NoStore = 10,
+    Locked = 11,
+    TooNew = 13,
     NotFound = 14,
 }
 
@@ -27,12 +35,14 @@ enum Exit {
 struct Problem {
     exit: Exit,
     text: String,
+    /// The same for programs, where they asked for it.
+    data: String,
 }
 
 impl Problem {
     fn new(exit: Exit, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { exit, text }
+        let (text, data) = (text.into(), String::new());
+        Self { exit, text, data }
     }
 
     fn usage(text: impl Into<String>) -> Self {
@@ -47,7 +57,7 @@ impl Problem {
             text.push_str(&format!(": {error}"));
             cause = error.source();
         }
-        Self { exit, text }
+        Self::new(exit, text)
     }
 }
 
@@ -55,19 +65,38 @@ const USAGE: &str = "\
 femtoclaw-ledger verify checkpoint FILE TRUST
 femtoclaw-ledger verify proof FILE --entry FILE TRUST
 femtoclaw-ledger verify export DIRECTORY [--since FILE] TRUST
+femtoclaw-ledger verify bundle PATH [--export DIRECTORY] TRUST
+femtoclaw-ledger page FILE
+femtoclaw-ledger inspect LEDGER
+femtoclaw-ledger salvage LEDGER NEW [--disregard-anchor]
 
-Checks with public keys alone; no ledger is opened, nothing is changed.
+verify checks with public keys alone; no ledger is opened, nothing is changed.
 
   checkpoint  a signed note (C2SP tlog-checkpoint)
   proof       a proof (C2SP tlog-proof) that the record header in --entry is in a log
   export      a directory of tiles (C2SP tlog-tiles): every entry, every tile, the root; with
               --since also that it extends that earlier checkpoint
+  bundle      evidence of one execution: a file, or the directory that holds it with its page;
+              with --export also, from every header there, that no record of it is left out
+  page        prints the page for people that a bundle gives, and checks nothing
 
 TRUST is --policy FILE (C2SP tlog-policy), or --log KEY once or more, and --witness KEY with
 --quorum NUMBER. A KEY is name+id+base64. --now SECONDS: cosignatures of later times do not count.
-FILE can be - for standard input. --format table (default) or json.
+FILE can be - for standard input.
 
-Exit codes: 0 verified, 1 could not be checked, 2 usage, 3 not what it claims to be, 14 not found.
+inspect reads all of a ledger, also of one that does not open, and tells what it holds and what is
+wrong with it. Nothing in its directory is changed.
+
+salvage copies what verifies of a damaged ledger, from record 1 on to the first that does not, into
+the new directory NEW, which must not exist; LEDGER is only read. Whole frames behind that record are
+kept in NEW/quarantine/salvage. --disregard-anchor goes on where the record that the anchor claims is
+another one.
+
+--format table (default) or json; progress goes to standard error.
+
+Exit codes: 0 verified, intact, salvaged as a whole; 1 failure; 2 usage; 3 damaged, or not what it claims
+to be; 4 done, with something to be looked at; 10 no ledger there; 11 in use; 13 of a newer format;
+14 not found.
 ";
 
 /// Runs the program with these arguments, its own name left out.
@@ -75,14 +104,28 @@ Exit codes: 0 verified, 1 could not be checked, 2 usage, 3 not what it claims to
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome =
         Arguments::parse(arguments).and_then(|arguments| match arguments.words().as_slice() {
-            [] | ["help"] => Ok(USAGE.to_owned()),
-            ["version"] => Ok(format!("femtoclaw-ledger {}\n", env!("CARGO_PKG_VERSION"))),
-            ["verify", what, path] => verify::run(what, path, &arguments),
+            [] | ["help"] => Ok((Exit::Ok, USAGE.to_owned())),
+            ["version"] => {
+                let version = format!("femtoclaw-ledger {}\n", env!("CARGO_PKG_VERSION"));
+                Ok((Exit::Ok, version))
+            }
+            ["verify", what, path] => {
+                verify::run(what, path, &arguments).map(|text| (Exit::Ok, text))
+            }
+            ["page", path] => bundle::page(path, &arguments).map(|text| (Exit::Ok, text)),
+            ["inspect", path] => inspect::run(path, &arguments),
+            ["salvage", from, to] => salvage::run(from, to, &arguments),
             _ => Err(Problem::usage("no such command; try --help")),
         });
     let (exit, printed) = match outcome {
-        Ok(text) => (Exit::Ok, std::io::stdout().write_all(text.as_bytes())),
-        Err(Problem { exit, text }) => (exit, writeln!(std::io::stderr(), "error: {text}")),
+        Ok((exit, text)) => (exit, std::io::stdout().write_all(text.as_bytes())),
+        Err(Problem { exit, text, data }) => {
+            let printed = std::io::stdout().write_all(data.as_bytes());
+            (
+                exit,
+                printed.and_then(|()| writeln!(std::io::stderr(), "error: {text}")),
+            )
+        }
     };
     // A verdict that nobody could read was not given.
     let exit = if printed.is_err() {
@@ -91,4 +134,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         exit
     };
     ExitCode::from(exit as u8)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

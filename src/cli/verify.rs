@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::files::{self, ExportDirectory};
 use super::report::{Report, time};
-use super::{Exit, Problem};
+use super::{Exit, Problem, bundle};
 use crate::events::{HEADER_LEN, RecordHeader};
 use crate::integrity::export::{CHECKPOINT_PATH, ExportError, verify_export};
 use crate::integrity::key::VerifierKey;
@@ -19,9 +19,13 @@ pub(super) fn run(what: &str, path: &str, arguments: &Arguments) -> Result<Strin
         "checkpoint" => &[],
         "proof" => &["entry"],
         "export" => &["since"],
+        "bundle" => &["export"],
         _ => return Err(Problem::usage(format!("cannot verify {what:?}"))),
     };
     arguments.only(&[&TRUST, own].concat())?;
+    if what == "bundle" && !Trust::is_given(arguments) {
+        return Err(bundle::untrusted(path));
+    }
     let trust = Trust::of(arguments)?;
     let mut report = Report::new(arguments)?;
     report.text("verified", what);
@@ -31,18 +35,24 @@ pub(super) fn run(what: &str, path: &str, arguments: &Arguments) -> Result<Strin
             report.trusted(&trust.check(path, &bytes)?);
         }
         "proof" => proof(path, arguments, &trust, &mut report)?,
+        "bundle" => bundle::verify(path, arguments, &trust, &mut report)?,
         _ => export(path, arguments, &trust, &mut report)?,
     }
     Ok(report.finish())
 }
 
 /// Whom the caller trusts.
-struct Trust {
-    policy: Policy,
-    now_s: Option<u64>,
+pub(super) struct Trust {
+    pub(super) policy: Policy,
+    pub(super) now_s: Option<u64>,
 }
 
 impl Trust {
+    fn is_given(arguments: &Arguments) -> bool {
+        let names = ["policy", "log"].into_iter();
+        names.map(|name| arguments.all(name).count()).sum::<usize>() > 0
+    }
+
     fn of(arguments: &Arguments) -> Result<Self, Problem> {
         let now_s = arguments.number("now")?;
         let keys = |name: &str| -> Result<Vec<_>, Problem> {
@@ -77,7 +87,7 @@ impl Trust {
         Ok(Self { policy, now_s })
     }
 
-    fn check(&self, path: &str, bytes: &[u8]) -> Result<Trusted, Problem> {
+    pub(super) fn check(&self, path: &str, bytes: &[u8]) -> Result<Trusted, Problem> {
         let note =
             Note::parse(bytes).map_err(|error| Problem::of(Exit::Integrity, path, &error))?;
         let trusted = self.policy.check(&note, self.now_s);
@@ -126,13 +136,7 @@ fn export(
     let trusted = trust.check(&signed, &files::read(&signed, NOTE_BYTES_MAX)?)?;
     let verified = verify_export(&source, &trusted.checkpoint, |_, _| {});
     let verified = verified.map_err(|error| {
-        use std::io::ErrorKind::{FileTooLarge, NotFound};
-        let other = |error: &std::io::Error| !matches!(error.kind(), NotFound | FileTooLarge);
-        // What is missing cannot be what was signed; what cannot be read was not checked.
-        let exit = match error.source_error() {
-            Some(error) if other(error) => Exit::Failure,
-            _ => Exit::Integrity,
-        };
+        let exit = unless_unread(error.source_error());
         Problem::of(exit, path, &error as &ExportError<_>)
     })?;
     report.trusted(&trusted);
@@ -150,6 +154,15 @@ fn export(
         report.number("extends", earlier.checkpoint.size());
     }
     Ok(())
+}
+
+/// What is missing cannot be what was signed; what cannot be read was not checked.
+pub(super) fn unless_unread(error: Option<&std::io::Error>) -> Exit {
+    use std::io::ErrorKind::{FileTooLarge, NotFound};
+    match error.map(std::io::Error::kind) {
+        None | Some(NotFound | FileTooLarge) => Exit::Integrity,
+        Some(_) => Exit::Failure,
+    }
 }
 
 fn extends(source: &ExportDirectory, old: &Trusted, new: &Trusted) -> Result<(), String> {

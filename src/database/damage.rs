@@ -50,6 +50,16 @@ impl Damage {
     }
 }
 
+impl Damage {
+    /// The file, the byte where one can be named, and what is wrong.
+    pub(super) fn parts(self) -> (PathBuf, Option<u64>, String) {
+        match self.problem {
+            Problem::Found { offset, what } => (self.path, offset, what),
+            Problem::Io(error) => (self.path, None, error.to_string()),
+        }
+    }
+}
+
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: ", self.path.display())?;

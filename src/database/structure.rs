@@ -3,16 +3,19 @@
 //! manifest rolled back, one whose manifest changed read otherwise than it was written; all
 //! without a word.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::damage::Damage;
+use super::quiet;
 
 /// The whole of the file `version`.
-const VERSION: [u8; 4] = *b"FJL\x03";
+pub(super) const VERSION: [u8; 4] = *b"FJL\x03";
+pub(super) const TABLES: &str = "tables";
 pub(super) const VERSION_FILE: &str = "version";
 /// `current`: manifest number u64, XXH3-128 of the manifest, checksum type (0); little endian.
 const CURRENT_LEN: usize = 25;
@@ -55,6 +58,20 @@ pub(super) fn check_recorded(database: &Path, recorded: &[u64]) -> Result<(), Da
 }
 
 fn check_keyspace(keyspace: &Path) -> Result<(), Damage> {
+    let tables = manifest(keyspace)?;
+    let directory = keyspace.join(TABLES);
+    if !directory.is_dir() {
+        return Err(Damage::of(&directory, "the directory of tables is missing"));
+    }
+    let mut paths = tables.keys().map(|table| directory.join(table.to_string()));
+    match paths.find(|table| !is_filled(table)) {
+        None => Ok(()),
+        Some(table) => Err(Damage::of(&table, "the table is missing or empty")),
+    }
+}
+
+/// The tables of a keyspace, each with its checksum.
+pub(super) fn manifest(keyspace: &Path) -> Result<BTreeMap<u64, u128>, Damage> {
     let path = keyspace.join("current");
     let current = read(&path)?;
     let parts = current.split_first_chunk::<8>().and_then(|(number, rest)| {
@@ -70,20 +87,11 @@ fn check_keyspace(keyspace: &Path) -> Result<(), Damage> {
         let problem = format!("it is not the manifest that {} names", path.display());
         return Err(Damage::of(&manifest, problem));
     }
-    let directory = keyspace.join("tables");
-    if !directory.is_dir() {
-        return Err(Damage::of(&directory, "the directory of tables is missing"));
-    }
     let tables = tables(&bytes);
-    let tables = tables.ok_or_else(|| Damage::of(&manifest, "it does not list tables"))?;
-    let mut paths = tables.iter().map(|table| directory.join(table.to_string()));
-    match paths.find(|table| !is_filled(table)) {
-        None => Ok(()),
-        Some(table) => Err(Damage::of(&table, "the table is missing or empty")),
-    }
+    tables.ok_or_else(|| Damage::of(&manifest, "it does not list tables"))
 }
 
-fn is_filled(table: &PathBuf) -> bool {
+pub(super) fn is_filled(table: &Path) -> bool {
     fs::metadata(table).is_ok_and(|table| table.is_file() && table.len() > 0)
 }
 
@@ -110,17 +118,19 @@ fn section<'a>(archive: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The tables that a manifest names: levels u8, per level runs u8, per run tables u32, per table
-/// id u64, checksum type u8, checksum u128, number u64.
-fn tables(manifest: &[u8]) -> Option<Vec<u64>> {
+/// id u64, checksum type u8, checksum u128 (XXH3 of the whole file), number u64.
+fn tables(manifest: &[u8]) -> Option<BTreeMap<u64, u128>> {
     let mut rest = section(manifest, b"tables")?;
-    let mut tables = Vec::new();
+    let mut tables = BTreeMap::new();
     let [levels] = take(&mut rest)?;
     for _ in 0..levels {
         let [runs] = take(&mut rest)?;
         for _ in 0..runs {
             for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
-                tables.push(u64::from_le_bytes(take(&mut rest)?));
-                take::<25>(&mut rest)?;
+                let id = u64::from_le_bytes(take(&mut rest)?);
+                take::<1>(&mut rest)?;
+                tables.insert(id, u128::from_le_bytes(take(&mut rest)?));
+                take::<8>(&mut rest)?;
             }
         }
     }
@@ -133,11 +143,13 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*head)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Damage> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Damage> {
     let io = |error| Damage::io(path, error);
     let metadata = fs::symlink_metadata(path).map_err(io)?;
     if !metadata.is_file() || metadata.len() > MANIFEST_BYTES_MAX {
         return Err(Damage::of(path, "it is not what the engine writes"));
     }
-    fs::read(path).map_err(io)
+    let mut bytes = Vec::new();
+    let read = quiet::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(io)
 }

@@ -81,6 +81,18 @@ impl Wal {
 
 /// All files of a log, in order.
 fn files(database: &Path) -> Result<Vec<(u64, PathBuf)>, Damage> {
+    let files: Result<Vec<_>, _> = named(database)?.into_iter().collect();
+    files.map(|mut files| {
+        files.sort();
+        files
+    })
+}
+
+/// A log file by its number, or what is wrong with it.
+pub(super) type Named = Result<(u64, PathBuf), Damage>;
+
+/// What is named as a log's file is, and what is wrong with the name.
+pub(super) fn named(database: &Path) -> Result<Vec<Named>, Damage> {
     let told = |error: io::Error| Damage::io(database, error);
     let mut files = Vec::new();
     for entry in fs::read_dir(database).map_err(told)? {
@@ -94,11 +106,10 @@ fn files(database: &Path) -> Result<Vec<(u64, PathBuf)>, Damage> {
             let id = stem.and_then(|stem| stem.parse().ok());
             let named = |id: &u64| path.file_name() == Some(format!("{id}.jnl").as_ref());
             let id = id.filter(named).filter(|_| path.is_file());
-            let id = id.ok_or_else(|| Damage::of(&path, "is no log file"))?;
-            files.push((id, path));
+            let id = id.ok_or_else(|| Damage::of(&path, "is no log file"));
+            files.push(id.map(|id| (id, path)));
         }
     }
-    files.sort();
     Ok(files)
 }
 
@@ -159,7 +170,7 @@ impl WalFile {
 }
 
 /// Where a whole batch begins from `at` on, if one does.
-fn later_batch(
+pub(super) fn later_batch(
     source: &mut Source,
     mut at: u64,
     used: u64,
@@ -196,7 +207,7 @@ fn later_batch(
 }
 
 /// The byte after the last that is not zero; `from` where none is.
-fn used(source: &Source, from: u64) -> io::Result<u64> {
+pub(super) fn used(source: &Source, from: u64) -> io::Result<u64> {
     let mut end = source.length;
     let (mut buffer, zeros) = (vec![0; STEP], vec![0; STEP]);
     while end > from {

@@ -1,8 +1,10 @@
 //! The file `LEDGER`: which ledger a directory is, in lines that a person can read.
 
 use std::fmt::Write;
+use std::io::Read;
 use std::path::Path;
 
+use crate::database::quiet;
 use crate::error::OpenError;
 use crate::events::LedgerId;
 use crate::integrity;
@@ -46,7 +48,9 @@ impl Identity {
             Ok(metadata) if metadata.is_file() && metadata.len() <= BYTES_MAX => {}
             Ok(_) => return Err(foreign(path)),
         }
-        let bytes = std::fs::read(path).map_err(|source| OpenError::io(path, source))?;
+        let mut bytes = Vec::new();
+        let read = quiet::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(|source| OpenError::io(path, source))?;
         Self::decode(path, &String::from_utf8_lossy(&bytes)).map(Some)
     }
 

@@ -121,6 +121,15 @@ pub enum OpenError {
         /// Records that it covers.
         size: u64,
     },
+    /// The journal's checkpoints were signed, under the name that is to sign now, by a key that is not
+    /// among the earlier ones of the options: they would not count any more.
+    #[error(
+        "checkpoints were signed by {key}, which is neither the signer's key nor an earlier one"
+    )]
+    OtherKey {
+        /// The public key; name and id alone where no more is known.
+        key: String,
+    },
     /// The views cannot be kept at all.
     #[error("views: {0}")]
     Views(String),
@@ -169,6 +178,7 @@ impl OpenError {
             Self::History(_) => "history",
             Self::BehindCheckpoint { .. } => "behind_checkpoint",
             Self::OtherHistory { .. } => "other_history",
+            Self::OtherKey { .. } => "other_key",
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
             Self::Sealed(_) => "sealed",
@@ -200,6 +210,7 @@ impl OpenError {
             | Self::Limits(_)
             | Self::BehindCheckpoint { .. }
             | Self::OtherHistory { .. }
+            | Self::OtherKey { .. }
             | Self::History(_) => Retry::Never,
         }
     }

@@ -218,7 +218,7 @@ fn access() -> [AccessError; 4] {
     ]
 }
 
-fn against_a_checkpoint() -> [(OpenError, Retry); 2] {
+fn against_a_checkpoint() -> [(OpenError, Retry); 3] {
     let (place, size, head) = (|| "the journal".to_owned(), 2, 1);
     let behind = OpenError::BehindCheckpoint {
         place: place(),
@@ -227,7 +227,10 @@ fn against_a_checkpoint() -> [(OpenError, Retry); 2] {
     };
     let place = place();
     let other = OpenError::OtherHistory { place, size };
-    [(behind, Retry::Never), (other, Retry::Never)]
+    let key = OpenError::OtherKey {
+        key: "name+00000000".to_owned(),
+    };
+    [behind, other, key].map(|error| (error, Retry::Never))
 }
 
 #[test]
@@ -263,6 +266,7 @@ fn every_refusal_to_append_has_a_word_a_verdict_and_a_metric_label() {
     let refusals: BTreeSet<&str> = told
         .into_iter()
         .filter(|code| *code != "outcome_unknown")
+        .chain(words(include_str!("../integrity/witness.rs")))
         .collect();
     assert_eq!(labels, refusals);
 }
@@ -330,6 +334,8 @@ fn the_operator_finds_every_word_in_the_table() {
         include_str!("append.rs"),
         include_str!("reopen.rs"),
         include_str!("../error.rs"),
+        include_str!("../integrity/witness.rs"),
+        include_str!("../ledger/witness.rs"),
     ];
     for word in sources.into_iter().flat_map(words) {
         assert!(

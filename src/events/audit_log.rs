@@ -134,6 +134,48 @@ pub struct CheckpointSignedV1 {
     pub problem: String,
 }
 
+/// Cosignatures were added to a checkpoint that this ledger had signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointCosignedV1 {
+    /// Number of records covered.
+    pub size: u64,
+    /// Root of the Merkle tree over their headers.
+    pub root: super::Hash,
+    /// The note with every signature that is known of it by now, byte for byte.
+    #[serde(with = "serde_bytes")]
+    pub note: Vec<u8>,
+    /// Cosignatures that are new in it.
+    pub added: u32,
+}
+
+/// This ledger, as a witness, cosigned a checkpoint of another log: from here on it cosigns only
+/// what extends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointWitnessedV1 {
+    /// The log's origin.
+    pub origin: String,
+    /// Number of records that its checkpoint covers.
+    pub size: u64,
+    /// Root of its tree.
+    pub root: super::Hash,
+    /// Its checkpoint, with its own signatures and the cosignature, byte for byte.
+    #[serde(with = "serde_bytes")]
+    pub note: Vec<u8>,
+}
+
+/// From here on another key signs this ledger's checkpoints. What the old one signed stays valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKeyChangedV1 {
+    /// The public key until here (C2SP `signed-note`); name and id alone where no more is known.
+    pub old: String,
+    /// The public key from here on.
+    pub new: String,
+    /// Who changed it.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// The nine audit families (audit specification §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

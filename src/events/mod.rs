@@ -249,6 +249,9 @@ events! {
     0x0208 LedgerClosed LedgerClosedV1 1 [AuditLog Telemetry RuntimeMetadata];
     0x0209 HealthChanged HealthChangedV1 1 [AuditLog Telemetry];
     0x020A CheckpointSigned CheckpointSignedV1 1 [AuditLog Telemetry];
+    0x020B CheckpointCosigned CheckpointCosignedV1 1 [AuditLog];
+    0x020C CheckpointWitnessed CheckpointWitnessedV1 1 [AuditLog];
+    0x020D SigningKeyChanged SigningKeyChangedV1 1 [AuditLog];
     0x0301 TelemetryRecorded TelemetryRecordedV1 1 [Telemetry];
     0x0302 TelemetryLost TelemetryLostV1 1 [Telemetry];
     0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry];

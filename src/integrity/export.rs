@@ -237,6 +237,17 @@ pub struct Exporter {
 }
 
 impl Exporter {
+    /// Goes on where an export over `size` records ended: at the first entry of its last bundle,
+    /// which is made anew. The next record to be appended is the one after [`Exporter::tree`]'s size.
+    ///
+    /// # Errors
+    /// As [`TileWriter::resume`].
+    pub fn resume<S: TileSource>(source: &S, size: u64) -> Result<Self, ProveError<S::Error>> {
+        let writer = TileWriter::resume(source, size - size % u64::from(TILE_WIDTH))?;
+        let bundle = Vec::new();
+        Ok(Self { writer, bundle })
+    }
+
     /// The tree so far.
     #[must_use]
     pub const fn tree(&self) -> &TileWriter {

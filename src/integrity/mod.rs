@@ -8,12 +8,15 @@
 //!   rewriting, reordering and cutting off what it covers can be shown.
 //! * A [`proof`] shows that one record is covered by a checkpoint; a [`policy`] says whose
 //!   checkpoints count, and which witnesses must have seen them.
+//! * An [`evidence`] bundle is all of that for one execution, in one file.
 //! * An [`export`] is the whole tree as static files, to be checked with public keys alone.
+//! * A [`witness`] cosigns a checkpoint only where it extends what the witness cosigned before.
 //! * [`secret`] holds a signing key and its file format.
 //!
 //! The formats are those of [C2SP](https://c2sp.org), so that others can check them.
 
 pub mod checkpoint;
+pub mod evidence;
 pub mod export;
 pub mod key;
 pub mod merkle;
@@ -21,7 +24,8 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod secret;
-mod text;
+pub(crate) mod text;
+pub mod witness;
 
 #[cfg(test)]
 mod tests;

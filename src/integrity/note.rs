@@ -26,6 +26,9 @@ pub enum NoteError {
     /// The text does not end with a line feed, or no signature lines follow an empty line.
     #[error("the note has no signed text followed by an empty line and signatures")]
     Form,
+    /// Signatures of another text cannot be taken over.
+    #[error("the note has another text")]
+    OtherText,
     /// A signature line that is not `— name base64`; counted from 1.
     #[error("signature line {0} is malformed")]
     SignatureLine(usize),
@@ -224,6 +227,36 @@ impl Note {
         }
         self.signatures.extend(added);
         true
+    }
+
+    /// Takes over what these keys signed in another copy of the same note, and nothing that others
+    /// did. Of two cosignatures of one key the later one stays. Gives the number of signatures that
+    /// are new or later.
+    ///
+    /// # Errors
+    /// `FalseSignature` where one of them is false, `OtherText` where the other note says something
+    /// else, `TooLarge` where there would be more than [`SIGNATURES_MAX`]. The note is as it was.
+    pub fn take_over(&mut self, other: &Self, keys: &[VerifierKey]) -> Result<u32, NoteError> {
+        if self.text != other.text {
+            return Err(NoteError::OtherText);
+        }
+        let (mut merged, mut taken) = (self.clone(), 0);
+        for key in keys {
+            if other.signed_by(key)? <= self.signed_by(key)? {
+                continue;
+            }
+            let lines = other.signatures.iter().filter(|line| line.is_by(key));
+            let time = |line: &&NoteSignature| line.check(&other.text, key);
+            if let Some(latest) = lines.max_by_key(time) {
+                merged.put(key, latest.bytes.clone());
+                taken += 1;
+            }
+        }
+        if merged.signatures.len() > SIGNATURES_MAX {
+            return Err(NoteError::TooLarge);
+        }
+        *self = merged;
+        Ok(taken)
     }
 
     fn put(&mut self, key: &VerifierKey, bytes: Vec<u8>) {

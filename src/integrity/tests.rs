@@ -7,6 +7,8 @@ mod notes;
 mod policies;
 mod proofs;
 mod secrets;
+mod streams;
+mod witness;
 
 use super::checkpoint::Checkpoint;
 use super::key::{Algorithm, VerifierKey};

@@ -127,37 +127,14 @@ impl Anchor {
     /// # Errors
     /// [`OpenError::Anchor`] where it is missing or neither slot is whole.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let unusable = |problem: &str| OpenError::Anchor {
-            path: path.to_owned(),
-            problem: problem.to_owned(),
-        };
         let mut options = OpenOptions::new();
-        let file = match options.read(true).write(true).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(unusable("it is missing"));
-            }
-            Err(error) => return Err(OpenError::io(path, error)),
-        };
-        let io = |error| OpenError::io(path, error);
-        if !file.metadata().map_err(io)?.is_file() {
-            return Err(unusable("it is no file"));
-        }
-        let (mut claims, mut lost) = (Vec::new(), false);
-        for slot in 0..SLOTS {
-            let claim = read_slot(&file, slot).map_err(io)?;
-            // Each has its own place: a slot in the other's was not written by this software.
-            let claim = claim.filter(|claim| claim.generation % SLOTS == slot);
-            lost |= claim.is_none();
-            claims.extend(claim);
-        }
-        let newest = claims.into_iter().max_by_key(|claim| claim.generation);
-        let claim = newest.ok_or_else(|| unusable("neither of its slots is whole"))?;
+        let file = found(path, options.read(true).write(true).open(path))?;
+        let (claim, slot_lost) = claims(path, &file)?;
         Ok(Self {
             path: path.to_owned(),
             file,
             claim,
-            slot_lost: lost,
+            slot_lost,
             hook: None,
         })
     }
@@ -167,6 +144,16 @@ impl Anchor {
     pub fn hooked(mut self) -> (Self, ClaimHook) {
         let hook = self.hook.get_or_insert_default().clone();
         (self, hook)
+    }
+
+    /// As [`Anchor::open`], of a file that nobody may write to: the newest claim, and whether one slot
+    /// is not whole.
+    ///
+    /// # Errors
+    /// As [`Anchor::open`].
+    pub fn peek(path: &Path) -> Result<(Claim, bool), OpenError> {
+        let file = found(path, database::quiet::open(path))?;
+        claims(path, &file)
     }
 
     /// The newest claim.
@@ -255,6 +242,46 @@ impl Anchor {
         self.claim = claim;
         Ok(())
     }
+}
+
+fn unusable(path: &Path, problem: &str) -> OpenError {
+    OpenError::Anchor {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+fn found(path: &Path, opened: io::Result<File>) -> Result<File, OpenError> {
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(unusable(path, "it is missing"));
+        }
+        Err(error) => return Err(OpenError::io(path, error)),
+    };
+    let metadata = file.metadata();
+    if !metadata
+        .map_err(|error| OpenError::io(path, error))?
+        .is_file()
+    {
+        return Err(unusable(path, "it is no file"));
+    }
+    Ok(file)
+}
+
+/// The newest claim, and whether one slot is not whole.
+fn claims(path: &Path, file: &File) -> Result<(Claim, bool), OpenError> {
+    let (mut claims, mut lost) = (Vec::new(), false);
+    for slot in 0..SLOTS {
+        let claim = read_slot(file, slot).map_err(|error| OpenError::io(path, error))?;
+        // Each has its own place: a slot in the other's was not written by this software.
+        let claim = claim.filter(|claim| claim.generation % SLOTS == slot);
+        lost |= claim.is_none();
+        claims.extend(claim);
+    }
+    let newest = claims.into_iter().max_by_key(|claim| claim.generation);
+    let claim = newest.ok_or_else(|| unusable(path, "neither of its slots is whole"))?;
+    Ok((claim, lost))
 }
 
 fn read_slot(file: &File, slot: u64) -> io::Result<Option<Claim>> {

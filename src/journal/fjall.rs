@@ -13,7 +13,7 @@ use crate::database::{self, Damage, TornTail};
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 
-const FRAMES: &str = "frames";
+pub(super) const FRAMES: &str = "frames";
 /// By the engine's numbers: its own, and the frames.
 const KEYSPACES: [u64; 2] = [0, 1];
 /// Beside the journal.
@@ -202,7 +202,7 @@ fn prepare(path: &Path, acknowledged: u64) -> Result<Found, OpenError> {
     })
 }
 
-const fn key(seq: Seq) -> [u8; 8] {
+pub(super) const fn key(seq: Seq) -> [u8; 8] {
     seq.get().to_be_bytes()
 }
 

@@ -13,7 +13,8 @@ pub const FRAME_BYTES_MAX: usize = 32 << 20;
 
 /// Length in bytes of one entry of the offset table.
 pub(super) const ENTRY_LEN: usize = 40;
-const MAGIC: [u8; 8] = *b"FCLFRAME";
+/// How every frame begins.
+pub(super) const MAGIC: [u8; 8] = *b"FCLFRAME";
 /// The part of the header that its checksum covers: all but the checksum.
 const CHECKED_LEN: usize = FRAME_HEADER_LEN - 32;
 
@@ -63,6 +64,20 @@ impl FrameHeader {
         let checksum = integrity::digest(&out);
         out.extend_from_slice(&checksum);
         out
+    }
+
+    /// The length that a header states of its whole frame, where its own checksum matches.
+    pub(super) fn stated_len(header: &[u8]) -> Option<usize> {
+        let (checked, sum) = header.split_at_checked(CHECKED_LEN)?;
+        let lengths = checked.strip_prefix(&MAGIC)?.get(44..)?;
+        if integrity::digest(checked) != sum {
+            return None;
+        }
+        let (table, rest) = lengths.split_first_chunk::<4>()?;
+        let (body, _) = rest.split_first_chunk::<8>()?;
+        let body = usize::try_from(u64::from_le_bytes(*body)).ok()?;
+        let table = u32::from_le_bytes(*table) as usize;
+        FRAME_HEADER_LEN.checked_add(table)?.checked_add(body)
     }
 
     /// Reads the header at the front of `frame`; lengths are checked against `frame`'s.

@@ -5,21 +5,31 @@
 //! the copies go out the tree is held against the newest checkpoint before it, so that this ledger
 //! never signs two histories.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::error::OpenError;
-use crate::events::CheckpointSignedV1;
+use crate::events::{CheckpointSignedV1, Event, SigningKeyChangedV1};
 use crate::integrity::checkpoint::Checkpoint;
-use crate::integrity::key::{Signer, VerifierKey};
+use crate::integrity::key::{SignError, Signer, VerifierKey};
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::metrics;
-use crate::projections::{ReadError as ViewError, TreeView};
+use crate::projections::TreeView;
 
-use super::destination::Destination;
 use super::submit::Core;
+use super::witness::Cosigned;
+
+mod copies;
+mod cosign;
+mod keys;
+mod options;
+
+pub use copies::CopyStatus;
+use copies::Destinations;
+pub(super) use cosign::{add_cosignatures, newest};
+pub use options::{CheckpointError, CheckpointOptions, KeyChange};
 
 /// An hour: a rebuild of the tree may take long, a wait for ever would hide that it is stuck.
 const WAIT: Duration = Duration::from_secs(3_600);
@@ -27,108 +37,54 @@ const WAIT: Duration = Duration::from_secs(3_600);
 /// Between a failure and the next try (10 s): a device that is away is not asked ten times a second.
 const PAUSE_NS: u64 = 10_000_000_000;
 
-/// How a ledger signs checkpoints of itself.
-#[derive(Clone)]
-pub struct CheckpointOptions {
-    /// Who signs. The name of its key is the origin of the checkpoints: the identity of this ledger
-    /// towards others, which must never change nor be another ledger's.
-    pub signer: Arc<dyn Signer>,
-    /// Keys of the same name that signed earlier: what they signed still counts at opening.
-    pub earlier_keys: Vec<VerifierKey>,
-    /// Where copies go. What is kept on the same disk helps little.
-    pub destinations: Vec<Arc<dyn Destination>>,
-    /// A checkpoint is signed once this many records were written after the last one (10,000);
-    /// 0: on demand and at a close only.
-    pub every_records: u64,
-    /// A checkpoint is signed once the last one is this old and something was written since (60 s);
-    /// zero: never for this reason.
-    pub every: Duration,
-}
-
-impl CheckpointOptions {
-    /// Signs with this key, every 10,000 records or 60 seconds, and copies to these destinations.
-    #[must_use]
-    pub fn new(signer: Arc<dyn Signer>, destinations: Vec<Arc<dyn Destination>>) -> Self {
-        Self {
-            signer,
-            earlier_keys: Vec::new(),
-            destinations,
-            every_records: 10_000,
-            every: Duration::from_secs(60),
-        }
-    }
-
-    /// The checkpoint in a note, if this ledger signed it.
-    fn own(&self, note: &Note) -> Option<Checkpoint> {
-        let checkpoint = Checkpoint::parse(note.text()).ok()?;
-        let name = self.signer.key().name();
-        let mut keys = std::iter::once(self.signer.key()).chain(&self.earlier_keys);
-        let signed =
-            keys.any(|key| key.name() == name && matches!(note.signed_by(key), Ok(Some(_))));
-        (signed && checkpoint.origin() == name).then_some(checkpoint)
-    }
-}
-
-/// A checkpoint or a proof could not be made. Nothing that was recorded is touched by it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The ledger was opened without [`CheckpointOptions`].
-    #[error("the ledger was opened without a signer")]
-    NoSigner,
-    /// The tree cannot be read, or not far enough.
-    #[error("the tree cannot be read: {0}")]
-    Tree(#[source] ViewError),
-    /// The tree does not extend the checkpoint of this size: nothing is signed.
-    #[error("the tree does not extend the checkpoint at {0} records: nothing is signed")]
-    Rewritten(u64),
-    /// The signer failed.
-    #[error("nothing is signed: {0}")]
-    Signer(String),
-    /// Signed and copied, and the record of it could not be made durable.
-    #[error("the checkpoint could not be recorded: {0}")]
-    NotRecorded(String),
-    /// The note is not a checkpoint that this ledger signed.
-    #[error("the note is not a checkpoint of this ledger")]
-    NotOurs,
-    /// The export could not be written, or the journal not read for it.
-    #[error("the export failed: {0}")]
-    Export(String),
-    /// The task that made it ended.
-    #[error("the ledger is shutting down")]
-    Stopped,
-}
-
 /// What is kept of the checkpoints of an open ledger.
 pub(crate) struct Checkpoints {
-    options: Option<CheckpointOptions>,
+    /// Changed where the key is.
+    options: RwLock<Option<CheckpointOptions>>,
     pub(super) tree: TreeView,
-    /// Size and root of the newest checkpoint known, and the one signer at a time.
-    newest: tokio::sync::Mutex<Option<(u64, TreeHash)>>,
+    /// The newest checkpoint known, and the one signer at a time.
+    newest: tokio::sync::Mutex<Newest>,
+    destinations: Destinations,
+    /// Of other logs.
+    pub(super) witnessed: Cosigned,
+    /// One export at a time: two would write the same files.
+    pub(super) exporting: Mutex<()>,
     /// What came after this record is covered by none.
     covered: AtomicU64,
     last_ns: AtomicU64,
     under_way: AtomicBool,
-    /// After a failure nothing is signed by itself until this moment of the monotonic clock.
+    /// After a failure nothing is signed or copied by itself until this moment of the monotonic
+    /// clock.
     not_before_ns: AtomicU64,
+}
+
+#[derive(Default)]
+struct Newest {
+    /// Size and root: what comes next must extend it.
+    known: Option<(u64, TreeHash)>,
+    /// What this opening signed last.
+    note: Option<Note>,
 }
 
 impl Checkpoints {
     /// Holds the tree against the newest checkpoint that is found in any destination, and in the
-    /// journal itself. Blocks until the tree has been read that far.
+    /// journal itself. Blocks until the tree has been read that far. Gives the change of keys that
+    /// this opening is, to be recorded first of all.
     ///
     /// # Errors
-    /// [`OpenError::BehindCheckpoint`] and [`OpenError::OtherHistory`]; nothing was appended.
+    /// [`OpenError::BehindCheckpoint`], [`OpenError::OtherHistory`], [`OpenError::OtherKey`];
+    /// nothing was appended.
     pub(super) fn check(
         options: Option<CheckpointOptions>,
         tree: TreeView,
         head: u64,
         now_ns: u64,
-    ) -> Result<Self, OpenError> {
-        let mut newest = None;
+    ) -> Result<(Self, Option<SigningKeyChangedV1>), OpenError> {
+        let (mut newest, mut changed) = (None, None);
         if let Some(options) = &options {
             let waited = tree.view().at_least(head, WAIT);
             waited.map_err(|error| OpenError::Views(error.to_string()))?;
+            changed = keys::changed(options, &tree)?;
             newest = recorded(options, &tree)?;
             for destination in &options.destinations {
                 let kept = match destination.kept() {
@@ -146,39 +102,89 @@ impl Checkpoints {
                 }
             }
         }
-        Ok(Self {
-            options,
+        let count = options.as_ref().map_or(0, |it| it.destinations.len());
+        let checkpoints = Self {
+            options: RwLock::new(options),
             tree,
             covered: AtomicU64::new(newest.map_or(0, |(size, _)| size)),
-            newest: tokio::sync::Mutex::new(newest),
+            newest: tokio::sync::Mutex::new(Newest {
+                known: newest,
+                note: None,
+            }),
+            destinations: Destinations::new(count, now_ns),
+            witnessed: Cosigned::default(),
+            exporting: Mutex::default(),
             last_ns: AtomicU64::new(now_ns),
             under_way: AtomicBool::new(false),
             not_before_ns: AtomicU64::new(0),
-        })
+        };
+        Ok((checkpoints, changed))
+    }
+
+    fn options(&self) -> Option<CheckpointOptions> {
+        let options = self.options.read().unwrap_or_else(PoisonError::into_inner);
+        options.clone()
+    }
+
+    pub(super) fn copies(&self, now_ns: u64) -> Vec<CopyStatus> {
+        let options = self.options();
+        options.map_or_else(Vec::new, |it| self.destinations.status(&it, now_ns))
+    }
+
+    /// Under which name this ledger signs; `None` where it does not.
+    pub(super) fn origin(&self) -> Option<String> {
+        self.options()
+            .map(|options| options.signer.key().name().to_owned())
     }
 
     /// The checkpoint in a note, if this ledger signed it.
     pub(super) fn own(&self, note: &Note) -> Result<Checkpoint, CheckpointError> {
-        let options = self.options.as_ref().ok_or(CheckpointError::NoSigner)?;
+        let options = self.options().ok_or(CheckpointError::NoSigner)?;
         options.own(note).ok_or(CheckpointError::NotOurs)
     }
 
-    fn is_due(&self, head: u64, now_ns: u64) -> bool {
-        let Some(options) = &self.options else {
-            return false;
-        };
+    /// Keys that sign, and signed, as this ledger.
+    pub(super) fn keys(&self) -> Vec<VerifierKey> {
+        let options = self.options();
+        let options = options.iter();
+        let keys = options.flat_map(|it| std::iter::once(it.signer.key()).chain(&it.earlier_keys));
+        keys.cloned().collect()
+    }
+
+    /// What is to be done now, if anything.
+    fn due(&self, head: u64, now_ns: u64) -> Option<Due> {
+        let options = self.options()?;
         let since = head.saturating_sub(self.covered.load(Ordering::Acquire));
         let age = Duration::from_nanos(now_ns.saturating_sub(self.last_ns.load(Ordering::Acquire)));
-        metrics::CHECKPOINT_AGE_SECONDS
-            .gauge(&[])
-            .set(age.as_secs_f64());
-        metrics::CHECKPOINT_LAG_RECORDS.gauge(&[]).set(since as f64);
+        let gauge = |metric: metrics::Metric, value| metric.gauge(&[]).set(value);
+        gauge(metrics::CHECKPOINT_AGE_SECONDS, age.as_secs_f64());
+        gauge(metrics::CHECKPOINT_LAG_RECORDS, since as f64);
+        let copy_ns = self.destinations.oldest_ns(now_ns).unwrap_or(0);
+        gauge(
+            metrics::CHECKPOINT_COPY_AGE_SECONDS,
+            Duration::from_nanos(copy_ns).as_secs_f64(),
+        );
         if now_ns < self.not_before_ns.load(Ordering::Acquire) {
-            return false;
+            return None;
         }
         let by_records = options.every_records > 0 && since >= options.every_records;
-        by_records || (since > 0 && !options.every.is_zero() && age >= options.every)
+        if by_records || (since > 0 && !options.every.is_zero() && age >= options.every) {
+            return Some(Due::Sign);
+        }
+        self.destinations.any_failed().then_some(Due::Copy)
     }
+
+    fn pause(&self, now_ns: u64) {
+        let until_ns = now_ns.saturating_add(PAUSE_NS);
+        self.not_before_ns.store(until_ns, Ordering::Release);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Sign,
+    /// Only to the destinations that have not got the newest one.
+    Copy,
 }
 
 /// The newest checkpoint that the journal tells of; it must hold as any other.
@@ -209,20 +215,23 @@ fn holds(tree: &TreeView, found: &Checkpoint, head: u64, place: &str) -> Result<
     }
 }
 
-/// Signs in the background where it is time to.
+/// Signs, or copies again, in the background where it is time to.
 pub(super) fn sign_if_due(core: &Arc<Core>) {
     let checkpoints = &core.checkpoints;
-    if checkpoints.is_due(core.reader.head().seq, core.shared.clock.monotonic_ns())
-        && !checkpoints.under_way.swap(true, Ordering::AcqRel)
-    {
+    let due = checkpoints.due(core.reader.head().seq, core.shared.clock.monotonic_ns());
+    let Some(due) = due else { return };
+    if !checkpoints.under_way.swap(true, Ordering::AcqRel) {
         let core = Arc::clone(core);
         tokio::spawn(async move {
-            if let Err(error) = sign(&core).await {
+            let done = match due {
+                Due::Sign => sign(&core).await.map(|_| ()),
+                Due::Copy => cosign::copy_again(&core).await,
+            };
+            if let Err(error) = &done {
                 tracing::error!(%error, "no checkpoint was signed");
-                let not_before_ns = core.shared.clock.monotonic_ns() + PAUSE_NS;
-                core.checkpoints
-                    .not_before_ns
-                    .store(not_before_ns, Ordering::Release);
+            }
+            if done.is_err() || core.checkpoints.destinations.any_failed() {
+                core.checkpoints.pause(core.shared.clock.monotonic_ns());
             }
             core.checkpoints.under_way.store(false, Ordering::Release);
         });
@@ -232,7 +241,7 @@ pub(super) fn sign_if_due(core: &Arc<Core>) {
 /// At a close: what was written since the last one is covered.
 pub(super) async fn sign_at_close(core: &Arc<Core>) {
     let head = core.reader.head().seq;
-    if core.checkpoints.options.is_some()
+    if core.checkpoints.origin().is_some()
         && head > core.checkpoints.covered.load(Ordering::Acquire)
         && let Err(error) = sign(core).await
     {
@@ -241,29 +250,48 @@ pub(super) async fn sign_at_close(core: &Arc<Core>) {
 }
 
 pub(super) async fn sign(core: &Arc<Core>) -> Result<Note, CheckpointError> {
-    let outcome = sign_and_record(core).await;
+    let mut newest = core.checkpoints.newest.lock().await;
+    sign_as(core, &mut newest, None).await
+}
+
+/// Signs with the key in force, and with another one where it is given.
+async fn sign_as(
+    core: &Arc<Core>,
+    newest: &mut Newest,
+    also: Option<Arc<dyn Signer>>,
+) -> Result<Note, CheckpointError> {
+    let outcome = sign_and_record(core, newest, also).await;
     let word = if outcome.is_ok() { "signed" } else { "failed" };
     metrics::CHECKPOINTS.counter(&[word]).increment(1);
     outcome
 }
 
-async fn sign_and_record(core: &Arc<Core>) -> Result<Note, CheckpointError> {
+async fn sign_and_record(
+    core: &Arc<Core>,
+    newest: &mut Newest,
+    also: Option<Arc<dyn Signer>>,
+) -> Result<Note, CheckpointError> {
     let checkpoints = &core.checkpoints;
-    let Some(options) = checkpoints.options.clone() else {
-        return Err(CheckpointError::NoSigner);
-    };
-    let mut newest = checkpoints.newest.lock().await;
-    let (tree, before, head) = (checkpoints.tree.clone(), *newest, core.reader.head().seq);
+    let options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
+    let (working, before, head) = (Arc::clone(core), newest.known, core.reader.head().seq);
     let work = move || {
-        let checkpoint = extending(&options, &tree, before, head)?;
-        let note = checkpoint.sign(&*options.signer);
-        let note = note.map_err(|error| CheckpointError::Signer(error.to_string()))?;
-        Ok((checkpoint, copied(&options, &note), note))
+        let checkpoints = &working.checkpoints;
+        let checkpoint = extending(&options, &checkpoints.tree, before, head)?;
+        let failed = |error: SignError| CheckpointError::Signer(error.to_string());
+        let mut note = checkpoint.sign(&*options.signer).map_err(failed)?;
+        if let Some(also) = also {
+            note.sign(&*also).map_err(failed)?;
+        }
+        let now_ns = working.shared.clock.monotonic_ns();
+        let (tree, all) = (&checkpoints.tree, &checkpoints.destinations);
+        let copies = all.send(&options, tree, &mut note, now_ns, false);
+        Ok((checkpoint, copies, note))
     };
     let done = tokio::task::spawn_blocking(work).await;
     let (checkpoint, copies, note) = done.map_err(|_| CheckpointError::Stopped)??;
     // Signed: from here on no other history may be, recorded or not.
-    *newest = Some((checkpoint.size(), *checkpoint.root()));
+    newest.known = Some((checkpoint.size(), *checkpoint.root()));
+    newest.note = Some(note.clone());
     let event = CheckpointSignedV1 {
         size: checkpoint.size(),
         root: *checkpoint.root().as_bytes(),
@@ -272,16 +300,22 @@ async fn sign_and_record(core: &Arc<Core>) -> Result<Note, CheckpointError> {
         failed: copies.failed,
         problem: copies.problem,
     };
-    let written = core.shared.own.write(&event.into()).await;
-    let placed = written.map_err(|_| CheckpointError::Stopped)?;
-    let placed = placed.map_err(|sealed| CheckpointError::NotRecorded(sealed.cause.to_string()))?;
+    let own = write(core, &event.into()).await?;
     // Its own record calls for no further one, unless others came between.
-    let (size, own) = (checkpoint.size(), placed.first.get());
+    let size = checkpoint.size();
     let covered = if own == size + 1 { own } else { size };
     checkpoints.covered.store(covered, Ordering::Release);
     let now_ns = core.shared.clock.monotonic_ns();
     checkpoints.last_ns.store(now_ns, Ordering::Release);
     Ok(note)
+}
+
+/// Makes a record of the ledger's own durable; gives its sequence number.
+async fn write(core: &Arc<Core>, event: &Event) -> Result<u64, CheckpointError> {
+    let written = core.shared.own.write(event).await;
+    let placed = written.map_err(|_| CheckpointError::Stopped)?;
+    let placed = placed.map_err(|sealed| CheckpointError::NotRecorded(sealed.cause.to_string()))?;
+    Ok(placed.first.get())
 }
 
 /// What the tree is now, if it extends what was signed before.
@@ -308,37 +342,4 @@ fn extending(
     }
     let name = options.signer.key().name();
     Checkpoint::new(name, size, root).map_err(|error| CheckpointError::Signer(error.to_string()))
-}
-
-#[derive(Default)]
-struct Copies {
-    copied: u32,
-    failed: u32,
-    problem: String,
-}
-
-/// Copies to every destination: one that fails keeps no other from its copy.
-fn copied(options: &CheckpointOptions, note: &Note) -> Copies {
-    let mut copies = Copies::default();
-    for destination in &options.destinations {
-        match destination.put(note) {
-            Ok(()) => copies.copied += 1,
-            Err(error) => {
-                copies.failed += 1;
-                let name = destination.name();
-                tracing::error!(name, %error, "a checkpoint was not copied");
-                if copies.problem.is_empty() {
-                    copies.problem = format!("{name}: {error}").chars().take(512).collect();
-                }
-            }
-        }
-    }
-    let count = |word, count: u32| {
-        metrics::CHECKPOINT_COPIES
-            .counter(&[word])
-            .increment(count.into())
-    };
-    count("copied", copies.copied);
-    count("failed", copies.failed);
-    copies
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::database::{PRIVATE_FILE, create_private, sync_parent};
+use crate::database::{PRIVATE_FILE, create_private, replace, sync_parent};
 use crate::integrity::checkpoint::Checkpoint;
+use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::{NOTE_BYTES_MAX, Note};
 
 /// Newest files of a directory that are looked at.
@@ -29,6 +30,18 @@ pub trait Destination: Send + Sync {
     /// Whatever kept it from that; the ledger goes on, and says so.
     fn put(&self, checkpoint: &Note) -> io::Result<()>;
 
+    /// Asks the witness behind it to cosign the checkpoint, which `prove` shows to extend an earlier
+    /// size; gives it back with the cosignature. `None`, as by default, where there is no witness:
+    /// then [`Destination::put`] keeps a copy. Blocks, and must give up in its own time.
+    fn cosign(
+        &self,
+        checkpoint: &Note,
+        prove: &dyn Fn(u64) -> io::Result<Vec<TreeHash>>,
+    ) -> Option<io::Result<Note>> {
+        let _ = (checkpoint, prove);
+        None
+    }
+
     /// The newest copies that it has, in any order; none where it cannot give any back. They are
     /// believed only with the ledger's signature. Blocks.
     ///
@@ -37,7 +50,8 @@ pub trait Destination: Send + Sync {
     fn kept(&self) -> io::Result<Vec<Note>>;
 }
 
-/// A directory, best on another volume or machine: one file for each size, never overwritten.
+/// A directory, best on another volume or machine: one file for each size, never overwritten, but
+/// for cosignatures that are added to it.
 #[derive(Debug, Clone)]
 pub struct CheckpointDirectory {
     path: PathBuf,
@@ -101,8 +115,16 @@ impl Destination for CheckpointDirectory {
             // Two trees of one size would be two histories; the first one stands, and opening
             // looks at it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let same = read(&path)?.is_some_and(|kept| kept.text() == checkpoint.text());
-                same.then_some(()).ok_or(error)
+                let mut kept = read(&path)?.ok_or(error)?;
+                let before = kept.signatures().len();
+                if !kept.merge(checkpoint) {
+                    let problem = "another checkpoint of this size is kept there";
+                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
+                }
+                if kept.signatures().len() > before {
+                    replace(&path, kept.to_string().as_bytes())?;
+                }
+                Ok(())
             }
             linked => linked.and_then(|()| sync_parent(&path)),
         }

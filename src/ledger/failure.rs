@@ -10,7 +10,7 @@ use crate::database;
 use crate::events::StorageFailedV1;
 use crate::integrity::digest;
 
-const NOTE: &str = "failure.note";
+pub(super) const NOTE: &str = "failure.note";
 /// Beside the note.
 const QUARANTINE: &str = "quarantine";
 /// No longer note is believed.

@@ -19,6 +19,7 @@ mod background;
 mod checkpoints;
 mod close;
 mod destination;
+mod evidence;
 mod export;
 mod failure;
 mod guarded;
@@ -27,6 +28,7 @@ mod open;
 mod options;
 mod past;
 mod proofs;
+mod read_only;
 mod reads;
 mod reconstruct;
 mod recovery;
@@ -34,20 +36,30 @@ mod reopen;
 mod replay;
 mod reserve;
 mod root;
+mod salvage;
 mod serve;
 mod snapshots;
 mod submit;
 mod views;
+mod witness;
+mod witnessed;
 
-pub use checkpoints::{CheckpointError, CheckpointOptions};
+pub use checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, KeyChange};
 pub use close::Closed;
 pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
+pub use evidence::{EvidenceError, EvidenceOptions};
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
 pub use options::{Options, Redaction};
+pub use read_only::{
+    PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint, Summary,
+};
 pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
+pub use salvage::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
+pub use witness::{Witness, WitnessError};
+pub use witnessed::{WitnessDestination, WitnessTransport};
 
 use background::Background;
 use submit::Core;

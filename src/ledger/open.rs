@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use crate::actors::{FrameCounts, Meters, Past};
 use crate::directory::Directory;
 use crate::error::OpenError;
-use crate::events::LedgerId;
+use crate::events::{LedgerId, SigningKeyChangedV1};
 use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
 use crate::metrics;
 use crate::projections::{
     self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
-    RuntimeMetadata, RuntimeMetadataView, Tree, TreeView, Views, ViewsOptions,
+    NoTree, RuntimeMetadata, RuntimeMetadataView, Tree, TreeView, Views, ViewsOptions,
 };
 
 use super::checkpoints::Checkpoints;
@@ -40,6 +40,8 @@ pub(super) struct Opened {
     pub(super) views: Views,
     pub(super) set: ViewSet,
     pub(super) checkpoints: Arc<Checkpoints>,
+    /// Another key signs than before.
+    pub(super) key_change: Option<SigningKeyChangedV1>,
     pub(super) past: Arc<ViewPast>,
     /// How the last writer left it.
     pub(super) clean: bool,
@@ -132,8 +134,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     let set = view_set(&views, source)?;
     let signing = options.checkpoints.take();
     let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns);
-    let checkpoints = checkpoints.map(Arc::new);
-    let (writer, views, checkpoints) = unless_refused(writer, views, checkpoints)?;
+    let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     let window_from = window_from(&past, head, &options);
     past.windows_from.store(window_from, Ordering::Release);
@@ -159,7 +160,8 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         reader,
         views,
         set,
-        checkpoints,
+        checkpoints: Arc::new(checkpoints),
+        key_change,
         past,
         clean: replayed.clean,
         replayed,
@@ -180,16 +182,18 @@ fn open_views(
     options: &mut Options,
     source: Arc<dyn projections::Source>,
 ) -> Result<Views, OpenError> {
-    let projections = projections::built_in()
-        .into_iter()
-        .chain(options.projections.drain(..));
+    let mut projections = projections::built_in();
+    if options.no_tree {
+        projections.retain(|projection| projection.name() != Tree::NAME);
+        projections.push(Box::new(NoTree));
+    }
+    projections.append(&mut options.projections);
     let mut how = ViewsOptions {
         clock: Arc::clone(&options.clock),
         ..ViewsOptions::default()
     };
     how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
-    Views::open(root, how, projections.collect(), source)
-        .map_err(|error| OpenError::Views(error.to_string()))
+    Views::open(root, how, projections, source).map_err(|error| OpenError::Views(error.to_string()))
 }
 
 /// Lets go of what holds the journal, and with it the lock, where the opening is refused; the views

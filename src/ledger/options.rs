@@ -64,6 +64,9 @@ pub struct Options {
     /// one from what the journal holds (false): the operator's word that this is what is left. It
     /// becomes a record; the old anchor is kept in `quarantine/`.
     pub renew_anchor: bool,
+    /// Keeps no Merkle tree (false), to measure what it costs; then nothing can be signed or proven.
+    #[doc(hidden)]
+    pub no_tree: bool,
 }
 
 impl Default for Options {
@@ -87,6 +90,7 @@ impl Default for Options {
             abort_when_hung: false,
             anchoring: Anchoring::default(),
             renew_anchor: false,
+            no_tree: false,
         }
     }
 }

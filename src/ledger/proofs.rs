@@ -1,13 +1,16 @@
 //! The front door to checkpoints, and to the proofs that rest on them.
 
+use std::sync::Arc;
+
 use crate::events::Seq;
+use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::integrity::proof::TlogProof;
 use crate::projections::ReadError as ViewError;
 
 use super::Ledger;
-use super::checkpoints::{CheckpointError, sign};
+use super::checkpoints::{CheckpointError, CopyStatus, add_cosignatures, newest, sign};
 
 impl Ledger {
     /// Signs a checkpoint over every record that is durable now, copies it to the destinations and
@@ -17,6 +20,38 @@ impl Ledger {
     /// [`CheckpointError`]: whether something was signed.
     pub async fn checkpoint(&self) -> Result<Note, CheckpointError> {
         sign(&self.0.core).await
+    }
+
+    /// The newest checkpoint that is recorded, with every cosignature that is; `None` where none was
+    /// signed yet.
+    ///
+    /// # Errors
+    /// `NoSigner`, `Tree`; `NotOurs` where it was signed under another name.
+    pub async fn newest_checkpoint(&self) -> Result<Option<Note>, CheckpointError> {
+        let core = Arc::clone(&self.0.core);
+        let read = tokio::task::spawn_blocking(move || newest(&core)).await;
+        read.map_err(|_| CheckpointError::Stopped)?
+    }
+
+    /// Adds to a checkpoint of this ledger what these witnesses cosigned in `note`: verified, made
+    /// durable as a record, and given to the destinations. Signatures of others in `note` are
+    /// ignored. Gives the checkpoint with every cosignature that is known; an export of it has them.
+    ///
+    /// # Errors
+    /// `NotOurs`; `Cosignature`: one is false; `Rewritten`: the records are not those of the note.
+    pub async fn add_cosignatures(
+        &self,
+        note: &Note,
+        witnesses: &[VerifierKey],
+    ) -> Result<Note, CheckpointError> {
+        add_cosignatures(&self.0.core, note.clone(), witnesses.to_vec()).await
+    }
+
+    /// What every checkpoint destination has, in the order of the options.
+    #[must_use]
+    pub fn checkpoint_copies(&self) -> Vec<CopyStatus> {
+        let core = &self.0.core;
+        core.checkpoints.copies(core.shared.clock.monotonic_ns())
     }
 
     /// Proves that the record `seq` is covered by a checkpoint of this ledger: what
@@ -58,7 +93,7 @@ impl Ledger {
         Ok(own.size())
     }
 
-    async fn read_tree<R: Send + 'static>(
+    pub(super) async fn read_tree<R: Send + 'static>(
         &self,
         read: impl FnOnce(&crate::projections::TreeAt<'_>) -> Result<R, merkle::ProveError<ViewError>>
         + Send

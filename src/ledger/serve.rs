@@ -135,6 +135,9 @@ async fn first_words(
         let report = RecoveryReportedV1::from(recovery);
         durable(shared.own.write(&report.into())).await?;
     }
+    if let Some(changed) = opened.key_change.clone() {
+        durable(shared.own.write(&changed.into())).await?;
+    }
     if let Some(words) = opened.note.read() {
         let failed = words.failed.clone();
         durable(shared.own.write(&failed.into())).await?;

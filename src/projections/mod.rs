@@ -20,6 +20,7 @@ mod executions;
 mod executions_view;
 mod indexes;
 mod keys;
+mod no_tree;
 mod query;
 mod rebuild;
 mod registry;
@@ -40,6 +41,7 @@ pub use error::{OpenError, ProjectionError, ReadError};
 pub use executions::{ExecutionEntry, ExecutionStatus, Executions};
 pub use executions_view::ExecutionsView;
 pub use indexes::{CommandPlace, Indexes};
+pub(crate) use no_tree::NoTree;
 pub use query::{Filter, IndexesView};
 pub use registry::{Capability, RegistryState};
 pub use runtime_metadata::{

@@ -1,12 +1,12 @@
 //! The Merkle tree over all record headers, kept as a view: tiles, in strips of 16 hashes, so that a
 //! batch writes what it adds and little more.
 
-use crate::events::{Event, EventType, HEADER_LEN, Record, RecordHeader};
+use crate::events::{Event, EventType, HEADER_LEN, Record, RecordHeader, Seq};
 use crate::integrity::merkle::{
     HASH_LEN, ProveError, TILE_WIDTH, Tile, TileSource, TreeHash, leaf_hash, perfect_root,
 };
 
-use super::keys::fixed_key;
+use super::keys::{fixed_key, name_key};
 use super::{Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
 
 const VERSION: u32 = 1;
@@ -14,6 +14,12 @@ const VERSION: u32 = 1;
 const STRIP: u8 = b't';
 /// → the newest checkpoint's note.
 const CHECKPOINT: u8 = b'c';
+/// size → the note of that checkpoint, with the cosignatures that were added to it later.
+const COSIGNED: u8 = b'k';
+/// → the key that the newest change of keys put in force.
+const KEY: u8 = b's';
+/// origin of another log → the record of the newest checkpoint of it that was cosigned.
+const WITNESSED: u8 = b'w';
 const STRIP_WIDTH: u64 = 16;
 const STRIP_BYTES: usize = STRIP_WIDTH as usize * HASH_LEN;
 
@@ -28,6 +34,14 @@ impl Tree {
 
 fn strip_key(level: u8, strip: u64) -> [u8; 10] {
     fixed_key(STRIP, &[&[level], &strip.to_be_bytes()])
+}
+
+fn cosigned_key(size: u64) -> [u8; 9] {
+    fixed_key(COSIGNED, &[&size.to_be_bytes()])
+}
+
+fn witnessed_key(origin: &str) -> [u8; 17] {
+    fixed_key(WITNESSED, &[&name_key(origin)])
 }
 
 fn strip_of(batch: &ViewBatch, level: u8, strip: u64) -> Result<Vec<u8>, ProjectionError> {
@@ -45,7 +59,13 @@ impl Projection for Tree {
     }
 
     fn wants(&self, header: &RecordHeader) -> bool {
-        header.event_type == EventType::CheckpointSigned
+        matches!(
+            header.event_type,
+            EventType::CheckpointSigned
+                | EventType::CheckpointCosigned
+                | EventType::CheckpointWitnessed
+                | EventType::SigningKeyChanged
+        )
     }
 
     fn apply_header(
@@ -59,16 +79,19 @@ impl Projection for Tree {
         for level in 0_u8.. {
             let strip = index / STRIP_WIDTH;
             let before = (index % STRIP_WIDTH) as usize * HASH_LEN;
-            let mut hashes = match before {
-                0 => Vec::with_capacity(STRIP_BYTES),
-                _ => strip_of(batch, level, strip)?,
-            };
-            if hashes.len() != before {
-                let problem = format!("a strip of the tree has {} bytes", hashes.len());
+            let mut found = 0;
+            batch.edit(&strip_key(level, strip), before > 0, |hashes| {
+                found = hashes.len();
+                if found == before {
+                    // Once for all: a strip is never longer.
+                    hashes.reserve_exact(STRIP_BYTES - before);
+                    hashes.extend_from_slice(hash.as_bytes());
+                }
+            })?;
+            if found != before {
+                let problem = format!("a strip of the tree has {found} bytes");
                 return Err(ProjectionError::Damaged(problem));
             }
-            hashes.extend_from_slice(hash.as_bytes());
-            batch.put(&strip_key(level, strip), hashes);
             if index % u64::from(TILE_WIDTH) != u64::from(TILE_WIDTH) - 1 {
                 break;
             }
@@ -87,12 +110,23 @@ impl Projection for Tree {
 
     fn apply(
         &mut self,
-        _: &Record,
+        record: &Record,
         event: &Event,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
-        if let Event::CheckpointSigned(signed) = event {
-            batch.put(&[CHECKPOINT], signed.note.clone());
+        match event {
+            Event::CheckpointSigned(signed) => batch.put(&[CHECKPOINT], signed.note.clone()),
+            Event::CheckpointCosigned(cosigned) => {
+                batch.put(&cosigned_key(cosigned.size), cosigned.note.clone());
+            }
+            Event::SigningKeyChanged(changed) => {
+                batch.put(&[KEY], changed.new.clone().into_bytes());
+            }
+            Event::CheckpointWitnessed(witnessed) => {
+                let seq = record.header.seq.get().to_be_bytes();
+                batch.put(&witnessed_key(&witnessed.origin), seq.to_vec());
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -151,6 +185,44 @@ impl TreeView {
         self.0.read_version(Some(VERSION), |snapshot| {
             Ok((snapshot.position(), snapshot.get(&[CHECKPOINT])?))
         })
+    }
+
+    /// The note of the checkpoint of this size, where cosignatures were added to it after it was
+    /// recorded.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn cosigned(&self, size: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        self.get(&cosigned_key(size))
+    }
+
+    /// The key that the newest `SigningKeyChanged` record put in force, as it is written there.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn signing_key(&self) -> Result<Option<String>, ReadError> {
+        let text = self.get(&[KEY])?.map(String::from_utf8).transpose();
+        text.map_err(|error| ReadError::Damaged(error.to_string()))
+    }
+
+    /// The newest `CheckpointWitnessed` record of the log with this origin: where it is, not what it
+    /// says.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn witnessed(&self, origin: &str) -> Result<Option<Seq>, ReadError> {
+        let Some(bytes) = self.get(&witnessed_key(origin))? else {
+            return Ok(None);
+        };
+        let number = bytes.as_slice().try_into().ok().map(u64::from_be_bytes);
+        let seq = number.and_then(Seq::new);
+        seq.map(Some)
+            .ok_or_else(|| ReadError::Damaged("a record's number is none".into()))
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.0
+            .read_version(Some(VERSION), |snapshot| snapshot.get(key))
     }
 }
 

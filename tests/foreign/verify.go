@@ -2,10 +2,13 @@
 // the signed note, every tile through a TileReader, every entry, inclusion and consistency proofs,
 // and cosignatures. It shares no code with the ledger.
 //
-//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go DIRECTORY
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go DIRECTORY [URL]
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go serve DIRECTORY
 //
 // DIRECTORY holds log.vkey, witnesses.vkey (one key a line), export/ (checkpoint, tile/…),
-// proofs/*.tlog-proof, and consistency/OLD with the hashes of the proof from size OLD, one a line.
+// proofs/*.tlog-proof, consistency/OLD with the hashes of the proof from size OLD, one a line,
+// bundles/*, each evidence of one execution (or keys and bundles alone), and earlier.checkpoint where there is one that the export must extend. With a URL the export is read
+// from there. The second form is a web server for static files, and prints its address.
 package main
 
 import (
@@ -14,6 +17,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,18 +30,28 @@ import (
 )
 
 func main() {
+	if os.Args[1] == "serve" {
+		serve(os.Args[2])
+	}
 	dir := os.Args[1]
+	files := &tiles{dir: filepath.Join(dir, "export")}
+	if len(os.Args) > 2 {
+		files.dir = os.Args[2]
+	}
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(read(dir, "log.vkey"))))
 	check(err)
 	known := []note.Verifier{verifier}
 	for _, line := range strings.Fields(string(read(dir, "witnesses.vkey"))) {
 		known = append(known, newWitness(line))
 	}
-	checkpoint := read(dir, "export/checkpoint")
+	bundles(dir, known)
+	if _, err := os.Stat(filepath.Join(dir, "export")); os.IsNotExist(err) && len(os.Args) < 3 {
+		return
+	}
+	checkpoint := must(get(files.dir, "checkpoint"))
 	tree := open(checkpoint, known, len(known))
 	mustFail("a changed note", func() { open(bytes.Replace(checkpoint, []byte("\n"), []byte("x\n"), 1), known, 1) })
 
-	files := &tiles{dir: filepath.Join(dir, "export")}
 	hashes := tlog.TileHashReader(tree, files)
 	for n := int64(0); n < tree.N; {
 		for _, entry := range bundle(files.dir, n/256, min(256, tree.N-n)) {
@@ -57,13 +73,20 @@ func main() {
 	paths, err := filepath.Glob(filepath.Join(dir, "proofs", "*.tlog-proof"))
 	check(err)
 	for _, path := range paths {
-		inclusionProof(path, dir, known)
+		inclusionProof(path, files.dir, known)
 		inclusion++
 	}
 	paths, err = filepath.Glob(filepath.Join(dir, "consistency", "*"))
 	check(err)
 	for _, path := range paths {
 		consistencyProof(path, tree, hashes)
+		consistency++
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "earlier.checkpoint")); err == nil {
+		old := open(data, known, len(known))
+		proof, err := tlog.ProveTree(tree.N, old.N, hashes)
+		check(err)
+		check(tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
 		consistency++
 	}
 	fmt.Printf("ok: %d entries, %d tiles, %d signatures, %d inclusion proofs, %d consistency proofs\n",
@@ -106,11 +129,7 @@ func (t *tiles) ReadTiles(list []tlog.Tile) ([][]byte, error) {
 	var out [][]byte
 	for _, tile := range list {
 		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
-		data, err := os.ReadFile(filepath.Join(t.dir, path))
-		if os.IsNotExist(err) && tile.W < 256 {
-			// Go asks for the narrowest tile that will do; a server has it in a wider one.
-			data, err = wider(filepath.Join(t.dir, strings.SplitN(path, ".p/", 2)[0]), tile.W*32)
-		}
+		data, err := narrow(t.dir, path, tile.W)
 		if err != nil {
 			return nil, err
 		}
@@ -119,23 +138,66 @@ func (t *tiles) ReadTiles(list []tlog.Tile) ([][]byte, error) {
 	return out, nil
 }
 
-func wider(full string, length int) ([]byte, error) {
-	paths, err := filepath.Glob(full + ".p/*")
-	check(err)
-	for _, path := range append(paths, full) {
-		if data, err := os.ReadFile(path); err == nil && len(data) >= length {
-			return data[:length], nil
+// narrow reads a tile of this width: from its own file, or, where that is gone, from the full one. Go
+// asks for the narrowest tile that will do: in a directory a wider partial one serves too.
+func narrow(base, path string, width int) ([]byte, error) {
+	data, err := get(base, path)
+	if os.IsNotExist(err) && width < 256 {
+		full := strings.SplitN(path, ".p/", 2)[0]
+		names, _ := filepath.Glob(filepath.Join(base, full) + ".p/*")
+		for _, name := range append([]string{filepath.Join(base, full)}, names...) {
+			relative, failed := filepath.Rel(base, name)
+			if strings.HasPrefix(base, "http://") {
+				relative, failed = full, nil
+			}
+			check(failed)
+			data, err = get(base, relative)
+			if err == nil && len(data) >= width*32 {
+				return data[:width*32], nil
+			}
 		}
+		return nil, os.ErrNotExist
 	}
-	return nil, os.ErrNotExist
+	return data, err
+}
+
+// get reads a file of an export, from a directory or from a web server.
+func get(base, path string) ([]byte, error) {
+	if !strings.HasPrefix(base, "http://") {
+		return os.ReadFile(filepath.Join(base, path))
+	}
+	response, err := http.Get(base + "/" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	switch response.StatusCode {
+	case http.StatusOK:
+		return io.ReadAll(response.Body)
+	case http.StatusNotFound:
+		return nil, os.ErrNotExist
+	}
+	return nil, fmt.Errorf("%s: %s", path, response.Status)
+}
+
+func serve(dir string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	fmt.Printf("http://%s\n", listener.Addr())
+	check(http.Serve(listener, http.FileServer(http.Dir(dir))))
 }
 
 // bundle reads the entries with index n*256 and following.
 func bundle(dir string, n, width int64) [][]byte {
 	path := strings.Replace(tlog.Tile{H: 8, L: 0, N: n, W: int(width)}.Path(), "tile/8/0/", "tile/entries/", 1)
-	data := read(dir, path)
+	data, err := get(dir, path)
+	if os.IsNotExist(err) && width < 256 {
+		// A full bundle begins with what the partial one had.
+		data, err = get(dir, strings.SplitN(path, ".p/", 2)[0])
+	}
+	check(err)
 	var entries [][]byte
-	for len(data) > 0 {
+	for len(data) > 0 && int64(len(entries)) < width {
 		length := int(binary.BigEndian.Uint16(data))
 		entries = append(entries, data[2:2+length])
 		data = data[2+length:]
@@ -147,7 +209,7 @@ func bundle(dir string, n, width int64) [][]byte {
 }
 
 // inclusionProof checks a file of C2SP's tlog-proof form.
-func inclusionProof(path, dir string, known []note.Verifier) {
+func inclusionProof(path, export string, known []note.Verifier) {
 	parts := strings.SplitN(string(read(path, "")), "\n\n", 2)
 	lines := strings.Split(parts[0], "\n")
 	if lines[0] != "c2sp.org/tlog-proof@v1" {
@@ -162,7 +224,7 @@ func inclusionProof(path, dir string, known []note.Verifier) {
 		proof = append(proof, hash)
 	}
 	tree := open([]byte(parts[1]), known, len(known))
-	entries := bundle(filepath.Join(dir, "export"), index/256, min(256, tree.N-index/256*256))
+	entries := bundle(export, index/256, min(256, tree.N-index/256*256))
 	leaf := tlog.RecordHash(entries[index%256])
 	check(tlog.CheckRecord(proof, tree.N, tree.Hash, index, leaf))
 	mustFail("a proof of another entry", func() {
@@ -218,7 +280,10 @@ func (w *witness) Verify(text, sig []byte) bool {
 }
 
 func read(dir, name string) []byte {
-	data, err := os.ReadFile(filepath.Join(dir, name))
+	return must(os.ReadFile(filepath.Join(dir, name)))
+}
+
+func must(data []byte, err error) []byte {
 	check(err)
 	return data
 }

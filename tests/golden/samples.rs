@@ -31,6 +31,7 @@ pub(crate) fn samples() -> Vec<Event> {
         state::registry(),
         state::registry_changes(),
         state::recovery(),
+        checkpoints(),
     ];
     all.into_iter().chain(rest).flatten().collect()
 }
@@ -278,6 +279,33 @@ fn audit_log_b() -> Vec<Event> {
         HealthChangedV1 {
             healthy: true,
             cause: String::new(),
+        }
+        .into(),
+    ]
+}
+
+/// What comes to checkpoints beside their being signed.
+fn checkpoints() -> Vec<Event> {
+    vec![
+        CheckpointCosignedV1 {
+            size: 70_000,
+            root: [0xC5; 32],
+            note: b"ledger.example\n70000\n".to_vec(),
+            added: 2,
+        }
+        .into(),
+        CheckpointWitnessedV1 {
+            origin: text("log.example/其"),
+            size: u64::MAX >> 1,
+            root: [0xC6; 32],
+            note: b"log.example\n3\n".to_vec(),
+        }
+        .into(),
+        SigningKeyChangedV1 {
+            old: text("ledger.example+a1b2c3d4"),
+            new: text("ledger.example+00112233+AQ=="),
+            author: text("operator"),
+            reason: String::new(),
         }
         .into(),
     ]

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::ManualClock;
-use femtoclaw_ledger::integrity::key::Algorithm;
+use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
+use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{FailedSync, Journal, MemoryJournal};
 use femtoclaw_ledger::metrics::ALL;
@@ -109,6 +111,7 @@ async fn on_disk(book: &Book) {
     let path = directory.path().join("ledger");
     let (ledger, root, grant) = open(&path).await;
     ledger.checkpoint().await.unwrap();
+    witness(book, &root).await;
     let log = ledger.execution_log(&grant).unwrap();
     log.begin(request(&ledger, Context::new())).await.unwrap();
     let refused = log.complete(unknown(), Context::new(), b"1".to_vec());
@@ -172,6 +175,21 @@ async fn on_disk(book: &Book) {
     let missing = [("view", "executions"), ("reason", "missing")];
     assert_eq!(book.value("view_rebuilds_total", &missing), 1.0);
     ledger.close(Duration::from_secs(5)).await.unwrap();
+}
+
+/// Another log's checkpoint is cosigned, and asked for again with another size.
+async fn witness(book: &Book, root: &Root) {
+    let log = SigningKey::from_seed("log.example", Algorithm::Ed25519, &[2; 32]).unwrap();
+    let signer = SigningKey::from_seed("w.example", Algorithm::CosignatureV1, &[3; 32]).unwrap();
+    let logs = vec![log.key().clone()];
+    let witness = root.witness(Arc::new(signer), logs).await.unwrap();
+    let checkpoint = Checkpoint::new("log.example", 3, leaf_hash(b"x")).unwrap();
+    let body = format!("old 0\n\n{}", checkpoint.sign(&log).unwrap());
+    assert_eq!(witness.answer(body.as_bytes()).await.status, 200);
+    assert_eq!(book.value("checkpoints_witnessed_total", &[]), 1.0);
+    assert_eq!(witness.answer(body.as_bytes()).await.status, 409);
+    let conflict = [("reason", "witness_conflict")];
+    assert_eq!(book.value("refusals_total", &conflict), 1.0);
 }
 
 fn unknown() -> femtoclaw_ledger::ExecutionId {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use femtoclaw_ledger::Reads;
 use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
 use femtoclaw_ledger::integrity::digest;
+use femtoclaw_ledger::integrity::evidence::{Closing, Stream, StreamReader};
 use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter, RegistryState};
 
 use super::drive::{Driver, same};
@@ -198,9 +199,20 @@ impl Driver {
         Ok(())
     }
 
-    /// An execution's trace is every record that names it.
+    /// An execution's trace is every record that names it, and its stream alone, told from headers,
+    /// says whether it ended and how.
     async fn traces(&self, reads: &Reads, all: &[Record]) -> Outcome {
-        for id in self.model.executions.keys() {
+        for (id, execution) in &self.model.executions {
+            let mut stream = StreamReader::new(*id);
+            let own = all.iter().filter(|it| StreamReader::is_of(*id, &it.header));
+            for record in own {
+                stream.next(&record.header).map_err(text)?;
+            }
+            let found = match stream.finish().map_err(text)? {
+                Stream::Complete { closed_by, .. } => Some(closed_by),
+                Stream::Open { .. } => None,
+            };
+            same("closing", &closing(execution.status), &found)?;
             let naming = all.iter().filter(|it| it.header.execution == *id);
             let expected: Vec<Seq> = naming.map(|it| it.header.seq).collect();
             let found = reads.reconstruct(*id).await.map_err(text)?;
@@ -254,6 +266,18 @@ impl Driver {
             });
         }
         filters
+    }
+}
+
+fn closing(status: ExecutionStatus) -> Option<Closing> {
+    match status {
+        ExecutionStatus::Completed => Some(Closing::Completed),
+        ExecutionStatus::Failed => Some(Closing::Failed),
+        ExecutionStatus::Cancelled => Some(Closing::Cancelled),
+        ExecutionStatus::Denied => Some(Closing::Denied),
+        ExecutionStatus::Rejected => Some(Closing::Rejected),
+        ExecutionStatus::Resolved => Some(Closing::Resolved),
+        _ => None,
     }
 }
 

@@ -56,6 +56,14 @@ impl World {
 
     /// Opens the same frames again, as after a crash; `views` says whether the views survive it.
     pub(crate) async fn reopened(self, views: bool) -> Self {
+        self.reopened_with(views, |_| {}).await
+    }
+
+    pub(crate) async fn reopened_with(
+        self,
+        views: bool,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let Self {
             journal,
             clock,
@@ -73,7 +81,7 @@ impl World {
             directory.path().join("views.made.again")
         };
         let journal = journal.reopen();
-        let (ledger, root) = open(journal.clone(), &next, &clock, |_| {}).await;
+        let (ledger, root) = open(journal.clone(), &next, &clock, change).await;
         let grant = everything(&root).await;
         Self {
             journal,

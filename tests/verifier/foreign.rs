@@ -1,8 +1,9 @@
-//! The same checks by a program in Go (`tests/foreign/verify.go`), which shares no code with ours.
+//! The same checks by a program in Go (`tests/foreign/`), which shares no code with ours.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::support::{Export, log_key, witness};
 use femtoclaw_ledger::integrity::key::Signer;
@@ -23,9 +24,12 @@ fn missing() -> Option<&'static str> {
 /// Builds the program; where it is.
 fn build(cache: &Path) -> PathBuf {
     let program = cache.join("verify");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/verify.go");
+    let sources = [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/verify.go"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/bundle.go"),
+    ];
     let mut go = Command::new("go");
-    go.arg("build").arg("-o").arg(&program).arg(source);
+    go.arg("build").arg("-o").arg(&program).args(sources);
     go.env("GO111MODULE", "off").env("GOPATH", GO_PATH);
     go.env("GOFLAGS", "")
         .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"));
@@ -51,30 +55,58 @@ fn prepare(dir: &Path, records: u64) {
     }
 }
 
+/// The Go program; `None`, and said so, where there is no Go.
+pub(crate) fn go(work: &Path) -> Option<PathBuf> {
+    let Some(why) = missing() else {
+        return Some(build(work));
+    };
+    // CI installs it (scripts/install-ci-tools.sh) and says so here.
+    assert!(std::env::var_os("FOREIGN_REQUIRED").is_none(), "{why}");
+    println!("SKIPPED: {why}");
+    None
+}
+
+/// What a program that has been started says, and whether it accepts.
+pub(crate) fn said(output: Output) -> (bool, String) {
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.success(), said)
+}
+
 /// What Go says of the files in this directory; `None`, and said so, where there is no Go.
 pub(crate) fn verdict(dir: &Path) -> Option<(bool, String)> {
-    if let Some(why) = missing() {
-        // CI installs it (scripts/install-ci-tools.sh) and says so here.
-        assert!(std::env::var_os("FOREIGN_REQUIRED").is_none(), "{why}");
-        println!("SKIPPED: {why}");
-        return None;
-    }
     let work = tempfile::tempdir().unwrap();
-    let output = Command::new(build(work.path())).arg(dir).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    Some((output.status.success(), said))
+    let program = go(work.path())?;
+    Some(said(Command::new(program).arg(dir).output().unwrap()))
+}
+
+/// Go's web server for static files, over one directory.
+pub(crate) struct Server(Child, pub(crate) String);
+
+impl Server {
+    pub(crate) fn start(program: &Path, dir: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.arg("serve").arg(dir).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut address = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut address).unwrap();
+        Self(child, address.trim().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 #[test]
 fn go_accepts_our_notes_tiles_and_proofs_and_refuses_changed_ones() {
-    if let Some(why) = missing() {
-        // CI installs it (scripts/install-ci-tools.sh) and says so here.
-        assert!(std::env::var_os("FOREIGN_REQUIRED").is_none(), "{why}");
-        println!("SKIPPED: {why}");
-        return;
-    }
     let cache = tempfile::tempdir().unwrap();
-    let program = build(cache.path());
+    let Some(program) = go(cache.path()) else {
+        return;
+    };
     for records in [1, 2, 255, 256, 257, 66_000] {
         let dir = tempfile::tempdir().unwrap();
         prepare(dir.path(), records);

@@ -14,7 +14,7 @@ use femtoclaw_ledger::{
     CheckpointError, CheckpointOptions, Context, Ledger, Observation, Options, Quota, Rights,
 };
 
-fn observation() -> Observation {
+pub(crate) fn observation() -> Observation {
     Observation {
         context: Context::new(),
         kind: TelemetryKind::Other,
@@ -47,10 +47,15 @@ async fn an_open_ledgers_export_is_accepted_by_our_program_and_by_gos() {
     telemetry.record(observation()).await.unwrap();
     let export = dir.path().join("export");
     root.export(&note, &export).await.unwrap();
-    let again = root.export(&note, &export).await;
+    // Again is nothing new.
+    root.export(&note, &export).await.unwrap();
+    let other = dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("notes.txt"), "somebody's").unwrap();
+    let refused = root.export(&note, &other).await;
     assert!(
-        matches!(again, Err(CheckpointError::Export(_))),
-        "{again:?}"
+        matches!(refused, Err(CheckpointError::Export(_))),
+        "{refused:?}"
     );
     let log = log_key().key().to_string();
     let (code, text) = run(&["verify", "export", export.to_str().unwrap(), "--log", &log]);

@@ -9,8 +9,12 @@
 )]
 
 mod attacks;
+mod evidence;
 mod foreign;
+mod growing;
 mod keys;
 mod live;
 mod program;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod support;

@@ -1,8 +1,10 @@
 //! Whatever is given to a parser: it answers, and what it accepts it writes again byte for byte.
 
 use super::*;
+use crate::integrity::key::Signer;
 use crate::integrity::policy::Policy;
 use crate::integrity::proof::TlogProof;
+use crate::integrity::witness::{AddCheckpoint, Outcome, check, outcome};
 use proptest::prelude::*;
 
 /// Some bytes of a genuine text removed, doubled or replaced: this gets further than noise.
@@ -43,6 +45,10 @@ fn genuine_proof() -> String {
     proof.to_string()
 }
 
+fn genuine_request() -> String {
+    format!("old 2\n{}\n\n{}", root(1), signed())
+}
+
 fn genuine_policy() -> String {
     let [w1, w2, ..] = PUBLIC_WITNESSES;
     format!("log {PUBLIC_LOG}\nwitness a {w1}\nwitness b {w2}\ngroup g 1 a b\nquorum g\n")
@@ -58,6 +64,16 @@ fn answer(bytes: &[u8]) {
     if let Ok(proof) = TlogProof::parse(bytes) {
         assert_eq!(proof.to_string().as_bytes(), bytes);
         assert!(proof.verify(b"entry", &policy, None).is_err());
+    }
+    if let Ok(request) = AddCheckpoint::parse(bytes) {
+        assert_eq!(request.to_string().as_bytes(), bytes);
+        let last = Some((2, root(2)));
+        assert!(check(&request, &[log().key().clone()], |_| last).is_err());
+    }
+    let note = signed();
+    for status in [200, 409, 500] {
+        let outcome = outcome(status, bytes, &note, witness(1).key());
+        assert!(!matches!(outcome, Outcome::Cosigned(_)));
     }
     let _ = Policy::parse(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -86,6 +102,11 @@ proptest! {
 
     #[test]
     fn nearly_genuine_proofs_are_answered(bytes in mutated(genuine_proof().into_bytes())) {
+        answer(&bytes);
+    }
+
+    #[test]
+    fn nearly_genuine_requests_are_answered(bytes in mutated(genuine_request().into_bytes())) {
         answer(&bytes);
     }
 

@@ -1,0 +1,95 @@
+//! `inspect`: what a ledger holds and what is wrong with it, also where it does not open.
+
+use super::arguments::Arguments;
+use super::report::{Report, time};
+use super::{Exit, Problem, hex};
+use crate::error::OpenError;
+use crate::journal::Head;
+use crate::ledger::{Ledger, ReadOnly, ReadOnlyOptions};
+
+/// Executions that are named; the rest is counted.
+const NAMED_MAX: usize = 100;
+
+pub(super) fn run(path: &str, arguments: &Arguments) -> Result<(Exit, String), Problem> {
+    arguments.only(&["format"])?;
+    let mut report = Report::new(arguments)?;
+    let opened = Ledger::open_read_only(path, ReadOnlyOptions::default());
+    let ledger = opened.map_err(|error| refused(path, &error))?;
+    // All of the journal was read and verified by now; a further walk can take `ledger.journal()`.
+    let summary = ledger.summary();
+    let summary = summary.map_err(|error| Problem::of(Exit::Failure, path, &error))?;
+    if let Some(id) = ledger.id() {
+        report.text("ledger", id);
+    }
+    if let Some(identity) = ledger.identity() {
+        report.text("created", time(identity.created_ns.into()));
+    }
+    head(&mut report, ["head", "head_hash"], ledger.head());
+    head(
+        &mut report,
+        ["verified", "verified_hash"],
+        ledger.verified(),
+    );
+    if let Some(claim) = ledger.anchored() {
+        report.number("anchored", claim.seq);
+    }
+    report.number("records", summary.records);
+    report.number("frames", summary.frames);
+    report.number("unreadable", summary.unreadable);
+    if let Some((first_ns, last_ns)) = summary.times_ns {
+        report.text("first", time(first_ns.into()));
+        report.text("last", time(last_ns.into()));
+    }
+    let epochs = summary.epochs.iter();
+    report.counts(
+        "epochs",
+        epochs.map(|(epoch, count)| (epoch.to_string(), *count)),
+    );
+    let stores = summary.stores.iter();
+    report.counts(
+        "stores",
+        stores.map(|(store, count)| (store.to_string(), *count)),
+    );
+    let events = summary.events.iter();
+    let named = |kind: crate::events::EventType| match kind.name() {
+        "Opaque" => format!("{:#06x}", kind.0),
+        name => name.to_owned(),
+    };
+    report.counts("events", events.map(|(kind, count)| (named(*kind), *count)));
+    report.number("unfinished", summary.unfinished.len() as u64);
+    let unfinished = summary.unfinished.iter().take(NAMED_MAX);
+    report.list("in_doubt", unfinished.map(ToString::to_string));
+    let exit = findings(&mut report, &ledger);
+    Ok((exit, report.finish()))
+}
+
+fn head(report: &mut Report, [seq, hash]: [&'static str; 2], head: Head) {
+    report.number(seq, head.seq);
+    if head.seq > 0 {
+        report.text(hash, hex(&head.hash));
+    }
+}
+
+fn findings(report: &mut Report, ledger: &ReadOnly) -> Exit {
+    report.findings("findings", ledger.findings());
+    let more = ledger.findings_more();
+    if more > 0 {
+        report.number("more", more);
+    }
+    match ledger.findings() {
+        _ if ledger.is_damaged() => Exit::Integrity,
+        [] => Exit::Ok,
+        _ => Exit::Warnings,
+    }
+}
+
+/// Why a ledger does not open, and the exit code that says so.
+pub(super) fn refused(path: &str, error: &OpenError) -> Problem {
+    let exit = match error {
+        OpenError::NotALedger { .. } | OpenError::NotADirectory { .. } => Exit::NoStore,
+        OpenError::Locked { .. } => Exit::Locked,
+        OpenError::FormatTooNew { .. } => Exit::TooNew,
+        _ => Exit::Failure,
+    };
+    Problem::of(exit, path, error)
+}

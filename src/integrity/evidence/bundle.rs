@@ -1,0 +1,237 @@
+//! What a bundle holds, and how it is put together.
+
+use super::verify::{self, VerifyError};
+use super::{
+    BUNDLE_BYTES_MAX, KEYS_MAX, PAYLOAD_BYTES_MAX, RECORDS_MAX, Stream, StreamError, StreamReader,
+};
+use crate::events::{ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
+use crate::integrity::key::VerifierKey;
+use crate::integrity::merkle::TreeHash;
+use crate::integrity::note::{Note, NoteError};
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The salt that the commitment in the header covers.
+    pub salt: [u8; SALT_LEN],
+    /// The payload as stored.
+    pub payload: Vec<u8>,
+}
+
+/// One record of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its header: the entry of the tree.
+    pub header: RecordHeader,
+    /// Its payload; `None` where it was withheld. Everything else verifies all the same.
+    pub content: Option<Content>,
+    /// The inclusion proof: from the leaf's sibling up to the root's child.
+    pub path: Vec<TreeHash>,
+}
+
+impl Item {
+    /// The record, as it is in the ledger, with its proof.
+    #[must_use]
+    pub fn new(record: Record, path: Vec<TreeHash>) -> Self {
+        Self {
+            header: record.header,
+            content: Some(Content {
+                salt: record.salt,
+                payload: record.payload,
+            }),
+            path,
+        }
+    }
+
+    /// The header's 192 canonical bytes: what the leaf covers.
+    #[must_use]
+    pub fn entry(&self) -> Vec<u8> {
+        let mut entry = Vec::with_capacity(HEADER_LEN);
+        self.header.encode_into(&mut entry);
+        entry
+    }
+}
+
+/// Evidence of one execution: see the [module](super). What was read from somewhere means nothing until
+/// [`Bundle::verify`] has accepted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    pub(super) ledger: LedgerId,
+    pub(super) execution: ExecutionId,
+    pub(super) stream: Stream,
+    pub(super) keys: Vec<VerifierKey>,
+    pub(super) items: Vec<Item>,
+    /// As it was read; `None`: made here, and computed when written.
+    pub(super) checksum: Option<TreeHash>,
+    pub(super) checkpoint: Note,
+}
+
+/// Evidence cannot be made of this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MakeError {
+    /// More than [`RECORDS_MAX`] records or [`BUNDLE_BYTES_MAX`] bytes.
+    #[error(
+        "a bundle has at most {RECORDS_MAX} records and {BUNDLE_BYTES_MAX} bytes: withhold payloads, or leave mentions out"
+    )]
+    TooLarge,
+    /// The records are not those of one execution, gapless from its first.
+    #[error("the records are not those of the execution")]
+    Stream(#[from] StreamError),
+    /// None of the keys has signed the checkpoint.
+    #[error("the checkpoint is signed by none of the keys")]
+    Unsigned,
+    /// The checkpoint is unusable.
+    #[error("the checkpoint cannot be used")]
+    Note(#[from] NoteError),
+    /// The records are not those of the checkpoint, or their proofs are wrong.
+    #[error("the evidence would not verify")]
+    Unsound(#[from] VerifyError),
+}
+
+impl Bundle {
+    /// Puts evidence together, from records in the order of their sequence numbers: those of the
+    /// execution's stream and others that name it. Signatures of keys that are not among `keys` are
+    /// left out, since nobody could check them.
+    ///
+    /// # Errors
+    /// [`MakeError`]; what it gives verifies by its own keys.
+    pub fn new(
+        ledger: LedgerId,
+        execution: ExecutionId,
+        items: Vec<Item>,
+        checkpoint: &Note,
+        keys: &[VerifierKey],
+    ) -> Result<Self, MakeError> {
+        let (checkpoint, keys) = signed_by(checkpoint, keys)?;
+        let bytes: usize = items.iter().map(len_in_bundle).sum();
+        if items.len() > RECORDS_MAX || bytes > BUNDLE_BYTES_MAX / 2 {
+            return Err(MakeError::TooLarge);
+        }
+        let stream = stream_of(execution, &items)?;
+        let made = Self {
+            ledger,
+            execution,
+            stream,
+            keys,
+            items,
+            checksum: None,
+            checkpoint,
+        };
+        verify::verify_self(&made)?;
+        Ok(made)
+    }
+
+    /// The ledger that it is said to come from. Not signed: the checkpoint's origin is.
+    #[must_use]
+    pub const fn ledger(&self) -> LedgerId {
+        self.ledger
+    }
+
+    /// The execution.
+    #[must_use]
+    pub const fn execution(&self) -> ExecutionId {
+        self.execution
+    }
+
+    /// What is said of completeness; [`Bundle::verify`] compares it with the records.
+    #[must_use]
+    pub const fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Keys that are said to have signed the checkpoint, in the order of its signatures.
+    #[must_use]
+    pub fn keys(&self) -> &[VerifierKey] {
+        &self.keys
+    }
+
+    /// The records, in the order of their sequence numbers.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The checkpoint that the proofs lead to.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &Note {
+        &self.checkpoint
+    }
+
+    /// Records that name the execution and are not of its stream: what others said of it.
+    pub fn mentions(&self) -> impl Iterator<Item = &Item> {
+        let execution = self.execution;
+        let items = self.items.iter();
+        items.filter(move |item| !StreamReader::is_of(execution, &item.header))
+    }
+
+    /// Takes payloads out, with their salts: of the records for which `withhold` says so. Whoever
+    /// holds a bundle can do that; what is left verifies by the same checkpoint, and who has no salt
+    /// cannot guess a payload from its commitment.
+    #[must_use]
+    pub fn withhold(mut self, withhold: impl Fn(&RecordHeader) -> bool) -> Self {
+        for item in &mut self.items {
+            if withhold(&item.header) {
+                item.content = None;
+            }
+        }
+        self.checksum = None;
+        self
+    }
+
+    /// Number of records whose payload was withheld.
+    #[must_use]
+    pub fn withheld(&self) -> usize {
+        let items = self.items.iter();
+        items.filter(|item| item.content.is_none()).count()
+    }
+}
+
+/// Bytes of an item without the length of base64 (4 for 3) and the words.
+fn len_in_bundle(item: &Item) -> usize {
+    let content = item.content.as_ref();
+    512 + item.path.len() * 64 + content.map_or(0, |content| content.payload.len())
+}
+
+/// What the headers say of completeness.
+pub(super) fn stream_of(execution: ExecutionId, items: &[Item]) -> Result<Stream, StreamError> {
+    let mut reader = StreamReader::new(execution);
+    let mut last: Option<Seq> = None;
+    for Item { header, .. } in items {
+        if header.execution != execution {
+            return Err(StreamError::Other(header.seq));
+        }
+        if last.is_some_and(|last| last >= header.seq) {
+            return Err(StreamError::Order(header.seq));
+        }
+        last = Some(header.seq);
+        if StreamReader::is_of(execution, header) {
+            reader.next(header)?;
+        }
+    }
+    reader.finish()
+}
+
+/// The note with the signatures of these keys alone, and the keys in the order of the signatures.
+fn signed_by(note: &Note, keys: &[VerifierKey]) -> Result<(Note, Vec<VerifierKey>), MakeError> {
+    let (mut text, mut signers) = (format!("{}\n", note.text()), Vec::new());
+    for line in note.signatures() {
+        let known = |key: &&VerifierKey| (key.name(), key.id()) == (line.name(), line.id());
+        let Some(key) = keys.iter().find(known) else {
+            continue;
+        };
+        if note.signed_by(key)?.is_some() && !signers.contains(key) && signers.len() < KEYS_MAX {
+            text.push_str(&line.to_string());
+            signers.push(key.clone());
+        }
+    }
+    if signers.is_empty() {
+        return Err(MakeError::Unsigned);
+    }
+    Ok((Note::parse(text.as_bytes())?, signers))
+}
+
+/// Payloads that no ledger writes are not read.
+pub(super) const fn is_payload_len(len: usize) -> bool {
+    len <= PAYLOAD_BYTES_MAX
+}

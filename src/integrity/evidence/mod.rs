@@ -1,0 +1,123 @@
+//! An evidence bundle: everything that was recorded of one execution, in one file, with what is needed
+//! to check it elsewhere: proofs, the signed checkpoint that they lead to, and the public keys that
+//! signed it. `docs/FORMAT.md` has every byte.
+//!
+//! * [`Bundle`] is read ([`Bundle::parse`]) and written (`to_string`) in one spelling.
+//! * [`Bundle::verify`] checks all of it by the checker's own [policy](super::policy); a changed byte
+//!   anywhere is refused, and the refusal names the [`Part`].
+//! * [`Stream`] says whether the records are all there are, by the ledger's own numbering;
+//!   [`scan()`] says it from every header of an [export](super::export).
+//! * [`Bundle::page`] is the same for a person: one HTML file that is made from the bundle and from
+//!   nothing else, so it can be made again and compared.
+//!
+//! Keys in a bundle say who is said to have signed. They prove nothing: whoever makes up a history
+//! makes up a key as well.
+
+mod bundle;
+mod page;
+mod read;
+mod scan;
+mod stream;
+mod verify;
+mod write;
+
+pub use bundle::{Bundle, Content, Item, MakeError};
+pub use page::PAGE_VERSION;
+pub use read::ParseError;
+pub use scan::{ScanError, Scanned, scan};
+pub use stream::{Closing, Stream, StreamError, StreamReader};
+pub use verify::{Problem, Verified, VerifyError};
+
+use std::fmt;
+
+use crate::events::Seq;
+
+/// The first line, and with it the version.
+const FIRST_LINE: &str = "femtoclaw-ledger evidence 1";
+
+/// Name of the bundle's file in a directory that holds it with its page.
+pub const BUNDLE_FILE: &str = "evidence.txt";
+/// Name of the page's file there.
+pub const PAGE_FILE: &str = "page.html";
+/// The largest bundle that is read or made, in bytes (64 MiB).
+pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
+/// The most records in a bundle.
+pub const RECORDS_MAX: usize = 4_096;
+/// The most keys: a note has no more signatures.
+pub const KEYS_MAX: usize = super::note::SIGNATURES_MAX;
+/// The longest payload, in bytes: no frame holds a longer one.
+pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
+
+/// A part of a bundle: what a refusal names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// The first line.
+    Version,
+    /// The line `ledger`. It is what the maker said, and no signature covers it.
+    Ledger,
+    /// The line `execution`.
+    Execution,
+    /// The line `stream`: what is said of completeness.
+    Stream,
+    /// A line `key`, counted from 1.
+    Key(usize),
+    /// A line `record`, counted from 1, whose sequence number cannot be read.
+    Record(usize),
+    /// The header of this record.
+    Header(Seq),
+    /// Salt and payload of this record.
+    Payload(Seq),
+    /// The inclusion proof of this record.
+    Proof(Seq),
+    /// The line `checksum`.
+    Checksum,
+    /// The signed note at the end.
+    Checkpoint,
+    /// The page for people.
+    Page,
+}
+
+impl Part {
+    /// A stable word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Ledger => "ledger",
+            Self::Execution => "execution",
+            Self::Stream => "stream",
+            Self::Key(_) => "key",
+            Self::Record(_) => "record",
+            Self::Header(_) => "header",
+            Self::Payload(_) => "payload",
+            Self::Proof(_) => "proof",
+            Self::Checksum => "checksum",
+            Self::Checkpoint => "checkpoint",
+            Self::Page => "page",
+        }
+    }
+
+    /// The record that it belongs to.
+    #[must_use]
+    pub const fn record(self) -> Option<Seq> {
+        match self {
+            Self::Header(seq) | Self::Payload(seq) | Self::Proof(seq) => Some(seq),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version => f.write_str("first line"),
+            Self::Key(number) => write!(f, "key {number}"),
+            Self::Record(number) => write!(f, "record number {number} of the bundle"),
+            Self::Header(seq) | Self::Payload(seq) | Self::Proof(seq) => {
+                write!(f, "{} of record {seq}", self.name())
+            }
+            other => f.write_str(other.name()),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The steps of an execution, each as its record tells it.
+
+use std::fmt::Write;
+
+use super::super::Item;
+use super::text::{Sheet, hex};
+use crate::events::{
+    AuditFamily, Decision, Event, EventType, Hash, Outcome, RecordHeader, Resolution, State,
+    TelemetryKind, flags,
+};
+use crate::integrity::text::rfc3339;
+
+/// Rows `name`, `value` of one step.
+struct Rows<'a>(&'a mut Sheet);
+
+impl Rows<'_> {
+    fn row(&mut self, name: &str, value: impl FnOnce(&mut Sheet)) {
+        let _ = write!(self.0.html, "<dt>{name}</dt><dd>");
+        value(self.0);
+        self.0.html.push_str("</dd>\n");
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.row(name, |sheet| sheet.text(value));
+        }
+    }
+
+    fn bytes(&mut self, name: &str, value: &[u8]) {
+        self.row(name, |sheet| sheet.block(value));
+    }
+
+    fn digest(&mut self, name: &str, value: &Hash) {
+        self.row(name, |sheet| {
+            let _ = write!(sheet.html, "<code>{}</code>", hex(value));
+        });
+    }
+
+    /// A payload that may have been cut: how long the whole was.
+    fn kept(&mut self, name: &str, value: &[u8], whole: u64, digest: &Hash) {
+        self.bytes(name, value);
+        if whole != value.len() as u64 {
+            self.text("kept", &format!("{} of {whole} bytes", value.len()));
+            self.digest("digest of the whole (BLAKE3)", digest);
+        }
+    }
+
+    fn versions(&mut self, configuration: u64, registry: u64) {
+        let text = format!("configuration {configuration}, registry {registry}");
+        self.text("versions in force", &text);
+    }
+}
+
+/// What a step is called in the list of steps.
+fn title(event_type: EventType) -> &'static str {
+    match event_type {
+        EventType::ProtocolValidated => "Input received and validated",
+        EventType::AuthorizationDecided => "Authorization decided",
+        EventType::ExecutionStarted => "Execution started",
+        EventType::ExecutionCompleted => "Execution completed",
+        EventType::ExecutionFailed => "Execution failed",
+        EventType::ExecutionCancelled => "Execution cancelled",
+        EventType::ExecutionResolved => "Doubt resolved",
+        EventType::TransitionsRecorded => "States passed",
+        EventType::AuditRecorded => "Audit event",
+        EventType::TelemetryRecorded => "Observation",
+        other => other.name(),
+    }
+}
+
+/// Appends one step.
+pub(super) fn step(item: &Item, sheet: &mut Sheet) {
+    let header = &item.header;
+    let outcome = header.outcome.name();
+    let _ = write!(
+        sheet.html,
+        "<li class=\"{outcome}\">\n<h3>{}",
+        title(header.event_type)
+    );
+    if header.outcome != Outcome::Neutral {
+        let _ = write!(sheet.html, " <span class=\"outcome\">{outcome}</span>");
+    }
+    let _ = write!(
+        sheet.html,
+        "</h3>\n<p class=\"place\"><time>{}</time> · record {} · ",
+        rfc3339(header.time_ns.into()),
+        header.seq,
+    );
+    if header.stream_version > 0 {
+        let _ = write!(sheet.html, "version {} · ", header.stream_version);
+    }
+    let _ = write!(
+        sheet.html,
+        "component {} · {}</p>\n<dl>\n",
+        header.component, header.event_type
+    );
+    let mut rows = Rows(sheet);
+    flagged(header, &mut rows);
+    match &item.content {
+        None => rows.row("payload", |sheet| {
+            let said = "<i>withheld; the header commits to it</i>";
+            sheet.html.push_str(said);
+        }),
+        Some(content) => {
+            let (kind, revision) = (header.event_type, header.revision);
+            match Event::decode(kind, revision, header.codec, &content.payload) {
+                Ok(event) => event_rows(&event, &content.payload, &mut rows),
+                Err(_) => rows.bytes("payload that does not decode", &content.payload),
+            }
+        }
+    }
+    sheet.html.push_str("</dl>\n</li>\n");
+}
+
+fn flagged(header: &RecordHeader, rows: &mut Rows<'_>) {
+    if header.has(flags::AFTER_THE_FACT) {
+        rows.text(
+            "note",
+            "recorded after the fact: no start was durable before the effect",
+        );
+    }
+    if header.has(flags::TRUNCATED) {
+        rows.text("note", "something was too long and is kept in part");
+    }
+}
+
+fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
+    match event {
+        Event::ProtocolValidated(e) => {
+            let verdict = if e.accepted {
+                "accepted"
+            } else {
+                "not accepted"
+            };
+            rows.text("protocol", verdict);
+            rows.text("problem", &e.problem);
+            rows.kept("input", &e.input, e.input_len, &e.input_digest);
+        }
+        Event::AuthorizationDecided(e) => {
+            let decision = Decision::from_code(e.decision).map_or("unknown", Decision::name);
+            rows.text("decision", decision);
+            rows.text("reason", &e.reason);
+            rows.text("capability", &e.capability);
+            rows.bytes("arguments", &e.arguments);
+            rows.text("policy", &e.policy_version);
+            if e.policy_digest != [0; 32] {
+                rows.digest("policy digest", &e.policy_digest);
+            }
+            rows.versions(e.configuration_version, e.registry_version);
+        }
+        Event::ExecutionStarted(e) => {
+            rows.text("capability", &e.capability);
+            rows.digest("arguments digest (BLAKE3)", &e.arguments_digest);
+            rows.versions(e.configuration_version, e.registry_version);
+        }
+        Event::ExecutionCompleted(e) => {
+            rows.kept("result", &e.result, e.result_len, &e.result_digest);
+        }
+        Event::ExecutionFailed(e) => {
+            rows.text("code", &e.code);
+            rows.text("message", &e.message);
+            rows.kept("result", &e.result, e.result_len, &e.result_digest);
+        }
+        Event::ExecutionCancelled(e) => rows.text("reason", &e.reason),
+        Event::ExecutionResolved(e) => {
+            let verdict = match Resolution::from_code(e.resolution) {
+                Some(Resolution::Completed) => "it had completed",
+                Some(Resolution::Failed) => "it had failed",
+                Some(Resolution::Cancelled) => "it had been cancelled",
+                Some(Resolution::Lost) => "nobody can know",
+                None => "unknown",
+            };
+            rows.text("statement", verdict);
+            rows.text("reason", &e.reason);
+            rows.kept("result", &e.result, e.result_len, &e.result_digest);
+        }
+        Event::TransitionsRecorded(e) => {
+            let name = |code: &u8| State::from_code(*code).map_or("UNKNOWN", State::name);
+            let path: Vec<_> = e.path.iter().take(64).map(name).collect();
+            rows.text("path", &path.join(" → "));
+        }
+        other => mention_rows(other, payload, rows),
+    }
+}
+
+/// What others said of the execution.
+fn mention_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
+    match event {
+        Event::AuditRecorded(e) => {
+            let family = AuditFamily::from_code(e.family).map(|family| format!("{family:?}"));
+            rows.text("family", family.as_deref().unwrap_or("unknown"));
+            rows.text("action", &e.action);
+            rows.text("subject", &e.subject);
+            rows.bytes("detail", &e.detail);
+        }
+        Event::TelemetryRecorded(e) => {
+            let kind = TelemetryKind::from_code(e.kind).map(|kind| format!("{kind:?}"));
+            rows.text("kind", kind.as_deref().unwrap_or("unknown"));
+            rows.text("name", &e.name);
+            rows.text("observed", &rfc3339(e.observed_ns.into()));
+            rows.bytes("attributes", &e.attributes);
+        }
+        _ => rows.bytes("payload", payload),
+    }
+}

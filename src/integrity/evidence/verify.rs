@@ -1,0 +1,212 @@
+//! Checks a bundle: every byte of it is held against something, and what does not fit is named.
+
+use super::bundle::stream_of;
+use super::stream::agrees;
+use super::write::checksum;
+use super::{Bundle, Item, Part, Stream, StreamError};
+use crate::events::{Event, ExecutionId, RecordHeader, Seq};
+use crate::integrity::Chain;
+use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
+use crate::integrity::key::VerifierKey;
+use crate::integrity::merkle::{self, ProofError};
+use crate::integrity::note::NoteError;
+use crate::integrity::policy::{Policy, TrustError, Trusted};
+
+/// Why a part is not what it claims to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The checker's policy does not trust the checkpoint.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The note is no checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A stated key's signature is false.
+    #[error(transparent)]
+    Signature(#[from] NoteError),
+    /// Stated keys and signatures are not the same, in the same order.
+    #[error("it is not the key of the signature at its place")]
+    NotSigned,
+    /// A record is in the tree, and of another execution.
+    #[error("record {seq} is of execution {execution}")]
+    OtherExecution {
+        /// Which record.
+        seq: Seq,
+        /// Whose it is.
+        execution: ExecutionId,
+    },
+    /// The payload is not the one that the header commits to.
+    #[error("salt and payload are not what the header commits to")]
+    Commitment,
+    /// Header and payload tell different things.
+    #[error("header and payload do not tell the same")]
+    Disagreement,
+    /// The header is not in the tree at its place: it was changed, or a hash of its proof.
+    #[error("header and hashes do not lead to the signed root")]
+    Proof(#[from] ProofError),
+    /// The records are no execution's stream.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// What is said of completeness is not what the records show.
+    #[error("the records show {found:?}")]
+    Statement {
+        /// As the records are.
+        found: Stream,
+    },
+    /// Everything else fits, so what no signature covers was changed: the line `ledger`, or the
+    /// checksum itself.
+    #[error("it does not fit: the line `ledger` was changed, or the checksum")]
+    Checksum,
+    /// The page is not the one that is made from the bundle.
+    #[error("byte {0} is not that of the page which this bundle gives")]
+    Page(usize),
+    /// The page was made by other software, which this one cannot repeat.
+    #[error("it was not made by this version of the software (page {0}): make it anew")]
+    PageVersion(u32),
+}
+
+/// A bundle is refused: which part, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part}")]
+pub struct VerifyError {
+    /// Which part.
+    pub part: Part,
+    /// Why.
+    #[source]
+    pub problem: Problem,
+}
+
+impl VerifyError {
+    pub(super) fn new(part: Part, problem: impl Into<Problem>) -> Self {
+        let problem = problem.into();
+        Self { part, problem }
+    }
+}
+
+/// What a bundle shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Whether these are all records of the execution, by the ledger's own numbering.
+    pub stream: Stream,
+    /// Records of others that name the execution; there may be more.
+    pub mentions: usize,
+    /// Payloads that were withheld.
+    pub withheld: usize,
+    /// The checkpoint, and who of those that the policy trusts signed it.
+    pub trusted: Trusted,
+}
+
+impl Bundle {
+    /// Checks everything: that the checkpoint is signed as `policy` demands, that every record is in its
+    /// tree, that payloads are those that were committed to, that the records are a gapless stream of
+    /// the execution and what is said of it is so. Cosignatures of a time after `now_s` (seconds since 1970)
+    /// do not count, where it is given.
+    ///
+    /// What it shows: the log stated, to those whom the policy trusts, these records at these
+    /// places. Not that they are true, and not that the ledger's writer kept its own numbering: see
+    /// [`Stream`] and [`super::scan()`].
+    ///
+    /// # Errors
+    /// [`VerifyError`] names the first part that is wrong.
+    pub fn verify(&self, policy: &Policy, now_s: Option<u64>) -> Result<Verified, VerifyError> {
+        let trusted = policy.check(&self.checkpoint, now_s);
+        let trusted = trusted.map_err(|error| VerifyError::new(Part::Checkpoint, error))?;
+        verify_self(self)?;
+        Ok(Verified {
+            stream: self.stream,
+            mentions: self.mentions().count(),
+            withheld: self.withheld(),
+            trusted,
+        })
+    }
+}
+
+/// Everything that does not rest on whom the checker trusts.
+pub(super) fn verify_self(bundle: &Bundle) -> Result<(), VerifyError> {
+    let note = &bundle.checkpoint;
+    let wrong = |error| VerifyError::new(Part::Checkpoint, error);
+    let checkpoint = Checkpoint::parse(note.text()).map_err(wrong)?;
+    check_keys(bundle)?;
+    let chain = Chain::default();
+    for (number, item) in bundle.items.iter().enumerate() {
+        check_item(item, &checkpoint, &chain)?;
+        let RecordHeader { seq, execution, .. } = item.header;
+        if execution != bundle.execution {
+            // Where the first one is of another already, the line is what is wrong.
+            let part = if number == 0 {
+                Part::Execution
+            } else {
+                Part::Header(seq)
+            };
+            let problem = Problem::OtherExecution { seq, execution };
+            return Err(VerifyError::new(part, problem));
+        }
+    }
+    let found = stream_of(bundle.execution, &bundle.items);
+    let found = found.map_err(|error| VerifyError::new(Part::Stream, error))?;
+    if found != bundle.stream {
+        let problem = Problem::Statement { found };
+        return Err(VerifyError::new(Part::Stream, problem));
+    }
+    let said = bundle.checksum;
+    if said.is_some_and(|said| said != checksum(bundle.lines().as_bytes())) {
+        return Err(VerifyError::new(Part::Checksum, Problem::Checksum));
+    }
+    Ok(())
+}
+
+/// Every signature is of the key that is stated at its place, and no key or signature is left over: so a
+/// changed byte of either is found, whomever the checker trusts.
+fn check_keys(bundle: &Bundle) -> Result<(), VerifyError> {
+    let (keys, lines) = (&bundle.keys, bundle.checkpoint.signatures());
+    for number in 0..keys.len().max(lines.len()) {
+        let part = Part::Key(number + 1);
+        let (Some(key), Some(line)) = (keys.get(number), lines.get(number)) else {
+            return Err(VerifyError::new(part, Problem::NotSigned));
+        };
+        check_signature(bundle, key, (line.name(), line.id()), part)?;
+    }
+    Ok(())
+}
+
+fn check_signature(
+    bundle: &Bundle,
+    key: &VerifierKey,
+    signer: (&str, u32),
+    part: Part,
+) -> Result<(), VerifyError> {
+    if signer != (key.name(), key.id()) {
+        return Err(VerifyError::new(part, Problem::NotSigned));
+    }
+    match bundle.checkpoint.signed_by(key) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(VerifyError::new(part, Problem::NotSigned)),
+        Err(error) => Err(VerifyError::new(Part::Checkpoint, error)),
+    }
+}
+
+fn check_item(item: &Item, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
+    let header = &item.header;
+    let seq = header.seq;
+    let leaf = merkle::leaf_hash(&item.entry());
+    let (index, size) = (seq.get() - 1, checkpoint.size());
+    merkle::verify_inclusion(&leaf, index, size, &item.path, checkpoint.root())
+        .map_err(|error| VerifyError::new(Part::Proof(seq), error))?;
+    let Some(content) = &item.content else {
+        return Ok(());
+    };
+    let part = Part::Payload(seq);
+    let committed = chain.payload_commitment(&content.salt, &content.payload);
+    if committed != header.payload_commitment
+        || usize::try_from(header.payload_len) != Ok(content.payload.len())
+    {
+        return Err(VerifyError::new(part, Problem::Commitment));
+    }
+    let (kind, revision) = (header.event_type, header.revision);
+    // What does not decode tells nothing; it is what the ledger wrote.
+    match Event::decode(kind, revision, header.codec, &content.payload) {
+        Ok(event) if !agrees(header, &event) => Err(VerifyError::new(part, Problem::Disagreement)),
+        _ => Ok(()),
+    }
+}

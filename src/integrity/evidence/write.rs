@@ -1,0 +1,62 @@
+//! Writes a bundle: one spelling, the same bytes each time.
+
+use std::fmt::{self, Display, Write};
+
+use base64ct::{Base64, Encoding};
+use sha2::{Digest, Sha256};
+
+use super::{Bundle, FIRST_LINE, Item};
+use crate::integrity::merkle::TreeHash;
+
+/// SHA-256 of all lines before the line `checksum`.
+pub(super) fn checksum(lines: &[u8]) -> TreeHash {
+    TreeHash::from_bytes(Sha256::digest(lines).into())
+}
+
+impl Bundle {
+    /// Everything before the line `checksum`.
+    pub(super) fn lines(&self) -> String {
+        let mut lines = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write_lines(&mut lines);
+        lines
+    }
+
+    fn write_lines(&self, lines: &mut String) -> fmt::Result {
+        writeln!(lines, "{FIRST_LINE}")?;
+        writeln!(lines, "ledger {}", self.ledger)?;
+        writeln!(lines, "execution {}", self.execution)?;
+        writeln!(lines, "stream {}", self.stream)?;
+        for key in &self.keys {
+            writeln!(lines, "key {key}")?;
+        }
+        self.items
+            .iter()
+            .try_for_each(|item| write_item(item, lines))
+    }
+}
+
+fn write_item(item: &Item, lines: &mut String) -> fmt::Result {
+    let header = Base64::encode_string(&item.entry());
+    writeln!(lines, "record {}\nheader {header}", item.header.seq)?;
+    match &item.content {
+        None => lines.write_str("withheld\n")?,
+        Some(content) => {
+            let salt = Base64::encode_string(&content.salt);
+            let payload = Base64::encode_string(&content.payload);
+            writeln!(lines, "salt {salt}\npayload {payload}")?;
+        }
+    }
+    item.path
+        .iter()
+        .try_for_each(|hash| writeln!(lines, "hash {hash}"))
+}
+
+/// The bundle's file.
+impl Display for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.lines();
+        let checksum = self.checksum.unwrap_or_else(|| checksum(lines.as_bytes()));
+        write!(f, "{lines}checksum {checksum}\n\n{}", self.checkpoint)
+    }
+}

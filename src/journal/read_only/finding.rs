@@ -1,0 +1,197 @@
+//! What is wrong with a closed ledger, one thing at a time.
+
+use std::path::{Path, PathBuf};
+
+use crate::database::survey::{Trouble, TroubleKind};
+
+/// More are counted and not kept: bad input must not fill the memory.
+const KEPT_MAX: usize = 10_000;
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Of which kind.
+    pub kind: FindingKind,
+    /// The file, where it is one file's.
+    pub path: Option<PathBuf>,
+    /// The byte in it, where one can be named.
+    pub offset: Option<u64>,
+    /// The first and the last record affected, where they are known.
+    pub records: Option<(u64, u64)>,
+    /// What is wrong, for a person.
+    pub problem: String,
+}
+
+/// Kinds of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// `LEDGER` is missing or damaged: the id was taken from the journal.
+    Identity,
+    /// Directories or small files of the engine's: the engine would not open them.
+    Structure,
+    /// A table is gone.
+    TableMissing,
+    /// A table is not the one that was written.
+    Table,
+    /// Bytes in the log that are no batch, and whole batches after them.
+    Log,
+    /// A log file is missing between others. Its frames may all be in tables.
+    LogGap,
+    /// What a kill leaves behind the last whole batch; the next opening sets it aside.
+    TornTail,
+    /// A frame, or a record in it, is not what was written.
+    Frame,
+    /// Records are not there, though later ones are.
+    RecordsMissing,
+    /// A frame does not follow the one before it.
+    Chain,
+    /// Two frames in their right places claim the same records.
+    Fork,
+    /// Frames that were found by searching, and nothing vouches for them.
+    Unconfirmed,
+    /// A frame of another ledger.
+    ForeignLedger,
+    /// `ANCHOR` cannot be used: nobody can tell whether records are missing at the end.
+    Anchor,
+    /// One of the anchor's slots is not whole; the other counts.
+    AnchorSlot,
+    /// The anchor claims more than is there: acknowledged records are missing.
+    AcknowledgedMissing,
+    /// The record that the anchor claims is another one: this is not the history that was
+    /// acknowledged.
+    OtherHistory,
+    /// Something was never finished; the next opening removes it.
+    Unfinished,
+    /// An earlier writer left a note of its failure; the next opening records it.
+    FailureNote,
+    /// No lock could be had: a writer may be at work.
+    NotLocked,
+}
+
+impl FindingKind {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Structure => "structure",
+            Self::TableMissing => "table_missing",
+            Self::Table => "table_damaged",
+            Self::Log => "log_damaged",
+            Self::LogGap => "log_gap",
+            Self::TornTail => "torn_tail",
+            Self::Frame => "frame_damaged",
+            Self::RecordsMissing => "records_missing",
+            Self::Chain => "chain_broken",
+            Self::Fork => "fork",
+            Self::Unconfirmed => "unconfirmed",
+            Self::ForeignLedger => "foreign_ledger",
+            Self::Anchor => "anchor",
+            Self::AnchorSlot => "anchor_slot",
+            Self::AcknowledgedMissing => "acknowledged_missing",
+            Self::OtherHistory => "other_history",
+            Self::Unfinished => "unfinished",
+            Self::FailureNote => "failure_note",
+            Self::NotLocked => "not_locked",
+        }
+    }
+
+    /// False for what a kill or a failed writer leaves, and an opening puts right.
+    #[must_use]
+    pub const fn is_damage(self) -> bool {
+        !matches!(
+            self,
+            Self::LogGap
+                | Self::TornTail
+                | Self::AnchorSlot
+                | Self::Unfinished
+                | Self::FailureNote
+                | Self::NotLocked
+        )
+    }
+}
+
+impl Finding {
+    pub(crate) fn new(kind: FindingKind, problem: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: None,
+            offset: None,
+            records: None,
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn of(mut self, path: &Path) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    pub(super) fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    pub(crate) fn records(mut self, first: u64, last: u64) -> Self {
+        self.records = Some((first, last));
+        self
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: ", self.kind.code())?;
+        if let Some(path) = &self.path {
+            write!(f, "{}", path.display())?;
+            self.offset
+                .map_or(Ok(()), |at| write!(f, " at byte {at}"))?;
+            f.write_str(": ")?;
+        }
+        match self.records {
+            Some((first, last)) if first == last => write!(f, "record {first}: ")?,
+            Some((first, last)) => write!(f, "records {first} to {last}: ")?,
+            None => {}
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+impl From<Trouble> for Finding {
+    fn from(trouble: Trouble) -> Self {
+        let kind = match trouble.kind {
+            TroubleKind::Structure => FindingKind::Structure,
+            TroubleKind::TableMissing => FindingKind::TableMissing,
+            TroubleKind::Table => FindingKind::Table,
+            TroubleKind::Log => FindingKind::Log,
+            TroubleKind::LogGap => FindingKind::LogGap,
+            TroubleKind::TornTail => FindingKind::TornTail,
+        };
+        Self {
+            kind,
+            path: Some(trouble.path),
+            offset: trouble.offset,
+            records: None,
+            problem: trouble.what,
+        }
+    }
+}
+
+/// Findings in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) kept: Vec<Finding>,
+    /// Those that were too many.
+    pub(super) more: u64,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.kept.len() < KEPT_MAX {
+            self.kept.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Cosignatures that come to a checkpoint after it was recorded, and copies that come late.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::events::CheckpointCosignedV1;
+use crate::integrity::checkpoint::Checkpoint;
+use crate::integrity::key::VerifierKey;
+use crate::integrity::note::Note;
+use crate::projections::ReadError as ViewError;
+
+use super::super::submit::Core;
+use super::{CheckpointError, Checkpoints, holds, write};
+
+impl Checkpoints {
+    /// Adds what is stored of this checkpoint to a note of it. Blocks.
+    pub(in super::super) fn completed(&self, note: &Note, size: u64) -> Result<Note, ViewError> {
+        let mut note = note.clone();
+        if let Some(bytes) = self.tree.cosigned(size)?
+            && let Ok(stored) = Note::parse(&bytes)
+        {
+            note.merge(&stored);
+        }
+        Ok(note)
+    }
+}
+
+/// The newest checkpoint that is recorded, with every cosignature that is.
+pub(in super::super) fn newest(core: &Core) -> Result<Option<Note>, CheckpointError> {
+    let checkpoints = &core.checkpoints;
+    let wait = checkpoints.tree.view();
+    wait.at_least(core.reader.head().seq, super::WAIT)
+        .map_err(CheckpointError::Tree)?;
+    let (_, bytes) = checkpoints
+        .tree
+        .newest_checkpoint()
+        .map_err(CheckpointError::Tree)?;
+    let note = bytes.and_then(|bytes| Note::parse(&bytes).ok());
+    let Some(note) = note else { return Ok(None) };
+    let size = checkpoints.own(&note)?.size();
+    let completed = checkpoints.completed(&note, size);
+    completed.map(Some).map_err(CheckpointError::Tree)
+}
+
+/// Adds what these witnesses cosigned to a checkpoint of this ledger: verified, recorded, and copied
+/// to the destinations.
+pub(in super::super) async fn add_cosignatures(
+    core: &Arc<Core>,
+    note: Note,
+    witnesses: Vec<VerifierKey>,
+) -> Result<Note, CheckpointError> {
+    let mut newest = core.checkpoints.newest.lock().await;
+    let working = Arc::clone(core);
+    let work = move || added(&working, &note, &witnesses);
+    let done = tokio::task::spawn_blocking(work).await;
+    let (checkpoint, note, added) = done.map_err(|_| CheckpointError::Stopped)??;
+    if added == 0 {
+        return Ok(note);
+    }
+    record(core, &checkpoint, &note, added).await?;
+    if newest
+        .note
+        .as_ref()
+        .is_some_and(|it| it.text() == note.text())
+    {
+        newest.note = Some(note.clone());
+    }
+    let (working, sent) = (Arc::clone(core), note.clone());
+    let copy = move || {
+        let checkpoints = &working.checkpoints;
+        let Some(options) = checkpoints.options() else {
+            return;
+        };
+        for destination in &options.destinations {
+            // Refused by witnesses, which keep no copies; told for the others at the next one.
+            if let Err(error) = destination.put(&sent) {
+                let name = destination.name();
+                tracing::debug!(name, %error, "cosignatures were not copied");
+            }
+        }
+    };
+    let copied = tokio::task::spawn_blocking(copy).await;
+    copied.map_err(|_| CheckpointError::Stopped)?;
+    Ok(note)
+}
+
+/// The stored note with what these witnesses signed in `note`, and how much of it is new.
+fn added(
+    core: &Core,
+    note: &Note,
+    witnesses: &[VerifierKey],
+) -> Result<(Checkpoint, Note, u32), CheckpointError> {
+    let checkpoints = &core.checkpoints;
+    let checkpoint = checkpoints.own(note)?;
+    let size = checkpoint.size();
+    let head = core.reader.head().seq;
+    let waited = checkpoints.tree.view().at_least(head, super::WAIT);
+    waited.map_err(CheckpointError::Tree)?;
+    holds(&checkpoints.tree, &checkpoint, head, "the note")
+        .map_err(|_| CheckpointError::Rewritten(size))?;
+    let (_, newest) = checkpoints
+        .tree
+        .newest_checkpoint()
+        .map_err(CheckpointError::Tree)?;
+    let newest = newest.and_then(|bytes| Note::parse(&bytes).ok());
+    let own = match newest {
+        Some(newest) if newest.text() == note.text() => newest,
+        _ => checkpoints.signed_alone(note)?,
+    };
+    let mut stored = checkpoints
+        .completed(&own, size)
+        .map_err(CheckpointError::Tree)?;
+    let taken = stored.take_over(note, witnesses);
+    let taken = taken.map_err(|error| CheckpointError::Cosignature(error.to_string()))?;
+    Ok((checkpoint, stored, taken))
+}
+
+impl Checkpoints {
+    /// The note with the signatures of this ledger's keys, and no others.
+    fn signed_alone(&self, note: &Note) -> Result<Note, CheckpointError> {
+        let options = self.options().ok_or(CheckpointError::NoSigner)?;
+        let failed = |error: crate::integrity::note::NoteError| {
+            CheckpointError::Cosignature(error.to_string())
+        };
+        let mut keys = options.earlier_keys;
+        keys.push(options.signer.key().clone());
+        let mut alone = Note::new(note.text().to_owned()).map_err(failed)?;
+        alone.take_over(note, &keys).map_err(failed)?;
+        Ok(alone)
+    }
+}
+
+async fn record(
+    core: &Arc<Core>,
+    checkpoint: &Checkpoint,
+    note: &Note,
+    added: u32,
+) -> Result<(), CheckpointError> {
+    let event = CheckpointCosignedV1 {
+        size: checkpoint.size(),
+        root: *checkpoint.root().as_bytes(),
+        note: note.to_string().into_bytes(),
+        added,
+    };
+    let own = write(core, &event.into()).await?;
+    // Where nothing else was written, it calls for no further checkpoint.
+    let covered = &core.checkpoints.covered;
+    let _moved = covered.compare_exchange(own - 1, own, Ordering::AcqRel, Ordering::Acquire);
+    Ok(())
+}
+
+/// Sends the newest checkpoint to the destinations that have not got it. A witness that cosigns now
+/// is recorded.
+pub(super) async fn copy_again(core: &Arc<Core>) -> Result<(), CheckpointError> {
+    let mut newest = core.checkpoints.newest.lock().await;
+    let Some(note) = newest.note.clone() else {
+        return Ok(());
+    };
+    let options = core.checkpoints.options();
+    let options = options.ok_or(CheckpointError::NoSigner)?;
+    let (working, mut sent) = (Arc::clone(core), note.clone());
+    let work = move || {
+        let checkpoints = &working.checkpoints;
+        let now_ns = working.shared.clock.monotonic_ns();
+        let (tree, all) = (&checkpoints.tree, &checkpoints.destinations);
+        all.send(&options, tree, &mut sent, now_ns, true);
+        sent
+    };
+    let sent = tokio::task::spawn_blocking(work).await;
+    let sent = sent.map_err(|_| CheckpointError::Stopped)?;
+    let added = sent.signatures().len() - note.signatures().len();
+    if added > 0 {
+        let checkpoint = core.checkpoints.own(&sent)?;
+        let added = u32::try_from(added).unwrap_or(u32::MAX);
+        record(core, &checkpoint, &sent, added).await?;
+    }
+    newest.note = Some(sent);
+    Ok(())
+}

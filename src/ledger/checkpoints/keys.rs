@@ -1,0 +1,135 @@
+//! The key that signs is changed: on the record, and with every old checkpoint still valid.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::error::OpenError;
+use crate::events::SigningKeyChangedV1;
+use crate::integrity::checkpoint::Checkpoint;
+use crate::integrity::key::{Algorithm, Signer, VerifierKey};
+use crate::integrity::merkle::empty_root;
+use crate::integrity::note::Note;
+use crate::projections::TreeView;
+
+use super::super::root::Root;
+use super::super::submit::Core;
+use super::{CheckpointError, CheckpointOptions, KeyChange, sign_as, write};
+
+/// Another key signs than the one that the journal tells of: the change is to be recorded.
+///
+/// # Errors
+/// [`OpenError::OtherKey`] where the key that signed before, under this name, is not among the
+/// earlier ones: its checkpoints would not count any more, and nobody said so.
+pub(super) fn changed(
+    options: &CheckpointOptions,
+    tree: &TreeView,
+) -> Result<Option<SigningKeyChangedV1>, OpenError> {
+    let views = |error: crate::projections::ReadError| OpenError::Views(error.to_string());
+    options.key_change.check().map_err(OpenError::Limits)?;
+    let new = options.signer.key();
+    let old = match tree.signing_key().map_err(views)? {
+        Some(text) => Some(text),
+        None => {
+            let (_, note) = tree.newest_checkpoint().map_err(views)?;
+            let note = note.and_then(|bytes| Note::parse(&bytes).ok());
+            note.and_then(|note| signer_of(options, &note))
+        }
+    };
+    let Some(old) = old.filter(|old| *old != new.to_string()) else {
+        return Ok(None);
+    };
+    let known = options
+        .earlier_keys
+        .iter()
+        .any(|key| key.to_string() == old);
+    let same_name = old.split('+').next() == Some(new.name());
+    if same_name && !known {
+        return Err(OpenError::OtherKey { key: old });
+    }
+    Ok(Some(event(old, new, &options.key_change)))
+}
+
+/// Who signed the newest checkpoint: a key that the options name, or name and id of one that they do
+/// not.
+fn signer_of(options: &CheckpointOptions, note: &Note) -> Option<String> {
+    let named = std::iter::once(options.signer.key()).chain(&options.earlier_keys);
+    let mut signed = named.filter(|key| matches!(note.signed_by(key), Ok(Some(_))));
+    if let Some(key) = signed.next() {
+        return Some(key.to_string());
+    }
+    let checkpoint = Checkpoint::parse(note.text()).ok()?;
+    let mut lines = note.signatures().iter();
+    let line = lines.find(|line| line.name() == checkpoint.origin())?;
+    Some(format!("{}+{:08x}", line.name(), line.id()))
+}
+
+fn event(old: String, new: &VerifierKey, change: &KeyChange) -> SigningKeyChangedV1 {
+    SigningKeyChangedV1 {
+        old,
+        new: new.to_string(),
+        author: change.author.clone(),
+        reason: change.reason.clone(),
+    }
+}
+
+impl Root {
+    /// Has another key sign this ledger's checkpoints from here on: records it, and has both keys
+    /// sign one checkpoint over the record, so that whoever trusts the old key alone can see that its
+    /// holder named the new one. What the old one signed stays valid for whoever names both. The
+    /// next opening is given the new signer, and the old key among the earlier ones.
+    ///
+    /// # Errors
+    /// `Key`: the old one goes on, nothing is recorded. Other errors after the record are those of
+    /// [`super::super::Ledger::checkpoint`]: the new key is in force.
+    pub async fn change_key(
+        &self,
+        signer: Arc<dyn Signer>,
+        why: KeyChange,
+    ) -> Result<Note, CheckpointError> {
+        let core = Arc::clone(self.core());
+        // In a task of its own: the record and what is in force must not part.
+        let task = tokio::spawn(async move { change(&core, signer, why).await });
+        task.await.unwrap_or(Err(CheckpointError::Stopped))
+    }
+}
+
+/// Records that `signer` signs from here on, and has old and new key sign one checkpoint over that
+/// record.
+async fn change(
+    core: &Arc<Core>,
+    signer: Arc<dyn Signer>,
+    change: KeyChange,
+) -> Result<Note, CheckpointError> {
+    change
+        .check()
+        .map_err(|why| CheckpointError::Key(why.into()))?;
+    let checkpoints = &core.checkpoints;
+    let mut newest = checkpoints.newest.lock().await;
+    let mut options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
+    let (old, new) = (Arc::clone(&options.signer), signer.key().clone());
+    let mut known = std::iter::once(old.key()).chain(&options.earlier_keys);
+    if new.algorithm() != Algorithm::Ed25519 || new.name() != old.key().name() {
+        return Err(CheckpointError::Key(format!(
+            "{new} is of another kind or name"
+        )));
+    }
+    if known.any(|key| key.public() == new.public()) {
+        return Err(CheckpointError::Key(format!("{new} signed before")));
+    }
+    // A signer that cannot sign must not be recorded. Every history extends the empty one.
+    let able = tokio::task::spawn_blocking(move || probe(&*signer).map(|()| signer)).await;
+    let signer = able.map_err(|_| CheckpointError::Stopped)??;
+    write(core, &event(old.key().to_string(), &new, &change).into()).await?;
+    options.earlier_keys.push(old.key().clone());
+    options.signer = signer;
+    let in_force = checkpoints.options.write();
+    *in_force.unwrap_or_else(PoisonError::into_inner) = Some(options);
+    sign_as(core, &mut newest, Some(old)).await
+}
+
+fn probe(signer: &dyn Signer) -> Result<(), CheckpointError> {
+    let failed = |error: &dyn std::fmt::Display| CheckpointError::Key(error.to_string());
+    let checkpoint = Checkpoint::new(signer.key().name(), 0, empty_root());
+    let checkpoint = checkpoint.map_err(|error| failed(&error))?;
+    checkpoint.sign(signer).map_err(|error| failed(&error))?;
+    Ok(())
+}

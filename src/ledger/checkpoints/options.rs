@@ -1,0 +1,114 @@
+//! How a ledger signs checkpoints of itself, and why one could not be made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::integrity::checkpoint::Checkpoint;
+use crate::integrity::key::{Signer, VerifierKey};
+use crate::integrity::note::Note;
+use crate::projections::ReadError as ViewError;
+
+use super::super::destination::Destination;
+
+/// Longest author, and longest reason, of a key's change.
+const CHANGE_BYTES_MAX: usize = 65_536;
+
+/// How a ledger signs checkpoints of itself.
+#[derive(Clone)]
+pub struct CheckpointOptions {
+    /// Who signs. The name of its key is the origin of the checkpoints: the identity of this ledger
+    /// towards others, which must never change nor be another ledger's.
+    pub signer: Arc<dyn Signer>,
+    /// Keys of the same name that signed earlier: what they signed still counts at opening.
+    pub earlier_keys: Vec<VerifierKey>,
+    /// Who changed the key, and why, where this opening finds that another one signed before: it
+    /// becomes a `SigningKeyChanged` record.
+    pub key_change: KeyChange,
+    /// Where copies go, and which witnesses are asked. What is kept on the same disk helps little.
+    pub destinations: Vec<Arc<dyn Destination>>,
+    /// A checkpoint is signed once this many records were written after the last one (10,000);
+    /// 0: on demand and at a close only.
+    pub every_records: u64,
+    /// A checkpoint is signed once the last one is this old and something was written since (60 s);
+    /// zero: never for this reason.
+    pub every: Duration,
+}
+
+/// Who changed the signing key, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyChange {
+    /// Who.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl KeyChange {
+    pub(super) const fn check(&self) -> Result<(), &'static str> {
+        if self.author.len() > CHANGE_BYTES_MAX || self.reason.len() > CHANGE_BYTES_MAX {
+            return Err("author and reason of a key's change have 64 KiB at most");
+        }
+        Ok(())
+    }
+}
+
+impl CheckpointOptions {
+    /// Signs with this key, every 10,000 records or 60 seconds, and copies to these destinations.
+    #[must_use]
+    pub fn new(signer: Arc<dyn Signer>, destinations: Vec<Arc<dyn Destination>>) -> Self {
+        Self {
+            signer,
+            earlier_keys: Vec::new(),
+            key_change: KeyChange::default(),
+            destinations,
+            every_records: 10_000,
+            every: Duration::from_secs(60),
+        }
+    }
+
+    /// The checkpoint in a note, if this ledger signed it.
+    pub(super) fn own(&self, note: &Note) -> Option<Checkpoint> {
+        let checkpoint = Checkpoint::parse(note.text()).ok()?;
+        let name = self.signer.key().name();
+        let mut keys = std::iter::once(self.signer.key()).chain(&self.earlier_keys);
+        let signed =
+            keys.any(|key| key.name() == name && matches!(note.signed_by(key), Ok(Some(_))));
+        (signed && checkpoint.origin() == name).then_some(checkpoint)
+    }
+}
+
+/// A checkpoint or a proof could not be made. Nothing that was recorded is touched by it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The ledger was opened without [`CheckpointOptions`].
+    #[error("the ledger was opened without a signer")]
+    NoSigner,
+    /// The tree cannot be read, or not far enough.
+    #[error("the tree cannot be read: {0}")]
+    Tree(#[source] ViewError),
+    /// The tree does not extend the checkpoint of this size: nothing is signed.
+    #[error("the tree does not extend the checkpoint at {0} records: nothing is signed")]
+    Rewritten(u64),
+    /// The signer failed.
+    #[error("nothing is signed: {0}")]
+    Signer(String),
+    /// Signed and copied, and the record of it could not be made durable.
+    #[error("the checkpoint could not be recorded: {0}")]
+    NotRecorded(String),
+    /// The note is not a checkpoint that this ledger signed.
+    #[error("the note is not a checkpoint of this ledger")]
+    NotOurs,
+    /// A cosignature is false, or there are too many.
+    #[error("the cosignatures cannot be added: {0}")]
+    Cosignature(String),
+    /// The new key cannot sign for this ledger; the old one goes on.
+    #[error("the key cannot sign for this ledger: {0}")]
+    Key(String),
+    /// The export could not be written, or the journal not read for it.
+    #[error("the export failed: {0}")]
+    Export(String),
+    /// The task that made it ended.
+    #[error("the ledger is shutting down")]
+    Stopped,
+}

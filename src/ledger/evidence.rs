@@ -1,0 +1,273 @@
+//! Evidence of one execution, made from an open ledger: its records, their proofs, the checkpoint.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{ReadError, Retry};
+use crate::events::{ExecutionId, Record, Seq, Store, StoreMask};
+use crate::integrity::evidence::{
+    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, Item, MakeError, PAGE_FILE, RECORDS_MAX, StreamReader,
+};
+use crate::integrity::key::VerifierKey;
+use crate::integrity::merkle::{self, TreeHash};
+use crate::integrity::note::Note;
+use crate::projections::Filter;
+
+use super::checkpoints::CheckpointError;
+use super::export::put;
+use super::reads::Reads;
+
+/// Records that are asked for at a time.
+const PAGE: usize = 64;
+/// For the tree to come up to the head.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// What evidence is made of.
+#[derive(Debug, Clone, Default)]
+pub struct EvidenceOptions {
+    /// The checkpoint that the proofs lead to, with the cosignatures that it has gathered; `None`: the
+    /// newest that the ledger recorded.
+    pub checkpoint: Option<Note>,
+    /// Signs a new checkpoint where that one does not cover the execution; without it that is
+    /// [`EvidenceError::NotCovered`].
+    pub sign: bool,
+    /// Keys of witnesses: of the checkpoint's cosignatures those by these keys are taken along.
+    pub witnesses: Vec<VerifierKey>,
+    /// Leaves payloads and salts out: headers, proofs and commitments verify all the same.
+    pub withhold_payloads: bool,
+    /// Leaves out what others recorded about the execution.
+    pub without_mentions: bool,
+}
+
+/// No evidence could be made. Nothing that was recorded is touched by it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// The records could not be read, or may not be: it takes the right to read the audit log.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No record of this execution is known.
+    #[error("there is no execution {0}")]
+    Unknown(ExecutionId),
+    /// No checkpoint was signed yet, or the newest one, or the one given, does not cover the
+    /// execution: sign one first (`Ledger::checkpoint`), or let [`EvidenceOptions::sign`] do it.
+    #[error("record {seq} of the execution came after the checkpoint at {size} records: sign one")]
+    NotCovered {
+        /// The last record of the execution's stream.
+        seq: Seq,
+        /// Records that the checkpoint covers; 0: there is none.
+        size: u64,
+    },
+    /// The ledger signs no checkpoints, this one is not its own, the tree cannot be read, or
+    /// signing failed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What was read makes no evidence.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    /// The files could not be written.
+    #[error("the evidence could not be written: {0}")]
+    Write(String),
+}
+
+impl EvidenceError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Read(error) => error.code(),
+            Self::Unknown(_) => "unknown_execution",
+            Self::NotCovered { .. } => "not_covered",
+            Self::Checkpoint(_) => "checkpoint",
+            Self::Make(MakeError::TooLarge) => "too_large",
+            Self::Make(_) => "unsound",
+            Self::Write(_) => "write",
+        }
+    }
+
+    /// Whether to ask again.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Read(error) => error.retry(),
+            // A checkpoint comes by itself, where the ledger signs them.
+            Self::NotCovered { .. } | Self::Checkpoint(CheckpointError::Tree(_)) => Retry::Safe,
+            _ => Retry::Never,
+        }
+    }
+}
+
+/// Records of an execution, as far as they were wanted.
+#[derive(Default)]
+struct Found {
+    records: Vec<Record>,
+    /// The last one of its stream.
+    last: Option<Seq>,
+}
+
+impl Reads {
+    /// Makes evidence of one execution: every record of its stream, what others recorded about it as
+    /// far as the grant may read it, and a proof of each that leads to a signed checkpoint. See
+    /// [`crate::integrity::evidence`] for what it shows.
+    ///
+    /// # Errors
+    /// [`EvidenceError`].
+    pub async fn evidence(
+        &self,
+        execution: ExecutionId,
+        options: EvidenceOptions,
+    ) -> Result<Bundle, EvidenceError> {
+        let core = &self.ledger.0.core;
+        // Every record of an execution is in the audit log: who may not read it would get a part.
+        let audit = StoreMask::NONE.with(Store::AuditLog);
+        core.may_read(&self.grant.0, audit)
+            .map_err(ReadError::from)?;
+        let mut found = self.records_of(execution, &options).await?;
+        let last = found.last.ok_or(EvidenceError::Unknown(execution))?;
+        let mut note = match options.checkpoint.clone() {
+            Some(note) => Some(note),
+            None => self.newest_checkpoint().await?,
+        };
+        let mut size = match &note {
+            Some(note) => core.checkpoints.own(note)?.size(),
+            None => 0,
+        };
+        if size < last.get() && options.sign {
+            let signed = self.ledger.checkpoint().await?;
+            size = core.checkpoints.own(&signed)?.size();
+            note = Some(signed);
+            // What came in between is covered too, and would be missing.
+            found = self.records_of(execution, &options).await?;
+        } else if size < last.get() {
+            return Err(EvidenceError::NotCovered { seq: last, size });
+        }
+        let Some(note) = note else {
+            return Err(EvidenceError::NotCovered { seq: last, size });
+        };
+        found
+            .records
+            .retain(|record| record.header.seq.get() <= size);
+        let paths = self.paths(&found.records, size).await?;
+        let mut items: Vec<_> = found.records.into_iter().zip(paths).map(item).collect();
+        if options.withhold_payloads {
+            items.iter_mut().for_each(|item| item.content = None);
+        }
+        let mut keys = core.checkpoints.keys();
+        keys.extend(options.witnesses);
+        let ledger = self.ledger.id();
+        let make = move || Bundle::new(ledger, execution, items, &note, &keys);
+        let made = tokio::task::spawn_blocking(make).await;
+        Ok(made.map_err(|_| CheckpointError::Stopped)??)
+    }
+
+    /// Makes evidence and writes it into the new directory `path`, as `evidence.txt` and, for people,
+    /// `page.html`; readable by their owner alone until somebody hands them on.
+    ///
+    /// # Errors
+    /// As [`Reads::evidence`]; `Write`, also where `path` exists.
+    pub async fn write_evidence(
+        &self,
+        execution: ExecutionId,
+        options: EvidenceOptions,
+        path: impl AsRef<Path>,
+    ) -> Result<Bundle, EvidenceError> {
+        let bundle = self.evidence(execution, options).await?;
+        let path = path.as_ref().to_owned();
+        let work = move || write(&path, bundle);
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|_| CheckpointError::Stopped)?
+    }
+
+    /// The newest checkpoint that the journal tells of.
+    async fn newest_checkpoint(&self) -> Result<Option<Note>, EvidenceError> {
+        let core = &self.ledger.0.core;
+        let (tree, head) = (core.checkpoints.tree.clone(), core.reader.head().seq);
+        let read = tokio::task::spawn_blocking(move || {
+            tree.view().at_least(head, WAIT)?;
+            tree.newest_checkpoint()
+        });
+        let read = read.await;
+        let read = read.map_err(|_| CheckpointError::Stopped)?;
+        let (_, note) = read.map_err(CheckpointError::Tree)?;
+        Ok(note.and_then(|bytes| Note::parse(&bytes).ok()))
+    }
+
+    /// What names the execution, in pages, so that others cannot fill memory by writing about it.
+    async fn records_of(
+        &self,
+        execution: ExecutionId,
+        options: &EvidenceOptions,
+    ) -> Result<Found, EvidenceError> {
+        let (mut found, mut bytes, mut from) = (Found::default(), 0, 1);
+        loop {
+            let filter = Filter {
+                execution: Some(execution),
+                seq: Some(from..=u64::MAX),
+                ..Filter::default()
+            };
+            let page = self.query(filter, PAGE).await?;
+            let ends = page.len() < PAGE;
+            for mut record in page {
+                let seq = record.header.seq;
+                from = seq.get().saturating_add(1);
+                let own = StreamReader::is_of(execution, &record.header);
+                if own {
+                    found.last = Some(seq);
+                } else if options.without_mentions {
+                    continue;
+                }
+                if options.withhold_payloads {
+                    record.payload = Vec::new();
+                }
+                bytes += record.payload.len();
+                found.records.push(record);
+            }
+            if found.records.len() > RECORDS_MAX || bytes > BUNDLE_BYTES_MAX / 2 {
+                return Err(MakeError::TooLarge.into());
+            }
+            if ends {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn paths(
+        &self,
+        records: &[Record],
+        size: u64,
+    ) -> Result<Vec<Vec<TreeHash>>, CheckpointError> {
+        let places: Vec<_> = records.iter().map(|it| it.header.seq.get() - 1).collect();
+        self.ledger
+            .read_tree(move |tree| {
+                let paths = places.iter();
+                paths
+                    .map(|place| merkle::inclusion(tree, size, *place))
+                    .collect()
+            })
+            .await
+    }
+}
+
+fn item((record, path): (Record, Vec<TreeHash>)) -> Item {
+    Item::new(record, path)
+}
+
+fn write(path: &Path, bundle: Bundle) -> Result<Bundle, EvidenceError> {
+    let failed = |error: std::io::Error| EvidenceError::Write(error.to_string());
+    if path.exists() {
+        return Err(EvidenceError::Write(format!("{} exists", path.display())));
+    }
+    let mut creating = path.as_os_str().to_owned();
+    creating.push(".creating");
+    let creating = Path::new(&creating);
+    if creating.exists() {
+        fs::remove_dir_all(creating).map_err(failed)?;
+    }
+    put(&creating.join(BUNDLE_FILE), bundle.to_string().as_bytes()).map_err(failed)?;
+    put(&creating.join(PAGE_FILE), bundle.page().as_bytes()).map_err(failed)?;
+    fs::rename(creating, path)
+        .and_then(|()| crate::database::sync_parent(path))
+        .map_err(failed)?;
+    Ok(bundle)
+}

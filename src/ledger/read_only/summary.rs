@@ -1,0 +1,81 @@
+//! What a ledger holds, counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::ReadError;
+use crate::events::{EventType, ExecutionId, Seq, Store};
+
+use super::ReadOnly;
+
+/// Counts over every record that can be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Records that were read.
+    pub records: u64,
+    /// Frames.
+    pub frames: u64,
+    /// Records that could not be; a gap counts once.
+    pub unreadable: u64,
+    /// Records of each epoch: one epoch a writer.
+    pub epochs: BTreeMap<u64, u64>,
+    /// Records of each event type.
+    pub events: BTreeMap<EventType, u64>,
+    /// Records of each store; one record may belong to several.
+    pub stores: BTreeMap<Store, u64>,
+    /// Time of the first and of the last record, in nanoseconds since 1970.
+    pub times_ns: Option<(i64, i64)>,
+    /// Executions that were started, and of whose end no record tells: in doubt once the ledger is
+    /// opened for writing.
+    pub unfinished: BTreeSet<ExecutionId>,
+}
+
+impl ReadOnly {
+    /// Counts what there is. Reads all of the journal.
+    ///
+    /// # Errors
+    /// The medium does not answer.
+    pub fn summary(&self) -> Result<Summary, ReadError> {
+        let mut summary = Summary::default();
+        for frame in self.frames(Seq::FIRST) {
+            match frame {
+                Ok(frame) => {
+                    summary.frames += 1;
+                    *summary.epochs.entry(frame.epoch).or_default() += u64::from(frame.count);
+                }
+                Err(ReadError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for record in self.range(Seq::FIRST) {
+            let header = match record {
+                Ok(record) => record.header,
+                Err(ReadError::Damaged { .. }) => {
+                    summary.unreadable += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            summary.records += 1;
+            *summary.events.entry(header.event_type).or_default() += 1;
+            for store in header.stores.stores() {
+                *summary.stores.entry(store).or_default() += 1;
+            }
+            let first_ns = summary.times_ns.map_or(header.time_ns, |(first, _)| first);
+            summary.times_ns = Some((first_ns, header.time_ns));
+            match header.event_type {
+                EventType::ExecutionStarted => {
+                    summary.unfinished.insert(header.execution);
+                }
+                EventType::ExecutionCompleted
+                | EventType::ExecutionFailed
+                | EventType::ExecutionCancelled
+                | EventType::ExecutionResolved => {
+                    summary.unfinished.remove(&header.execution);
+                }
+                _ => {}
+            }
+        }
+        Ok(summary)
+    }
+}

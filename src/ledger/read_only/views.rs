@@ -1,0 +1,135 @@
+//! Views of a ledger that is only read, made in a scratch directory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::SystemEntropy;
+use crate::directory::scratch::Scratch;
+use crate::error::OpenError;
+use crate::events::{Record, Seq};
+use crate::journal::{Journal, ReadOnlyJournal};
+use crate::projections::{
+    self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
+    RuntimeMetadata, RuntimeMetadataView, Source, Tree, TreeView, Views, ViewsOptions,
+};
+
+use super::ReadOnly;
+
+/// A view is given no more at once.
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// The history that verifies, as views read it: nothing behind a gap.
+struct Verified(ReadOnlyJournal);
+
+impl Source for Verified {
+    fn head(&self) -> u64 {
+        self.0.verified().seq
+    }
+
+    fn records(&self, from: Seq, max: usize) -> Result<Vec<Record>, String> {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        let head = self.head();
+        for frame in self.0.frames(from) {
+            let frame = frame.map_err(|failure| failure.to_string())?;
+            if frame.last.seq > head || records.len() >= max || bytes >= CHUNK_BYTES {
+                break;
+            }
+            for record in frame.records_from(from).take(max - records.len()) {
+                records.push(record.map_err(|failure| failure.to_string())?);
+            }
+            bytes += frame.bytes().len();
+        }
+        Ok(records)
+    }
+
+    fn wait_beyond(&self, _: u64, timeout: Duration) -> u64 {
+        // Nothing comes any more.
+        std::thread::sleep(timeout.min(Duration::from_millis(100)));
+        self.head()
+    }
+}
+
+/// The views over the history of a ledger that verifies ([`ReadOnly::verified`]). Their files are in a
+/// directory of their own, which goes with this value.
+pub struct ReadOnlyViews {
+    /// Documents, their versions and history.
+    pub configuration: ConfigurationView,
+    /// Runtime, modules, capabilities, saved positions.
+    pub runtime_metadata: RuntimeMetadataView,
+    /// Executions and their status.
+    pub executions: ExecutionsView,
+    /// Finds records by what they are about: read them with [`ReadOnly::get`].
+    pub indexes: IndexesView,
+    /// The Merkle tree, for proofs.
+    pub tree: TreeView,
+    views: Option<Views>,
+    /// Last: goes when the engine has let go of it.
+    _scratch: Scratch,
+}
+
+impl std::fmt::Debug for ReadOnlyViews {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadOnlyViews").finish_non_exhaustive()
+    }
+}
+
+impl Drop for ReadOnlyViews {
+    /// Waits for the thread that keeps the views.
+    fn drop(&mut self) {
+        if let Some(views) = self.views.take() {
+            views.close();
+        }
+    }
+}
+
+impl ReadOnly {
+    /// Makes the views by replay, in a private scratch directory: it takes time and space in proportion
+    /// to the journal. What lies behind a gap is not in them.
+    ///
+    /// # Errors
+    /// `Views`, `Io`: the scratch directory cannot be had or written, or lies in the ledger.
+    pub fn views(&self) -> Result<ReadOnlyViews, OpenError> {
+        let parent = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        let io = |source| OpenError::io(&parent, source);
+        let inside = parent.canonicalize().map_err(io)?;
+        let ledger = self.path().canonicalize().map_err(io)?;
+        if inside.starts_with(&ledger) {
+            let problem = format!("{} lies in the ledger", parent.display());
+            return Err(OpenError::Views(problem));
+        }
+        let scratch = Scratch::create(&parent, &SystemEntropy::default()).map_err(io)?;
+        let source: Arc<dyn Source> = Arc::new(Verified(self.journal.clone()));
+        let how = ViewsOptions {
+            clock: Arc::clone(&self.clock.0),
+            ..ViewsOptions::default()
+        };
+        let refused = |error: String| OpenError::Views(error);
+        let views = Views::open(
+            scratch.path(),
+            how,
+            projections::built_in(),
+            Arc::clone(&source),
+        );
+        let views = views.map_err(|error| refused(error.to_string()))?;
+        let view = |name: &str| {
+            let found = views.view(name);
+            found.ok_or_else(|| refused(format!("there is no view {name}")))
+        };
+        let made = ReadOnlyViews {
+            configuration: ConfigurationView::new(view(Configuration::NAME)?),
+            runtime_metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
+            executions: ExecutionsView::new(view(Executions::NAME)?),
+            indexes: IndexesView::new(view(Indexes::NAME)?, source),
+            tree: TreeView::new(view(Tree::NAME)?),
+            views: Some(views),
+            _scratch: scratch,
+        };
+        let to = self.verified().seq;
+        for view in made.views.iter().flat_map(Views::all) {
+            // A day: a wait for ever would hide that it is stuck.
+            let waited = view.at_least(to, Duration::from_secs(86_400));
+            waited.map_err(|error| refused(format!("{}: {error}", view.name())))?;
+        }
+        Ok(made)
+    }
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Evidence of one execution: the note, each record's place in the tree, the checksum, and whether the records
+// are versions 1 to N with an end. The commitments of payloads are BLAKE3, which Go's libraries do not have: they
+// are NOT checked here.
+
+// The fields of a record header that matter here; docs/FORMAT.md has all of them.
+type header struct {
+	kind              uint16
+	outcome           byte
+	seq, version      uint64
+	stream, execution []byte
+}
+
+func readHeader(entry []byte) header {
+	if len(entry) != 192 || binary.LittleEndian.Uint16(entry) != 192 {
+		fail("a header has %d bytes", len(entry))
+	}
+	return header{
+		kind:      binary.LittleEndian.Uint16(entry[2:]),
+		outcome:   entry[10],
+		seq:       binary.LittleEndian.Uint64(entry[16:]),
+		stream:    entry[32:48],
+		version:   binary.LittleEndian.Uint64(entry[48:]),
+		execution: entry[56:72],
+	}
+}
+
+// lines are taken one by one.
+type lines struct{ rest []string }
+
+func (l *lines) is(word string) bool {
+	return len(l.rest) > 0 && (l.rest[0] == word || strings.HasPrefix(l.rest[0], word+" "))
+}
+
+func (l *lines) take(word string) string {
+	if !l.is(word) {
+		fail("no line %q where it must be", word)
+	}
+	value := strings.TrimPrefix(strings.TrimPrefix(l.rest[0], word), " ")
+	l.rest = l.rest[1:]
+	return value
+}
+
+func decode(text string) []byte {
+	data, err := base64.StdEncoding.Strict().DecodeString(text)
+	check(err)
+	return data
+}
+
+func bundles(dir string, known []note.Verifier) {
+	paths, err := filepath.Glob(filepath.Join(dir, "bundles", "*"))
+	check(err)
+	for _, path := range paths {
+		fmt.Printf("bundle %s: %s\n", filepath.Base(path), bundleOf(path, known))
+	}
+}
+
+func bundleOf(path string, known []note.Verifier) string {
+	data, err := os.ReadFile(path)
+	check(err)
+	parts := bytes.SplitN(data, []byte("\n\n"), 2)
+	if len(parts) != 2 {
+		fail("%s has no checkpoint", path)
+	}
+	tree := open(parts[1], known, len(known))
+	text := string(parts[0]) + "\n"
+	before := strings.LastIndex(text, "\nchecksum ") + 1
+	sum := sha256.Sum256([]byte(text[:before]))
+	l := &lines{strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
+	if l.take("femtoclaw-ledger") != "evidence 1" {
+		fail("%s is no evidence of version 1", path)
+	}
+	l.take("ledger")
+	execution, err := hex.DecodeString(l.take("execution"))
+	check(err)
+	stated := l.take("stream")
+	for l.is("key") {
+		l.take("key")
+	}
+	s := &stream{execution: execution, stand: "new"}
+	last := uint64(0)
+	for l.is("record") {
+		h := record(l, tree)
+		if h.seq <= last || !bytes.Equal(h.execution, execution) {
+			fail("record %d must not stand here", h.seq)
+		}
+		last = h.seq
+		if bytes.Equal(h.stream, execution) {
+			s.next(h)
+		}
+	}
+	if !bytes.Equal(decode(l.take("checksum")), sum[:]) || len(l.rest) != 0 {
+		fail("the checksum does not fit")
+	}
+	if s.String() != stated {
+		fail("the bundle says %q, and the records show %q", stated, s)
+	}
+	return stated
+}
+
+// record checks that one record is where the tree has it.
+func record(l *lines, tree tlog.Tree) header {
+	seq, err := strconv.ParseUint(l.take("record"), 10, 63)
+	check(err)
+	entry := decode(l.take("header"))
+	h := readHeader(entry)
+	if h.seq != seq {
+		fail("the header of record %d is that of %d", seq, h.seq)
+	}
+	if l.is("withheld") {
+		l.take("withheld")
+	} else {
+		salt, payload := decode(l.take("salt")), decode(l.take("payload"))
+		if len(salt) != 16 || uint32(len(payload)) != binary.LittleEndian.Uint32(entry[156:]) {
+			fail("the payload of record %d has another length", seq)
+		}
+	}
+	var proof tlog.RecordProof
+	for l.is("hash") {
+		hash, err := tlog.ParseHash(l.take("hash"))
+		check(err)
+		proof = append(proof, hash)
+	}
+	check(tlog.CheckRecord(proof, tree.N, tree.Hash, int64(seq)-1, tlog.RecordHash(entry)))
+	return h
+}
+
+// stream is an execution's: see docs/FORMAT.md, Evidence.
+type stream struct {
+	execution []byte
+	stand     string
+	records   uint64
+	last      uint64
+	path      bool
+}
+
+func (s *stream) next(h header) {
+	s.records++
+	if h.version != s.records {
+		fail("record %d has version %d instead of %d", h.seq, h.version, s.records)
+	}
+	if s.records > 1 && !s.path && h.seq != s.last+1 {
+		fail("record %d does not stand behind the one before", h.seq)
+	}
+	s.last, s.path = h.seq, h.kind == 0x201
+	type step struct {
+		stand   string
+		kind    uint16
+		outcome int
+	}
+	steps := map[step]string{
+		{"new", 0x101, 1}: "accepted", {"new", 0x101, 2}: "ending rejected",
+		{"new", 0x102, 1}: "authorized", {"accepted", 0x102, 1}: "authorized",
+		{"new", 0x102, 3}: "ending denied", {"accepted", 0x102, 3}: "ending denied",
+		{"authorized", 0x103, -1}: "running", {"running", 0x104, -1}: "ending completed",
+		{"running", 0x105, -1}: "ending failed", {"running", 0x107, -1}: "ending resolved",
+		{"running", 0x106, -1}: "ending cancelled", {"authorized", 0x106, -1}: "ending cancelled",
+		{"authorized", 0x201, -1}: "authorized", {"running", 0x201, -1}: "running",
+	}
+	next, ok := steps[step{s.stand, h.kind, int(h.outcome)}]
+	if !ok {
+		next, ok = steps[step{s.stand, h.kind, -1}]
+	}
+	if h.kind == 0x201 && strings.HasPrefix(s.stand, "ending ") {
+		next, ok = strings.Replace(s.stand, "ending ", "ended ", 1), true
+	}
+	if !ok {
+		fail("record %d, kind %#x, must not come after %q", h.seq, h.kind, s.stand)
+	}
+	s.stand = next
+}
+
+func (s *stream) String() string {
+	if closing := strings.TrimPrefix(s.stand, "ended "); closing != s.stand {
+		return fmt.Sprintf("complete %d %s", s.records, closing)
+	}
+	return fmt.Sprintf("open %d", s.records)
+}

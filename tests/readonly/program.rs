@@ -1,0 +1,148 @@
+//! `femtoclaw-ledger inspect` and `salvage`: what they say, and how they end.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use femtoclaw_ledger::{Ledger, Options};
+
+use crate::scene::{Scene, find, flip, in_log, needle, state};
+
+/// Exit code, standard output, standard error.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_femtoclaw-ledger"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(output.stdout), text(output.stderr))
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn inspect(scene: &Scene) -> (i32, serde_json::Value) {
+    let (code, json, _) = run(&["inspect", path(&scene.path), "--format", "json"]);
+    (code, serde_json::from_str(&json).unwrap())
+}
+
+#[test]
+fn inspect_tells_what_is_there_and_what_is_wrong() {
+    let scene = in_log();
+    let before = state(&scene.path);
+    let (code, text, _) = run(&["inspect", path(&scene.path)]);
+    assert_eq!(code, 0, "{text}");
+    let head = scene.opened().head().seq;
+    for line in [
+        format!("head         {head}"),
+        format!("anchored     {head}"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(text.contains("events       ExecutionStarted 40"), "{text}");
+    let (code, json) = inspect(&scene);
+    assert_eq!((code, &json["verified"]), (0, &head.into()));
+    assert_eq!(json["unfinished"], 1);
+    let running = scene.made.executions.last().unwrap().to_string();
+    assert_eq!(json["in_doubt"][0], running.as_str());
+    assert_eq!(json["stores"]["execution_log"].as_u64(), Some(40 * 2 + 39));
+    assert!(state(&scene.path) == before);
+    crate::damage::tear(&scene);
+    let (code, json) = inspect(&scene);
+    assert_eq!(
+        (code, &json["findings"][0]["kind"]),
+        (4, &"torn_tail".into())
+    );
+    let log = &scene.logs()[0];
+    flip(log, find(log, &needle(11)).unwrap());
+    let (code, json) = inspect(&scene);
+    assert_eq!((code, &json["unreadable"]), (3, &1.into()));
+    assert_eq!(json["findings"][0]["damage"], true);
+}
+
+#[tokio::test]
+async fn exit_codes_tell_why_nothing_was_read() {
+    let scene = in_log();
+    let nothing = scene.directory.path().join("nothing");
+    assert_eq!(run(&["inspect", path(&nothing)]).0, 10);
+    assert_eq!(run(&["inspect"]).0, 2);
+    assert_eq!(run(&["inspect", path(&scene.path), "--log", "x"]).0, 2);
+    let (ledger, _root) = Ledger::open(&scene.path, Options::default()).await.unwrap();
+    let (code, _, error) = run(&["inspect", path(&scene.path)]);
+    assert_eq!(code, 11);
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+    assert_eq!(
+        run(&["salvage", path(&scene.path), path(&scene.to())]).0,
+        11
+    );
+    drop(ledger);
+    let newer = in_log();
+    let text = fs::read_to_string(newer.path.join("LEDGER")).unwrap();
+    fs::write(
+        newer.path.join("LEDGER"),
+        text.replace("format 1", "format 9"),
+    )
+    .unwrap();
+    assert_eq!(run(&["inspect", path(&newer.path)]).0, 13);
+}
+
+#[test]
+fn salvage_says_what_came_of_it() {
+    let scene = in_log();
+    let log = &scene.logs()[0];
+    flip(log, find(log, &needle(11)).unwrap());
+    let (from, to) = (path(&scene.path), scene.to());
+    let (code, json, progress) = run(&["salvage", from, path(&to), "--format=json"]);
+    assert_eq!(code, 4, "{progress}");
+    assert!(progress.contains("copied") && progress.contains("reading back"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let lost = json["first_lost"].as_u64().unwrap();
+    assert_eq!(json["salvaged"], lost - 1);
+    assert!(json["aside"].as_u64().unwrap() > 0);
+    // The second one, and that of the close.
+    assert_eq!(json["contradicts"].as_array().unwrap().len(), 2);
+    assert_eq!(run(&["inspect", path(&to)]).0, 0);
+    let (code, _, error) = run(&["salvage", from, path(&to)]);
+    assert_eq!(code, 1);
+    assert!(error.contains("exists"), "{error}");
+    let whole = in_log();
+    let (code, text, _) = run(&["salvage", path(&whole.path), path(&whole.to())]);
+    assert_eq!(code, 0, "{text}");
+}
+
+/// On a mount that nobody can write to, root neither.
+#[test]
+fn a_read_only_mount_is_enough() {
+    let scene = in_log();
+    let program = env!("CARGO_BIN_EXE_femtoclaw-ledger");
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" || exit 99
+        touch \"$1/more\" && exit 98
+        exec \"$2\" inspect \"$1\"";
+    let mut shell = Command::new("unshare");
+    shell.args([
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        path(&scene.path),
+        program,
+    ]);
+    let output = match shell.output() {
+        Ok(output) if !matches!(output.status.code(), Some(99) | None) => output,
+        _ => {
+            eprintln!("SKIPPED: no mount can be made here");
+            return;
+        }
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.status.code() == Some(1) && text.is_empty() {
+        eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let head = scene.opened().head().seq;
+    assert!(text.contains(&format!("head         {head}")), "{text}");
+}

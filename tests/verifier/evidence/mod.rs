@@ -1,0 +1,10 @@
+//! Evidence of one execution: made from an open ledger, checked by public keys alone.
+
+mod attacks;
+mod bytes;
+mod input;
+mod kinds;
+mod page;
+mod program;
+mod scan;
+mod scene;
