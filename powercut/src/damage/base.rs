@@ -151,7 +151,7 @@ impl Maker {
         self.clock.advance(Duration::from_millis(1));
         let id = id(1, 0, number, false);
         match number % 10 {
-            0 => self.execute(&id, number % 40 != 0).await,
+            0 => self.execute(&id, !number.is_multiple_of(40)).await,
             1 => self.configure(&id, number).await,
             2 => self.describe(&id, number).await,
             3 => {
