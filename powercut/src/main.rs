@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod campaign;
+mod damage;
 mod disk;
 mod machine;
 mod mount;
@@ -31,6 +32,12 @@ enum Command {
     Campaign(campaign::Args),
     /// Faults of the disk in every step, one at a time. Exit codes as the campaign's.
     Faults(campaign::faults::Args),
+    /// Damage to every kind of file of a closed store. Needs no file system of its own. Exit code 1: a
+    /// promise was broken.
+    Damage(damage::Args),
+    /// Judges cases of damage; started by `damage`.
+    #[command(hide = true)]
+    DamageCases(damage::child::Args),
     /// The program under test; started by the others.
     #[command(hide = true)]
     Worker(worker::Args),
@@ -42,15 +49,23 @@ fn main() -> ExitCode {
         worker::run(args);
         return ExitCode::SUCCESS;
     }
+    match &cli.command {
+        Command::Damage(args) => return ended(damage::run(args)),
+        Command::DamageCases(args) => return ended(damage::child::work(args).map(|()| true)),
+        _ => {}
+    }
     if let Some(obstacle) = mount::obstacle() {
         eprintln!("SKIPPED: {obstacle}. This needs /dev/fuse, and root or fusermount3.");
         return ExitCode::from(SKIPPED);
     }
-    let outcome = match &cli.command {
-        Command::Campaign(args) => campaign::run(args),
-        Command::Faults(args) => campaign::faults::run(args),
-        Command::Worker(_) => Ok(true),
-    };
+    match &cli.command {
+        Command::Campaign(args) => ended(campaign::run(args)),
+        Command::Faults(args) => ended(campaign::faults::run(args)),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn ended(outcome: std::io::Result<bool>) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

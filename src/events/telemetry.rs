@@ -49,7 +49,7 @@ pub struct ActivityRecordedV1 {
 /// The write path failed under an earlier writer, which could not say so itself any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageFailedV1 {
-    /// When, in nanoseconds since 1970.
+    /// When, in nanoseconds since 1970; 0: not known.
     pub failed_ns: i64,
     /// What failed and how.
     pub cause: String,

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::error::ReadFailure;
+use super::held::ClaimHook;
 use super::{Head, Journal};
 use crate::database;
 use crate::error::OpenError;
@@ -87,6 +88,7 @@ pub struct Anchor {
     file: File,
     claim: Claim,
     slot_lost: bool,
+    hook: Option<ClaimHook>,
 }
 
 impl Anchor {
@@ -133,7 +135,15 @@ impl Anchor {
             file,
             claim,
             slot_lost,
+            hook: None,
         })
+    }
+
+    /// Lets a test fail its claims.
+    #[must_use]
+    pub fn hooked(mut self) -> (Self, ClaimHook) {
+        let hook = self.hook.get_or_insert_default().clone();
+        (self, hook)
     }
 
     /// As [`Anchor::open`], of a file that nobody may write to: the newest claim, and whether one slot
@@ -221,7 +231,13 @@ impl Anchor {
             ..self.claim
         };
         let place = claim.generation % SLOTS * ANCHOR_SLOT_LEN as u64;
-        self.file.write_all_at(&claim.encode(), place)?;
+        let slot = claim.encode();
+        if let Some(how) = self.hook.as_ref().and_then(ClaimHook::take) {
+            let (written, error) = how.of(&slot);
+            self.file.write_all_at(written, place)?;
+            return Err(error);
+        }
+        self.file.write_all_at(&slot, place)?;
         self.file.sync_data()?;
         self.claim = claim;
         Ok(())

@@ -102,9 +102,9 @@ impl FjallJournal {
             return Err(Damage::of(path, "there are no frames in it").into());
         }
         let frames = database.keyspace(FRAMES, || keyspace).map_err(engine)?;
-        let last = frames
-            .last_key_value()
-            .map(|guard| decode(guard, Seq::FIRST));
+        // What cannot be read there is no earlier than what the anchor claims.
+        let end = Seq::new(acknowledged).unwrap_or(Seq::FIRST);
+        let last = frames.last_key_value().map(|guard| decode(guard, end));
         let last = last
             .transpose()
             .map_err(|failure| OpenError::Journal(failure.into()))?;

@@ -1,6 +1,7 @@
 //! A journal whose sync can be held and failed: for tests of what is answered, and when.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::{AppendFailure, ReadFailure};
@@ -14,6 +15,49 @@ pub enum FailedSync {
     Persisted,
     /// The frame is not there after the next opening.
     NotPersisted,
+}
+
+/// How the writing of a claim fails; the caller can't tell these apart either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedClaim {
+    /// The slot is as it was.
+    NotPersisted,
+    /// Only the first half of the slot is there.
+    Torn,
+    /// The claim is there.
+    Persisted,
+}
+
+impl FailedClaim {
+    /// What reached the medium of a slot's bytes, and the error.
+    pub(super) fn of(self, slot: &[u8]) -> (&[u8], io::Error) {
+        let (half, _) = slot.split_at(slot.len() / 2);
+        let written = match self {
+            Self::NotPersisted => &[],
+            Self::Torn => half,
+            Self::Persisted => slot,
+        };
+        (
+            written,
+            io::Error::other("the claim failed, as a test wanted"),
+        )
+    }
+}
+
+/// Fails the claims of an anchor: for tests.
+#[derive(Debug, Clone, Default)]
+pub struct ClaimHook(Arc<Mutex<Option<FailedClaim>>>);
+
+impl ClaimHook {
+    /// The next claim fails.
+    pub fn fail_next(&self, how: FailedClaim) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
+    }
+
+    pub(super) fn take(&self) -> Option<FailedClaim> {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        next.take()
+    }
 }
 
 #[derive(Debug, Default)]

@@ -41,7 +41,7 @@ pub(crate) use filled::{FillError, create_filled};
 pub use frame::{Frame, Records};
 pub use handle::WriterHandle;
 pub use hang::Watch;
-pub use held::{FailedSync, HeldJournal};
+pub use held::{ClaimHook, FailedClaim, FailedSync, HeldJournal};
 pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
 pub use memory::MemoryJournal;
 pub(crate) use read_only::Aside;

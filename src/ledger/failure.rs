@@ -1,19 +1,32 @@
 //! The word of a writer that failed: it cannot append any more, so it leaves a note beside the
 //! journal, and the next opening makes a record of it. (FC-STORAGE §20–21)
 
-use std::fs;
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::database;
 use crate::events::StorageFailedV1;
+use crate::integrity::digest;
 
 pub(super) const NOTE: &str = "failure.note";
+/// Beside the note.
+const QUARANTINE: &str = "quarantine";
 /// No longer note is believed.
 const NOTE_BYTES_MAX: u64 = 64 << 10;
 
 /// Where the note goes.
 #[derive(Clone)]
 pub(super) struct FailureNote(PathBuf);
+
+/// What an earlier writer left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LastWords {
+    pub(super) failed: StorageFailedV1,
+    /// The name in quarantine, where the note is not what a writer left.
+    kept: Option<String>,
+}
 
 impl FailureNote {
     pub(super) fn in_directory(root: &Path) -> Self {
@@ -23,29 +36,52 @@ impl FailureNote {
     /// Best effort: the medium that failed may refuse this too. The seal itself rests on nothing
     /// that is written here.
     pub(super) fn leave(&self, failed_ns: i64, cause: &str) {
-        let text = format!("{failed_ns}\n{cause}\n");
+        let mut text = format!("{failed_ns}\n{cause}\n");
+        text.push_str(&checksum(&text));
         if let Err(error) = database::replace(&self.0, text.as_bytes()) {
             tracing::error!(%error, "the failure could not be noted for the next opening");
         }
     }
 
-    /// What an earlier writer left, where it left something legible.
-    pub(super) fn read(&self) -> Option<StorageFailedV1> {
-        let length = fs::metadata(&self.0).ok()?.len();
-        let text = fs::read_to_string(&self.0)
-            .ok()
-            .filter(|_| length <= NOTE_BYTES_MAX)?;
-        let (failed_ns, cause) = text.split_once('\n')?;
-        Some(StorageFailedV1 {
-            failed_ns: failed_ns.parse().ok()?,
-            cause: cause.trim().to_owned(),
+    /// What an earlier writer left. A note that is not whole is told of too, and its words are not
+    /// repeated.
+    pub(super) fn read(&self) -> Option<LastWords> {
+        let mut bytes = Vec::new();
+        let note = File::open(&self.0).ok()?;
+        note.take(NOTE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+        if let Some(failed) = parse(&bytes) {
+            return Some(LastWords { failed, kept: None });
+        }
+        let short: String = checksum(&String::from_utf8_lossy(&bytes))
+            .trim_start_matches("checksum ")
+            .chars()
+            .take(8)
+            .collect();
+        let kept = format!("failure-{short}.note");
+        let cause = format!(
+            "an earlier writer failed; its note is damaged, and kept as {QUARANTINE}/{kept}"
+        );
+        Some(LastWords {
+            failed: StorageFailedV1 {
+                failed_ns: 0,
+                cause,
+            },
+            kept: Some(kept),
         })
     }
 
-    /// The record is durable: the note has done its work.
-    pub(super) fn clear(&self) {
+    /// The record is durable: the note has done its work. A damaged one is kept.
+    pub(super) fn clear(&self, read: &LastWords) {
         // Not synced: a note that comes back after a power cut is told once more, and no harm.
-        if let Err(error) = fs::remove_file(&self.0)
+        let cleared = match &read.kept {
+            None => fs::remove_file(&self.0),
+            Some(kept) => {
+                let quarantine = self.0.with_file_name(QUARANTINE);
+                database::ensure_private(&quarantine)
+                    .and_then(|()| fs::rename(&self.0, quarantine.join(kept)))
+            }
+        };
+        if let Err(error) = cleared
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(%error, "the note of an earlier failure stays");
@@ -53,19 +89,72 @@ impl FailureNote {
     }
 }
 
+/// The last line of a note that says `text`.
+fn checksum(text: &str) -> String {
+    let mut line = String::from("checksum ");
+    for byte in digest(text.as_bytes()) {
+        let _ = write!(line, "{byte:02x}");
+    }
+    line.push('\n');
+    line
+}
+
+fn parse(bytes: &[u8]) -> Option<StorageFailedV1> {
+    let note = std::str::from_utf8(bytes).ok()?;
+    let text = note.get(..note.rfind("checksum ")?)?;
+    if note.strip_prefix(text)? != checksum(text) {
+        return None;
+    }
+    let (failed_ns, cause) = text.split_once('\n')?;
+    Some(StorageFailedV1 {
+        failed_ns: failed_ns.parse().ok()?,
+        cause: cause.trim().to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::FailureNote;
+    use super::*;
 
     #[test]
     fn a_note_is_read_back_until_it_is_cleared() {
         let directory = tempfile::tempdir().unwrap();
         let note = FailureNote::in_directory(directory.path());
         assert_eq!(note.read(), None);
-        note.leave(7, "sync failed");
+        note.leave(7, "sync failed\nchecksum of something");
         let found = note.read().unwrap();
-        assert_eq!((found.failed_ns, found.cause.as_str()), (7, "sync failed"));
-        note.clear();
+        let cause = "sync failed\nchecksum of something";
+        assert_eq!(
+            (found.failed.failed_ns, &*found.failed.cause, &found.kept),
+            (7, cause, &None)
+        );
+        note.clear(&found);
         assert_eq!(note.read(), None);
+        assert!(!directory.path().join(QUARANTINE).exists());
+    }
+
+    /// Every bit, and every length: told, never repeated as if it had been said, and kept.
+    #[test]
+    fn a_damaged_note_is_told_of_and_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let note = FailureNote::in_directory(directory.path());
+        note.leave(7, "sync failed");
+        let whole = fs::read(&note.0).unwrap();
+        let flipped = (0..whole.len() * 8).map(|bit| {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        });
+        let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
+        for bytes in flipped.chain(cut) {
+            fs::write(&note.0, &bytes).unwrap();
+            let found = note.read().unwrap();
+            let kept = found.kept.clone().unwrap();
+            assert!(found.failed.cause.ends_with(&kept), "{found:?}");
+            note.clear(&found);
+            assert_eq!(note.read(), None);
+            let kept = directory.path().join(QUARANTINE).join(kept);
+            assert_eq!(fs::read(&kept).unwrap(), bytes);
+        }
     }
 }

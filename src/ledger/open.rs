@@ -142,10 +142,11 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         true => snapshots::load(&root, ledger, &*journal, past.position()),
         false => Replayed::default(),
     };
-    let replayed = replay(&journal, ledger, window_from, saved)?;
-    if let Some(guarded) = &guarded {
-        guarded.restrict()?;
-    }
+    let replayed = replay(&journal, ledger, window_from, saved).and_then(|replayed| {
+        guarded.as_ref().map_or(Ok(()), |it| it.restrict())?;
+        Ok(replayed)
+    });
+    let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
     let epoch = head.epoch + 1;
     Ok(Opened {
         recovery,
@@ -191,19 +192,20 @@ fn open_views(
         clock: Arc::clone(&options.clock),
         ..ViewsOptions::default()
     };
-    how.memtable_bytes = options.view_memtable_bytes.unwrap_or(how.memtable_bytes);
+    how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
     how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
     Views::open(root, how, projections, source).map_err(|error| OpenError::Views(error.to_string()))
 }
 
-/// Lets go of what holds the journal, and with it the lock, where a checkpoint contradicts it.
-fn unless_refused<C>(
+/// Lets go of what holds the journal, and with it the lock, where the opening is refused; the views
+/// are closed in order.
+fn unless_refused<T>(
     writer: Writer,
     views: Views,
-    checkpoints: Result<C, OpenError>,
-) -> Result<(Writer, Views, C), OpenError> {
-    match checkpoints {
-        Ok(checkpoints) => Ok((writer, views, checkpoints)),
+    outcome: Result<T, OpenError>,
+) -> Result<(Writer, Views, T), OpenError> {
+    match outcome {
+        Ok(outcome) => Ok((writer, views, outcome)),
         Err(error) => {
             views.close();
             writer.join();

@@ -49,11 +49,9 @@ pub struct Options {
     pub scrub_bytes_per_second: u64,
     /// Rest between two passes of the scrub over everything (a day).
     pub scrub_pause: Duration,
-    /// Bytes of a memtable of the journal's engine; `None`: 16 MiB. Smaller ones flush more
-    /// often. Fixed when the ledger is created.
+    /// Bytes of a memtable of the journal's engine, and of each view's; `None`: 16 MiB and 8 MiB.
+    /// Smaller ones flush more often. Fixed when the ledger, or a view, is made.
     pub memtable_bytes: Option<u64>,
-    /// Bytes of a memtable of each view; `None`: 8 MiB. Fixed when a view is made.
-    pub view_memtable_bytes: Option<u64>,
     /// Bytes of blocks that the engine keeps of the journal, and again of the views; `None`: 16 MiB
     /// of each.
     pub cache_bytes: Option<u64>,
@@ -95,7 +93,6 @@ impl Default for Options {
             scrub_bytes_per_second: 8 << 20,
             scrub_pause: Duration::from_secs(24 * 60 * 60),
             memtable_bytes: None,
-            view_memtable_bytes: None,
             cache_bytes: None,
             disk_reserve_bytes: 256 << 20,
             space: Arc::new(SystemSpace),

@@ -140,9 +140,10 @@ async fn first_words(
     if let Some(changed) = opened.key_change.clone() {
         durable(shared.own.write(&changed.into())).await?;
     }
-    if let Some(failed) = opened.note.read() {
+    if let Some(words) = opened.note.read() {
+        let failed = words.failed.clone();
         durable(shared.own.write(&failed.into())).await?;
-        opened.note.clear();
+        opened.note.clear(&words);
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //!
 //! The judge is the parent's own copy: acknowledgements come through a pipe and survive the child.
 //! `CRASH_SEED=<number>` repeats the choice of moments (not the scheduler's part in them).
+//! `FEMTOCLAW_LEDGER_KILLS=<number>` is the long form: at least so many kills, over as many ledgers as it
+//! takes, each killed under load, while it is opened, and some while they are being made.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +25,7 @@ mod run;
 
 use run::{Run, Told, program};
 
-/// Kills under load, and kills while the ledger is being opened.
+/// Kills of one ledger, without those during its creation: under load, and while it is being opened.
 const LOADED: usize = 20;
 const OPENING: usize = 8;
 /// Of the loaded ones, those with large requests.
@@ -34,6 +36,10 @@ const OPENING_MIN: usize = 3;
 /// Small enough that every run of the program flushes memtables into tables.
 const MEMTABLE_BYTES: u64 = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Kills of a ledger that is being created, each in a directory of its own.
+const CREATING: usize = 4;
+/// How many kills the long form makes at least.
+const KILLS: &str = "FEMTOCLAW_LEDGER_KILLS";
 
 /// Every kind of commit, and no effect that takes time: so nearly all of the 64 callers are inside
 /// a commit at any moment.
@@ -237,6 +243,53 @@ fn in_flight(told: &[Told], journaled: &Journaled) -> usize {
     count
 }
 
+/// Kills of a ledger in the making: whatever is left, the next opening makes a whole one of it, with
+/// nothing in it that was not told. Gives how many of them came before it was made.
+fn creations(random: &mut Random, program: &Path) -> usize {
+    let (mut opened_in, mut cut) = (Duration::from_millis(100), 0);
+    for _ in 0..CREATING {
+        let work = tempfile::tempdir().unwrap();
+        let work = work.path();
+        std::fs::write(work.join("input.jsonl"), INPUT).unwrap();
+        let mut told: Vec<Told> = Vec::new();
+        // Again and again, until it has opened: the making is cut short at another step each time.
+        while told.iter().all(|now| now.epoch.is_none()) && told.len() < 3 {
+            let (run, mut now) = (Run::start(program, work), Told::default());
+            std::thread::sleep(random.part_of(opened_in));
+            run.kill(&mut now);
+            cut += usize::from(now.epoch.is_none());
+            if now.epoch.is_some() {
+                opened_in = now.opened_in;
+            }
+            told.push(now);
+        }
+        let (mut run, mut now) = (Run::start(program, work), Told::default());
+        run.listen(&mut now, |now| now.acks.len() >= 10);
+        run.kill(&mut now);
+        told.push(now);
+        judge(&told, &read_all(work));
+    }
+    cut
+}
+
+/// What one ledger came to: kills, of these while opening, with commits in flight, acknowledgements.
+fn ledger(random: &mut Random, program: &Path) -> [usize; 4] {
+    let work = tempfile::tempdir().unwrap();
+    let work = work.path();
+    let told = campaign(random, program, work);
+    let journaled = read_all(work);
+    judge(&told, &journaled);
+    let in_flight = in_flight(&told, &journaled);
+    let cut_openings = told.iter().filter(|run| run.epoch.is_none()).count();
+    let acks: usize = told.iter().map(|run| run.acks.len()).sum();
+    let (tables, wal) = files(work);
+    assert!(in_flight >= IN_FLIGHT_MIN, "only {in_flight} in flight");
+    assert!(cut_openings >= OPENING_MIN, "only {cut_openings} openings");
+    assert!(tables > 0, "no memtable was flushed");
+    assert!(wal > 0, "the write-ahead file was never rotated");
+    [told.len(), cut_openings, in_flight, acks]
+}
+
 #[test]
 fn kill_9_at_random_moments_loses_nothing_acknowledged() {
     let seed = std::env::var("CRASH_SEED").ok();
@@ -245,24 +298,18 @@ fn kill_9_at_random_moments_loses_nothing_acknowledged() {
         |seed| seed.parse().unwrap(),
     );
     println!("CRASH_SEED={seed}");
-    let program = program();
-    let work = tempfile::tempdir().unwrap();
-    let work = work.path();
-    let told = campaign(&mut Random(seed), &program, work);
-    let journaled = read_all(work);
-    judge(&told, &journaled);
-
-    let in_flight = in_flight(&told, &journaled);
-    let cut_openings = told.iter().filter(|run| run.epoch.is_none()).count();
-    let acks: usize = told.iter().map(|run| run.acks.len()).sum();
-    let (tables, wal) = files(work);
+    let kills = std::env::var(KILLS).map_or(0, |kills| kills.parse().unwrap());
+    let (program, mut random) = (program(), Random(seed));
+    let (mut sum, mut creating) = ([0; 4], 0);
+    while sum[0] == 0 || sum[0] + creating < kills {
+        creating += creations(&mut random, &program);
+        let one = ledger(&mut random, &program);
+        sum.iter_mut().zip(one).for_each(|(sum, one)| *sum += one);
+    }
+    let [killed, opening, in_flight, acks] = sum;
     println!(
-        "{} kills, {cut_openings} while opening, {in_flight} with commits in flight; {acks} \
-         acknowledgements, {tables} tables, write-ahead file {wal}",
-        told.len()
+        "{killed} kills, {opening} of them while opening, {in_flight} with commits in flight, and \
+         {creating} while a ledger was being made; {acks} acknowledgements"
     );
-    assert!(in_flight >= IN_FLIGHT_MIN, "only {in_flight} in flight");
-    assert!(cut_openings >= OPENING_MIN, "only {cut_openings} openings");
-    assert!(tables > 0, "no memtable was flushed");
-    assert!(wal > 0, "the write-ahead file was never rotated");
+    assert!(creating >= CREATING / 2, "only {creating} while being made");
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 /// Replaces what stands between `<!-- name: begin -->` and `<!-- name: end -->`.
-pub(super) fn replace(path: &Path, name: &str, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, name: &str, text: &str) -> io::Result<()> {
     let (begin, end) = (
         format!("<!-- {name}: begin -->"),
         format!("<!-- {name}: end -->"),

@@ -224,6 +224,7 @@ impl Life {
         let mut told = Told::default();
         let (seen, reached) = self.listen(&heard, &mut child, &mut told, &session);
         let ended = told.closed || told.refused.is_some() || told.idle || reached.is_some();
+        let was_ready = told.ready;
         // What hangs must not hang the judge.
         self.machine.lift_faults();
         child.kill()?;
@@ -237,6 +238,11 @@ impl Life {
             }
         }
         let seen = seen.or(late);
+        // Without power every read fails: a check that had not ended before the cut proves nothing,
+        // whatever the child told before it was killed.
+        if seen.is_some() {
+            told.ready &= was_ready;
+        }
         let hung = seen.is_none() && !ended;
         Ok(Heard {
             told,

@@ -9,7 +9,7 @@ use crate::random::Random;
 use crate::worker::Subject;
 
 mod child;
-mod document;
+pub(crate) mod document;
 pub(crate) mod faults;
 mod judge;
 mod life;
@@ -32,9 +32,6 @@ pub(crate) struct Args {
     /// Writes the tables into this document, between its marks.
     #[arg(long)]
     report: Option<PathBuf>,
-    /// Refusals to open are counted and shown, and not failed for.
-    #[arg(long)]
-    allow_refusals: bool,
     /// Only this life, told in detail.
     #[arg(long)]
     life: Option<u64>,
@@ -72,8 +69,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     if let Some(path) = &args.report {
         tally.write_into(path)?;
     }
-    let kept = tally.broken(Subject::Ledger) == 0
-        || args.allow_refusals && tally.only_refusals(Subject::Ledger);
+    let kept = tally.broken(Subject::Ledger) == 0;
     let bites = args.subject.is_some() || args.life.is_some() || tally.broken(Subject::Bare) > 0;
     if !bites {
         eprintln!("the control lost nothing: the bench does not bite");

@@ -68,12 +68,14 @@ pub(crate) fn life(random: &mut Random, subject: Subject) -> Vec<Phase> {
     if random.chance(60) {
         phases.push(Phase::Create);
     }
-    // Much is written for one rotation: few in a life of their own.
-    if random.chance(15) {
+    // Much is written for one rotation: several in a life of their own.
+    if random.chance(25) {
         phases.extend([
             Phase::Rotation,
-            Phase::Steady,
+            Phase::Rotation,
             Phase::Recovery,
+            Phase::Rotation,
+            Phase::Steady,
             Phase::Rotation,
         ]);
         return phases;

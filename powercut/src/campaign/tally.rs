@@ -128,11 +128,6 @@ impl Tally {
         self.rows(subject).values().map(Row::broken).sum()
     }
 
-    pub(crate) fn only_refusals(&self, subject: Subject) -> bool {
-        let rows = self.rows(subject);
-        rows.values().all(|row| row.broken() == row.refused)
-    }
-
     /// Each broken promise, with what repeats it.
     pub(crate) fn violations(&self, subject: Subject) -> Vec<String> {
         let mut lines = Vec::new();

@@ -240,9 +240,10 @@ async fn views(ledger: &Ledger, mut records: Vec<Record>) -> Result<(), String> 
     Ok(())
 }
 
-type Digests = Vec<(&'static str, u64, [u8; 32])>;
+pub(crate) type Digests = Vec<(&'static str, u64, [u8; 32])>;
 
-fn fresh(records: Vec<Record>) -> Result<Digests, String> {
+/// Digests of views made anew of these records.
+pub(crate) fn fresh(records: Vec<Record>) -> Result<Digests, String> {
     let memory = std::path::Path::new("/dev/shm");
     let scratch = match memory.is_dir() {
         true => tempfile::tempdir_in(memory),
