@@ -16,6 +16,7 @@ use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 use crate::error::OpenError;
 
 mod batch;
+mod boot;
 mod damage;
 mod durable;
 mod inspection;
@@ -28,6 +29,7 @@ mod table;
 mod tables;
 pub(crate) mod wal;
 
+pub(crate) use boot::boot_id;
 pub(crate) use damage::Damage;
 pub(crate) use durable::{
     PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private, replace, restrict,

@@ -179,6 +179,7 @@ pub(crate) struct Machine {
     pub(crate) changes: u64,
     pub(crate) trace: Option<Vec<(Op, String)>>,
     bell: Option<Bell>,
+    cuts: u32,
 }
 
 impl Machine {
@@ -193,6 +194,7 @@ impl Machine {
             changes: 0,
             trace: None,
             bell: None,
+            cuts: 0,
         }
     }
 
@@ -215,11 +217,17 @@ impl Machine {
         self.faults.clear();
     }
 
+    /// How often the power was cut.
+    pub(crate) const fn cuts(&self) -> u32 {
+        self.cuts
+    }
+
     /// Cuts the power now, wherever things stand.
     pub(crate) fn cut(&mut self, op: Op, path: String) {
         if !std::mem::replace(&mut self.is_on, false) {
             return;
         }
+        self.cuts += 1;
         let seen = Seen {
             op,
             path,

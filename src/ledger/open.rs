@@ -193,6 +193,7 @@ fn open_views(
         ..ViewsOptions::default()
     };
     how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
+    how.boot = options.boot.clone().or(how.boot);
     how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
     Views::open(root, how, projections, source).map_err(|error| OpenError::Views(error.to_string()))
 }

@@ -55,6 +55,10 @@ pub struct Options {
     /// Bytes of blocks that the engine keeps of the journal, and again of the views; `None`: 16 MiB
     /// of each.
     pub cache_bytes: Option<u64>,
+    /// Which start of the machine this is; `None`: the operating system's word. For tests of power
+    /// cuts, which no machine takes part in.
+    #[doc(hidden)]
+    pub boot: Option<String>,
     /// Bytes kept free on the disk (256 MiB); 0: none. Below it new executions are refused, below
     /// a half everything but endings, below an eighth endings too, each until there is room.
     pub disk_reserve_bytes: u64,
@@ -94,6 +98,7 @@ impl Default for Options {
             scrub_pause: Duration::from_secs(24 * 60 * 60),
             memtable_bytes: None,
             cache_bytes: None,
+            boot: None,
             disk_reserve_bytes: 256 << 20,
             space: Arc::new(SystemSpace),
             hang_after: Duration::from_secs(30),

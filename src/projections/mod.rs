@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::events::{Event, Record, RecordHeader, Seq};
 
 mod batch;
+mod boot;
 mod configuration;
 mod control;
 mod diff;

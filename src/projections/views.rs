@@ -11,6 +11,7 @@ use super::slot::Slot;
 use super::view::{Shared, View};
 use super::{OpenError, Projection, Source};
 use crate::clock::{Clock, SystemClock};
+use crate::database;
 
 /// Looks at a closed database and says what is wrong with it.
 pub type Preflight = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
@@ -28,6 +29,9 @@ pub struct ViewsOptions {
     pub preflight: Option<Preflight>,
     /// Called from the runner's thread; must return soon.
     pub listener: Option<Listener>,
+    /// Which start of the machine this is. Views that were not closed under this one are made
+    /// again: they are not synced, and a power cut may have taken any part of them.
+    pub boot: Option<String>,
     /// Measures how long views take.
     pub clock: Arc<dyn Clock>,
 }
@@ -39,6 +43,7 @@ impl Default for ViewsOptions {
             memtable_bytes: 8 << 20,
             preflight: None,
             listener: None,
+            boot: database::boot_id(),
             clock: Arc::new(SystemClock::default()),
         }
     }

@@ -17,8 +17,8 @@ use fjall::{
 use crate::events::{Hash, Record};
 
 use super::error::Failure;
-use super::seal;
 use super::views::ViewsOptions;
+use super::{boot, seal};
 use crate::database::{self, Damage, structure, wal::Wal};
 
 /// First byte of the key under which the position lies.
@@ -123,6 +123,14 @@ impl ViewsDatabase {
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }
+        if !sealed && !boot::is_same(path, options.boot.as_deref()) {
+            // Nothing in them is known to be damaged: there is nothing to keep.
+            tracing::warn!("views were not closed before the machine started: they are made again");
+            let removed = fs::remove_dir_all(path).and_then(|()| database::sync_parent(path));
+            removed.map_err(|error| Failure::Medium(format!("{}: {error}", path.display())))?;
+            database::create(path, &[(META, create_options(META_BYTES))]).map_err(medium)?;
+        }
+        boot::mark(path, options.boot.as_deref());
         let database = Database::builder(path)
             .worker_threads(2)
             .cache_size(options.cache_bytes)

@@ -313,6 +313,46 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
     );
 }
 
+/// How many views were made again by an opening under this start of the machine.
+fn made_again(directory: &std::path::Path, journal: &Arc<Journal>, boot: Option<&str>) -> usize {
+    let (again, heard) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (count, notices) = (again.clone(), heard.clone());
+    let options = ViewsOptions {
+        boot: boot.map(str::to_owned),
+        listener: Some(Arc::new(move |notice: &Notice| match notice {
+            Notice::Rebuilt { .. } => *count.lock().unwrap() += 1,
+            other => notices.lock().unwrap().push(other.clone()),
+        })),
+        ..ViewsOptions::default()
+    };
+    let views = open_with(directory, journal, options);
+    digests(&views, 500);
+    views.close();
+    assert_eq!(*heard.lock().unwrap(), [], "nothing is damaged");
+    *again.lock().unwrap()
+}
+
+#[test]
+fn views_that_were_open_when_the_machine_stopped_are_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::new(&History::mixed(500).records, 500);
+    let seal = directory.path().join("views/SEAL");
+    let open = |boot| made_again(directory.path(), &journal, boot);
+    assert_eq!(open(Some("monday")), 5);
+    assert_eq!(open(Some("tuesday")), 0, "they were closed and synced");
+    for (boot, again) in [
+        (Some("tuesday"), 0),
+        (Some("wednesday"), 5),
+        (Some("wednesday"), 0),
+        (None, 5),
+        (None, 5),
+    ] {
+        // As after a kill: no seal.
+        std::fs::remove_file(&seal).unwrap();
+        assert_eq!(open(boot), again, "{boot:?}");
+    }
+}
+
 #[test]
 fn views_of_an_empty_journal_serve_at_once() {
     let directory = tempfile::tempdir().unwrap();

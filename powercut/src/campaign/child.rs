@@ -85,6 +85,8 @@ pub(crate) struct Start<'a> {
     pub(crate) acks: &'a Path,
     pub(crate) load: Load,
     pub(crate) run: u32,
+    /// How often the power was cut before.
+    pub(crate) cuts: u32,
     pub(crate) each: Option<u64>,
 }
 
@@ -119,6 +121,7 @@ impl Child {
         command.arg("--directory").arg(start.directory);
         command.arg("--acks").arg(start.acks);
         command.args(["--load", &word(start.load), "--run", &start.run.to_string()]);
+        command.args(["--boot", &start.cuts.to_string()]);
         if let Some(each) = start.each {
             command.args(["--each", &each.to_string()]);
         }

@@ -218,6 +218,7 @@ impl Life {
             acks: &acks,
             load: session.load,
             run: self.run,
+            cuts: self.machine.lock().cuts(),
             each: session.each,
         };
         let mut child = Child::start(&start, &news)?;

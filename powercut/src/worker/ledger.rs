@@ -31,6 +31,7 @@ pub(crate) fn run(args: &Args) {
 async fn work(args: &Args) {
     let options = Options {
         memtable_bytes: Some(MEMTABLE_BYTES),
+        boot: Some(args.boot.clone()),
         // Only what is commanded is written.
         activity_interval: Duration::from_secs(3_600),
         ..Options::default()
