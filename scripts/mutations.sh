@@ -16,7 +16,7 @@ export CARGO_TARGET_DIR=${MUTATIONS_TARGET_DIR:-${TMPDIR:-/tmp}/femtoclaw-ledger
 # Nobody debugs a mutant, and half the time of a build is its debug information.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=1 RUST_BACKTRACE=0
 # A mutant may hang; that is no proof. Seconds for building, and for running one test.
-limit=${MUTATIONS_LIMIT_SECONDS:-300}
+limit=${MUTATIONS_LIMIT_SECONDS:-900}
 
 mkdir -p "$CARGO_TARGET_DIR"
 exec 9>"$CARGO_TARGET_DIR/lock"

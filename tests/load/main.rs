@@ -15,6 +15,10 @@ mod child;
 #[path = "../shared/mod.rs"]
 mod shared;
 
+/// Counts what is allocated.
+#[global_allocator]
+static ALLOCATED: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
 mod idle;
 mod many;
 mod memory;
