@@ -24,6 +24,8 @@ use super::views_database::{Position, ViewsDatabase};
 const CHUNK_RECORDS: usize = 4_096;
 /// Chunks given to generations in the making for each one given to those that serve.
 const BUILD_CHUNKS: usize = 4;
+/// How long a runner waits for memtables to become tables before it looks again.
+const FLUSHING: Duration = Duration::from_millis(1);
 /// How long an idle runner waits before it looks for orders again.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -82,6 +84,10 @@ impl Runner {
         let head = self.source.head();
         if self.database.is_none() && !self.open()? {
             self.control.pause(IDLE);
+            return Ok(Step::Moved);
+        }
+        if self.database.as_ref().is_some_and(ViewsDatabase::is_behind) {
+            self.control.pause(FLUSHING);
             return Ok(Step::Moved);
         }
         let mut moved = self.advance(Which::Serving, head)?;

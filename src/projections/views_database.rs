@@ -144,6 +144,11 @@ impl ViewsDatabase {
         })
     }
 
+    /// True where memtables wait to become tables: more changes would only pile up in memory.
+    pub(super) fn is_behind(&self) -> bool {
+        self.database.outstanding_flushes() > 1
+    }
+
     pub(super) fn batch(&self) -> WriteBatch {
         // Handed to the operating system, not to the disk: a killed process loses nothing.
         self.database.batch().durability(Some(PersistMode::Buffer))

@@ -80,8 +80,10 @@ fn peak_memory_does_not_grow_with_what_is_finished() {
 async fn many(path: &Path, executions: u64) {
     let long = executions >= LONG_FROM;
     let mut options = Options::default();
-    options.memtable_bytes = Some(if long { 4 << 20 } else { 1 << 20 });
     options.cache_bytes = Some(2 << 20);
+    if !long {
+        options.memtable_bytes = Some(1 << 20);
+    }
     let (ledger, root) = Ledger::open(path, options).await.unwrap();
     let grant = everything(&root).await;
     let mut begin = request(&ledger, Context::new());

@@ -20,7 +20,7 @@ fn named(verified: &Verified) -> BTreeSet<PathBuf> {
 
 /// Files that hold nothing to be verified.
 fn is_beside(name: &str) -> bool {
-    matches!(name, "LOCK" | "lock" | "SCRUB")
+    matches!(name, "LOCK" | "lock" | "SCRUB" | "BOOT")
 }
 
 /// What kind of file it is: the directory of a keyspace has its number in its name.
