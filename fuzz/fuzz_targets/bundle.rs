@@ -16,7 +16,12 @@ fuzz_target!(|bytes: &[u8]| {
     let page = bundle.page();
     assert_eq!(bundle.verify_page(page.as_bytes()), Ok(()));
     assert!(!page.contains("<script"));
-    let origin = bundle.checkpoint().text().lines().next().unwrap_or_default();
+    let origin = bundle
+        .checkpoint()
+        .text()
+        .lines()
+        .next()
+        .unwrap_or_default();
     if let Ok(key) = SigningKey::from_seed(origin, Algorithm::Ed25519, &[1; 32]) {
         let policy = Policy::new(&[key.key().clone()], &[], 0).expect("one log is a policy");
         assert!(bundle.verify(&policy, None).is_err());
