@@ -102,13 +102,13 @@ pub use events::{
 };
 pub use journal::{Anchoring, Finding, FindingKind, Head};
 pub use ledger::{
-    AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Closed,
-    Configuration, CopyStatus, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog,
-    Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly, ReadOnlyOptions,
-    ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery, Redaction, Root,
-    RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint, Scrubbed,
-    Summary, Telemetry, TraceStep, Verified, VerifyOptions, Watch, Witness, WitnessDestination,
-    WitnessError, WitnessTransport,
+    AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions,
+    CheckpointProblem, Closed, Configuration, CopyStatus, Damaged, Destination, EvidenceError,
+    EvidenceOptions, ExecutionLog, Follow, Health, KeyChange, Ledger, Options, PartialTrace,
+    Progress, ReadOnly, ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint,
+    Recovery, Redaction, RefusedCheckpoint, Root, RuntimeMetadata, SalvageOptions, SalvageProgress,
+    Salvaged, SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Summary, Telemetry, TraceStep,
+    Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

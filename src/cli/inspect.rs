@@ -2,6 +2,7 @@
 
 use super::arguments::Arguments;
 use super::report::{Report, time};
+use super::verify::{TRUST, Trust};
 use super::{Exit, Problem, hex};
 use crate::error::OpenError;
 use crate::journal::Head;
@@ -11,7 +12,11 @@ use crate::ledger::{Ledger, ReadOnly, ReadOnlyOptions};
 const NAMED_MAX: usize = 100;
 
 pub(super) fn run(path: &str, arguments: &Arguments) -> Result<(Exit, String), Problem> {
-    arguments.only(&["format"])?;
+    arguments.only(&TRUST)?;
+    let trust = match Trust::is_given(arguments) {
+        true => Some(Trust::of(arguments)?),
+        false => None,
+    };
     let mut report = Report::new(arguments)?;
     let opened = Ledger::open_read_only(path, ReadOnlyOptions::default());
     let ledger = opened.map_err(|error| refused(path, &error))?;
@@ -59,7 +64,12 @@ pub(super) fn run(path: &str, arguments: &Arguments) -> Result<(Exit, String), P
     report.number("unfinished", summary.unfinished.len() as u64);
     let unfinished = summary.unfinished.iter().take(NAMED_MAX);
     report.list("in_doubt", unfinished.map(ToString::to_string));
-    let exit = findings(&mut report, &ledger);
+    let mut exit = findings(&mut report, &ledger);
+    if let Some(trust) = trust
+        && !checkpoints(&mut report, &ledger, &trust, path)?
+    {
+        exit = Exit::Integrity;
+    }
     Ok((exit, report.finish()))
 }
 
@@ -81,6 +91,24 @@ fn findings(report: &mut Report, ledger: &ReadOnly) -> Exit {
         [] => Exit::Ok,
         _ => Exit::Warnings,
     }
+}
+
+/// What the recorded checkpoints are worth to somebody with this trust: false where one is refused.
+fn checkpoints(
+    report: &mut Report,
+    ledger: &ReadOnly,
+    trust: &Trust,
+    path: &str,
+) -> Result<bool, Problem> {
+    let signed = ledger.signed_checkpoints(&trust.policy, trust.now_s);
+    let signed = signed.map_err(|error| Problem::of(Exit::Failure, path, &error))?;
+    report.number("checkpoints", signed.holding);
+    report.number("covered", signed.covered);
+    report.list("refused", signed.refused.iter().map(ToString::to_string));
+    if signed.refused_more > 0 {
+        report.number("refused_more", signed.refused_more);
+    }
+    Ok(signed.refused.is_empty())
 }
 
 /// Why a ledger does not open, and the exit code that says so.

@@ -67,7 +67,7 @@ femtoclaw-ledger verify proof FILE --entry FILE TRUST
 femtoclaw-ledger verify export DIRECTORY [--since FILE] TRUST
 femtoclaw-ledger verify bundle PATH [--export DIRECTORY] TRUST
 femtoclaw-ledger page FILE
-femtoclaw-ledger inspect LEDGER
+femtoclaw-ledger inspect LEDGER [TRUST]
 femtoclaw-ledger salvage LEDGER NEW [--disregard-anchor]
 
 verify checks with public keys alone; no ledger is opened, nothing is changed.
@@ -85,7 +85,8 @@ TRUST is --policy FILE (C2SP tlog-policy), or --log KEY once or more, and --witn
 FILE can be - for standard input.
 
 inspect reads all of a ledger, also of one that does not open, and tells what it holds and what is
-wrong with it. Nothing in its directory is changed.
+wrong with it; with TRUST also whether each checkpoint that it recorded is signed as that demands, and
+of its records. Nothing in its directory is changed.
 
 salvage copies what verifies of a damaged ledger, from record 1 on to the first that does not, into
 the new directory NEW, which must not exist; LEDGER is only read. Whole frames behind that record are

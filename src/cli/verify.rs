@@ -12,7 +12,7 @@ use crate::integrity::note::{NOTE_BYTES_MAX, Note};
 use crate::integrity::policy::{POLICY_BYTES_MAX, Policy, Trusted};
 use crate::integrity::proof::{EXTRA_BYTES_MAX, TlogProof};
 
-const TRUST: [&str; 6] = ["format", "log", "now", "policy", "quorum", "witness"];
+pub(super) const TRUST: [&str; 6] = ["format", "log", "now", "policy", "quorum", "witness"];
 
 pub(super) fn run(what: &str, path: &str, arguments: &Arguments) -> Result<String, Problem> {
     let own: &[&str] = match what {
@@ -48,12 +48,12 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    fn is_given(arguments: &Arguments) -> bool {
+    pub(super) fn is_given(arguments: &Arguments) -> bool {
         let names = ["policy", "log"].into_iter();
         names.map(|name| arguments.all(name).count()).sum::<usize>() > 0
     }
 
-    fn of(arguments: &Arguments) -> Result<Self, Problem> {
+    pub(super) fn of(arguments: &Arguments) -> Result<Self, Problem> {
         let now_s = arguments.number("now")?;
         let keys = |name: &str| -> Result<Vec<_>, Problem> {
             let parse = |text| {

@@ -53,7 +53,8 @@ pub use evidence::{EvidenceError, EvidenceOptions};
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
 pub use options::{Options, Redaction};
 pub use read_only::{
-    PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint, Summary,
+    CheckpointProblem, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint,
+    RefusedCheckpoint, SignedCheckpoints, Summary,
 };
 pub use reads::{Follow, Reads};
 pub use reconstruct::{Reconstruction, TraceStep};

@@ -19,3 +19,4 @@ mod reading;
 mod refusals;
 mod salvage;
 mod scene;
+mod signed;

@@ -9,7 +9,7 @@ use femtoclaw_ledger::{Ledger, Options};
 use crate::scene::{Scene, find, flip, in_log, needle, state};
 
 /// Exit code, standard output, standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_femtoclaw-ledger"))
         .args(arguments)
         .output()

@@ -54,8 +54,10 @@ pub(crate) fn request(ledger: &Ledger, number: usize, bytes: usize) -> Request {
     }
 }
 
-fn key() -> SigningKey {
-    SigningKey::from_seed("ledger.example/readonly", Algorithm::Ed25519, &[7; 32]).unwrap()
+pub(crate) const ORIGIN: &str = "ledger.example/readonly";
+
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_seed(ORIGIN, Algorithm::Ed25519, &[7; 32]).unwrap()
 }
 
 impl Made {

@@ -23,9 +23,11 @@ use super::checkpoints::CheckpointError;
 use super::reconstruct::{Reconstruction, reconstruct};
 use super::{Ledger, export};
 
+mod signed;
 mod summary;
 mod views;
 
+pub use signed::{CheckpointProblem, RefusedCheckpoint, SignedCheckpoints};
 pub use summary::Summary;
 pub use views::ReadOnlyViews;
 
@@ -56,7 +58,8 @@ pub struct RecordedCheckpoint {
     pub seq: u64,
     /// What was signed.
     pub checkpoint: Checkpoint,
-    /// With its signatures, which were not checked: that takes the ledger's public key.
+    /// With its signatures, which were not checked: that takes the ledger's public key
+    /// ([`ReadOnly::signed_checkpoints`]).
     pub note: Note,
 }
 
@@ -246,7 +249,8 @@ impl ReadOnly {
         Ok(PartialTrace { trace, complete })
     }
 
-    /// The checkpoints that its records tell of, in order. Their signatures are not checked.
+    /// The checkpoints that its records tell of, in order. Their signatures are not checked here, but by
+    /// [`ReadOnly::signed_checkpoints`].
     ///
     /// # Errors
     /// The medium does not answer.

@@ -1,0 +1,125 @@
+//! Recorded checkpoints against the keys that somebody trusts: by the library and by the program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+use femtoclaw_ledger::integrity::policy::Policy;
+use femtoclaw_ledger::integrity::secret::SigningKey;
+use femtoclaw_ledger::{
+    CheckpointOptions, Context, KeyChange, Ledger, Options, Quota, ReadOnlyOptions, Request,
+    Rights, SignedCheckpoints,
+};
+
+use crate::program::run;
+use crate::scene::{ORIGIN, Scene, find, flip, in_log, key, needle, request, state};
+
+fn signer(seed: u8) -> SigningKey {
+    SigningKey::from_seed(ORIGIN, Algorithm::Ed25519, &[seed; 32]).unwrap()
+}
+
+fn trusting(seeds: &[u8]) -> Policy {
+    let keys: Vec<_> = seeds.iter().map(|it| signer(*it).key().clone()).collect();
+    Policy::new(&keys, &[], 0).unwrap()
+}
+
+fn codes(signed: &SignedCheckpoints) -> Vec<&'static str> {
+    let refused = signed.refused.iter();
+    refused.map(|it| it.problem.code()).collect()
+}
+
+fn signed(scene: &Scene, policy: &Policy) -> SignedCheckpoints {
+    scene.opened().signed_checkpoints(policy, None).unwrap()
+}
+
+#[test]
+fn recorded_checkpoints_are_held_against_keys_and_records() {
+    let scene = in_log();
+    let before = state(&scene.path);
+    // Two that were asked for, and that of the close.
+    let policy = Policy::new(&[key().key().clone()], &[], 0).unwrap();
+    let whole = signed(&scene, &policy);
+    assert_eq!((whole.holding, codes(&whole)), (3, vec![]));
+    assert_eq!(whole.covered, scene.made.head());
+    let strange = signed(&scene, &trusting(&[66]));
+    assert_eq!(
+        (strange.holding, codes(&strange)),
+        (0, vec!["untrusted"; 3])
+    );
+    let witness = SigningKey::from_seed("w", Algorithm::CosignatureV1, &[1; 32]).unwrap();
+    let witnesses = [witness.key().clone()];
+    let policy_of_two = Policy::new(&[key().key().clone()], &witnesses, 1).unwrap();
+    assert_eq!(codes(&signed(&scene, &policy_of_two)), ["untrusted"; 3]);
+    assert!(state(&scene.path) == before);
+
+    // Without a record in the middle nothing can be said of what covers it.
+    let log = &scene.logs()[0];
+    flip(log, find(log, &needle(11)).unwrap());
+    let damaged = signed(&scene, &policy);
+    assert_eq!(damaged.holding, 1);
+    assert_eq!(codes(&damaged), ["not_compared"; 2]);
+}
+
+#[test]
+fn the_program_names_every_checkpoint_that_is_refused() {
+    let scene = in_log();
+    let own = key().key().to_string();
+    let inspect = |key: &str| {
+        let path = scene.path.to_str().unwrap();
+        run(&["inspect", path, "--log", key, "--format", "json"])
+    };
+    let (code, json, _) = inspect(&own);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["checkpoints"]), (0, &3.into()));
+    assert_eq!(json["covered"], scene.made.head());
+    let (code, json, _) = inspect(&signer(66).key().to_string());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["checkpoints"]), (3, &0.into()));
+    let refused = json["refused"][2].as_str().unwrap();
+    let told = scene.opened().checkpoints().unwrap();
+    let named = format!("record {}: checkpoint at", told[2].seq);
+    assert!(refused.starts_with(&named), "{refused}");
+    assert!(refused.contains("has not signed"), "{refused}");
+}
+
+fn asked(ledger: &Ledger, number: usize) -> Request {
+    request(ledger, number, 10)
+}
+
+/// A record of another key is no reason to trust it: both must be named.
+#[tokio::test]
+async fn after_a_change_of_keys_both_must_be_trusted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let options = Options {
+        checkpoints: Some(CheckpointOptions::new(Arc::new(signer(1)), Vec::new())),
+        ..Options::default()
+    };
+    let (ledger, root) = Ledger::open(&path, options).await.unwrap();
+    let grant = root.grant("tester", Rights::all(), Quota::default());
+    let grant = grant.await.unwrap();
+    let log = ledger.execution_log(&grant).unwrap();
+    log.begin(asked(&ledger, 1)).await.unwrap();
+    ledger.checkpoint().await.unwrap();
+    let change = KeyChange {
+        author: "operator".to_owned(),
+        reason: "once a year".to_owned(),
+    };
+    // Signed by both.
+    root.change_key(Arc::new(signer(2)), change).await.unwrap();
+    let begun = log.begin(asked(&ledger, 2)).await.unwrap();
+    let said = b"\"said\"".to_vec();
+    let done = log.complete(begun.execution, Context::new(), said);
+    done.await.unwrap();
+    ledger.checkpoint().await.unwrap();
+    ledger.close(Duration::from_millis(50)).await.unwrap();
+    drop((log, ledger, root, grant));
+    let opened = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
+    let told = |seeds: &[u8]| opened.signed_checkpoints(&trusting(seeds), None).unwrap();
+    let all = told(&[1, 2]);
+    assert_eq!((all.holding, codes(&all)), (3, vec![]));
+    let old = told(&[1]);
+    assert_eq!((old.holding, codes(&old)), (2, vec!["untrusted"]));
+    let new = told(&[2]);
+    assert_eq!((new.holding, codes(&new)), (2, vec!["untrusted"]));
+}
