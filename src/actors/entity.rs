@@ -43,7 +43,7 @@ pub(crate) struct Draft {
     pub(crate) event: Event,
     /// Nil where there is none.
     pub(crate) stream: StreamId,
-    /// 0 where there is no stream.
+    /// 0 where there is no stream, and in that of the ledger itself.
     pub(crate) stream_version: u64,
     pub(crate) execution: ExecutionId,
     pub(crate) parent: ParentId,

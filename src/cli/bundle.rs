@@ -99,10 +99,8 @@ pub(super) fn verify(
     let verified = bundle.verify(&trust.policy, trust.now_s);
     let verified = verified.map_err(|error| wrong(&files.bundle, &error))?;
     report.text("execution", bundle.execution());
-    report.text(
-        "ledger",
-        format!("{} (stated, not signed)", bundle.ledger()),
-    );
+    report.text("ledger", bundle.ledger());
+    report.number("named_by", bundle.opening().header.seq.get());
     stream(report, verified.stream);
     report.number("mentions", verified.mentions as u64);
     report.number("withheld", verified.withheld as u64);

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{ReadError, Retry};
-use crate::events::{ExecutionId, Record, Seq, Store, StoreMask};
+use crate::events::{EventType, ExecutionId, Record, Seq, Store, StoreMask};
 use crate::integrity::evidence::{
-    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, Item, MakeError, PAGE_FILE, RECORDS_MAX, StreamReader,
+    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, Item, MakeError, Opening, PAGE_FILE, RECORDS_MAX,
+    StreamReader,
 };
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
@@ -50,11 +51,16 @@ pub enum EvidenceError {
     /// No record of this execution is known.
     #[error("there is no execution {0}")]
     Unknown(ExecutionId),
+    /// No record names the ledger.
+    #[error("no record of an opening names the ledger")]
+    Unnamed,
     /// No checkpoint was signed yet, or the newest one, or the one given, does not cover the
     /// execution: sign one first (`Ledger::checkpoint`), or let [`EvidenceOptions::sign`] do it.
-    #[error("record {seq} of the execution came after the checkpoint at {size} records: sign one")]
+    #[error(
+        "record {seq}, which belongs to the evidence, came after the checkpoint at {size} records: sign one"
+    )]
     NotCovered {
-        /// The last record of the execution's stream.
+        /// The last record of the execution's stream, or the opening that names the ledger.
         seq: Seq,
         /// Records that the checkpoint covers; 0: there is none.
         size: u64,
@@ -78,6 +84,7 @@ impl EvidenceError {
         match self {
             Self::Read(error) => error.code(),
             Self::Unknown(_) => "unknown_execution",
+            Self::Unnamed => "unnamed",
             Self::NotCovered { .. } => "not_covered",
             Self::Checkpoint(_) => "checkpoint",
             Self::Make(MakeError::TooLarge) => "too_large",
@@ -125,6 +132,8 @@ impl Reads {
             .map_err(ReadError::from)?;
         let mut found = self.records_of(execution, &options).await?;
         let last = found.last.ok_or(EvidenceError::Unknown(execution))?;
+        let opening = self.opening().await?;
+        let last = last.max(opening.header.seq);
         let mut note = match options.checkpoint.clone() {
             Some(note) => Some(note),
             None => self.newest_checkpoint().await?,
@@ -148,15 +157,20 @@ impl Reads {
         found
             .records
             .retain(|record| record.header.seq.get() <= size);
-        let paths = self.paths(&found.records, size).await?;
+        let opened = opening.header.seq;
+        let seqs = found.records.iter().map(|it| it.header.seq).chain([opened]);
+        let mut paths = self.paths(seqs.collect(), size).await?;
+        let opening = Opening {
+            header: opening.header,
+            path: paths.pop().unwrap_or_default(),
+        };
         let mut items: Vec<_> = found.records.into_iter().zip(paths).map(item).collect();
         if options.withhold_payloads {
             items.iter_mut().for_each(|item| item.content = None);
         }
         let mut keys = core.checkpoints.keys();
         keys.extend(options.witnesses);
-        let ledger = self.ledger.id();
-        let make = move || Bundle::new(ledger, execution, items, &note, &keys);
+        let make = move || Bundle::new(opening, execution, items, &note, &keys);
         let made = tokio::task::spawn_blocking(make).await;
         Ok(made.map_err(|_| CheckpointError::Stopped)??)
     }
@@ -191,6 +205,27 @@ impl Reads {
         let read = read.map_err(|_| CheckpointError::Stopped)?;
         let (_, note) = read.map_err(CheckpointError::Tree)?;
         Ok(note.and_then(|bytes| Note::parse(&bytes).ok()))
+    }
+
+    /// The first record that names this ledger: record 1, but where earlier software began it.
+    async fn opening(&self) -> Result<Record, EvidenceError> {
+        let mut from = 1;
+        loop {
+            let filter = Filter {
+                event_type: Some(EventType::LedgerOpened),
+                seq: Some(from..=u64::MAX),
+                ..Filter::default()
+            };
+            let page = self.query(filter, PAGE).await?;
+            let last = page.last().map(|record| record.header.seq);
+            let names = |it: &Record| Opening::ledger(&it.header) == Some(self.ledger.id());
+            if let Some(found) = page.into_iter().find(names) {
+                return Ok(found);
+            }
+            // This opening names it, so there is one.
+            let last = last.ok_or(EvidenceError::Unnamed)?;
+            from = last.get().saturating_add(1);
+        }
     }
 
     /// What names the execution, in pages, so that others cannot fill memory by writing about it.
@@ -234,15 +269,14 @@ impl Reads {
 
     async fn paths(
         &self,
-        records: &[Record],
+        seqs: Vec<Seq>,
         size: u64,
     ) -> Result<Vec<Vec<TreeHash>>, CheckpointError> {
-        let places: Vec<_> = records.iter().map(|it| it.header.seq.get() - 1).collect();
         self.ledger
             .read_tree(move |tree| {
-                let paths = places.iter();
+                let paths = seqs.iter();
                 paths
-                    .map(|place| merkle::inclusion(tree, size, *place))
+                    .map(|seq| merkle::inclusion(tree, size, seq.get() - 1))
                     .collect()
             })
             .await

@@ -11,7 +11,7 @@ use crate::actors::{
 };
 use crate::admission::Gate;
 use crate::error::OpenError;
-use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1};
+use crate::events::{LedgerOpenedV1, RecoveryReportedV1, StreamId};
 use crate::journal::Sealed;
 use crate::metrics;
 
@@ -29,7 +29,9 @@ use super::{Ledger, Root, Running};
 static OPENINGS: AtomicU64 = AtomicU64::new(0);
 
 pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenError> {
-    let event: Event = opened_event(&opened).into();
+    // Its stream names the ledger: so the first header of a history says whose it is.
+    let stream = StreamId::from_bytes(*opened.ledger.as_bytes());
+    let draft = Draft::new(opened_event(&opened)).stream(stream, 0);
     let replayed = std::mem::take(&mut opened.replayed);
     let in_doubt = replayed.executions.unfinished();
     let mut states = States {
@@ -37,7 +39,6 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         configuration: replayed.configuration,
         runtime_metadata: replayed.metadata,
     };
-    let draft = Draft::new(event.clone());
     states.opened(&draft).map_err(OpenError::History)?;
     let meters = Arc::new(Meters::new());
     let args = sequencer_args(&opened, replayed.head, &meters);
@@ -49,7 +50,7 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         Arc::clone(&opened.counts),
     );
     // On its way before any command can be.
-    let first = own.write(&event);
+    let first = own.write_draft(&draft);
     let shared = Arc::new(Shared {
         ledger: opened.ledger,
         epoch: opened.epoch,

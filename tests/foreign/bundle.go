@@ -12,18 +12,21 @@ import (
 	"strconv"
 	"strings"
 
+	"lukechampine.com/blake3"
+
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Evidence of one execution: the note, each record's place in the tree, the checksum, and whether the records
-// are versions 1 to N with an end. The commitments of payloads are BLAKE3, which Go's libraries do not have: they
-// are NOT checked here.
+// Evidence of one execution: the note, which ledger it is of, each record's place in the tree, that salt and
+// payload are what the header commits to (BLAKE3, by lukechampine.com/blake3), the checksum, and whether the records
+// are versions 1 to N with an end.
 
 // The fields of a record header that matter here; docs/FORMAT.md has all of them.
 type header struct {
 	kind              uint16
 	outcome           byte
+	component         uint32
 	seq, version      uint64
 	stream, execution []byte
 }
@@ -35,6 +38,7 @@ func readHeader(entry []byte) header {
 	return header{
 		kind:      binary.LittleEndian.Uint16(entry[2:]),
 		outcome:   entry[10],
+		component: binary.LittleEndian.Uint32(entry[12:]),
 		seq:       binary.LittleEndian.Uint64(entry[16:]),
 		stream:    entry[32:48],
 		version:   binary.LittleEndian.Uint64(entry[48:]),
@@ -84,10 +88,15 @@ func bundleOf(path string, known []note.Verifier) string {
 	before := strings.LastIndex(text, "\nchecksum ") + 1
 	sum := sha256.Sum256([]byte(text[:before]))
 	l := &lines{strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
-	if l.take("femtoclaw-ledger") != "evidence 1" {
-		fail("%s is no evidence of version 1", path)
+	if l.take("femtoclaw-ledger") != "evidence 2" {
+		fail("%s is no evidence of version 2", path)
 	}
-	l.take("ledger")
+	ledger, err := hex.DecodeString(l.take("ledger"))
+	check(err)
+	opened, _ := place(l, "opened", tree, nil)
+	if opened.kind != 0x207 || opened.component != 0 || !bytes.Equal(opened.stream, ledger) {
+		fail("record %d does not open the ledger %x", opened.seq, ledger)
+	}
 	execution, err := hex.DecodeString(l.take("execution"))
 	check(err)
 	stated := l.take("stream")
@@ -95,9 +104,10 @@ func bundleOf(path string, known []note.Verifier) string {
 		l.take("key")
 	}
 	s := &stream{execution: execution, stand: "new"}
-	last := uint64(0)
+	last, payloads := uint64(0), 0
 	for l.is("record") {
-		h := record(l, tree)
+		h, committed := place(l, "record", tree, content)
+		payloads += committed
 		if h.seq <= last || !bytes.Equal(h.execution, execution) {
 			fail("record %d must not stand here", h.seq)
 		}
@@ -112,25 +122,21 @@ func bundleOf(path string, known []note.Verifier) string {
 	if s.String() != stated {
 		fail("the bundle says %q, and the records show %q", stated, s)
 	}
-	return stated
+	return fmt.Sprintf("%s, %d payloads", stated, payloads)
 }
 
-// record checks that one record is where the tree has it.
-func record(l *lines, tree tlog.Tree) header {
-	seq, err := strconv.ParseUint(l.take("record"), 10, 63)
+// place checks that one record is where the tree has it; other says what its header must fit besides.
+func place(l *lines, word string, tree tlog.Tree, other func(l *lines, entry []byte) int) (header, int) {
+	seq, err := strconv.ParseUint(l.take(word), 10, 63)
 	check(err)
 	entry := decode(l.take("header"))
 	h := readHeader(entry)
 	if h.seq != seq {
 		fail("the header of record %d is that of %d", seq, h.seq)
 	}
-	if l.is("withheld") {
-		l.take("withheld")
-	} else {
-		salt, payload := decode(l.take("salt")), decode(l.take("payload"))
-		if len(salt) != 16 || uint32(len(payload)) != binary.LittleEndian.Uint32(entry[156:]) {
-			fail("the payload of record %d has another length", seq)
-		}
+	count := 0
+	if other != nil {
+		count = other(l, entry)
 	}
 	var proof tlog.RecordProof
 	for l.is("hash") {
@@ -139,7 +145,25 @@ func record(l *lines, tree tlog.Tree) header {
 		proof = append(proof, hash)
 	}
 	check(tlog.CheckRecord(proof, tree.N, tree.Hash, int64(seq)-1, tlog.RecordHash(entry)))
-	return h
+	return h, count
+}
+
+// content checks that salt and payload are what the header commits to; how many payloads there were.
+func content(l *lines, entry []byte) int {
+	if l.is("withheld") {
+		l.take("withheld")
+		return 0
+	}
+	salt, payload := decode(l.take("salt")), decode(l.take("payload"))
+	if len(salt) != 16 || uint32(len(payload)) != binary.LittleEndian.Uint32(entry[156:]) {
+		fail("the payload has another length")
+	}
+	commitment := make([]byte, 32)
+	blake3.DeriveKey(commitment, "femtoclaw-ledger 2026 v1 payload commitment", append(salt, payload...))
+	if !bytes.Equal(commitment, entry[160:]) {
+		fail("salt and payload are not what the header commits to")
+	}
+	return 1
 }
 
 // stream is an execution's: see docs/FORMAT.md, Evidence.

@@ -1,6 +1,6 @@
-// Checks what femtoclaw-ledger made, with golang.org/x/mod/sumdb and Go's standard library alone:
+// Checks what femtoclaw-ledger made, with golang.org/x/mod/sumdb, lukechampine.com/blake3 and Go's standard library alone:
 // the signed note, every tile through a TileReader, every entry, inclusion and consistency proofs,
-// and cosignatures. It shares no code with the ledger.
+// cosignatures, and evidence. It shares no code with the ledger.
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go DIRECTORY [URL]
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go serve DIRECTORY

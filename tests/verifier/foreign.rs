@@ -18,7 +18,12 @@ fn missing() -> Option<&'static str> {
         return Some("there is no Go (Debian: golang-go)");
     }
     let sumdb = Path::new(GO_PATH).join("src/golang.org/x/mod/sumdb/tlog");
-    (!sumdb.exists()).then_some("there is no golang.org/x/mod (Debian: golang-golang-x-mod-dev)")
+    if !sumdb.exists() {
+        return Some("there is no golang.org/x/mod (Debian: golang-golang-x-mod-dev)");
+    }
+    let blake3 = Path::new(GO_PATH).join("src/lukechampine.com/blake3");
+    let needed = "there is no BLAKE3 for Go (Debian: golang-lukechampine-blake3-dev)";
+    (!blake3.exists()).then_some(needed)
 }
 
 /// Builds the program; where it is.

@@ -4,7 +4,9 @@ use super::verify::{self, VerifyError};
 use super::{
     BUNDLE_BYTES_MAX, KEYS_MAX, PAYLOAD_BYTES_MAX, RECORDS_MAX, Stream, StreamError, StreamReader,
 };
-use crate::events::{ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
+use crate::events::{
+    ComponentId, EventType, ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, SALT_LEN, Seq,
+};
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::{Note, NoteError};
@@ -46,9 +48,35 @@ impl Item {
     /// The header's 192 canonical bytes: what the leaf covers.
     #[must_use]
     pub fn entry(&self) -> Vec<u8> {
-        let mut entry = Vec::with_capacity(HEADER_LEN);
-        self.header.encode_into(&mut entry);
-        entry
+        entry(&self.header)
+    }
+}
+
+pub(super) fn entry(header: &RecordHeader) -> Vec<u8> {
+    let mut entry = Vec::with_capacity(HEADER_LEN);
+    header.encode_into(&mut entry);
+    entry
+}
+
+/// The record of an opening of the ledger. It names the ledger, in its header, so that the id is as
+/// signed as everything else in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Its header.
+    pub header: RecordHeader,
+    /// The inclusion proof.
+    pub path: Vec<TreeHash>,
+}
+
+impl Opening {
+    /// The ledger that the record names; `None` where it is no opening, or one by software that did
+    /// not yet name it.
+    #[must_use]
+    pub fn ledger(header: &RecordHeader) -> Option<LedgerId> {
+        let opens = header.event_type == EventType::LedgerOpened
+            && header.component == ComponentId::LEDGER
+            && !header.stream.is_nil();
+        opens.then(|| LedgerId::from_bytes(*header.stream.as_bytes()))
     }
 }
 
@@ -56,7 +84,9 @@ impl Item {
 /// [`Bundle::verify`] has accepted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
+    /// As it is stated; what `opening` says counts.
     pub(super) ledger: LedgerId,
+    pub(super) opening: Opening,
     pub(super) execution: ExecutionId,
     pub(super) stream: Stream,
     pub(super) keys: Vec<VerifierKey>,
@@ -91,13 +121,13 @@ pub enum MakeError {
 
 impl Bundle {
     /// Puts evidence together, from records in the order of their sequence numbers: those of the
-    /// execution's stream and others that name it. Signatures of keys that are not among `keys` are
+    /// execution's stream and others that name it; `opening` says of which ledger. Signatures of keys that are not among `keys` are
     /// left out, since nobody could check them.
     ///
     /// # Errors
     /// [`MakeError`]; what it gives verifies by its own keys.
     pub fn new(
-        ledger: LedgerId,
+        opening: Opening,
         execution: ExecutionId,
         items: Vec<Item>,
         checkpoint: &Note,
@@ -110,7 +140,8 @@ impl Bundle {
         }
         let stream = stream_of(execution, &items)?;
         let made = Self {
-            ledger,
+            ledger: Opening::ledger(&opening.header).unwrap_or_default(),
+            opening,
             execution,
             stream,
             keys,
@@ -122,10 +153,16 @@ impl Bundle {
         Ok(made)
     }
 
-    /// The ledger that it is said to come from. Not signed: the checkpoint's origin is.
+    /// The ledger that it comes from; [`Bundle::verify`] compares it with [`Bundle::opening`].
     #[must_use]
     pub const fn ledger(&self) -> LedgerId {
         self.ledger
+    }
+
+    /// The record that names the ledger.
+    #[must_use]
+    pub const fn opening(&self) -> &Opening {
+        &self.opening
     }
 
     /// The execution.

@@ -21,7 +21,7 @@ mod stream;
 mod verify;
 mod write;
 
-pub use bundle::{Bundle, Content, Item, MakeError};
+pub use bundle::{Bundle, Content, Item, MakeError, Opening};
 pub use page::PAGE_VERSION;
 pub use read::ParseError;
 pub use scan::{ScanError, Scanned, scan};
@@ -33,7 +33,7 @@ use std::fmt;
 use crate::events::Seq;
 
 /// The first line, and with it the version.
-const FIRST_LINE: &str = "femtoclaw-ledger evidence 1";
+const FIRST_LINE: &str = "femtoclaw-ledger evidence 2";
 
 /// Name of the bundle's file in a directory that holds it with its page.
 pub const BUNDLE_FILE: &str = "evidence.txt";
@@ -54,8 +54,11 @@ pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
 pub enum Part {
     /// The first line.
     Version,
-    /// The line `ledger`. It is what the maker said, and no signature covers it.
+    /// The line `ledger`: another than the opening's record names.
     Ledger,
+    /// The line `opened`, whose sequence number cannot be read, or what stands behind it: it is no
+    /// opening of a ledger.
+    Opened,
     /// The line `execution`.
     Execution,
     /// The line `stream`: what is said of completeness.
@@ -85,6 +88,7 @@ impl Part {
         match self {
             Self::Version => "version",
             Self::Ledger => "ledger",
+            Self::Opened => "opened",
             Self::Execution => "execution",
             Self::Stream => "stream",
             Self::Key(_) => "key",

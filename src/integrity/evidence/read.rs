@@ -4,8 +4,8 @@ use base64ct::{Base64, Encoding};
 
 use super::bundle::is_payload_len;
 use super::{
-    BUNDLE_BYTES_MAX, Bundle, Closing, Content, FIRST_LINE, Item, KEYS_MAX, Part, RECORDS_MAX,
-    Stream,
+    BUNDLE_BYTES_MAX, Bundle, Closing, Content, FIRST_LINE, Item, KEYS_MAX, Opening, Part,
+    RECORDS_MAX, Stream,
 };
 use crate::events::{ExecutionId, HEADER_LEN, LedgerId, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::key::VerifierKey;
@@ -98,7 +98,13 @@ impl Bundle {
             return Err(ParseError::Version);
         }
         let ledger = lines.value("ledger ", Part::Ledger, read_id::<LedgerId>)?;
-        let execution = lines.value("execution ", Part::Execution, read_id::<ExecutionId>)?;
+        let opening = read_opening(&mut lines)?;
+        // What is neither a hash nor the next line stands behind the opening's proof.
+        let part = match lines.rest.starts_with("execution ") {
+            true => Part::Execution,
+            false => Part::Proof(opening.header.seq),
+        };
+        let execution = lines.value("execution ", part, read_id::<ExecutionId>)?;
         let stream = lines.value("stream ", Part::Stream, read_stream)?;
         let keys = read_keys(&mut lines)?;
         let items = read_items(&mut lines)?;
@@ -116,6 +122,7 @@ impl Bundle {
         let checkpoint = Note::parse(note).map_err(ParseError::Note)?;
         Ok(Self {
             ledger,
+            opening,
             execution,
             stream,
             keys,
@@ -183,23 +190,25 @@ fn read_items(lines: &mut Lines<'_>) -> Result<Vec<Item>, ParseError> {
     Ok(items)
 }
 
-fn read_item(lines: &mut Lines<'_>, part: Part) -> Result<Item, ParseError> {
+fn read_opening(lines: &mut Lines<'_>) -> Result<Opening, ParseError> {
+    let header = read_header(lines, "opened ", Part::Opened)?;
+    let path = read_path(lines, header.seq)?;
+    Ok(Opening { header, path })
+}
+
+/// A line with a sequence number, and the header of that record.
+fn read_header(lines: &mut Lines<'_>, word: &str, part: Part) -> Result<RecordHeader, ParseError> {
     let number = |text: &str| decimal(text).and_then(Seq::new);
-    let seq = lines.value("record ", part, number)?;
+    let seq = lines.value(word, part, number)?;
     let header = |text: &str| {
         let bytes = fixed::<HEADER_LEN>(text)?;
         let header = RecordHeader::decode(&bytes).ok()?;
         (header.seq == seq).then_some(header)
     };
-    let header = lines.value("header ", Part::Header(seq), header)?;
-    let content = if lines.take("withheld") == Some("") {
-        None
-    } else {
-        let part = Part::Payload(seq);
-        let salt = lines.value("salt ", part, fixed::<SALT_LEN>)?;
-        let payload = lines.value("payload ", part, read_payload)?;
-        Some(Content { salt, payload })
-    };
+    lines.value("header ", Part::Header(seq), header)
+}
+
+fn read_path(lines: &mut Lines<'_>, seq: Seq) -> Result<Vec<TreeHash>, ParseError> {
     let mut path = Vec::new();
     while lines.rest.starts_with("hash ") {
         let (line, part) = (lines.line, Part::Proof(seq));
@@ -208,6 +217,21 @@ fn read_item(lines: &mut Lines<'_>, part: Part) -> Result<Item, ParseError> {
         }
         path.push(lines.value("hash ", part, TreeHash::from_base64)?);
     }
+    Ok(path)
+}
+
+fn read_item(lines: &mut Lines<'_>, part: Part) -> Result<Item, ParseError> {
+    let header = read_header(lines, "record ", part)?;
+    let seq = header.seq;
+    let content = if lines.take("withheld") == Some("") {
+        None
+    } else {
+        let part = Part::Payload(seq);
+        let salt = lines.value("salt ", part, fixed::<SALT_LEN>)?;
+        let payload = lines.value("payload ", part, read_payload)?;
+        Some(Content { salt, payload })
+    };
+    let path = read_path(lines, seq)?;
     Ok(Item {
         header,
         content,

@@ -1,14 +1,14 @@
 //! Checks a bundle: every byte of it is held against something, and what does not fit is named.
 
-use super::bundle::stream_of;
+use super::bundle::{entry, stream_of};
 use super::stream::agrees;
 use super::write::checksum;
-use super::{Bundle, Item, Part, Stream, StreamError};
-use crate::events::{Event, ExecutionId, RecordHeader, Seq};
+use super::{Bundle, Item, Opening, Part, Stream, StreamError};
+use crate::events::{Event, ExecutionId, LedgerId, RecordHeader, Seq};
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
 use crate::integrity::key::VerifierKey;
-use crate::integrity::merkle::{self, ProofError};
+use crate::integrity::merkle::{self, ProofError, TreeHash};
 use crate::integrity::note::NoteError;
 use crate::integrity::policy::{Policy, TrustError, Trusted};
 
@@ -28,6 +28,19 @@ pub enum Problem {
     /// Stated keys and signatures are not the same, in the same order.
     #[error("it is not the key of the signature at its place")]
     NotSigned,
+    /// What should name the ledger is in the tree, and no opening of one.
+    #[error("record {0} is not the opening of a ledger that it names")]
+    NotOpened(Seq),
+    /// The evidence is of another ledger than is stated.
+    #[error("record {seq}, which opened the ledger, names {recorded} instead of {stated}")]
+    OtherLedger {
+        /// The record that names it.
+        seq: Seq,
+        /// What the line `ledger` says.
+        stated: LedgerId,
+        /// What the record says.
+        recorded: LedgerId,
+    },
     /// A record is in the tree, and of another execution.
     #[error("record {seq} is of execution {execution}")]
     OtherExecution {
@@ -54,9 +67,8 @@ pub enum Problem {
         /// As the records are.
         found: Stream,
     },
-    /// Everything else fits, so what no signature covers was changed: the line `ledger`, or the
-    /// checksum itself.
-    #[error("it does not fit: the line `ledger` was changed, or the checksum")]
+    /// Everything else fits, so the checksum itself was changed.
+    #[error("it does not fit, and everything else does")]
     Checksum,
     /// The page is not the one that is made from the bundle.
     #[error("byte {0} is not that of the page which this bundle gives")]
@@ -128,6 +140,7 @@ pub(super) fn verify_self(bundle: &Bundle) -> Result<(), VerifyError> {
     let wrong = |error| VerifyError::new(Part::Checkpoint, error);
     let checkpoint = Checkpoint::parse(note.text()).map_err(wrong)?;
     check_keys(bundle)?;
+    check_opening(bundle, &checkpoint)?;
     let chain = Chain::default();
     for (number, item) in bundle.items.iter().enumerate() {
         check_item(item, &checkpoint, &chain)?;
@@ -186,13 +199,41 @@ fn check_signature(
     }
 }
 
+/// The ledger is the one that its own first words name.
+fn check_opening(bundle: &Bundle, checkpoint: &Checkpoint) -> Result<(), VerifyError> {
+    let Opening { header, path } = &bundle.opening;
+    let (seq, stated) = (header.seq, bundle.ledger);
+    check_header(header, path, checkpoint)?;
+    match Opening::ledger(header) {
+        Some(recorded) if recorded == stated => Ok(()),
+        Some(recorded) => {
+            let problem = Problem::OtherLedger {
+                seq,
+                stated,
+                recorded,
+            };
+            Err(VerifyError::new(Part::Ledger, problem))
+        }
+        None => Err(VerifyError::new(Part::Opened, Problem::NotOpened(seq))),
+    }
+}
+
+/// The header is in the checkpoint's tree, at its place.
+fn check_header(
+    header: &RecordHeader,
+    path: &[TreeHash],
+    checkpoint: &Checkpoint,
+) -> Result<(), VerifyError> {
+    let leaf = merkle::leaf_hash(&entry(header));
+    let (index, size) = (header.seq.get() - 1, checkpoint.size());
+    merkle::verify_inclusion(&leaf, index, size, path, checkpoint.root())
+        .map_err(|error| VerifyError::new(Part::Proof(header.seq), error))
+}
+
 fn check_item(item: &Item, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
     let header = &item.header;
     let seq = header.seq;
-    let leaf = merkle::leaf_hash(&item.entry());
-    let (index, size) = (seq.get() - 1, checkpoint.size());
-    merkle::verify_inclusion(&leaf, index, size, &item.path, checkpoint.root())
-        .map_err(|error| VerifyError::new(Part::Proof(seq), error))?;
+    check_header(header, &item.path, checkpoint)?;
     let Some(content) = &item.content else {
         return Ok(());
     };

@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Write};
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
-use super::{Bundle, FIRST_LINE, Item};
+use super::bundle::entry;
+use super::{Bundle, FIRST_LINE, Item, Opening};
 use crate::integrity::merkle::TreeHash;
 
 /// SHA-256 of all lines before the line `checksum`.
@@ -25,6 +26,7 @@ impl Bundle {
     fn write_lines(&self, lines: &mut String) -> fmt::Result {
         writeln!(lines, "{FIRST_LINE}")?;
         writeln!(lines, "ledger {}", self.ledger)?;
+        write_opening(&self.opening, lines)?;
         writeln!(lines, "execution {}", self.execution)?;
         writeln!(lines, "stream {}", self.stream)?;
         for key in &self.keys {
@@ -34,6 +36,17 @@ impl Bundle {
             .iter()
             .try_for_each(|item| write_item(item, lines))
     }
+}
+
+fn write_opening(opening: &Opening, lines: &mut String) -> fmt::Result {
+    let header = Base64::encode_string(&entry(&opening.header));
+    writeln!(lines, "opened {}\nheader {header}", opening.header.seq)?;
+    write_path(&opening.path, lines)
+}
+
+fn write_path(path: &[TreeHash], lines: &mut String) -> fmt::Result {
+    path.iter()
+        .try_for_each(|hash| writeln!(lines, "hash {hash}"))
 }
 
 fn write_item(item: &Item, lines: &mut String) -> fmt::Result {
@@ -47,9 +60,7 @@ fn write_item(item: &Item, lines: &mut String) -> fmt::Result {
             writeln!(lines, "salt {salt}\npayload {payload}")?;
         }
     }
-    item.path
-        .iter()
-        .try_for_each(|hash| writeln!(lines, "hash {hash}"))
+    write_path(&item.path, lines)
 }
 
 /// The bundle's file.

@@ -2,12 +2,12 @@
 
 use crate::events::{
     AuthorizationDecidedV1, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN,
-    LedgerId, Outcome, ParentId, Record, RecordHeader, Seq, StoreMask, StreamId, TraceId,
+    Outcome, ParentId, Record, RecordHeader, Seq, StoreMask, StreamId, TraceId,
 };
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::evidence::{
-    Bundle, Closing, Item, MakeError, Part, Problem, Stream, StreamError, StreamReader,
+    Bundle, Closing, Item, MakeError, Opening, Part, Problem, Stream, StreamError, StreamReader,
 };
 use crate::integrity::key::{Algorithm, Signer};
 use crate::integrity::merkle::{leaf_hash, perfect_root};
@@ -150,29 +150,39 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
         })
         .encode_into(&mut payload);
         let mut header = header(1, EventType::AuthorizationDecided, Outcome::Denied);
+        header.seq = Seq::new(2).unwrap();
         header.payload_len = payload.len() as u32;
         header.payload_commitment = Chain::default().payload_commitment(&[9; 16], &payload);
         let mut entry = Vec::with_capacity(HEADER_LEN);
         header.encode_into(&mut entry);
-        let root = perfect_root(&[leaf_hash(&entry)]).unwrap();
-        let note = Checkpoint::new("log", 1, root).unwrap().sign(&key).unwrap();
+        let mut first = header.clone();
+        first.event_type = EventType::LedgerOpened;
+        first.component = ComponentId::LEDGER;
+        first.stream = StreamId::from_bytes([1; 16]);
+        first.seq = Seq::FIRST;
+        let mut opened = Vec::new();
+        first.encode_into(&mut opened);
+        let leaves = [leaf_hash(&opened), leaf_hash(&entry)];
+        let root = perfect_root(&leaves).unwrap();
+        let note = Checkpoint::new("log", 2, root).unwrap().sign(&key).unwrap();
         let record = Record {
             header,
             hash: [0; 32],
             salt: [9; 16],
             payload,
         };
-        let (ledger, execution) = (
-            LedgerId::from_bytes([1; 16]),
-            ExecutionId::from_bytes(EXECUTION),
-        );
-        let items = vec![Item::new(record, Vec::new())];
-        Bundle::new(ledger, execution, items, &note, &[key.key().clone()])
+        let opening = Opening {
+            header: first,
+            path: vec![leaves[1]],
+        };
+        let execution = ExecutionId::from_bytes(EXECUTION);
+        let items = vec![Item::new(record, vec![leaves[0]])];
+        Bundle::new(opening, execution, items, &note, &[key.key().clone()])
     };
     assert!(made(4).is_ok());
     let Err(MakeError::Unsound(refused)) = made(1) else {
         panic!("it is accepted");
     };
-    assert_eq!(refused.part, Part::Payload(Seq::FIRST));
+    assert_eq!(refused.part, Part::Payload(Seq::new(2).unwrap()));
     assert_eq!(refused.problem, Problem::Disagreement);
 }

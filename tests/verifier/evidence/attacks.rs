@@ -3,6 +3,7 @@
 use super::scene::{Scene, id_of, policy, signing};
 use crate::shared::{World, command};
 use crate::support::{ORIGIN, log_key};
+use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::evidence::{Bundle, Part};
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
@@ -10,19 +11,19 @@ use femtoclaw_ledger::integrity::merkle;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::{EvidenceOptions, ExecutionId};
+use femtoclaw_ledger::{EvidenceOptions, ExecutionId, LedgerId};
 use sha2::{Digest, Sha256};
 
 /// A bundle as its lines: what is before the records, the records, the note.
 #[derive(Clone)]
-struct Forged {
+pub(super) struct Forged {
     head: String,
     records: Vec<String>,
     note: String,
 }
 
 impl Forged {
-    fn of(file: &str) -> Self {
+    pub(super) fn of(file: &str) -> Self {
         let (lines, note) = file.split_once("\n\n").unwrap();
         let lines = lines.rsplit_once("checksum ").unwrap().0;
         let mut parts = lines.split("record ");
@@ -33,8 +34,16 @@ impl Forged {
         }
     }
 
+    /// The first such words in the head or in a record become others.
+    pub(super) fn with(mut self, words: &str, others: &str) -> Self {
+        let parts = std::iter::once(&mut self.head).chain(&mut self.records);
+        let part = parts.into_iter().find(|part| part.contains(words)).unwrap();
+        *part = part.replacen(words, others, 1);
+        self
+    }
+
     /// The file, with a checksum that fits.
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         let lines = format!("{}{}", self.head, self.records.concat());
         let checksum = merkle::TreeHash::from_bytes(Sha256::digest(lines.as_bytes()).into());
         format!("{lines}checksum {checksum}\n\n{}", self.note)
@@ -212,4 +221,46 @@ async fn another_execution_cannot_be_claimed() {
             .verify(&policy(), None)
             .is_ok()
     );
+}
+
+/// The checksum fits, so what is left is the record that opened the ledger: it names whose it is.
+#[tokio::test]
+async fn another_ledger_cannot_be_claimed() {
+    let scene = Scene::new().await;
+    let genuine = Forged::of(&scene.file("denied").await);
+    let (own, other) = ("1d".repeat(16), "1e".repeat(16));
+    let forged = genuine.clone().with(&own, &other);
+    let (part, text) = forged.refusal();
+    assert_eq!(part, Part::Ledger);
+    assert!(text.contains(&own) && text.contains(&other), "{text}");
+
+    // A ledger of that name, with the same key, and its opening: it is in another tree.
+    let world = World::new(|options| {
+        signing(options);
+        options.ledger_id = Some(LedgerId::from_bytes([0x1e; 16]));
+    })
+    .await;
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let denied = super::scene::asked(&world, "running", 1);
+    log.begin(denied).await.unwrap();
+    world.ledger.checkpoint().await.unwrap();
+    let theirs = Forged::of(&Scene { world }.file("running").await);
+    assert!(theirs.head.contains(&other));
+    let (_, opening) = theirs.head.split_once("opened ").unwrap();
+    let (opening, _) = opening.split_once("execution ").unwrap();
+    let (_, replaced) = genuine.head.split_once("opened ").unwrap();
+    let (replaced, _) = replaced.split_once("execution ").unwrap();
+    let forged = forged.with(replaced, opening);
+    let (part, text) = forged.refusal();
+    assert_eq!(part, Part::Proof(Seq::FIRST), "{text}");
+
+    // A record of the same tree that opens nothing, with its own good proof.
+    let (header, _) = genuine.records[0].split_once("salt ").unwrap();
+    let (_, path) = genuine.records[0].split_once("\nhash ").unwrap();
+    let record = header.replace("record ", "");
+    let forged = genuine
+        .clone()
+        .with(replaced, &format!("{record}hash {path}"));
+    let (part, text) = forged.refusal();
+    assert_eq!(part, Part::Opened, "{text}");
 }

@@ -22,7 +22,8 @@ fn is_named(file: &str, at: usize, named: Part) -> bool {
         .map_or(0, |start| start + 1);
     let end = line + file[line..].find('\n').unwrap();
     let records = file[..end].matches("\nrecord ").count();
-    let seq = file[..end].rfind("\nrecord ").map(|start| {
+    let numbered = ["\nrecord ", "\nopened "].map(|word| file[..end].rfind(word));
+    let seq = numbered.into_iter().flatten().max().map(|start| {
         let rest = &file[start + 8..];
         let end = rest.find('\n').unwrap();
         Seq::new(rest[..end].parse().unwrap()).unwrap()
@@ -30,9 +31,10 @@ fn is_named(file: &str, at: usize, named: Part) -> bool {
     let of_record = named.record().is_some() && named.record() == seq;
     match file[line..].split([' ', '\n']).next().unwrap() {
         "femtoclaw-ledger" => named == Part::Version,
-        // No signature covers it: the checksum says that it is this line.
-        "ledger" => matches!(named, Part::Ledger | Part::Checksum),
-        "execution" => named == Part::Execution,
+        "ledger" => named == Part::Ledger,
+        "opened" => named == Part::Opened || of_record,
+        // Another word is what no proof has behind it.
+        "execution" => named == Part::Execution || of_record,
         "stream" => named == Part::Stream,
         "key" => matches!(named, Part::Key(_)),
         "record" => named == Part::Record(records) || of_record || named.record().is_some(),
@@ -109,7 +111,7 @@ async fn every_changed_byte_of_the_page_is_refused_at_its_place() {
         let refused = bundle.verify_page(&page).unwrap_err();
         assert_eq!(refused.part, Part::Page);
         let text = refused.problem.to_string();
-        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 0)");
+        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 3)");
         assert!(named, "byte {at}: {text}");
         page[at] ^= 1;
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::attacks::Forged;
 use super::scene::{KINDS, Scene, id_of};
 use crate::foreign;
 use crate::support::{femtoclaw_ledger, log_key, run};
@@ -167,11 +168,19 @@ async fn foreign_evidence_is_checked_by_go() {
     print!("{said}");
     for (kind, stream) in KINDS {
         assert!(
-            said.contains(&format!("bundle {kind}: {stream}\n")),
+            said.contains(&format!("bundle {kind}: {stream}, ")),
             "{said}"
         );
     }
     let file = dir.path().join("bundles/denied");
+    assert!(
+        said.contains("bundle denied: complete 2 denied, 2 payloads\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("bundle bare: complete 6 completed, 0 payloads\n"),
+        "{said}"
+    );
     let genuine = fs::read_to_string(&file).unwrap();
     let forged = [
         genuine.replace("complete 2 denied", "complete 2 completed"),
@@ -187,5 +196,23 @@ async fn foreign_evidence_is_checked_by_go() {
         fs::write(&file, forged).unwrap();
         let (accepted, said) = foreign::verdict(dir.path()).unwrap();
         assert!(!accepted, "{number}: {said}");
+    }
+    // With a checksum that fits, the checks themselves must notice.
+    let of_ledger = Forged::of(&genuine).with("ledger 1d1d", "ledger 1d1e");
+    let line = genuine.lines().find(|it| it.starts_with("payload "));
+    let payload = line.unwrap();
+    let changed = payload.replacen(
+        &payload[28..29],
+        if &payload[28..29] == "A" { "B" } else { "A" },
+        1,
+    );
+    let of_payload = Forged::of(&genuine).with(payload, &changed);
+    for (forged, words) in [
+        (of_ledger, "does not open the ledger 1d1e"),
+        (of_payload, "not what the header commits to"),
+    ] {
+        fs::write(&file, forged.file()).unwrap();
+        let (accepted, said) = foreign::verdict(dir.path()).unwrap();
+        assert!(!accepted && said.contains(words), "{said}");
     }
 }

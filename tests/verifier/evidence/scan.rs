@@ -29,8 +29,10 @@ fn evidence(export: &Export, bundle: &Bundle) -> Bundle {
         item.path = merkle::inclusion(export, size, item.header.seq.get() - 1).unwrap();
     }
     let keys = [log_key().key().clone()];
+    let mut opening = bundle.opening().clone();
+    opening.path = merkle::inclusion(export, size, opening.header.seq.get() - 1).unwrap();
     Bundle::new(
-        bundle.ledger(),
+        opening,
         bundle.execution(),
         items,
         &export.checkpoint(),

@@ -15,7 +15,7 @@ use crate::integrity::text::rfc3339;
 use text::Sheet;
 
 /// Version of the page: which bytes a bundle gives.
-pub const PAGE_VERSION: u32 = 1;
+pub const PAGE_VERSION: u32 = 2;
 
 /// Of what others said of the execution so many records are shown.
 const MENTIONS_SHOWN: usize = 100;
@@ -152,7 +152,7 @@ fn summary(bundle: &Bundle, sheet: &mut Sheet) {
         "checkpoint at record",
         lines.next().unwrap_or_default(),
     );
-    row(sheet, "ledger id (not signed)", &bundle.ledger.to_string());
+    row(sheet, "ledger", &bundle.ledger.to_string());
     sheet.html.push_str("</dl>\n");
 }
 
