@@ -176,33 +176,54 @@ impl Cursor<'_> {
     }
 }
 
+/// What is left of a header that is written.
+struct Room<'a>(&'a mut [u8]);
+
+impl Room<'_> {
+    fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
+        if let Some((head, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut::<N>() {
+            *head = *bytes;
+            self.0 = rest;
+        }
+    }
+}
+
 impl RecordHeader {
-    /// Appends the 192 canonical bytes.
-    pub fn encode_into(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(HEADER_LEN as u16).to_le_bytes());
-        out.extend_from_slice(&self.event_type.0.to_le_bytes());
-        out.extend_from_slice(&self.revision.to_le_bytes());
-        out.extend_from_slice(&self.flags.to_le_bytes());
-        out.extend_from_slice(&[
+    /// The 192 canonical bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        let mut room = Room(&mut bytes);
+        room.put(&(HEADER_LEN as u16).to_le_bytes());
+        room.put(&self.event_type.0.to_le_bytes());
+        room.put(&self.revision.to_le_bytes());
+        room.put(&self.flags.to_le_bytes());
+        room.put(&[
             self.codec,
             self.algorithm,
             self.outcome.code(),
             self.stores.bits(),
         ]);
-        out.extend_from_slice(&self.component.0.to_le_bytes());
-        out.extend_from_slice(&self.seq.get().to_le_bytes());
-        out.extend_from_slice(&self.time_ns.to_le_bytes());
-        out.extend_from_slice(self.stream.as_bytes());
-        out.extend_from_slice(&self.stream_version.to_le_bytes());
-        out.extend_from_slice(self.execution.as_bytes());
-        out.extend_from_slice(self.parent.as_bytes());
-        out.extend_from_slice(self.trace.as_bytes());
-        out.extend_from_slice(self.command.as_bytes());
-        out.extend_from_slice(&self.command_digest);
-        out.extend_from_slice(&self.commit_index.to_le_bytes());
-        out.extend_from_slice(&self.commit_len.to_le_bytes());
-        out.extend_from_slice(&self.payload_len.to_le_bytes());
-        out.extend_from_slice(&self.payload_commitment);
+        room.put(&self.component.0.to_le_bytes());
+        room.put(&self.seq.get().to_le_bytes());
+        room.put(&self.time_ns.to_le_bytes());
+        room.put(self.stream.as_bytes());
+        room.put(&self.stream_version.to_le_bytes());
+        room.put(self.execution.as_bytes());
+        room.put(self.parent.as_bytes());
+        room.put(self.trace.as_bytes());
+        room.put(self.command.as_bytes());
+        room.put(&self.command_digest);
+        room.put(&self.commit_index.to_le_bytes());
+        room.put(&self.commit_len.to_le_bytes());
+        room.put(&self.payload_len.to_le_bytes());
+        room.put(&self.payload_commitment);
+        bytes
+    }
+
+    /// Appends the 192 canonical bytes.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.encode());
     }
 
     /// Reads the canonical bytes.

@@ -1,7 +1,7 @@
 //! The Merkle tree over all record headers, kept as a view: tiles, in strips of 16 hashes, so that a
 //! batch writes what it adds and little more.
 
-use crate::events::{Event, EventType, HEADER_LEN, Record, RecordHeader, Seq};
+use crate::events::{Event, EventType, Record, RecordHeader, Seq};
 use crate::integrity::merkle::{
     HASH_LEN, ProveError, TILE_WIDTH, Tile, TileSource, TreeHash, leaf_hash, perfect_root,
 };
@@ -73,9 +73,7 @@ impl Projection for Tree {
         header: &RecordHeader,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
-        let mut entry = Vec::with_capacity(HEADER_LEN);
-        header.encode_into(&mut entry);
-        let (mut hash, mut index) = (leaf_hash(&entry), header.seq.get() - 1);
+        let (mut hash, mut index) = (leaf_hash(&header.encode()), header.seq.get() - 1);
         for level in 0_u8.. {
             let strip = index / STRIP_WIDTH;
             let before = (index % STRIP_WIDTH) as usize * HASH_LEN;

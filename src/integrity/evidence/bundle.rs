@@ -47,15 +47,9 @@ impl Item {
 
     /// The header's 192 canonical bytes: what the leaf covers.
     #[must_use]
-    pub fn entry(&self) -> Vec<u8> {
-        entry(&self.header)
+    pub fn entry(&self) -> [u8; HEADER_LEN] {
+        self.header.encode()
     }
-}
-
-pub(super) fn entry(header: &RecordHeader) -> Vec<u8> {
-    let mut entry = Vec::with_capacity(HEADER_LEN);
-    header.encode_into(&mut entry);
-    entry
 }
 
 /// The record of an opening of the ledger. It names the ledger, in its header, so that the id is as

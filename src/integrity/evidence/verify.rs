@@ -1,6 +1,6 @@
 //! Checks a bundle: every byte of it is held against something, and what does not fit is named.
 
-use super::bundle::{entry, stream_of};
+use super::bundle::stream_of;
 use super::stream::agrees;
 use super::write::checksum;
 use super::{Bundle, Item, Opening, Part, Stream, StreamError};
@@ -224,7 +224,7 @@ fn check_header(
     path: &[TreeHash],
     checkpoint: &Checkpoint,
 ) -> Result<(), VerifyError> {
-    let leaf = merkle::leaf_hash(&entry(header));
+    let leaf = merkle::leaf_hash(&header.encode());
     let (index, size) = (header.seq.get() - 1, checkpoint.size());
     merkle::verify_inclusion(&leaf, index, size, path, checkpoint.root())
         .map_err(|error| VerifyError::new(Part::Proof(header.seq), error))

@@ -5,7 +5,6 @@ use std::fmt::{self, Display, Write};
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
-use super::bundle::entry;
 use super::{Bundle, FIRST_LINE, Item, Opening};
 use crate::integrity::merkle::TreeHash;
 
@@ -39,7 +38,7 @@ impl Bundle {
 }
 
 fn write_opening(opening: &Opening, lines: &mut String) -> fmt::Result {
-    let header = Base64::encode_string(&entry(&opening.header));
+    let header = Base64::encode_string(&opening.header.encode());
     writeln!(lines, "opened {}\nheader {header}", opening.header.seq)?;
     write_path(&opening.path, lines)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::ReadError;
-use crate::events::{Event, EventType, HEADER_LEN, Record, Seq};
+use crate::events::{Event, EventType, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::merkle::{Frontier, TreeHash, leaf_hash};
 use crate::integrity::note::Note;
@@ -148,16 +148,13 @@ impl ReadOnly {
     ) -> Result<(), ReadError> {
         let (mut tree, mut told) = (Frontier::default(), told.into_iter().peekable());
         let mut records = self.range(Seq::FIRST);
-        let mut header = Vec::with_capacity(HEADER_LEN);
         while let Some((size, same)) = told.next_if(|(size, _)| *size <= tree.size()) {
             result.compare(size, same, Some(tree.root()));
         }
         while told.peek().is_some() {
             match records.next() {
                 Some(Ok(record)) => {
-                    header.clear();
-                    record.header.encode_into(&mut header);
-                    if tree.append(leaf_hash(&header)).is_err() {
+                    if tree.append(leaf_hash(&record.header.encode())).is_err() {
                         break;
                     }
                 }

@@ -197,22 +197,40 @@ async fn foreign_evidence_is_checked_by_go() {
         let (accepted, said) = foreign::verdict(dir.path()).unwrap();
         assert!(!accepted, "{number}: {said}");
     }
-    // With a checksum that fits, the checks themselves must notice.
-    let of_ledger = Forged::of(&genuine).with("ledger 1d1d", "ledger 1d1e");
-    let line = genuine.lines().find(|it| it.starts_with("payload "));
-    let payload = line.unwrap();
-    let changed = payload.replacen(
-        &payload[28..29],
-        if &payload[28..29] == "A" { "B" } else { "A" },
-        1,
-    );
-    let of_payload = Forged::of(&genuine).with(payload, &changed);
+}
+
+/// The checksum fits, so only the record that opened the ledger and the BLAKE3 commitments are left to notice.
+#[tokio::test]
+async fn foreign_checks_hold_payloads_and_the_ledger_against_headers() {
+    let (dir, scene) = (tempfile::tempdir().unwrap(), Scene::new().await);
+    fs::write(dir.path().join("log.vkey"), log_key().key().to_string()).unwrap();
+    fs::write(dir.path().join("witnesses.vkey"), "").unwrap();
+    fs::create_dir(dir.path().join("bundles")).unwrap();
+    let genuine = scene.file("denied").await;
+    let line = |word: &str| {
+        let mut lines = genuine.lines();
+        lines.find(|line| line.starts_with(word)).unwrap()
+    };
+    let changed = |line: &str| {
+        let (before, rest) = line.split_at(line.len() - 8);
+        let other = if rest.starts_with('A') { 'B' } else { 'A' };
+        format!("{before}{other}{}", &rest[1..])
+    };
+    let forged = |word: &str| Forged::of(&genuine).with(line(word), &changed(line(word)));
+    let ledger = Forged::of(&genuine).with("ledger 1d1d", "ledger 1d1e");
     for (forged, words) in [
-        (of_ledger, "does not open the ledger 1d1e"),
-        (of_payload, "not what the header commits to"),
+        (None, "bundle denied: complete 2 denied, 2 payloads"),
+        (Some(ledger), "does not open the ledger 1d1e"),
+        (Some(forged("payload ")), "not what the header commits to"),
+        (Some(forged("salt ")), "not what the header commits to"),
     ] {
-        fs::write(&file, forged.file()).unwrap();
-        let (accepted, said) = foreign::verdict(dir.path()).unwrap();
-        assert!(!accepted && said.contains(words), "{said}");
+        let file = forged.as_ref().map_or(genuine.clone(), Forged::file);
+        assert_eq!(file == genuine, forged.is_none(), "{words}");
+        fs::write(dir.path().join("bundles/denied"), file).unwrap();
+        let Some((accepted, said)) = foreign::verdict(dir.path()) else {
+            return;
+        };
+        assert_eq!(accepted, forged.is_none(), "{said}");
+        assert!(said.contains(words), "{said}");
     }
 }
