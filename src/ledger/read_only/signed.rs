@@ -89,8 +89,8 @@ impl ReadOnly {
     /// `policy` demands, and that the records up to there have its root. Cosignatures that were recorded
     /// later count; those of a time after `now_s` (seconds since 1970) do not, where it is given.
     ///
-    /// Reads all of the journal twice. Keys come from the caller: what the records say of keys
-    /// (`SigningKeyChanged`) is no reason to trust one.
+    /// Reads all of the journal twice, and holds some 150 bytes for each checkpoint. Keys come from the
+    /// caller: what the records say of keys (`SigningKeyChanged`) is no reason to trust one.
     ///
     /// # Errors
     /// The medium does not answer. What is damaged is no error: what rests on it is refused.
