@@ -29,6 +29,8 @@ pub(super) const STATE: u8 = 1;
 const META: &str = "meta";
 /// Of the memtable of what is small.
 const META_BYTES: u64 = 1 << 20;
+/// Of two, the first does nothing but ask, as often as it can, whether the second still compacts.
+const WORKER_THREADS: usize = 1;
 /// As many memtables may wait to become tables.
 const WAITING_MAX: usize = 1;
 /// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
@@ -135,7 +137,7 @@ impl ViewsDatabase {
         }
         boot::mark(path, options.boot.as_deref());
         let database = Database::builder(path)
-            .worker_threads(2)
+            .worker_threads(WORKER_THREADS)
             .cache_size(options.cache_bytes)
             .open()?;
         let meta = database.keyspace(META, || create_options(META_BYTES))?;
