@@ -11,7 +11,7 @@ use crate::actors::{
 };
 use crate::admission::Gate;
 use crate::error::OpenError;
-use crate::events::{LedgerOpenedV1, RecoveryReportedV1, StreamId};
+use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1, StreamId};
 use crate::journal::Sealed;
 use crate::metrics;
 
