@@ -30,6 +30,8 @@ pub use writer::TileWriter;
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
+use crate::events::HEADER_LEN;
+
 /// The largest tree: what other implementations count leaves with is signed.
 pub const SIZE_MAX: u64 = i64::MAX as u64;
 
@@ -79,6 +81,13 @@ impl std::fmt::Debug for TreeHash {
 /// The hash of a leaf with this entry: a record's canonical header.
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> TreeHash {
+    let mut bytes = [0; 1 + HEADER_LEN];
+    let (_, rest) = bytes.split_at_mut(1);
+    // A header: its blocks one behind the other, as in a node.
+    if rest.len() == entry.len() {
+        rest.copy_from_slice(entry);
+        return TreeHash(Sha256::digest(bytes).into());
+    }
     let hasher = Sha256::new().chain_update([0]).chain_update(entry);
     TreeHash(hasher.finalize().into())
 }

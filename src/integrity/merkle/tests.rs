@@ -268,3 +268,13 @@ fn the_empty_tree_is_extended_by_all() {
         Err(ProofError::OutOfTree { index: 0, size: 0 })
     );
 }
+
+/// A leaf is hashed in one piece where it is as long as a header.
+#[test]
+fn a_leaf_of_any_length_is_a_zero_and_its_entry() {
+    for length in (0..300_usize).chain([1_000]) {
+        let entry: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        let whole = Sha256::digest([&[0], entry.as_slice()].concat());
+        assert_eq!(leaf_hash(&entry).as_bytes()[..], whole[..], "{length}");
+    }
+}
