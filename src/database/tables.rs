@@ -12,9 +12,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::{damage::Damage, quiet};
 
 /// Read at a time.
-const STEP: usize = 1 << 20;
-/// What is announced of one table: tables are smaller, and others use the system's cache too.
-const ANNOUNCED_BYTES_MAX: u64 = 128 << 20;
+const STEP: usize = 256 << 10;
 /// A block: magic, type u8, XXH3-128 of the data u128, length u32, length uncompressed u32, low half
 /// of the XXH3-128 of all this u32; then the data. Little endian.
 const BLOCK_HEADER_LEN: usize = 33;
@@ -38,17 +36,6 @@ impl Table {
             path: path.into(),
             id,
             checksum: 0,
-        }
-    }
-
-    /// Tells the system that it will be read soon.
-    pub(crate) fn announce(&self) {
-        #[cfg(target_os = "linux")]
-        if let Ok(file) = quiet::open(&self.path) {
-            let length = std::num::NonZero::new(ANNOUNCED_BYTES_MAX);
-            let told = rustix::fs::fadvise(&file, 0, length, rustix::fs::Advice::WillNeed);
-            // It is read all the same, only later.
-            _ = told;
         }
     }
 

@@ -25,7 +25,7 @@ impl Hashed {
 
 /// A record whose bytes are what was written.
 pub(crate) struct Looked<'a> {
-    pub(crate) header: RecordHeader,
+    pub(crate) header: &'a RecordHeader,
     /// The header's canonical bytes.
     pub(crate) canonical: &'a [u8],
     pub(crate) payload: &'a [u8],
@@ -68,8 +68,9 @@ impl Frame {
             }
             let entry = self.entry(index);
             let placed = entry.filter(|entry| entry.offset == offset);
+            let mut header = None;
             let looked = match placed {
-                Some(_) => self.whole(index, seq, hashed.at(index % ABREAST)),
+                Some(_) => self.whole(index, seq, hashed.at(index % ABREAST), &mut header),
                 None => Err(Problem::Table),
             };
             let looked = looked.and_then(|looked| {
@@ -114,19 +115,20 @@ impl Frame {
         }
     }
 
-    fn whole(
-        &self,
+    fn whole<'a>(
+        &'a self,
         index: usize,
         seq: Seq,
         hashed: Option<(Hash, Hash)>,
-    ) -> Result<Looked<'_>, Problem> {
+        header: &'a mut Option<RecordHeader>,
+    ) -> Result<Looked<'a>, Problem> {
         let parts = self.parts(index).ok_or(Problem::Table)?;
         let (hash, commitment) = hashed.ok_or(Problem::Table)?;
         // Hash before structure: what was tampered with is not interpreted.
         if hash != parts.hash {
             return Err(Problem::RecordHash);
         }
-        let header = RecordHeader::decode(parts.header)?;
+        let header = header.insert(RecordHeader::decode(parts.header)?);
         if header.seq != seq {
             return Err(Problem::Seq {
                 found: header.seq.get(),

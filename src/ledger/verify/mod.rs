@@ -8,11 +8,12 @@
 //!   over all headers, held against the view that keeps it and against every recorded checkpoint.
 //!
 //! The small files come first. Then part after part of the journal: the tables that begin in it, and its
-//! frames, while the medium reads the next ones (`plan.rs`).
+//! frames, while the tables of the next parts are read (`ahead.rs`).
 //!
 //! Of views the files are verified, and not that their content follows from the journal: only making
 //! one again shows that ([`Ledger::rebuild_view`], [`Ledger::view_digests`]).
 
+mod ahead;
 mod course;
 mod files;
 mod gather;
@@ -46,7 +47,8 @@ use result::Findings;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Threads that read and hash; 0: one for each core.
+    /// Threads that read and hash; 0: one for each core. Beside them a quarter as many, at least
+    /// one, read ahead.
     pub threads: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Which tables are read before which part of the walk: the one in which they begin. Then the walk finds their
-//! frames in the system's cache, and the medium reads what comes next while frames are hashed.
+//! Which tables are read before which part of the walk: the one in which they begin. Then the walk
+//! finds their frames in the system's cache.
 //!
 //! It is about time alone. Every table is read once, wherever it stands here, and what a part holds
 //! is what the journal gives.
@@ -32,27 +32,18 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn of(&self, part: u64) -> &[&'a Table] {
-        let part = usize::try_from(part).ok();
-        let part = part.and_then(|part| self.parts.get(part));
-        part.map_or(&[], Vec::as_slice)
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
-    /// The medium may begin with these.
-    pub(super) fn announce(&self, part: u64) {
-        self.of(part).iter().for_each(|table| table.announce());
-    }
-
-    /// Reads the tables before this part; what is wrong with them is kept with the files.
-    pub(super) fn read(&self, part: u64, course: &Course<'_>) {
+    /// Reads the tables before this part; what is wrong with them is kept with the files. False
+    /// where it was told to stop.
+    pub(super) fn read(&self, part: usize, course: &Course<'_>) -> bool {
         let Some((place, files)) = self.tables else {
-            return;
+            return true;
         };
-        for table in self.of(part) {
-            if !files.read_table(place, table, course) {
-                return;
-            }
-        }
+        let mut tables = self.parts.get(part).into_iter().flatten();
+        tables.all(|table| files.read_table(place, table, course))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::integrity::merkle::{self, TreeHash};
 use crate::journal::ReadFailure;
 use crate::projections::TreeView;
 
+use super::ahead::Ahead;
 use super::course::{Course, stopped};
 use super::files::Files;
 use super::gather::Gather;
@@ -19,6 +20,9 @@ const PART_RECORDS_MAX: u64 = 1 << 16;
 const PART_RECORDS_MIN: u64 = 1 << 10;
 /// Parts that a thread has ready for the one that puts them together.
 const AHEAD: usize = 1;
+
+/// Reading costs a fraction of hashing.
+const WALKERS_PER_READER: usize = 4;
 
 /// What the walk found, beside damage.
 pub(super) struct Walked {
@@ -47,15 +51,18 @@ pub(super) fn walk(
     // Where there is no record there may be tables.
     let count = head.seq.div_ceil(step).max(1);
     let plan = &Plan::new(tables, count, step);
+    let ahead = &Ahead::new(plan, threads as u64 + 1);
     std::thread::scope(|scope| {
+        for _ in 0..threads.div_ceil(WALKERS_PER_READER) {
+            scope.spawn(|| ahead.read(course));
+        }
         let parts: Vec<Receiver<_>> = (0..threads as u64)
             .map(|thread| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 scope.spawn(move || {
-                    plan.announce(thread);
+                    let ending = ahead.ending();
                     for part in (thread..count).step_by(threads) {
-                        plan.announce(part + threads as u64);
-                        plan.read(part, course);
+                        ahead.begin(part);
                         let from = 1 + part * step;
                         let end = (from + step).min(head.seq + 1);
                         let read = Reading::new(subject, course, (from, end)).read();
@@ -65,12 +72,17 @@ pub(super) fn walk(
                             return;
                         }
                     }
+                    // The others go on.
+                    std::mem::forget(ending);
                 });
                 receiver
             })
             .collect();
         gather_all(&parts, count, &mut gather)
     })?;
+    if !ahead.is_done() {
+        return Err(stopped("a thread that read tables failed"));
+    }
     gather.end(&head);
     gather.late(&*subject.journal, course)?;
     let walked = Walked {
