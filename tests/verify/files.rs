@@ -194,18 +194,18 @@ async fn a_table_damaged_in_its_middle_names_file_place_and_first_record() {
     );
     let (ledger, _root) = Ledger::open(scene.path(""), again).await.unwrap();
     ledger.at_least(ledger.head().seq).await.unwrap();
-    // The last block with frames of a table that has several, and the first record in it.
+    // The block with frames that lies furthest behind in its table, and the first record in it.
     let tables = scene.files("journal/keyspaces/1/tables").into_iter();
     let found = tables
         .filter(|table| !scene.is_stale(table))
-        .find_map(|table| {
+        .filter_map(|table| {
             let whole = fs::read(&table).unwrap();
             let at = blocks(&whole).into_iter().rfind(|at| whole[at + 4] == 0)?;
             let magic = whole[at..].windows(8).position(|it| it == b"FCLFRAME")?;
             let first = whole[at + magic + 40..].first_chunk().unwrap();
-            (at > 0).then_some((table, at, magic, u64::from_le_bytes(*first)))
+            Some((table, at, magic, u64::from_le_bytes(*first)))
         });
-    let (table, at, magic, first) = found.unwrap();
+    let (table, at, magic, first) = found.max_by_key(|(_, at, ..)| *at).unwrap();
     flip(&table, (at + magic + 300) as u64);
     let verified = ledger.verify(VerifyOptions::threads(2), |_| {}).await;
     let found = verified.unwrap();
