@@ -111,6 +111,13 @@ impl Slot {
         }
     }
 
+    /// What serves and what is being made.
+    pub(super) fn generations(&self) -> impl Iterator<Item = &Generation> {
+        let building = self.building.as_ref().map(|build| &build.stored);
+        let stored = self.serving.iter().chain(building);
+        stored.map(|stored| &*stored.generation)
+    }
+
     /// Takes up what the database holds of this view; starts to build what it does not.
     pub(super) fn attach(
         &mut self,
@@ -300,6 +307,7 @@ fn fold(
     chunk: &[Read],
     after: u64,
 ) -> Result<(), ProjectionError> {
+    projection.begin();
     for read in chunk {
         let header = &read.record.header;
         if header.seq.get() <= after {
@@ -310,7 +318,7 @@ fn fold(
             projection.apply(&read.record, read.event()?, batch)?;
         }
     }
-    Ok(())
+    projection.finish(batch)
 }
 
 /// A view that read another history, or further than this one goes, is of no use.
