@@ -1,29 +1,39 @@
 //! Verification beside reading and hashing the same bytes: a ledger of so many records, verified with
-//! all checks, and every file of its journal read and hashed once with as many threads; in turn, with
-//! the files in the system's cache and without.
+//! all checks, and two others with as many threads; in turn, with the files in the system's cache and without.
+//!
+//! * *raw* reads every file once and hashes it in bulk, with BLAKE3.
+//! * *own hashes* reads every frame once, from a list of where they lie, and of each record computes what the format
+//!   has of it, with the library's public functions: record hash, commitment, leaf of the tree; and of each frame
+//!   the hash of its body. It compares nothing, puts no tree together, and reads no other file.
 //!
 //! `cargo bench --bench verify -- [--quick] [--records 1000000] [--rounds 5] [--threads 0] [--keep DIR]`
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     missing_docs,
     reason = "a benchmark may stop at the first error"
 )]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{
-    CommandId, ComponentId, Event, EventType, ExecutionId, LedgerId, Outcome, ParentId, StreamId,
-    TelemetryKind, TelemetryRecordedV1, TraceId,
+    CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, LedgerId, Outcome, ParentId,
+    SALT_LEN, StreamId, TelemetryKind, TelemetryRecordedV1, TraceId,
 };
-use femtoclaw_ledger::integrity::{Chain, RunningDigest};
-use femtoclaw_ledger::journal::{Anchor, FjallJournal, FrameBuilder, Journal, NewRecord};
+use femtoclaw_ledger::integrity::merkle::leaf_hash;
+use femtoclaw_ledger::integrity::{Chain, RunningDigest, digest};
+use femtoclaw_ledger::journal::{
+    Anchor, FRAME_HEADER_LEN, FjallJournal, Frame, FrameBuilder, Journal, NewRecord,
+};
 use femtoclaw_ledger::{Ledger, Options, VerifyOptions};
 use support::{flag, json, median, now, value};
 
@@ -128,10 +138,21 @@ fn evict(path: &Path) {
     }
 }
 
+/// Into the system's cache.
+fn warm(path: &Path) {
+    let mut piece = vec![0; PIECE];
+    for file in files(path) {
+        let Ok(mut file) = File::open(file) else {
+            continue;
+        };
+        while file.read(&mut piece).unwrap() > 0 {}
+    }
+}
+
 /// Reads every file below and hashes it once, in bulk; gives the bytes.
 fn raw(path: &Path, threads: usize) -> u64 {
     let files = files(path);
-    let (next, bytes) = (AtomicUsize::new(0), std::sync::atomic::AtomicU64::new(0));
+    let (next, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let work = || {
         let mut piece = vec![0; PIECE];
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -154,55 +175,178 @@ fn raw(path: &Path, threads: usize) -> u64 {
     bytes.into_inner()
 }
 
+/// Where a frame lies.
+struct Spot {
+    file: usize,
+    offset: u64,
+    length: usize,
+}
+
+/// Where the journal's frames lie in its files, each once.
+struct Spots {
+    files: Vec<File>,
+    spots: Vec<Spot>,
+}
+
+impl Spots {
+    fn found(path: &Path) -> Self {
+        let journal = path.join("journal");
+        let mut places = files(&journal);
+        // What is in a log and in a table is taken from the table.
+        places.sort_by_key(|place| place.extension().is_some());
+        let (mut known, mut spots) = (BTreeSet::new(), Vec::new());
+        for (file, place) in places.iter().enumerate() {
+            let bytes = fs::read(place).unwrap();
+            let mut at = 0;
+            while let Some(found) = find(&bytes[at..]) {
+                let front = &bytes[at + found..];
+                let number = |at, length| {
+                    let mut number = [0; 8];
+                    number[..length].copy_from_slice(&front[at..at + length]);
+                    u64::from_le_bytes(number) as usize
+                };
+                let length = FRAME_HEADER_LEN + number(52, 4) + number(56, 8);
+                let frame = front.get(..length).map(Frame::decode);
+                let Some(Ok(frame)) = frame else {
+                    at += found + 1;
+                    continue;
+                };
+                if known.insert(frame.first) {
+                    let offset = (at + found) as u64;
+                    spots.push((
+                        frame.first,
+                        Spot {
+                            file,
+                            offset,
+                            length,
+                        },
+                    ));
+                }
+                at += found + length;
+            }
+        }
+        spots.sort_by_key(|(first, _)| *first);
+        Self {
+            files: places
+                .iter()
+                .map(|place| File::open(place).unwrap())
+                .collect(),
+            spots: spots.into_iter().map(|(_, spot)| spot).collect(),
+        }
+    }
+
+    /// Reads every frame and computes its hashes and its records'; gives bytes and records.
+    fn hashed(&self, threads: usize) -> (u64, u64) {
+        let (next, bytes, records) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        let work = || {
+            let (mut buffer, chain) = (Vec::new(), Chain::default());
+            while let Some(spot) = self.spots.get(next.fetch_add(1, Ordering::Relaxed)) {
+                buffer.resize(spot.length.max(buffer.len()), 0);
+                let frame = &mut buffer[..spot.length];
+                self.files[spot.file]
+                    .read_exact_at(frame, spot.offset)
+                    .unwrap();
+                let hashed = hashes(frame, &chain);
+                records.fetch_add(hashed, Ordering::Relaxed);
+                bytes.fetch_add(spot.length as u64, Ordering::Relaxed);
+            }
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+        (bytes.into_inner(), records.into_inner())
+    }
+}
+
+fn find(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(8).position(|eight| eight == b"FCLFRAME")
+}
+
+/// The hashes of a frame's records and of its body; gives the number of records.
+fn hashes(frame: &[u8], chain: &Chain) -> u64 {
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap()) as usize;
+    let table_len = number(&frame[52..56]);
+    let (table, body) = frame[FRAME_HEADER_LEN..].split_at(table_len);
+    let mut previous = &frame[80..112];
+    for entry in table.chunks(40) {
+        let (offset, length) = (number(&entry[..4]), number(&entry[4..8]));
+        let (header, salted) = body[offset..offset + length].split_at(HEADER_LEN);
+        let (salt, payload) = salted.split_at(SALT_LEN);
+        std::hint::black_box(chain.record_hash(previous.try_into().unwrap(), header));
+        std::hint::black_box(chain.payload_commitment(salt.try_into().unwrap(), payload));
+        std::hint::black_box(leaf_hash(header));
+        previous = &entry[8..];
+    }
+    std::hint::black_box(digest(body));
+    (table_len / 40) as u64
+}
+
+/// Seconds on the clock, and of all threads' processor time, which holds still on a busy machine.
 #[derive(Default)]
 struct Figures {
-    raw: Vec<f64>,
-    verify: Vec<f64>,
-    /// Processor time of all threads: holds still on a busy machine.
-    raw_processor: Vec<f64>,
-    verify_processor: Vec<f64>,
+    seconds: Vec<f64>,
+    processor: Vec<f64>,
+}
+
+impl Figures {
+    async fn take(&mut self, work: impl Future<Output = ()>) {
+        let (started, processor) = (now(), support::processor_time());
+        work.await;
+        self.seconds.push(started.elapsed().as_secs_f64());
+        let used = support::processor_time() - processor;
+        self.processor.push(used.as_secs_f64());
+    }
+
+    fn medians(self) -> (f64, f64) {
+        (median(self.seconds), median(self.processor))
+    }
 }
 
 async fn measure(ledger: &Ledger, path: &Path, threads: usize, rounds: usize, cold: bool) {
-    let mut figures = Figures::default();
-    let mut read = (0, 0);
+    let spots = Spots::found(path);
+    let [mut bulk, mut own, mut verify] = [(); 3].map(|()| Figures::default());
+    let (mut read, mut hashed, mut verified_bytes) = (0, (0, 0), 0);
+    let prepare = || if cold { evict(path) } else { warm(path) };
     for _ in 0..rounds {
-        if cold {
-            evict(path);
-        }
-        let (started, processor) = (now(), support::processor_time());
-        read.0 = raw(path, threads);
-        figures.raw.push(started.elapsed().as_secs_f64());
-        let used = support::processor_time() - processor;
-        figures.raw_processor.push(used.as_secs_f64());
-        if cold {
-            evict(path);
-        }
-        let (started, processor) = (now(), support::processor_time());
-        let verified = ledger.verify(VerifyOptions::threads(threads), |_| {});
-        let verified = verified.await.unwrap();
-        figures.verify.push(started.elapsed().as_secs_f64());
-        let used = support::processor_time() - processor;
-        figures.verify_processor.push(used.as_secs_f64());
-        assert!(verified.is_sound(), "{:?}", verified.damages);
-        assert_eq!(verified.not_checked, [""; 0]);
-        read.1 = verified.bytes;
+        prepare();
+        bulk.take(async { read = raw(path, threads) }).await;
+        prepare();
+        own.take(async { hashed = spots.hashed(threads) }).await;
+        prepare();
+        let work = async {
+            let verified = ledger.verify(VerifyOptions::threads(threads), |_| {});
+            let verified = verified.await.unwrap();
+            assert!(verified.is_sound(), "{:?}", verified.damages);
+            assert_eq!(verified.not_checked, [""; 0]);
+            verified_bytes = verified.bytes;
+        };
+        verify.take(work).await;
     }
-    let (raw, verify) = (median(figures.raw), median(figures.verify));
-    let raw_processor = median(figures.raw_processor);
-    let verify_processor = median(figures.verify_processor);
-    let records = ledger.head().seq as f64;
-    let mib = |bytes: u64, seconds: f64| bytes as f64 / seconds / f64::from(1 << 20);
-    println!(
-        "{:<5} raw {raw:>7.2} s ({:>5.0} MiB/s of {} MiB)   verify {verify:>7.2} s ({:>9.0} records/s, {} MiB read)   ratio {:.2}; processor {raw_processor:.2} s and {verify_processor:.2} s, ratio {:.2}",
-        if cold { "cold" } else { "warm" },
-        mib(read.0, raw),
-        read.0 >> 20,
-        records / verify,
-        read.1 >> 20,
-        raw / verify,
-        raw_processor / verify_processor,
+    let records = ledger.head().seq;
+    assert!(
+        rounds == 0 || hashed.1 == records,
+        "not every record was hashed"
     );
+    let verify = verify.medians();
+    println!(
+        "{}",
+        if cold {
+            "not in the system's cache"
+        } else {
+            "in the system's cache"
+        }
+    );
+    for (name, bytes, (seconds, processor)) in [
+        ("raw", read, bulk.medians()),
+        ("own hashes", hashed.0, own.medians()),
+        ("verify", verified_bytes, verify),
+    ] {
+        println!(
+            "  {name:<10} {seconds:>7.2} s, processor {processor:>6.2} s; {:>6} MiB, {:>9.0} records/s; verify has {:.2} of its speed, processor time {:.2}",
+            bytes >> 20,
+            records as f64 / seconds,
+            seconds / verify.0,
+            verify.1 / processor,
+        );
+    }
 }
 
 fn main() {

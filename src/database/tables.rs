@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::damage::Damage;
+use super::{damage::Damage, quiet};
 
 /// Read at a time.
-const STEP: usize = 1 << 20;
+const STEP: usize = 256 << 10;
 /// A block: magic, type u8, XXH3-128 of the data u128, length u32, length uncompressed u32, low half
 /// of the XXH3-128 of all this u32; then the data. Little endian.
 const BLOCK_HEADER_LEN: usize = 33;
@@ -29,6 +29,30 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// One that is nowhere.
+    #[cfg(test)]
+    pub(crate) fn named(path: impl Into<PathBuf>, id: u64) -> Self {
+        Self {
+            path: path.into(),
+            id,
+            checksum: 0,
+        }
+    }
+
+    /// The key that it begins with, where that has eight bytes; nothing but the first block's header
+    /// vouches for it. An entry: kind u8, number varint, length varint, key.
+    pub(crate) fn first_key(&self) -> Option<[u8; 8]> {
+        let mut front = [0; BLOCK_HEADER_LEN + 20];
+        let file = quiet::open(&self.path).ok()?;
+        file.read_exact_at(&mut front, 0).ok()?;
+        let (header, entry) = front.split_first_chunk()?;
+        block(header)?;
+        let number = entry.get(1..)?;
+        let end = number.iter().position(|byte| byte & 0x80 == 0)?;
+        let key = number.get(end + 1..)?.strip_prefix(&[8])?;
+        key.first_chunk().copied()
+    }
+
     /// Begins to read it.
     pub(crate) fn begin(&self) -> Result<TableReading, Damage> {
         let file = File::open(&self.path).map_err(|error| Damage::io(&self.path, error))?;

@@ -183,3 +183,49 @@ fn every_byte_of_a_table_is_covered_filters_included() {
     // Whoever does not want to read on does not.
     assert!(!table.check(&mut |_| false).unwrap());
 }
+
+#[test]
+fn a_table_says_which_key_it_begins_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    super::create(&path, &[("frames", journal_keyspace(4 << 20))]).unwrap();
+    let database = super::open(&path, 1 << 20).unwrap();
+    let frames = || database.keyspace("frames", || journal_keyspace(4 << 20));
+    let begins = [300_u64, 7_000, u64::MAX - 1];
+    for first in begins {
+        for number in [first, first + 1] {
+            let mut batch = database.batch();
+            let value = value(number as u32, 30_000);
+            batch.insert(&frames().unwrap(), number.to_be_bytes(), value);
+            batch.commit().unwrap();
+        }
+        frames().unwrap().rotate_memtable_and_wait().unwrap();
+    }
+    close(database);
+    let inspection = super::look_through(&path, false, &|| 0);
+    let of_frames = path.join("keyspaces/1");
+    let own = inspection.tables.iter();
+    let own = own.filter(|table| table.path.starts_with(&of_frames));
+    let keys: BTreeSet<_> = own
+        .clone()
+        .map(|table| table.first_key().unwrap())
+        .collect();
+    assert_eq!(keys, BTreeSet::from(begins.map(u64::to_be_bytes)));
+    for table in own {
+        let whole = fs::read(&table.path).unwrap();
+        // A header that is not whole, a longer key, no room for one.
+        for (at, length) in [
+            (6, whole.len()),
+            (33 + 2, whole.len()),
+            (whole.len() - 1, 50),
+        ] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            bytes.truncate(length);
+            fs::write(&table.path, bytes).unwrap();
+            assert_eq!(table.first_key(), None, "byte {at}, {length} bytes");
+        }
+        fs::remove_file(&table.path).unwrap();
+        assert_eq!(table.first_key(), None);
+    }
+}

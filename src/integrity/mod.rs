@@ -15,6 +15,7 @@
 //!
 //! The formats are those of [C2SP](https://c2sp.org), so that others can check them.
 
+mod abreast;
 pub mod checkpoint;
 pub mod evidence;
 pub mod export;
@@ -31,6 +32,7 @@ pub mod witness;
 mod tests;
 
 use crate::events::{Hash, SALT_LEN};
+use abreast::Derived;
 
 const CHAIN_CONTEXT: &str = "femtoclaw-ledger 2026 v1 record chain";
 const PAYLOAD_CONTEXT: &str = "femtoclaw-ledger 2026 v1 payload commitment";
@@ -63,14 +65,11 @@ impl RunningDigest {
 
 /// Record hash: the previous record's hash and the canonical header, under a key of its own.
 #[derive(Clone)]
-pub struct Chain(blake3::Hasher, blake3::Hasher);
+pub struct Chain(Derived, Derived);
 
 impl Default for Chain {
     fn default() -> Self {
-        Self(
-            blake3::Hasher::new_derive_key(CHAIN_CONTEXT),
-            blake3::Hasher::new_derive_key(PAYLOAD_CONTEXT),
-        )
+        Self(Derived::new(CHAIN_CONTEXT), Derived::new(PAYLOAD_CONTEXT))
     }
 }
 
@@ -78,17 +77,23 @@ impl Chain {
     /// The hash of the record with this canonical header after the record with hash `previous`.
     #[must_use]
     pub fn record_hash(&self, previous: &Hash, header: &[u8]) -> Hash {
-        let mut hasher = self.0.clone();
-        hasher.update(previous).update(header);
-        *hasher.finalize().as_bytes()
+        self.0.hash([previous, header])
+    }
+
+    /// As [`Chain::record_hash`], of many: each input is the previous record's hash and the header.
+    pub(crate) fn record_hashes(&self, inputs: &[&[u8]]) -> Vec<Hash> {
+        self.0.hashes(inputs)
     }
 
     /// The commitment to a stored payload and its salt.
     #[must_use]
     pub fn payload_commitment(&self, salt: &[u8; SALT_LEN], payload: &[u8]) -> Hash {
-        let mut hasher = self.1.clone();
-        hasher.update(salt).update(payload);
-        *hasher.finalize().as_bytes()
+        self.1.hash([salt, payload])
+    }
+
+    /// As [`Chain::payload_commitment`], of many: each input is a salt and the payload behind it.
+    pub(crate) fn payload_commitments(&self, inputs: &[&[u8]]) -> Vec<Hash> {
+        self.1.hashes(inputs)
     }
 }
 

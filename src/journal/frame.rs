@@ -48,6 +48,8 @@ pub(super) struct Parts<'a> {
     pub(super) header: &'a [u8],
     pub(super) salt: &'a [u8; SALT_LEN],
     pub(super) payload: &'a [u8],
+    /// Both, one behind the other.
+    pub(super) salted: &'a [u8],
     pub(super) hash: Hash,
 }
 
@@ -177,15 +179,16 @@ impl Frame {
     pub(super) fn parts(&self, index: usize) -> Option<Parts<'_>> {
         let entry = self.entry(index)?;
         let end = entry.offset.checked_add(entry.length)?;
-        let (header, rest) = self
+        let (header, salted) = self
             .body()
             .get(entry.offset..end)?
             .split_at_checked(HEADER_LEN)?;
-        let (salt, payload) = rest.split_first_chunk::<SALT_LEN>()?;
+        let (salt, payload) = salted.split_first_chunk::<SALT_LEN>()?;
         Some(Parts {
             header,
             salt,
             payload,
+            salted,
             hash: entry.hash,
         })
     }

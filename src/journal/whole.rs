@@ -2,14 +2,43 @@
 
 use super::error::{Problem, ReadFailure};
 use super::frame::{Frame, chain};
-use crate::events::{Hash, RecordHeader, Seq};
+use crate::events::{HEADER_LEN, Hash, RecordHeader, Seq};
+
+/// Records that are hashed side by side: many of one length among them.
+const ABREAST: usize = 128;
+/// What a record hash covers: the hash before it and the header.
+const LINKED_LEN: usize = 32 + HEADER_LEN;
+
+/// What records and payloads hash to.
+#[derive(Default)]
+struct Hashed {
+    records: Vec<Hash>,
+    payloads: Vec<Hash>,
+}
+
+impl Hashed {
+    fn at(&self, index: usize) -> Option<(Hash, Hash)> {
+        let record = self.records.get(index)?;
+        self.payloads.get(index).map(|payload| (*record, *payload))
+    }
+}
 
 /// A record whose bytes are what was written.
 pub(crate) struct Looked<'a> {
-    pub(crate) header: RecordHeader,
+    pub(crate) header: &'a RecordHeader,
     /// The header's canonical bytes.
     pub(crate) canonical: &'a [u8],
     pub(crate) payload: &'a [u8],
+}
+
+fn input(previous: &Hash, header: &[u8]) -> [u8; LINKED_LEN] {
+    let mut input = [0; LINKED_LEN];
+    let (before, rest) = input.split_at_mut(previous.len());
+    before.copy_from_slice(previous);
+    if rest.len() == header.len() {
+        rest.copy_from_slice(header);
+    }
+    input
 }
 
 impl Frame {
@@ -31,13 +60,17 @@ impl Frame {
     /// the frame and with none of its records is told of the first once more.
     pub(crate) fn look(&self, tell: &mut dyn FnMut(Seq, Result<Looked<'_>, Problem>)) {
         let (mut offset, mut time_ns) = (0, self.first_time_ns);
-        let (mut previous, mut sound) = (self.previous, true);
+        let (mut sound, mut hashed) = (true, Hashed::default());
         for (index, seq) in (self.first.get()..=self.last.seq).enumerate() {
             let seq = Seq::new(seq).unwrap_or(Seq::FIRST);
+            if index % ABREAST == 0 {
+                hashed = self.hashed(index);
+            }
             let entry = self.entry(index);
             let placed = entry.filter(|entry| entry.offset == offset);
+            let mut header = None;
             let looked = match placed {
-                Some(_) => self.whole(index, seq, &previous),
+                Some(_) => self.whole(index, seq, hashed.at(index % ABREAST), &mut header),
                 None => Err(Problem::Table),
             };
             let looked = looked.and_then(|looked| {
@@ -49,9 +82,7 @@ impl Frame {
                     false => Err(Problem::Time),
                 }
             });
-            // The one after it is held against what the table says, whatever was found here.
             offset = entry.map_or(offset, |entry| entry.offset.saturating_add(entry.length));
-            previous = entry.map_or(previous, |entry| entry.hash);
             time_ns = looked
                 .as_ref()
                 .map_or(time_ns, |looked| looked.header.time_ns);
@@ -63,13 +94,41 @@ impl Frame {
         }
     }
 
-    fn whole(&self, index: usize, seq: Seq, previous: &Hash) -> Result<Looked<'_>, Problem> {
+    /// The hashes that the records from this one on should have, as many as go side by side.
+    fn hashed(&self, from: usize) -> Hashed {
+        let (mut linked, mut salted) = (Vec::with_capacity(ABREAST), Vec::with_capacity(ABREAST));
+        // Each is held against what the table says of the one before, whatever is found there.
+        let before = from.checked_sub(1).and_then(|before| self.entry(before));
+        let mut previous = before.map_or(self.previous, |entry| entry.hash);
+        for index in (from..self.count as usize).take(ABREAST) {
+            // Without its bytes it is damaged: its place is kept, and nothing asks for its hash.
+            let parts = self.parts(index);
+            let header = parts.as_ref().map_or([].as_slice(), |parts| parts.header);
+            linked.push(input(&previous, header));
+            salted.push(parts.map_or([].as_slice(), |parts| parts.salted));
+            previous = self.entry(index).map_or(previous, |entry| entry.hash);
+        }
+        let linked: Vec<&[u8]> = linked.iter().map(<[u8; LINKED_LEN]>::as_slice).collect();
+        Hashed {
+            records: chain().record_hashes(&linked),
+            payloads: chain().payload_commitments(&salted),
+        }
+    }
+
+    fn whole<'a>(
+        &'a self,
+        index: usize,
+        seq: Seq,
+        hashed: Option<(Hash, Hash)>,
+        header: &'a mut Option<RecordHeader>,
+    ) -> Result<Looked<'a>, Problem> {
         let parts = self.parts(index).ok_or(Problem::Table)?;
+        let (hash, commitment) = hashed.ok_or(Problem::Table)?;
         // Hash before structure: what was tampered with is not interpreted.
-        if chain().record_hash(previous, parts.header) != parts.hash {
+        if hash != parts.hash {
             return Err(Problem::RecordHash);
         }
-        let header = RecordHeader::decode(parts.header)?;
+        let header = header.insert(RecordHeader::decode(parts.header)?);
         if header.seq != seq {
             return Err(Problem::Seq {
                 found: header.seq.get(),
@@ -78,7 +137,6 @@ impl Frame {
         if header.payload_len as usize != parts.payload.len() {
             return Err(Problem::Table);
         }
-        let commitment = chain().payload_commitment(parts.salt, parts.payload);
         if commitment != header.payload_commitment {
             return Err(Problem::Commitment);
         }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use femtoclaw_ledger::{Progress, Verified, VerifyOptions};
+use femtoclaw_ledger::{Ledger, Progress, Seq, Verified, VerifyOptions};
 
-use crate::scene::{Bulky, Scene, flip, until, used};
+use crate::scene::{Bulky, Scene, flip, options, until, used};
 use crate::shared::WAIT;
 
 /// The files that are named. Records are named as well where the engine has to read what is damaged.
@@ -136,6 +136,89 @@ async fn damage_in_two_files_names_both_and_a_missing_file_is_named() {
         fs::write(&file, bytes).unwrap();
     }
     assert!(scene.verify().await.is_sound());
+}
+
+/// Where the blocks of a table begin: 33 bytes each, their length in the eight before the last four.
+fn blocks(table: &[u8]) -> Vec<usize> {
+    let (mut at, mut found) = (0, Vec::new());
+    while table[at..].starts_with(b"LSM\x03") {
+        found.push(at);
+        at += 33 + u32::from_le_bytes(table[at + 21..at + 25].try_into().unwrap()) as usize;
+    }
+    found
+}
+
+/// Header and contents of a block of every kind, in a table of the journal and one of the views.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_byte_in_every_kind_of_block_is_found_and_its_block_named() {
+    let scene = Scene::filled(|options| options.projections.push(Box::new(Bulky))).await;
+    let tables = |below| {
+        let files = scene.files(below).into_iter();
+        let mut tables = files.filter(|file| file.parent().unwrap().ends_with("tables"));
+        tables.find(|table| !scene.is_stale(table))
+    };
+    until("a view has a table", || tables("views").is_some()).await;
+    scene.settled().await;
+    for below in ["journal/keyspaces/1", "views"] {
+        let table = tables(below).unwrap();
+        let whole = fs::read(&table).unwrap();
+        let blocks = blocks(&whole);
+        let kinds: BTreeSet<u8> = blocks.iter().map(|at| whole[at + 4]).collect();
+        assert!(kinds.len() > 1, "{below}: {kinds:?}");
+        for kind in kinds {
+            let at = blocks.iter().rfind(|at| whole[*at + 4] == kind).unwrap();
+            for place in [at + 7, at + 33] {
+                flip(&table, place as u64);
+                let found = scene.verify().await;
+                let file = found.damages.iter().find(|damaged| damaged.path == table);
+                let offset = file.and_then(|damaged| damaged.offset);
+                assert_eq!(offset, Some(*at as u64), "{below}, kind {kind}: {found:?}");
+                flip(&table, place as u64);
+            }
+        }
+    }
+    assert!(scene.verify().await.is_sound());
+}
+
+/// What the engine does not have in memory is named by record too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_damaged_in_its_middle_names_file_place_and_first_record() {
+    let scene = Scene::filled(|_| {}).await;
+    scene.ledger.close(WAIT).await.unwrap();
+    let again = options(
+        &scene.directory.path().join("kept"),
+        &scene.clock,
+        |options| {
+            options.cache_bytes = Some(1 << 10);
+        },
+    );
+    let (ledger, _root) = Ledger::open(scene.path(""), again).await.unwrap();
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    // The block with frames that lies furthest behind in its table, and the first record in it.
+    let tables = scene.files("journal/keyspaces/1/tables").into_iter();
+    let found = tables
+        .filter(|table| !scene.is_stale(table))
+        .filter_map(|table| {
+            let whole = fs::read(&table).unwrap();
+            let at = blocks(&whole).into_iter().rfind(|at| whole[at + 4] == 0)?;
+            let magic = whole[at..].windows(8).position(|it| it == b"FCLFRAME")?;
+            let first = whole[at + magic + 40..].first_chunk().unwrap();
+            Some((table, at, magic, u64::from_le_bytes(*first)))
+        });
+    let (table, at, magic, first) = found.max_by_key(|(_, at, ..)| *at).unwrap();
+    flip(&table, (at + magic + 300) as u64);
+    let verified = ledger.verify(VerifyOptions::threads(2), |_| {}).await;
+    let found = verified.unwrap();
+    // The engine opens the next block before it gives what lies before: never behind the damage.
+    let bad = found.first_bad.map(Seq::get);
+    assert!(bad.is_some_and(|bad| bad <= first), "{first}: {found:?}");
+    let file = found.damages.iter().find(|damaged| damaged.path == table);
+    assert_eq!(file.and_then(|it| it.offset), Some(at as u64), "{found:?}");
+    assert_eq!(named(&found), BTreeSet::from([table.clone()]));
+    flip(&table, (at + magic + 300) as u64);
+    let verified = ledger.verify(VerifyOptions::threads(2), |_| {}).await;
+    assert!(verified.unwrap().is_sound());
+    ledger.close(WAIT).await.unwrap();
 }
 
 /// The engine has everything in memory that its log holds: what the log has lost shows in no read.

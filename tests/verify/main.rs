@@ -12,6 +12,7 @@
 mod shared;
 
 mod files;
+mod frames;
 mod records;
 mod scene;
 mod scrub;

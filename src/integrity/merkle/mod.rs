@@ -28,13 +28,28 @@ pub use tile::{TILE_WIDTH, Tile, TileError, tiles};
 pub use writer::TileWriter;
 
 use base64ct::{Base64, Encoding};
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
+
+use crate::events::HEADER_LEN;
 
 /// The largest tree: what other implementations count leaves with is signed.
 pub const SIZE_MAX: u64 = i64::MAX as u64;
 
 /// Length in bytes of a hash in the tree.
 pub const HASH_LEN: usize = 32;
+
+/// The state that SHA-256 begins with (FIPS 180-4, section 5.3.3).
+const SHA256_BEGINS: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// A hash of the tree: of a leaf, of an inner node, or a root. Never a record hash of the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,35 +91,45 @@ impl std::fmt::Debug for TreeHash {
     }
 }
 
-/// Entries up to here are hashed without a detour: a header has 192 bytes.
-const ENTRY_MAX: usize = 192;
-
 /// The hash of a leaf with this entry: a record's canonical header.
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> TreeHash {
-    // One buffer, one run of blocks, as with a node; what does not fit is hashed in two pieces.
-    let mut bytes = [0; 1 + ENTRY_MAX];
-    let filled = bytes.get_mut(..=entry.len()).and_then(|filled| {
-        filled.get_mut(1..)?.copy_from_slice(entry);
-        Some(Sha256::digest(filled))
-    });
-    let hash = filled.unwrap_or_else(|| {
-        let hasher = Sha256::new().chain_update([0]).chain_update(entry);
-        hasher.finalize()
-    });
-    TreeHash(hash.into())
+    // A header: most leaves by far.
+    if entry.len() == HEADER_LEN {
+        return short::<4>(&[&[0], entry]);
+    }
+    let hasher = Sha256::new().chain_update([0]).chain_update(entry);
+    TreeHash(hasher.finalize().into())
 }
 
 /// The hash of an inner node.
 #[must_use]
 pub fn node_hash(left: &TreeHash, right: &TreeHash) -> TreeHash {
-    // One buffer, one block boundary: faster than three updates.
-    let mut bytes = [1; 1 + 2 * HASH_LEN];
-    let (_, hashes) = bytes.split_at_mut(1);
-    let (l, r) = hashes.split_at_mut(HASH_LEN);
-    l.copy_from_slice(&left.0);
-    r.copy_from_slice(&right.0);
-    TreeHash(Sha256::digest(bytes).into())
+    short::<2>(&[&[1], &left.0, &right.0])
+}
+
+/// SHA-256 of these parts, one behind the other, which fill `N` blocks with what ends them: laid out
+/// at once, compressed at once.
+fn short<const N: usize>(parts: &[&[u8]]) -> TreeHash {
+    let mut blocks = [[0; 64]; N];
+    let laid_out = blocks.as_flattened_mut();
+    let mut at = 0;
+    for part in parts.iter().chain([&[0x80].as_slice()]) {
+        if let Some(place) = laid_out.get_mut(at..at + part.len()) {
+            place.copy_from_slice(part);
+        }
+        at += part.len();
+    }
+    if let Some(end) = laid_out.last_chunk_mut() {
+        *end = (8 * (at as u64 - 1)).to_be_bytes();
+    }
+    let mut state = SHA256_BEGINS;
+    compress256(&mut state, &blocks);
+    let mut hash = [0; HASH_LEN];
+    for (place, word) in hash.as_chunks_mut().0.iter_mut().zip(state) {
+        *place = word.to_be_bytes();
+    }
+    TreeHash(hash)
 }
 
 /// The root of the tree without leaves.

@@ -268,3 +268,16 @@ fn the_empty_tree_is_extended_by_all() {
         Err(ProofError::OutOfTree { index: 0, size: 0 })
     );
 }
+
+/// Leaves as long as a header, and nodes, are laid out by hand.
+#[test]
+fn leaves_and_nodes_are_hashed_as_the_rfc_says() {
+    for length in (0..300_usize).chain([1_000]) {
+        let entry: Vec<u8> = (0..length).map(|at| (at * 7) as u8).collect();
+        let whole = Sha256::digest([&[0], entry.as_slice()].concat());
+        assert_eq!(leaf_hash(&entry).as_bytes()[..], whole[..], "{length}");
+        let (left, right) = (leaf_hash(&entry), leaf_hash(&whole));
+        let whole = Sha256::digest([&[1], &left.0[..], &right.0].concat());
+        assert_eq!(node_hash(&left, &right).0[..], whole[..]);
+    }
+}

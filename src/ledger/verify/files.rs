@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use crate::database::{self, Damage, Table};
 use crate::directory::Identity;
 use crate::error::OpenError;
 use crate::events::Seq;
-use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame, ReadFailure};
+use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 
-use super::course::{Course, stopped};
+use super::course::Course;
 use super::result::Findings;
 use super::states;
 use super::{Damaged, Place, Subject};
@@ -81,46 +80,20 @@ impl Files {
         self.tables.extend(inspection.tables);
     }
 
-    /// Reads every table.
-    pub(super) fn read_tables(
-        &self,
-        place: &Place,
-        threads: usize,
-        course: &Course<'_>,
-    ) -> Result<(), ReadFailure> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(table) = self.tables.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let step = &mut |bytes| {
-                    course.read(bytes, 0);
-                    course.goes_on()
-                };
-                if !self.read(place, table, step) {
-                    return;
-                }
-                course.read(0, 1);
-            }
-        };
-        let joined = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().all(|worker| worker.join().is_ok())
+    /// Reads one table; false where it was told to stop.
+    pub(super) fn read_table(&self, place: &Place, table: &Table, course: &Course<'_>) -> bool {
+        let checked = table.check(&mut |bytes| {
+            course.read(bytes, 0);
+            course.goes_on()
         });
-        course.check()?;
-        match joined {
-            true => Ok(()),
-            false => Err(stopped("a thread that read tables failed")),
+        let goes_on = checked.unwrap_or_else(|damage| {
+            self.damaged(place, table, &damage);
+            true
+        });
+        if goes_on {
+            course.read(0, 1);
         }
-    }
-
-    /// Reads one table; false where `step` said to stop.
-    fn read(&self, place: &Place, table: &Table, step: &mut dyn FnMut(u64) -> bool) -> bool {
-        match table.check(step) {
-            Ok(goes_on) => goes_on,
-            Err(damage) => {
-                self.damaged(place, table, &damage);
-                true
-            }
-        }
+        goes_on
     }
 
     /// A table is damaged, unless the engine has compacted it away meanwhile.

@@ -1,19 +1,24 @@
 //! Verification: a walk over everything that a ledger keeps, on all cores. It changes no byte, and
 //! does not stop at the first thing that is wrong.
 //!
-//! * Files first: identity, anchor, saved states; then of both databases structure, manifests, every
-//!   batch of the log, and every byte of every table against the checksum that its manifest states.
-//! * Then the journal, frame by frame as its readers see it: checksums, offsets, record hashes,
+//! * Files: identity, anchor, saved states; of both databases structure, manifests, every batch of the log, and
+//!   every byte of every table against the checksum that its manifest states.
+//! * The journal, frame by frame as its readers see it: checksums, offsets, record hashes,
 //!   commitments, times, epochs, the chain from the first record to the head, and the Merkle tree
 //!   over all headers, held against the view that keeps it and against every recorded checkpoint.
+//!
+//! The small files come first. Then part after part of the journal: the tables that begin in it, and its
+//! frames, while the tables of the next parts are read (`ahead.rs`).
 //!
 //! Of views the files are verified, and not that their content follows from the journal: only making
 //! one again shows that ([`Ledger::rebuild_view`], [`Ledger::view_digests`]).
 
+mod ahead;
 mod course;
 mod files;
 mod gather;
 mod part;
+mod plan;
 mod result;
 mod states;
 mod walk;
@@ -42,7 +47,8 @@ use result::Findings;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Threads that read and hash; 0: one for each core.
+    /// Threads that read and hash; 0: one for each core. Beside them a quarter as many, at least
+    /// one, read ahead.
     pub threads: usize,
 }
 
@@ -114,13 +120,16 @@ pub(crate) fn verify(
     let threads = threads.min(THREADS_MAX);
     let course = Course::new(subject.head.seq, progress, cancelled);
     let mut findings = Findings::default();
-    if let Some(place) = &subject.place {
-        let files = Files::look(place, subject);
+    let look = |place| (place, Files::look(place, subject));
+    let files = subject.place.as_ref().map(look);
+    let tables = files.as_ref().map(|(place, files)| {
         course.files(files.count, files.tables.len() as u64);
-        files.read_tables(place, threads, &course)?;
+        (*place, files)
+    });
+    let walked = walk::walk(subject, tables, threads, &course, &mut findings)?;
+    if let Some((_, files)) = files {
         files.tell(&mut findings);
     }
-    let walked = walk::walk(subject, threads, &course, &mut findings)?;
     course.done();
     Ok(findings.verified(subject, &walked, &course.progress()))
 }

@@ -7,6 +7,7 @@ use crate::integrity::merkle::{Run, TreeHash, leaf_hash};
 use crate::integrity::note::Note;
 use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure};
 
+use super::Subject;
 use super::course::{Course, stopped};
 
 /// Leaves folded into one run.
@@ -88,15 +89,14 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(
-        journal: &'a dyn Journal,
-        ledger: Option<LedgerId>,
+        subject: &'a Subject,
         course: &'a Course<'a>,
         (from, end): (u64, u64),
     ) -> Self {
         let whole = true;
         Self {
-            journal,
-            ledger,
+            journal: &*subject.journal,
+            ledger: subject.place.as_ref().map(|place| place.ledger),
             course,
             from,
             end,

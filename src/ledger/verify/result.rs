@@ -22,7 +22,7 @@ pub struct Progress {
     pub records: u64,
     /// Records there are to check.
     pub records_total: u64,
-    /// Bytes read: of tables, then of frames.
+    /// Bytes read: of tables, and of frames.
     pub bytes: u64,
     /// Files checked.
     pub files: u64,

@@ -6,17 +6,23 @@ use crate::integrity::merkle::{self, TreeHash};
 use crate::journal::ReadFailure;
 use crate::projections::TreeView;
 
-use super::Subject;
+use super::ahead::Ahead;
 use super::course::{Course, stopped};
+use super::files::Files;
 use super::gather::Gather;
 use super::part::{Part, Reading};
+use super::plan::Plan;
 use super::result::{Damaged, Findings};
+use super::{Place, Subject};
 
 /// Records of one part: enough that finding its beginning costs nothing, few enough to be held.
 const PART_RECORDS_MAX: u64 = 1 << 16;
 const PART_RECORDS_MIN: u64 = 1 << 10;
 /// Parts that a thread has ready for the one that puts them together.
 const AHEAD: usize = 1;
+
+/// Reading costs a fraction of hashing.
+const WALKERS_PER_READER: usize = 4;
 
 /// What the walk found, beside damage.
 pub(super) struct Walked {
@@ -25,8 +31,10 @@ pub(super) struct Walked {
     pub(super) checkpoints: u64,
 }
 
+/// Walks over the journal, and reads `tables` on the way.
 pub(super) fn walk(
     subject: &Subject,
+    tables: Option<(&Place, &Files)>,
     threads: usize,
     course: &Course<'_>,
     findings: &mut Findings,
@@ -40,30 +48,41 @@ pub(super) fn walk(
     let mut gather = Gather::new(&path, view_size, findings);
     let per_thread = head.seq / (threads as u64 * 8);
     let step = per_thread.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
-    let ledger = subject.place.as_ref().map(|place| place.ledger);
+    // Where there is no record there may be tables.
+    let count = head.seq.div_ceil(step).max(1);
+    let plan = &Plan::new(tables, count, step);
+    let ahead = &Ahead::new(plan, threads as u64 + 1);
     std::thread::scope(|scope| {
+        for _ in 0..threads.div_ceil(WALKERS_PER_READER) {
+            scope.spawn(|| ahead.read(course));
+        }
         let parts: Vec<Receiver<_>> = (0..threads as u64)
             .map(|thread| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 scope.spawn(move || {
-                    let mut from = 1 + thread * step;
-                    while from <= head.seq {
+                    let ending = ahead.ending();
+                    for part in (thread..count).step_by(threads) {
+                        ahead.begin(part);
+                        let from = 1 + part * step;
                         let end = (from + step).min(head.seq + 1);
-                        let part = Reading::new(&*subject.journal, ledger, course, (from, end));
-                        let read = part.read();
+                        let read = Reading::new(subject, course, (from, end)).read();
                         let failed = read.is_err();
                         // Nobody takes them any more once one has failed.
                         if sender.send(read).is_err() || failed {
                             return;
                         }
-                        from += threads as u64 * step;
                     }
+                    // The others go on.
+                    std::mem::forget(ending);
                 });
                 receiver
             })
             .collect();
-        gather_all(&parts, head.seq.div_ceil(step), &mut gather)
+        gather_all(&parts, count, &mut gather)
     })?;
+    if !ahead.is_done() {
+        return Err(stopped("a thread that read tables failed"));
+    }
     gather.end(&head);
     gather.late(&*subject.journal, course)?;
     let walked = Walked {
