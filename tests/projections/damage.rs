@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::projections::{Executions, Indexes, Projection, Views, ViewsOptions};
 
-use crate::support::{Digest, History, Journal, WAIT, digests};
+use crate::support::{Digest, History, Journal, WAIT, digests, execution};
 
 /// Two of the views: what a fault costs is making them again.
 fn open_two(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions) -> Views {
@@ -261,4 +261,65 @@ fn a_file_in_the_place_of_views_is_set_aside_too() {
     views.close();
     let kept = directory.path().join("quarantine/views-1");
     assert_eq!(fs::read(kept).unwrap(), b"not a directory");
+}
+
+/// Of a table, the last byte of its last block of this kind.
+fn byte_of_block(table: &[u8], kind: u8) -> Option<usize> {
+    let header = [b'L', b'S', b'M', 3, kind];
+    let at = table
+        .windows(header.len())
+        .rposition(|five| five == header)?;
+    // After the magic, kind and checksum: the length of what follows the header's 33 bytes.
+    let length = table.get(at + 21..at + 25)?.try_into().ok()?;
+    Some(at + 32 + u32::from_le_bytes(length) as usize)
+}
+
+/// A merge reads data alone: without a look at the whole table first, what is damaged elsewhere in it
+/// would go with it.
+#[test]
+fn a_table_with_a_damaged_index_or_filter_is_not_merged_away() {
+    const INDEX: u8 = 1;
+    const FILTER: u8 = 2;
+    let (directory, journal, _) = made();
+    let whole = Whole::of(directory.path());
+    let mut history = History::mixed(1_200);
+    while history.head() < 2_000 {
+        let number = u128::from(history.head());
+        history.begin(execution(1 << 40 | number as u64), "capability 1");
+    }
+    let longer = Journal::new(&history.records, 500);
+    let expected = {
+        let scratch = scratch();
+        let views = open_two(scratch.path(), &longer, options());
+        let expected = digests(&views, history.head());
+        views.close();
+        expected
+    };
+    drop(journal);
+    let (mut merged, mut lost) = (0, Vec::new());
+    for (file, contents) in whole.of_views() {
+        let is_table = file.to_string_lossy().contains("/tables/");
+        for kind in [INDEX, FILTER].into_iter().filter(|_| is_table) {
+            let Some(at) = byte_of_block(&contents.used, kind) else {
+                continue;
+            };
+            let scratch = scratch();
+            whole.write(scratch.path());
+            let path = scratch.path().join(file);
+            inflict(Fault::Flip(at), contents, &path);
+            let damaged = fs::read(&path).unwrap();
+            let views = open_two(scratch.path(), &longer, options());
+            assert_eq!(settled(&views, history.head()), expected);
+            views.close();
+            let kept = scratch.path().join("quarantine/views-1");
+            let kept = kept.join(file.strip_prefix("views").unwrap());
+            let still_there = fs::read(&path).is_ok_and(|now| now == damaged);
+            merged += usize::from(kept.exists());
+            if !still_there && !fs::read(kept).is_ok_and(|kept| kept == damaged) {
+                lost.push((file, kind));
+            }
+        }
+    }
+    assert!(merged > 0, "no table would have been merged");
+    assert!(lost.is_empty(), "merged away: {lost:?}");
 }

@@ -23,7 +23,8 @@ use crate::worker::content::{Id, content, hex, id};
 pub(super) enum Make {
     /// Many small records: tables of journal and views, saved states.
     Small,
-    /// Its log has gone on to another file while the older one is still needed.
+    /// Large records: its log has gone on to another file while the older one is still needed, and
+    /// tables have been moved on to another level.
     Rotated,
     /// Killed before the anchor had come up to the newest frame.
     Window,
@@ -41,6 +42,8 @@ pub(super) struct Asked {
 
 const SMALL: u64 = 400;
 const LARGE_MAX: u64 = 2_000;
+/// Some sixteen tables by the time that the log rotates.
+const ROTATED_MEMTABLE_BYTES: u64 = 4 << 20;
 /// Commands that are looked up, and executions that are asked for.
 const COMMANDS: usize = 40;
 const EXECUTIONS: usize = 6;
@@ -65,7 +68,7 @@ pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
     let options = Options {
         clock: clock.clone(),
         memtable_bytes: Some(match make {
-            Make::Rotated => 16 << 20,
+            Make::Rotated => ROTATED_MEMTABLE_BYTES,
             Make::Small | Make::Window => MEMTABLE_BYTES,
         }),
         activity_interval: Duration::from_secs(3_600),

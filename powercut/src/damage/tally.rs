@@ -19,13 +19,11 @@ struct Row {
     panics: u64,
     hung: u64,
     destroyed: u64,
-    /// Of these, tables of views that the engine had merged, and whose damage changed nothing.
-    merged: u64,
 }
 
 impl Row {
     const fn broken(&self) -> u64 {
-        self.lost + self.wrong + self.panics + self.hung + (self.destroyed - self.merged)
+        self.lost + self.wrong + self.panics + self.hung + self.destroyed
     }
 
     fn add(&mut self, other: &Self) {
@@ -41,7 +39,6 @@ impl Row {
             (&mut self.panics, other.panics),
             (&mut self.hung, other.hung),
             (&mut self.destroyed, other.destroyed),
-            (&mut self.merged, other.merged),
         ] {
             *mine += others;
         }
@@ -81,11 +78,7 @@ impl Tally {
             Noticed::Hung(_) => &mut row.hung,
         } += 1;
         row.panics += u64::from(!verdict.panics.is_empty());
-        let is_view = |name: &String| name.starts_with("views/") && name.contains("/tables/");
-        let is_merged =
-            verdict.noticed == Noticed::Harmless && verdict.destroyed.iter().all(is_view);
         row.destroyed += u64::from(!verdict.destroyed.is_empty());
-        row.merged += u64::from(!verdict.destroyed.is_empty() && is_merged);
         if row.broken() > before {
             self.broken
                 .push(format!("{}, {}: {case}: {verdict:?}", place.1, place.2));
