@@ -72,7 +72,7 @@ pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
             Make::Small | Make::Window => MEMTABLE_BYTES,
         }),
         activity_interval: Duration::from_secs(3_600),
-        snapshot_records: 500,
+        snapshot_records: if make == Make::Rotated { 100 } else { 500 },
         disk_reserve_bytes: 0,
         ..Options::default()
     };

@@ -32,7 +32,7 @@ pub(super) async fn reopen(args: &Args, ledger: &Ledger) {
         Err(_) => wait_for_the_end(),
     };
     tell("reopened");
-    let granted = root.grant("again", Rights::all(), Quota::default());
+    let granted = root.grant("load", Rights::all(), Quota::default());
     let grant = match tokio::time::timeout(PATIENCE, granted).await {
         Ok(Ok(grant)) => grant,
         Ok(Err(error)) => return tell(format_args!("again grant: {}", one_line(error))),
