@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
+use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy, PinningPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
 use crate::error::OpenError;
@@ -50,13 +50,16 @@ const PROBE_BYTES: usize = 64 << 10;
 const CREATION_CACHE_BYTES: u64 = 1 << 20;
 
 /// Options of the journal's keyspace, frozen at its creation: frames are large, already hashed,
-/// and only ever found by range, so neither compression nor filters earn their keep.
+/// and only ever found by range, so neither compression nor filters earn their keep. Index blocks are
+/// pinned by default, and stay so in tables that move down without being written again, which here are all of them:
+/// memory would grow with the history.
 pub(crate) fn journal_keyspace(memtable_bytes: u64) -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(memtable_bytes)
         .data_block_size_policy(BlockSizePolicy::all(16 << 10))
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
         .filter_policy(FilterPolicy::disabled())
+        .index_block_pinning_policy(PinningPolicy::all(false))
         .with_kv_separation(None)
 }
 

@@ -32,7 +32,7 @@ pub struct JournalOptions {
 impl Default for JournalOptions {
     fn default() -> Self {
         Self {
-            memtable_bytes: 16 << 20,
+            memtable_bytes: 8 << 20,
             cache_bytes: 16 << 20,
         }
     }

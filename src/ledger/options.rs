@@ -49,8 +49,9 @@ pub struct Options {
     pub scrub_bytes_per_second: u64,
     /// Rest between two passes of the scrub over everything (a day).
     pub scrub_pause: Duration,
-    /// Bytes of a memtable of the journal's engine, and of each view's; `None`: 16 MiB and 8 MiB.
-    /// Smaller ones flush more often. Fixed when the ledger, or a view, is made.
+    /// Bytes that the journal's engine holds in memory before it writes a table, and again those of all
+    /// views together; `None`: 8 MiB of each. Fewer bytes, more and smaller tables. The journal's is fixed when
+    /// the ledger is made.
     pub memtable_bytes: Option<u64>,
     /// Bytes of blocks that the engine keeps of the journal, and again of the views; `None`: 16 MiB
     /// of each.

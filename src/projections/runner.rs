@@ -21,7 +21,7 @@ use super::views::{Notice, ViewsOptions};
 use super::views_database::{Position, ViewsDatabase};
 
 /// Records asked for at a time: bounds memory and how late a reader sees the first of them.
-const CHUNK_RECORDS: usize = 4_096;
+const CHUNK_RECORDS: usize = 1_024;
 /// Chunks given to generations in the making for each one given to those that serve.
 const BUILD_CHUNKS: usize = 4;
 /// How long a runner waits for memtables to become tables before it looks again.
@@ -86,9 +86,12 @@ impl Runner {
             self.control.pause(IDLE);
             return Ok(Step::Moved);
         }
-        if self.database.as_ref().is_some_and(ViewsDatabase::is_behind) {
-            self.control.pause(FLUSHING);
-            return Ok(Step::Moved);
+        if let Some(database) = &self.database {
+            let generations = self.slots.iter().flat_map(Slot::generations);
+            if !database.make_room(generations)? {
+                self.control.pause(FLUSHING);
+                return Ok(Step::Moved);
+            }
         }
         let mut moved = self.advance(Which::Serving, head)?;
         for _ in 0..BUILD_CHUNKS {

@@ -111,6 +111,13 @@ impl Slot {
         }
     }
 
+    /// What serves and what is being made.
+    pub(super) fn generations(&self) -> impl Iterator<Item = &Generation> {
+        let building = self.building.as_ref().map(|build| &build.stored);
+        let stored = self.serving.iter().chain(building);
+        stored.map(|stored| &*stored.generation)
+    }
+
     /// Takes up what the database holds of this view; starts to build what it does not.
     pub(super) fn attach(
         &mut self,

@@ -23,7 +23,7 @@ pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 pub struct ViewsOptions {
     /// Cache for blocks of all views, in bytes.
     pub cache_bytes: u64,
-    /// A view's changes held in memory before they become a table, in bytes.
+    /// Changes of all views together that are held in memory before they become tables, in bytes.
     pub memtable_bytes: u64,
     /// Checks what the engine leaves unchecked, before it opens: what it refuses is set aside.
     pub preflight: Option<Preflight>,

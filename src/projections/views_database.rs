@@ -11,7 +11,8 @@ use std::sync::Arc;
 use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
 use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch,
+    PersistMode,
 };
 
 use crate::events::{Hash, Record};
@@ -28,6 +29,8 @@ pub(super) const STATE: u8 = 1;
 const META: &str = "meta";
 /// Of the memtable of what is small.
 const META_BYTES: u64 = 1 << 20;
+/// As many memtables may wait to become tables.
+const WAITING_MAX: usize = 1;
 /// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
 const TABLE_BYTES: u64 = 8 << 20;
 
@@ -158,9 +161,31 @@ impl ViewsDatabase {
         })
     }
 
-    /// True where memtables wait to become tables: more changes would only pile up in memory.
-    pub(super) fn is_behind(&self) -> bool {
-        self.database.outstanding_flushes() > 1
+    /// Keeps the memtables of all views together at the size of one, by making the largest a table: full
+    /// at times of their own, they would now and then be so all at once. False where memtables wait to
+    /// become tables: more changes would only pile up.
+    pub(super) fn make_room<'a>(
+        &self,
+        generations: impl Iterator<Item = &'a Generation>,
+    ) -> Result<bool, Failure> {
+        let (mut total, mut waiting, mut largest) = (0, 0, None);
+        for generation in generations {
+            let tree = &generation.keyspace.tree;
+            let bytes = tree.active_memtable().size();
+            total += bytes;
+            waiting += tree.sealed_memtable_count();
+            if largest.is_none_or(|(most, _)| most < bytes) {
+                largest = Some((bytes, &generation.keyspace));
+            }
+        }
+        let full = total >= self.memtable_bytes;
+        if waiting > 0 {
+            return Ok(!full && waiting <= WAITING_MAX);
+        }
+        if let (true, Some((_, keyspace))) = (full, largest) {
+            keyspace.rotate_memtable()?;
+        }
+        Ok(true)
     }
 
     pub(super) fn batch(&self) -> WriteBatch {
