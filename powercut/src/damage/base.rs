@@ -41,6 +41,8 @@ pub(super) struct Asked {
 }
 
 const SMALL: u64 = 400;
+/// How the log rotates is the scheduler's part.
+const ATTEMPTS_MAX: usize = 20;
 const LARGE_MAX: u64 = 2_000;
 /// Some sixteen tables by the time that the log rotates.
 const ROTATED_MEMTABLE_BYTES: u64 = 4 << 20;
@@ -64,6 +66,16 @@ fn problem(error: impl std::fmt::Display) -> io::Error {
 
 /// Makes a store in `path`.
 pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(asked) = attempt(path, make).await? {
+            return Ok(asked);
+        }
+        fs::remove_dir_all(path)?;
+    }
+    Err(problem("the log never had two files that were needed"))
+}
+
+async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
     let clock = Arc::new(ManualClock::new(BEGUN_NS));
     let options = Options {
         clock: clock.clone(),
@@ -91,8 +103,9 @@ pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
         maker.one(number).await?;
     }
     let middle_ns = BEGUN_NS + i64::try_from(small).unwrap_or(0) * 500_000;
-    if make == Make::Rotated {
-        maker.until_rotated(path).await?;
+    if make == Make::Rotated && !maker.until_rotated(path).await? {
+        maker.ledger.close(PATIENCE).await.map_err(problem)?;
+        return Ok(None);
     }
     let ledger = maker.ledger.clone();
     let head = ledger.head().seq;
@@ -112,7 +125,7 @@ pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
         fs::write(path.join("quarantine/wal-0-77-0badcafe.torn"), [7; 900])?;
         asked.note = true;
     }
-    Ok(asked)
+    Ok(Some(asked))
 }
 
 impl Maker {
@@ -242,8 +255,9 @@ impl Maker {
     }
 
     /// Large records, several at a time, until the log has two files that are both needed: one
-    /// write at least must have come between the engine's change of memtable and that of file.
-    async fn until_rotated(&mut self, path: &Path) -> io::Result<()> {
+    /// write at least must have come between the engine's change of memtable and that of file. False
+    /// where none had.
+    async fn until_rotated(&mut self, path: &Path) -> io::Result<bool> {
         let mut number = 0;
         let mut writes = JoinSet::new();
         while number < LARGE_MAX {
@@ -253,24 +267,21 @@ impl Maker {
                 let log = self.ledger.audit_log(&self.grant).map_err(problem)?;
                 writes.spawn(async move { log.record(entry).await });
             }
-            if logs(path)? > 1 {
+            if newest_log(path)? > 0 {
                 while let Some(write) = writes.join_next().await {
                     write.map_err(problem)?.map_err(problem)?;
                 }
-                // Whether the engine needs the older one shows when it has come to rest.
+                // Whether the engine needs the older one shows when it has come to rest. The newest
+                // one is to have batches too: then nothing writes into the older one again.
                 tokio::time::sleep(Duration::from_millis(400)).await;
-                // The newest one has batches too: then nothing writes into the older one again.
-                number += 1;
-                self.audit(&id(2, 0, number, false)).await?;
-                if logs(path)? > 1 {
-                    return Ok(());
-                }
+                self.audit(&id(2, 0, number + 1, false)).await?;
+                return Ok(logs(path)?.len() > 1);
             }
             if let Some(write) = writes.join_next().await {
                 write.map_err(problem)?.map_err(problem)?;
             }
         }
-        Err(problem("the log never had two files"))
+        Err(problem("the log never rotated"))
     }
 
     /// One more frame, and the anchor as it was before: as a kill between the two leaves it.
@@ -297,10 +308,19 @@ fn id_of(number: u64, part: u32) -> Id {
     id(3, part, number, false)
 }
 
-fn logs(path: &Path) -> io::Result<usize> {
-    let mut logs = 0;
+/// The numbers of the log's files.
+fn logs(path: &Path) -> io::Result<Vec<u64>> {
+    let mut logs = Vec::new();
     for entry in fs::read_dir(path.join("journal"))? {
-        logs += usize::from(entry?.path().extension().is_some_and(|it| it == "jnl"));
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "jnl") {
+            let number = path.file_stem().and_then(|it| it.to_str());
+            logs.extend(number.and_then(|it| it.parse::<u64>().ok()));
+        }
     }
     Ok(logs)
+}
+
+fn newest_log(path: &Path) -> io::Result<u64> {
+    Ok(logs(path)?.into_iter().max().unwrap_or(0))
 }

@@ -88,6 +88,10 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     ] {
         let path = stores.join(name);
         if !path.with_extension("asked").exists() {
+            // What an earlier run had begun to make.
+            if path.exists() {
+                fs::remove_dir_all(&path)?;
+            }
             let asked = runtime.block_on(base::make(&path, make))?;
             fs::write(path.with_extension("asked"), serde_json::to_string(&asked)?)?;
         }
