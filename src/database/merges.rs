@@ -4,7 +4,8 @@
 //!
 //! Each table is read once in an opening, before the first merge in its keyspace after it came to be
 //! known. That happens in the engine's own thread, while it holds no lock. The engine asks when a
-//! merge meets its first value: one of nothing but removals is not asked about.
+//! merge meets its first value: one of nothing but removals is not asked about, nor is one in the
+//! keyspace that the engine keeps for itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

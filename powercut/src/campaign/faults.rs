@@ -9,6 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::child::Told;
 use super::document;
 use super::judge::Broken;
 use super::life::{Life, Session, Violation};
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
                 .flat_map(|base| step.nths.iter().map(move |nth| (base, *nth)))
             {
                 index += 1;
-                if index % args.every != 0 {
+                if step.rival.is_none() && index % args.every != 0 {
                     continue;
                 }
                 let event = step.event;
@@ -136,15 +137,50 @@ fn case(
         When::Opening | When::Load => Life::like(base)?,
     };
     life.verbose = is_verbose;
+    let mut heard = life.session(session(step, fault))?;
+    row.take(&heard.told, life.struck());
+    if fault.is_none_or(|fault| fault.times != ALWAYS) {
+        row.break_all(&heard.told.again);
+    }
+    if is_verbose {
+        let told = &heard.told;
+        println!(
+            "{fault:?} {:?}: struck {}, {} acks, failed {:?}, refused {:?}, reopened {} {:?} {:?}, rivals {:?}",
+            base.mode,
+            life.struck(),
+            told.acks.len(),
+            told.failed.first(),
+            told.refused,
+            told.reopened,
+            told.not_reopened,
+            told.again,
+            told.rivals
+        );
+    }
+    // While the fault is there it may refuse to open, and say that it cannot read.
+    heard.told.refused = None;
+    heard.told.bad.clear();
+    heard.told.views.clear();
+    heard.told.checked &= step.when == When::Load;
+    let kept = life.judge(&heard.told, false, heard.hung);
+    life.remember(heard.told)?;
+    if kept {
+        afterwards(&mut life)?;
+    }
+    row.violations.append(&mut life.uncut);
+    Ok(())
+}
+
+/// The run in which the fault is there.
+fn session(step: &Step, fault: Option<Fault>) -> Session {
     let faults: Vec<_> = fault.into_iter().collect();
     let hangs = fault.is_some_and(|fault| fault.wrong == Wrong::Hangs);
-    let lasts = fault.is_some_and(|fault| fault.times == ALWAYS);
     let (at_once, later) = match step.when {
         When::Load => (Vec::new(), faults),
         When::Creation | When::Opening => (faults, Vec::new()),
     };
     let each = if step.load == Load::Large { 30 } else { 60 };
-    let session = Session {
+    Session {
         load: step.load,
         each: Some(each),
         faults_at_once: at_once,
@@ -153,50 +189,11 @@ fn case(
         reopen: true,
         rival: step.rival,
         ..Session::default()
-    };
-    let mut heard = life.session(session)?;
-    row.cases += 1;
-    let told = &heard.told;
-    row.struck += u64::from(life.struck() > 0 || told.rivals.iter().any(|it| it == REFUSED));
-    row.reopened += u64::from(told.reopened);
-    if let Some(code) = &told.not_reopened {
-        *row.not_reopened.entry(code.clone()).or_default() += 1;
     }
-    let mut broken = |detail: &String| {
-        let detail = detail.clone();
-        let broken = Broken::Damaged;
-        row.violations.push(Violation { broken, detail });
-    };
-    told.rivals
-        .iter()
-        .filter(|it| *it != REFUSED)
-        .for_each(&mut broken);
-    if !lasts {
-        told.again.iter().for_each(&mut broken);
-    }
-    row.acknowledged += heard.told.acks.len() as u64;
-    row.failed += heard.told.failed.len() as u64;
-    row.refused_meanwhile += u64::from(heard.told.refused.is_some());
-    if is_verbose {
-        println!(
-            "{fault:?} {:?}: struck {}, {} acks, failed {:?}, refused {:?}, reopened {} {:?} {:?}",
-            base.mode,
-            life.struck(),
-            heard.told.acks.len(),
-            heard.told.failed.first(),
-            heard.told.refused,
-            heard.told.reopened,
-            heard.told.not_reopened,
-            heard.told.again
-        );
-    }
-    // While the fault is there it may refuse to open, and say that it cannot read.
-    heard.told.refused = None;
-    heard.told.bad.clear();
-    heard.told.views.clear();
-    heard.told.checked &= step.when == When::Load;
-    let mut kept = life.judge(&heard.told, false, heard.hung);
-    life.remember(heard.told)?;
+}
+
+/// Another process works on, the power is cut, and it is opened once more.
+fn afterwards(life: &mut Life) -> io::Result<()> {
     for session in [
         Session {
             load: Load::Mixed,
@@ -205,19 +202,43 @@ fn case(
         },
         Session::default(),
     ] {
-        if !kept {
-            break;
-        }
         let is_last = session.each.is_none();
         if is_last {
             life.cut_now();
         }
         let heard = life.session(session)?;
-        kept = life.judge(&heard.told, false, heard.hung);
+        let kept = life.judge(&heard.told, false, heard.hung);
         life.remember(heard.told)?;
+        if !kept {
+            break;
+        }
     }
-    row.violations.append(&mut life.uncut);
     Ok(())
+}
+
+impl Row {
+    /// Counts what the run told in which the fault was there.
+    fn take(&mut self, told: &Told, struck: u64) {
+        let is_refused = |answer: &&String| answer.as_str() == REFUSED;
+        self.cases += 1;
+        self.struck += u64::from(struck > 0 || told.rivals.iter().any(|it| is_refused(&it)));
+        self.acknowledged += told.acks.len() as u64;
+        self.failed += told.failed.len() as u64;
+        self.refused_meanwhile += u64::from(told.refused.is_some());
+        self.reopened += u64::from(told.reopened);
+        if let Some(code) = &told.not_reopened {
+            *self.not_reopened.entry(code.clone()).or_default() += 1;
+        }
+        self.break_all(told.rivals.iter().filter(|it| !is_refused(it)));
+    }
+
+    fn break_all<'a>(&mut self, details: impl IntoIterator<Item = &'a String>) {
+        self.violations
+            .extend(details.into_iter().map(|detail| Violation {
+                broken: Broken::Damaged,
+                detail: detail.clone(),
+            }));
+    }
 }
 
 fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
