@@ -28,6 +28,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("ractor::", &["actors"]),
     ("blake3::", &["integrity"]),
     ("sha2::", &["integrity"]),
+    ("rapidhash::", &["projections"]),
     ("ed25519_dalek::", &["integrity"]),
     ("pkcs8::", &["integrity"]),
     ("fjall::", &["database", "journal", "projections"]),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{Decision, Seq};
-use femtoclaw_ledger::{Basis, Context, Ledger, Options, Quota, Request, Rights};
+use femtoclaw_ledger::{
+    Basis, Context, ExecutionLog, Ledger, Options, Quota, Request, Rights, Root, VerifyOptions,
+};
 
 fn request(ledger: &Ledger, capability: &str) -> Request {
     let (configuration_version, registry_version) = ledger.basis();
@@ -111,4 +113,17 @@ async fn a_ledger_that_is_dropped_can_be_opened_again_in_the_same_process() {
         Some(begun.receipt.first)
     );
     ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+fn send<F: Future + Send>(_: F) {}
+
+/// Compiled and never called.
+#[allow(dead_code)]
+fn futures_can_be_spawned(ledger: &Ledger, root: &Root, log: &ExecutionLog, request: Request) {
+    send(Ledger::open("somewhere", Options::default()));
+    send(ledger.reopen(Options::default(), Duration::ZERO));
+    send(ledger.close(Duration::ZERO));
+    send(ledger.verify(VerifyOptions::default(), |_| {}));
+    send(root.grant("somebody", Rights::all(), Quota::default()));
+    send(log.begin(request));
 }

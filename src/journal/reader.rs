@@ -130,6 +130,7 @@ impl Reader {
             if !records.is_empty() && records.len() + left > max {
                 break;
             }
+            records.reserve(left.min(max - records.len()));
             let from_frame = if is_written {
                 stored = None;
                 frame.records_written(next)

@@ -15,6 +15,7 @@ use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1};
 use crate::journal::Sealed;
 use crate::metrics;
 
+use super::failure::LastWords;
 use super::open::Opened;
 use super::recovery::Recovery;
 use super::reserve::{self, Reserve};
@@ -71,7 +72,14 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
     }
     let started = Actors::start(supervisor, sequencer, states, &shared).await;
     let actors = started.map_err(OpenError::Actors)?;
-    first_words(first, &shared, &opened).await?;
+    // Serving begins when this epoch is durable: what was in doubt before it is so for everybody.
+    let failure = opened.note.read();
+    let words = words(&opened, failure.as_ref());
+    durable(first).await?;
+    for event in words {
+        durable(shared.own.write(&event)).await?;
+    }
+    failure.iter().for_each(|words| opened.note.clear(words));
     let components = Components::new(replayed.components);
     let saved = replayed.from.last();
     let core = core(&opened, &actors, shared, components, saved);
@@ -123,29 +131,15 @@ fn sequencer_args(
     }
 }
 
-/// Serving begins when this epoch is durable: what was in doubt before it is so for everybody.
-async fn first_words(
-    first: oneshot::Receiver<Result<Sequenced, Sealed>>,
-    shared: &Shared,
-    opened: &Opened,
-) -> Result<(), OpenError> {
-    durable(first).await?;
-    // What was found after an end that was not clean, and what an earlier writer could not say any
-    // more, is said now.
+/// What is said behind `LedgerOpened`: what was found after an end that was not clean, that another
+/// key signs, and what an earlier writer could not say any more.
+fn words(opened: &Opened, failure: Option<&LastWords>) -> Vec<Event> {
     let notable = |recovery: &&Recovery| recovery.is_notable() || !opened.clean;
-    if let Some(recovery) = opened.recovery.as_ref().filter(notable) {
-        let report = RecoveryReportedV1::from(recovery);
-        durable(shared.own.write(&report.into())).await?;
-    }
-    if let Some(changed) = opened.key_change.clone() {
-        durable(shared.own.write(&changed.into())).await?;
-    }
-    if let Some(words) = opened.note.read() {
-        let failed = words.failed.clone();
-        durable(shared.own.write(&failed.into())).await?;
-        opened.note.clear(&words);
-    }
-    Ok(())
+    let recovery = opened.recovery.as_ref().filter(notable);
+    let report = recovery.map(|recovery| RecoveryReportedV1::from(recovery).into());
+    let changed = opened.key_change.clone().map(Event::from);
+    let failed = failure.map(|words| words.failed.clone().into());
+    report.into_iter().chain(changed).chain(failed).collect()
 }
 
 async fn durable(answer: oneshot::Receiver<Result<Sequenced, Sealed>>) -> Result<(), OpenError> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
+use rapidhash::fast::RandomState;
 
 use super::views_database::{Generation, Position, STATE, state_key};
 use super::{Pair, ProjectionError};
@@ -13,6 +14,9 @@ const RECENT_KEYS: usize = 8_192;
 /// Longer values are not kept.
 const RECENT_VALUE_BYTES: usize = 1_024;
 
+/// Keys are hashed once for every change: with a seed of this process, but not with SipHash.
+type ByKey<V> = HashMap<Slice, V, RandomState>;
+
 /// A value, or that there is none.
 type Value = Option<Vec<u8>>;
 
@@ -20,8 +24,8 @@ type Value = Option<Vec<u8>>;
 /// read from the database each time. The runner alone writes a generation, so they are never stale.
 #[derive(Default)]
 pub(super) struct Recent {
-    newer: HashMap<Slice, Value>,
-    older: HashMap<Slice, Value>,
+    newer: ByKey<Value>,
+    older: ByKey<Value>,
 }
 
 impl Recent {
@@ -57,7 +61,7 @@ pub struct ViewBatch {
     generation: Arc<Generation>,
     after: u64,
     recent: Recent,
-    pending: HashMap<Slice, Change>,
+    pending: ByKey<Change>,
     /// The stored form of the key at hand.
     key: Vec<u8>,
 }
@@ -73,7 +77,7 @@ impl ViewBatch {
             generation,
             after,
             recent,
-            pending: HashMap::new(),
+            pending: ByKey::default(),
             key: Vec::new(),
         }
     }
@@ -212,7 +216,10 @@ impl ViewBatch {
     pub(super) fn write_into(self, position: &Position, batch: &mut WriteBatch) -> Recent {
         let keyspace = &self.generation.keyspace;
         let mut recent = self.recent;
-        for (key, Change { value, again }) in self.pending {
+        // In order, neighbours follow each other, whose place in a memtable is half found already.
+        let mut changes: Vec<_> = self.pending.into_iter().collect();
+        changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (key, Change { value, again }) in changes {
             match &value {
                 Some(value) => batch.insert(keyspace, key.clone(), value.as_slice()),
                 None => batch.remove(keyspace, key.clone()),

@@ -1,8 +1,15 @@
 //! Executions: each by its id, and by where it stands (FC-STORAGE §5).
 //!
+//! An execution's few records mostly come in one batch, so its entry is decoded and encoded once for
+//! each batch and not for each record.
+//!
 //! `LedgerOpened` is the first record of every epoch: what was running is in doubt from there on,
 //! what was authorized and never started is abandoned.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rapidhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
@@ -10,97 +17,17 @@ use crate::events::{
     RecordHeader, TraceId,
 };
 
+use super::execution_status::ExecutionStatus;
 use super::keys::{begins_execution, fixed_key, pack, trailing_u64, unpack};
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// execution id → entry.
 const ENTRY: u8 = b'i';
 /// status, first seq → execution id.
 pub(super) const BY_STATUS: u8 = b's';
-/// status → how many.
+/// status → how many; absent where there are none.
 pub(super) const COUNT: u8 = b'n';
-
-/// Where an execution stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "u8", try_from = "u8")]
-#[repr(u8)]
-pub enum ExecutionStatus {
-    /// Its input was accepted and nothing was decided yet; only inside a commit.
-    Received = 0,
-    /// Authorized and not started.
-    Authorized = 1,
-    /// Started and not finished.
-    Running = 2,
-    /// Started before a restart and not finished: nobody knows until it is resolved.
-    InDoubt = 3,
-    /// Authorized before a restart and never started.
-    Abandoned = 4,
-    /// Succeeded.
-    Completed = 5,
-    /// Failed.
-    Failed = 6,
-    /// Cancelled.
-    Cancelled = 7,
-    /// Denied by the gate.
-    Denied = 8,
-    /// Refused by the protocol.
-    Rejected = 9,
-    /// Was in doubt and then resolved by a statement.
-    Resolved = 10,
-}
-
-impl ExecutionStatus {
-    /// All, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
-        Self::Received,
-        Self::Authorized,
-        Self::Running,
-        Self::InDoubt,
-        Self::Abandoned,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Denied,
-        Self::Rejected,
-        Self::Resolved,
-    ];
-
-    /// A stable lower-case word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Authorized => "authorized",
-            Self::Running => "running",
-            Self::InDoubt => "in_doubt",
-            Self::Abandoned => "abandoned",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Denied => "denied",
-            Self::Rejected => "rejected",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
-impl From<ExecutionStatus> for u8 {
-    fn from(status: ExecutionStatus) -> Self {
-        status as Self
-    }
-}
-
-impl TryFrom<u8> for ExecutionStatus {
-    type Error = &'static str;
-
-    fn try_from(code: u8) -> Result<Self, Self::Error> {
-        Self::ALL
-            .into_iter()
-            .find(|status| *status as u8 == code)
-            .ok_or("unknown execution status")
-    }
-}
 
 /// What the view knows of one execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,9 +60,20 @@ pub struct ExecutionEntry {
     pub component: ComponentId,
 }
 
+/// An execution that this batch has spoken of.
+#[derive(Debug, Clone)]
+struct Touched {
+    /// Where it stood before.
+    before: Option<ExecutionStatus>,
+    /// `None`: others spoke of it, and it has not begun.
+    entry: Option<ExecutionEntry>,
+}
+
 /// The projection.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Executions;
+#[derive(Debug, Clone, Default)]
+pub struct Executions {
+    touched: HashMap<ExecutionId, Touched, RandomState>,
+}
 
 impl Executions {
     /// The view's name.
@@ -156,6 +94,10 @@ impl Projection for Executions {
         kind == EventType::LedgerOpened || (!header.execution.is_nil() && status_in_event(kind))
     }
 
+    fn begin(&mut self) {
+        self.touched.clear();
+    }
+
     fn apply_header(
         &mut self,
         header: &RecordHeader,
@@ -164,7 +106,7 @@ impl Projection for Executions {
         if header.execution.is_nil() || self.wants(header) {
             return Ok(());
         }
-        advance(header, None, batch)
+        self.advance(header, None, batch)
     }
 
     fn apply(
@@ -174,6 +116,7 @@ impl Projection for Executions {
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
         if let Event::LedgerOpened(_) = event {
+            self.finish(batch)?;
             move_all(ExecutionStatus::Running, ExecutionStatus::InDoubt, batch)?;
             return move_all(
                 ExecutionStatus::Authorized,
@@ -181,7 +124,24 @@ impl Projection for Executions {
                 batch,
             );
         }
-        advance(&record.header, Some(event), batch)
+        self.advance(&record.header, Some(event), batch)
+    }
+
+    fn finish(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+        let mut changes = [0; ExecutionStatus::ALL.len()];
+        for (_, Touched { before, entry }) in self.touched.drain() {
+            let Some(entry) = entry else { continue };
+            if before != Some(entry.status) {
+                restate(&entry, before, batch);
+                tally(&mut changes, before, -1);
+                tally(&mut changes, Some(entry.status), 1);
+            }
+            batch.put(&entry_key(entry.execution.as_bytes()), pack(&entry));
+        }
+        for (status, change) in ExecutionStatus::ALL.into_iter().zip(changes) {
+            add(status, change, batch)?;
+        }
+        Ok(())
     }
 }
 
@@ -196,41 +156,51 @@ const fn status_in_event(event_type: EventType) -> bool {
     )
 }
 
-/// A record of an execution, with its event where that says more than its type.
-fn advance(
-    header: &RecordHeader,
-    event: Option<&Event>,
-    batch: &mut ViewBatch,
-) -> Result<(), ProjectionError> {
-    let entry_key = entry_key(header.execution.as_bytes());
-    let stored = if begins_execution(header) {
-        None
-    } else {
-        batch.get(&entry_key)?
-    };
-    let stored: Option<ExecutionEntry> = stored.map(|bytes| unpack(&bytes)).transpose()?;
-    let before = stored.as_ref().map(|entry| entry.status);
-    let status = match event {
-        Some(event) => told_status(event, before),
-        None => typed_status(header.event_type),
-    };
-    // Others may speak of an execution; only the execution log begins one.
-    let Some(mut entry) = stored.or_else(|| status.map(|status| begin(header, status))) else {
-        return Ok(());
-    };
-    entry.last_seq = header.seq.get();
-    entry.last_ns = header.time_ns;
-    if let Some(event) = event {
-        fill(&mut entry, event);
+impl Executions {
+    /// A record of an execution, with its event where that says more than its type.
+    fn advance(
+        &mut self,
+        header: &RecordHeader,
+        event: Option<&Event>,
+        batch: &ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        let touched = match self.touched.entry(header.execution) {
+            Entry::Occupied(touched) => touched.into_mut(),
+            Entry::Vacant(untouched) => untouched.insert(Touched::of(header, batch)?),
+        };
+        let before = touched.entry.as_ref().map(|entry| entry.status);
+        let status = match event {
+            Some(event) => told_status(event, before),
+            None => typed_status(header.event_type),
+        };
+        // Others may speak of an execution; only the execution log begins one.
+        let begun = || status.map(|status| begin(header, status));
+        let Some(mut entry) = touched.entry.take().or_else(begun) else {
+            return Ok(());
+        };
+        entry.last_seq = header.seq.get();
+        entry.last_ns = header.time_ns;
+        if let Some(event) = event {
+            fill(&mut entry, event);
+        }
+        entry.status = status.unwrap_or(entry.status);
+        touched.entry = Some(entry);
+        Ok(())
     }
-    if let Some(status) = status {
-        entry.status = status;
+}
+
+impl Touched {
+    /// What is stored of the execution that this record speaks of.
+    fn of(header: &RecordHeader, batch: &ViewBatch) -> Result<Self, ProjectionError> {
+        let stored = if begins_execution(header) {
+            None
+        } else {
+            batch.get(&entry_key(header.execution.as_bytes()))?
+        };
+        let entry: Option<ExecutionEntry> = stored.map(|bytes| unpack(&bytes)).transpose()?;
+        let before = entry.as_ref().map(|entry| entry.status);
+        Ok(Self { before, entry })
     }
-    if before != Some(entry.status) {
-        restate(&entry, before, batch)?;
-    }
-    batch.put(&entry_key, pack(&entry));
-    Ok(())
 }
 
 const fn typed_status(event_type: EventType) -> Option<ExecutionStatus> {
@@ -303,31 +273,40 @@ pub(super) fn status_key(status: ExecutionStatus, first_seq: u64) -> [u8; 10] {
     fixed_key(BY_STATUS, &[&[status as u8], &first_seq.to_be_bytes()])
 }
 
-fn restate(
-    entry: &ExecutionEntry,
-    before: Option<ExecutionStatus>,
-    batch: &mut ViewBatch,
-) -> Result<(), ProjectionError> {
+/// Moves an execution from where the view has it to where it stands.
+fn restate(entry: &ExecutionEntry, before: Option<ExecutionStatus>, batch: &mut ViewBatch) {
     if let Some(before) = before {
         let is_stored = entry.first_seq <= batch.after();
         batch.delete_unread(&status_key(before, entry.first_seq), is_stored);
-        add(before, -1, batch)?;
     }
     let execution = entry.execution.as_bytes().to_vec();
     batch.put_unread(&status_key(entry.status, entry.first_seq), execution);
-    add(entry.status, 1, batch)
+}
+
+fn tally(changes: &mut [i64], status: Option<ExecutionStatus>, by: i64) {
+    if let Some(change) = status.and_then(|status| changes.get_mut(status as usize)) {
+        *change += by;
+    }
 }
 
 fn add(status: ExecutionStatus, change: i64, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+    if change == 0 {
+        return Ok(());
+    }
     let count_key = [COUNT, status as u8];
     let count = match batch.get(&count_key)? {
         Some(bytes) => trailing_u64(&bytes)?,
         None => 0,
     };
-    let count = count
-        .checked_add_signed(change)
-        .ok_or_else(|| ProjectionError::Damaged(format!("count of {} is off", status.name())))?;
-    batch.put(&count_key, count.to_be_bytes().to_vec());
+    match count.checked_add_signed(change) {
+        // Where batches end must not show.
+        Some(0) => batch.delete(&count_key),
+        Some(count) => batch.put(&count_key, count.to_be_bytes().to_vec()),
+        None => {
+            let problem = format!("count of {} is off", status.name());
+            return Err(ProjectionError::Damaged(problem));
+        }
+    }
     Ok(())
 }
 
@@ -336,6 +315,7 @@ fn move_all(
     to: ExecutionStatus,
     batch: &mut ViewBatch,
 ) -> Result<(), ProjectionError> {
+    let mut moved = 0;
     for (_, id) in batch.scan(&[BY_STATUS, from as u8])? {
         let entry_key = entry_key(&id);
         let bytes = batch.get(&entry_key)?.ok_or_else(|| {
@@ -343,8 +323,10 @@ fn move_all(
         })?;
         let mut entry: ExecutionEntry = unpack(&bytes)?;
         entry.status = to;
-        restate(&entry, Some(from), batch)?;
+        restate(&entry, Some(from), batch);
         batch.put(&entry_key, pack(&entry));
+        moved += 1;
     }
-    Ok(())
+    add(from, -moved, batch)?;
+    add(to, moved, batch)
 }

@@ -2,9 +2,8 @@
 
 use crate::events::ExecutionId;
 
-use super::executions::{
-    BY_STATUS, COUNT, ExecutionEntry, ExecutionStatus, VERSION, entry_key, status_key,
-};
+use super::execution_status::ExecutionStatus;
+use super::executions::{BY_STATUS, COUNT, ExecutionEntry, VERSION, entry_key, status_key};
 use super::keys::{trailing_u64, unpack};
 use super::{ReadError, View, ViewSnapshot};
 

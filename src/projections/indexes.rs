@@ -10,6 +10,11 @@
 //! and the record lies in that commit or after it. So an execution's input, decision, start,
 //! result, transitions and audit records are all found under its capability.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rapidhash::fast::RandomState;
+
 use crate::events::{CommandId, Event, EventType, ExecutionId, Record, RecordHeader};
 
 use super::keys::{begins_execution, fixed_key, key, name_key, pack, unpack};
@@ -95,7 +100,7 @@ pub struct CommandPlace {
 }
 
 /// What an execution asked for, as far as is known.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 enum Asked {
     /// Nothing yet: its records in the commit that begins at this number, at most a commit's.
     NotYet { commit: u64, records: Vec<u64> },
@@ -106,9 +111,22 @@ enum Asked {
 /// A capability's term, cut for serde, which knows no arrays of 17.
 type Term2 = (u8, [u8; 16]);
 
+/// A command, by its component, and where its records are as far as this batch has come.
+type Current = (u32, CommandId, CommandPlace);
+
+/// What this batch knows of what an execution asked for, and whether the view does not yet.
+#[derive(Debug, Clone)]
+struct Known {
+    asked: Option<Asked>,
+    changed: bool,
+}
+
 /// The projection.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Indexes;
+#[derive(Debug, Clone, Default)]
+pub struct Indexes {
+    current: Option<Current>,
+    known: HashMap<ExecutionId, Known, RandomState>,
+}
 
 impl Indexes {
     /// The view's name.
@@ -128,6 +146,11 @@ impl Projection for Indexes {
         names_capability(header.event_type)
     }
 
+    fn begin(&mut self) {
+        self.current = None;
+        self.known.clear();
+    }
+
     fn apply_header(
         &mut self,
         header: &RecordHeader,
@@ -145,12 +168,12 @@ impl Projection for Indexes {
             post(&execution_term(header.execution), seq, batch)?;
         }
         if !header.command.is_nil() {
-            command(header, batch)?;
+            self.command(header, batch)?;
         }
         if self.wants(header) {
             return Ok(());
         }
-        capability(header, None, batch)
+        self.capability(header, None, batch)
     }
 
     fn apply(
@@ -159,32 +182,140 @@ impl Projection for Indexes {
         event: &Event,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
-        capability(&record.header, named_capability(event), batch)
+        self.capability(&record.header, named_capability(event), batch)
+    }
+
+    fn finish(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+        self.place(None, batch);
+        for (execution, Known { asked, changed }) in self.known.drain() {
+            if let (Some(asked), true) = (asked, changed) {
+                batch.put(&asked_key(execution), pack(&asked));
+            }
+        }
+        Ok(())
     }
 }
 
-/// A command's records lie in one commit, one behind the other.
-fn command(header: &RecordHeader, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
-    let seq = header.seq.get();
-    let command_key = command_key(header.component.0, header.command);
-    let commit = commit_of(header);
-    let before = if seq == commit {
-        None
-    } else if commit > batch.after() {
-        batch.pending(&command_key)
-    } else {
-        batch.get(&command_key)?
-    };
-    let before: Option<CommandPlace> = before.map(|bytes| unpack(&bytes)).transpose()?;
-    let goes_on = |before: &CommandPlace| before.first_seq >= commit && before.last_seq + 1 == seq;
-    let place = CommandPlace {
-        first_seq: before
+impl Indexes {
+    /// A command's records lie in one commit, one behind the other.
+    fn command(
+        &mut self,
+        header: &RecordHeader,
+        batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        let seq = header.seq.get();
+        let (component, command) = (header.component.0, header.command);
+        let commit = commit_of(header);
+        let is_current = |current: &Current| (current.0, current.1) == (component, command);
+        let before = match self.current.filter(is_current) {
+            Some((_, _, place)) => Some(place),
+            None if seq == commit => None,
+            None => {
+                self.place(None, batch);
+                stored_place(&command_key(component, command), commit, batch)?
+            }
+        };
+        let goes_on =
+            |before: &CommandPlace| before.first_seq >= commit && before.last_seq + 1 == seq;
+        let first_seq = before
             .filter(goes_on)
-            .map_or(seq, |before| before.first_seq),
-        last_seq: seq,
+            .map_or(seq, |before| before.first_seq);
+        let place = CommandPlace {
+            first_seq,
+            last_seq: seq,
+        };
+        if self.current.is_some_and(|current| is_current(&current)) {
+            self.current = Some((component, command, place));
+        } else {
+            self.place(Some((component, command, place)), batch);
+        }
+        Ok(())
+    }
+
+    /// Writes where the current command is; `next` is the current one from here on.
+    fn place(&mut self, next: Option<Current>, batch: &mut ViewBatch) {
+        if let Some((component, command, place)) = std::mem::replace(&mut self.current, next) {
+            batch.put_unread(&command_key(component, command), pack(&place));
+        }
+    }
+
+    fn capability(
+        &mut self,
+        header: &RecordHeader,
+        named: Option<&str>,
+        batch: &mut ViewBatch,
+    ) -> Result<(), ProjectionError> {
+        let seq = header.seq.get();
+        let named = named.map(capability_term);
+        if let Some(term) = &named {
+            post(term, seq, batch)?;
+        }
+        if header.execution.is_nil() {
+            return Ok(());
+        }
+        let commit = commit_of(header);
+        let known = match self.known.entry(header.execution) {
+            Entry::Occupied(known) if !begins_execution(header) => known.into_mut(),
+            Entry::Occupied(mut known) => {
+                known.insert(Known::of(header, batch)?);
+                known.into_mut()
+            }
+            Entry::Vacant(unknown) => unknown.insert(Known::of(header, batch)?),
+        };
+        let early = match known.asked.take() {
+            Some(Asked::For((kind, bytes))) => {
+                known.asked = Some(Asked::For((kind, bytes)));
+                return post(&term(kind, bytes), seq, batch);
+            }
+            Some(Asked::NotYet {
+                commit: of,
+                records,
+            }) if of == commit => records,
+            Some(Asked::NotYet { .. }) | None => Vec::new(),
+        };
+        let asked = if let Some(term) = named {
+            for seq in early {
+                post(&term, seq, batch)?;
+            }
+            let [kind, bytes @ ..] = term;
+            Asked::For((kind, bytes))
+        } else {
+            let mut records = early;
+            records.push(seq);
+            Asked::NotYet { commit, records }
+        };
+        (known.asked, known.changed) = (Some(asked), true);
+        Ok(())
+    }
+}
+
+impl Known {
+    /// What is stored of the execution that this record speaks of. What others said of it before its
+    /// first record lies in other commits.
+    fn of(header: &RecordHeader, batch: &ViewBatch) -> Result<Self, ProjectionError> {
+        let stored = if begins_execution(header) {
+            None
+        } else {
+            batch.get(&asked_key(header.execution))?
+        };
+        let asked = stored.map(|bytes| unpack(&bytes)).transpose()?;
+        let changed = false;
+        Ok(Self { asked, changed })
+    }
+}
+
+/// Where the view has a command that goes on in this commit.
+fn stored_place(
+    key: &[u8],
+    commit: u64,
+    batch: &ViewBatch,
+) -> Result<Option<CommandPlace>, ProjectionError> {
+    let stored = if commit > batch.after() {
+        batch.pending(key)
+    } else {
+        batch.get(key)?
     };
-    batch.put_unread(&command_key, pack(&place));
-    Ok(())
+    stored.map(|bytes| unpack(&bytes)).transpose()
 }
 
 /// The first record of this record's commit.
@@ -217,53 +348,6 @@ fn named_capability(event: &Event) -> Option<&str> {
         Event::CapabilityUnregistered(e) => &e.capability,
         _ => return None,
     })
-}
-
-fn capability(
-    header: &RecordHeader,
-    named: Option<&str>,
-    batch: &mut ViewBatch,
-) -> Result<(), ProjectionError> {
-    let seq = header.seq.get();
-    let named = named.map(capability_term);
-    if let Some(term) = &named {
-        post(term, seq, batch)?;
-    }
-    if header.execution.is_nil() {
-        return Ok(());
-    }
-    let asked_key = asked_key(header.execution);
-    let commit = commit_of(header);
-    // What others said of an execution before its first record lies in other commits.
-    let stored = if begins_execution(header) {
-        None
-    } else {
-        batch.get(&asked_key)?
-    };
-    let early = match stored {
-        Some(bytes) => match unpack::<Asked>(&bytes)? {
-            Asked::For((kind, bytes)) => return post(&term(kind, bytes), seq, batch),
-            Asked::NotYet {
-                commit: of,
-                records,
-            } if of == commit => records,
-            Asked::NotYet { .. } => Vec::new(),
-        },
-        None => Vec::new(),
-    };
-    let asked = if let Some(term) = named {
-        for seq in early {
-            post(&term, seq, batch)?;
-        }
-        let [kind, bytes @ ..] = term;
-        Asked::For((kind, bytes))
-    } else {
-        let mut records = early;
-        records.push(seq);
-        Asked::NotYet { commit, records }
-    };
-    batch.put(&asked_key, pack(&asked));
-    Ok(())
 }
 
 /// Adds a record to a term's posting list; a record that is there already stays once.

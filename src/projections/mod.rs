@@ -17,6 +17,7 @@ mod configuration;
 mod control;
 mod diff;
 mod error;
+mod execution_status;
 mod executions;
 mod executions_view;
 mod indexes;
@@ -39,7 +40,8 @@ pub use batch::ViewBatch;
 pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
 pub use diff::{DiffLine, diff_lines};
 pub use error::{OpenError, ProjectionError, ReadError};
-pub use executions::{ExecutionEntry, ExecutionStatus, Executions};
+pub use execution_status::ExecutionStatus;
+pub use executions::{ExecutionEntry, Executions};
 pub use executions_view::ExecutionsView;
 pub use indexes::{CommandPlace, Indexes};
 pub(crate) use no_tree::NoTree;
@@ -59,8 +61,8 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 /// Folds events into a view.
 ///
 /// All state lives in the view itself, reached through the batch; a projection keeps none of its
-/// own, so memory does not grow with history, and the same object can serve two generations in
-/// turn. The same records must give the same keys and values however they are cut into batches.
+/// own beyond a batch, so memory does not grow with history, and the same object can serve two
+/// generations in turn. The same records must give the same keys and values however they are cut into batches.
 pub trait Projection: Send + 'static {
     /// The view's name: 1 to 64 of `a-z`, `0-9` and `_`.
     fn name(&self) -> &'static str;
@@ -74,6 +76,9 @@ pub trait Projection: Send + 'static {
     fn wants(&self, _header: &RecordHeader) -> bool {
         true
     }
+
+    /// Called before the first record of a batch: what is left of a batch that failed is forgotten.
+    fn begin(&mut self) {}
 
     /// Takes what a header alone tells into the view. Called for every record, wanted or not, in
     /// order, once, and before [`Projection::apply`].
@@ -98,6 +103,15 @@ pub trait Projection: Send + 'static {
         event: &Event,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError>;
+
+    /// Called after the last record of a batch: what was held back, because the next record may change it
+    /// again, goes into the view.
+    ///
+    /// # Errors
+    /// As [`Projection::apply`].
+    fn finish(&mut self, _batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+        Ok(())
+    }
 }
 
 /// Committed records, in order: the one thing that views need of the journal.
@@ -122,8 +136,8 @@ pub fn built_in() -> Vec<Box<dyn Projection>> {
     vec![
         Box::new(Configuration),
         Box::new(RuntimeMetadata),
-        Box::new(Executions),
-        Box::new(Indexes),
+        Box::new(Executions::default()),
+        Box::new(Indexes::default()),
         Box::new(Tree),
     ]
 }

@@ -307,6 +307,7 @@ fn fold(
     chunk: &[Read],
     after: u64,
 ) -> Result<(), ProjectionError> {
+    projection.begin();
     for read in chunk {
         let header = &read.record.header;
         if header.seq.get() <= after {
@@ -317,7 +318,7 @@ fn fold(
             projection.apply(&read.record, read.event()?, batch)?;
         }
     }
-    Ok(())
+    projection.finish(batch)
 }
 
 /// A view that read another history, or further than this one goes, is of no use.

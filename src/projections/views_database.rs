@@ -29,6 +29,8 @@ pub(super) const STATE: u8 = 1;
 const META: &str = "meta";
 /// Of the memtable of what is small.
 const META_BYTES: u64 = 1 << 20;
+/// Of two, the first does nothing but ask, as often as it can, whether the second still compacts.
+const WORKER_THREADS: usize = 1;
 /// As many memtables may wait to become tables.
 const WAITING_MAX: usize = 1;
 /// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
@@ -146,7 +148,7 @@ impl ViewsDatabase {
         let merges = Merges::of(path, complain);
         let filters = Arc::clone(&merges);
         let database = Database::builder(path)
-            .worker_threads(2)
+            .worker_threads(WORKER_THREADS)
             .cache_size(options.cache_bytes)
             .with_compaction_filter_factories(Arc::new(move |name| Some(filters.filter(name))))
             .open()?;

@@ -202,16 +202,20 @@ impl World {
         running
     }
 
-    /// Waits until nobody can write to the journal or the views of the last opening.
+    /// Waits until nobody can write to the journal or the views of the last opening: the views are
+    /// sealed after their database let go of its lock, and before the ledger's is given up.
     async fn released(&self) {
-        let views = match self.medium {
-            Medium::Memory => self.directory.path().join("views/lock"),
-            Medium::Directory => self.directory.path().join("ledger/views/lock"),
+        let locks = match self.medium {
+            Medium::Memory => vec!["views/lock"],
+            Medium::Directory => vec!["ledger/views/lock", "ledger/LOCK"],
+        };
+        let is_free = |lock: &&str| {
+            let lock = std::fs::File::open(self.directory.path().join(lock));
+            lock.is_ok_and(|lock| lock.try_lock().is_ok())
         };
         for _ in 0..30_000 {
             let journal = self.held.as_ref().map_or(0, Weak::strong_count);
-            let free = std::fs::File::open(&views).is_ok_and(|lock| lock.try_lock().is_ok());
-            if journal == 0 && free {
+            if journal == 0 && locks.iter().all(is_free) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -12,7 +12,10 @@ use crate::support::{Digest, History, Journal, WAIT, digests};
 
 /// Two of the views: what a fault costs is making them again.
 fn open_two(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions) -> Views {
-    let two: Vec<Box<dyn Projection>> = vec![Box::new(Executions), Box::new(Indexes)];
+    let two: Vec<Box<dyn Projection>> = vec![
+        Box::new(Executions::default()),
+        Box::new(Indexes::default()),
+    ];
     Views::open(directory, options, two, journal.clone()).unwrap()
 }
 

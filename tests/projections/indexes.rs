@@ -159,7 +159,7 @@ proptest! {
         let journal = Journal::new(&history.records, step);
         // One view: what a case costs is opening it.
         let views = Views::open(
-            directory.path(), ViewsOptions::default(), vec![Box::new(Indexes)], journal.clone(),
+            directory.path(), ViewsOptions::default(), vec![Box::new(Indexes::default())], journal.clone(),
         ).unwrap();
         let indexes = IndexesView::new(view(&views, Indexes::NAME), journal.clone());
         indexes.view().at_least(history.head(), WAIT).unwrap();

@@ -1,0 +1,84 @@
+//! Where executions stand (FC-STORAGE §5).
+
+use serde::{Deserialize, Serialize};
+
+/// Where an execution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
+#[repr(u8)]
+pub enum ExecutionStatus {
+    /// Its input was accepted and nothing was decided yet; only inside a commit.
+    Received = 0,
+    /// Authorized and not started.
+    Authorized = 1,
+    /// Started and not finished.
+    Running = 2,
+    /// Started before a restart and not finished: nobody knows until it is resolved.
+    InDoubt = 3,
+    /// Authorized before a restart and never started.
+    Abandoned = 4,
+    /// Succeeded.
+    Completed = 5,
+    /// Failed.
+    Failed = 6,
+    /// Cancelled.
+    Cancelled = 7,
+    /// Denied by the gate.
+    Denied = 8,
+    /// Refused by the protocol.
+    Rejected = 9,
+    /// Was in doubt and then resolved by a statement.
+    Resolved = 10,
+}
+
+impl ExecutionStatus {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::Received,
+        Self::Authorized,
+        Self::Running,
+        Self::InDoubt,
+        Self::Abandoned,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Denied,
+        Self::Rejected,
+        Self::Resolved,
+    ];
+
+    /// A stable lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Authorized => "authorized",
+            Self::Running => "running",
+            Self::InDoubt => "in_doubt",
+            Self::Abandoned => "abandoned",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Denied => "denied",
+            Self::Rejected => "rejected",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl From<ExecutionStatus> for u8 {
+    fn from(status: ExecutionStatus) -> Self {
+        status as Self
+    }
+}
+
+impl TryFrom<u8> for ExecutionStatus {
+    type Error = &'static str;
+
+    fn try_from(code: u8) -> Result<Self, Self::Error> {
+        Self::ALL
+            .into_iter()
+            .find(|status| *status as u8 == code)
+            .ok_or("unknown execution status")
+    }
+}
