@@ -20,6 +20,7 @@ mod boot;
 mod damage;
 mod durable;
 mod inspection;
+mod merges;
 mod preflight;
 pub(crate) mod quiet;
 mod space;
@@ -36,6 +37,7 @@ pub(crate) use durable::{
     sync_parent, sync_tree,
 };
 pub(crate) use inspection::{Inspection, is_named, look_through};
+pub(crate) use merges::{Complain, Merges};
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
 pub use space::{Space, SystemSpace};

@@ -71,7 +71,7 @@ pub(crate) fn is_named(table: &Table) -> bool {
 
 /// The tables of one keyspace and what is wrong with its small files; `None` where it was removed
 /// meanwhile.
-fn tables_of(keyspace: &Path, live: bool) -> Option<(Vec<Table>, Vec<Damage>)> {
+pub(super) fn tables_of(keyspace: &Path, live: bool) -> Option<(Vec<Table>, Vec<Damage>)> {
     let mut looks = 1;
     loop {
         let damage = match structure::tables_of(keyspace) {

@@ -55,7 +55,7 @@ impl Control {
     pub(super) fn pause(&self, timeout: Duration) {
         let orders = lock(&self.orders);
         let waited = self.changed.wait_timeout_while(orders, timeout, |orders| {
-            !orders.stop && orders.rebuild.is_empty()
+            !orders.stop && orders.rebuild.is_empty() && orders.complaint.is_none()
         });
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,6 +1,7 @@
 //! When views break: set aside, open again, make again; and when that does not help, stop and say
 //! so. What is set aside is kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::Failure;
@@ -47,7 +48,9 @@ impl Runner {
             return Ok(false);
         }
         self.incarnation += 1;
-        let database = ViewsDatabase::open(&self.path, &self.options, self.incarnation)?;
+        let (control, incarnation) = (Arc::clone(&self.control), self.incarnation);
+        let complain = Box::new(move |cause| control.complain(incarnation, cause));
+        let database = ViewsDatabase::open(&self.path, &self.options, incarnation, complain)?;
         for slot in &mut self.slots {
             slot.attach(&database, &self.source, self.health.set_aside > 0)?;
         }

@@ -20,7 +20,7 @@ use crate::events::{Hash, Record};
 use super::error::Failure;
 use super::views::ViewsOptions;
 use super::{boot, seal};
-use crate::database::{self, Damage, structure, wal::Wal};
+use crate::database::{self, Complain, Damage, Merges, structure, wal::Wal};
 
 /// First byte of the key under which the position lies.
 const POSITION: [u8; 1] = [0];
@@ -104,14 +104,23 @@ pub(super) struct ViewsDatabase {
     meta: Keyspace,
     incarnation: u64,
     memtable_bytes: u64,
+    merges: Arc<Merges>,
+}
+
+impl Drop for ViewsDatabase {
+    fn drop(&mut self) {
+        self.merges.close();
+    }
 }
 
 impl ViewsDatabase {
-    /// Opens or creates the database in `path`.
+    /// Opens or creates the database in `path`. `complain` is told of a table that would be merged
+    /// away and is damaged.
     pub(super) fn open(
         path: &Path,
         options: &ViewsOptions,
         incarnation: u64,
+        complain: Complain,
     ) -> Result<Self, Failure> {
         if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
             return Err(Failure::Damage(format!(
@@ -136,16 +145,21 @@ impl ViewsDatabase {
             database::create(path, &[(META, create_options(META_BYTES))]).map_err(medium)?;
         }
         boot::mark(path, options.boot.as_deref());
+        let merges = Merges::of(path, complain);
+        let filters = Arc::clone(&merges);
         let database = Database::builder(path)
             .worker_threads(WORKER_THREADS)
             .cache_size(options.cache_bytes)
+            .with_compaction_filter_factories(Arc::new(move |name| Some(filters.filter(name))))
             .open()?;
         let meta = database.keyspace(META, || create_options(META_BYTES))?;
+        merges.note(&meta);
         Ok(Self {
             database,
             meta,
             incarnation,
             memtable_bytes: options.memtable_bytes,
+            merges,
         })
     }
 
@@ -208,6 +222,7 @@ impl ViewsDatabase {
         let keyspace = self
             .database
             .keyspace(name, || create_options(self.memtable_bytes))?;
+        self.merges.note(&keyspace);
         Ok(Arc::new(Generation {
             database: self.database.clone(),
             keyspace,

@@ -101,6 +101,26 @@ fn a_missing_or_empty_table_is_refused_and_named() {
     scene.opens_with(40 * RECORDS);
 }
 
+/// The engine removes an older file of the log when it opens: a table that holds the same frames must be
+/// whole then.
+#[test]
+fn a_damaged_table_is_refused_as_long_as_an_older_log_holds_the_same() {
+    let scene = with_tables();
+    fs::write(scene.path.join("1.jnl"), []).unwrap();
+    let number = |table: &PathBuf| -> u64 {
+        let name = table.file_name().unwrap().to_str().unwrap();
+        name.parse().unwrap()
+    };
+    let table = tables(&scene).into_iter().max_by_key(number).unwrap();
+    let whole = fs::read(&table).unwrap();
+    let mut bytes = whole.clone();
+    bytes[100] ^= 1;
+    fs::write(&table, bytes).unwrap();
+    assert_eq!(damaged(&scene.refused(0)), table);
+    fs::write(&table, whole).unwrap();
+    scene.opens_with(40 * RECORDS);
+}
+
 #[test]
 fn stray_entries_among_the_keyspaces_are_refused() {
     // The engine panics at a name that is no number, and removes what it has not recorded.

@@ -1,11 +1,12 @@
 //! Whatever happens to the files under `views/`: set aside and made again, or without effect.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::projections::{Executions, Indexes, Projection, Views, ViewsOptions};
+use femtoclaw_ledger::projections::{Executions, Indexes, Projection, Source, Views, ViewsOptions};
 
 use crate::support::{Digest, History, Journal, WAIT, digests};
 
@@ -264,4 +265,50 @@ fn a_file_in_the_place_of_views_is_set_aside_too() {
     views.close();
     let kept = directory.path().join("quarantine/views-1");
     assert_eq!(fs::read(kept).unwrap(), b"not a directory");
+}
+
+/// The tables, once the engine has come to rest with them.
+fn settled_tables(views: &Path) -> Vec<PathBuf> {
+    let is_table = |path: &PathBuf| path.is_file() && path.parent().unwrap().ends_with("tables");
+    let tables = || -> Vec<_> { entries(views).into_iter().filter(is_table).collect() };
+    let mut found = tables();
+    loop {
+        std::thread::sleep(Duration::from_millis(200));
+        let before = std::mem::replace(&mut found, tables());
+        if before == found {
+            return found;
+        }
+    }
+}
+
+/// A merge reads data alone: without a look at the whole table first, what is damaged elsewhere in it
+/// would go with it. The end of a table is read when it is opened, and never again.
+#[test]
+fn a_table_that_was_damaged_meanwhile_is_not_merged_away() {
+    let (directory, journal, _) = made();
+    let more = History::mixed(4_000)
+        .records
+        .split_off(journal.head() as usize);
+    let views = open_two(directory.path(), &journal, options());
+    let tables = settled_tables(&directory.path().join("views"));
+    let mut damaged = Vec::new();
+    for table in &tables {
+        let mut bytes = fs::read(table).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        let file = fs::OpenOptions::new().write(true).open(table).unwrap();
+        file.write_all_at(&bytes, 0).unwrap();
+        damaged.push(bytes);
+    }
+    journal.append(&more);
+    let found = settled(&views, journal.head());
+    views.close();
+    let fresh = scratch();
+    let views = open_two(fresh.path(), &journal, options());
+    assert_eq!(digests(&views, journal.head()), found);
+    views.close();
+    let kept = directory.path().join("quarantine/views-1");
+    for (table, bytes) in tables.iter().zip(damaged) {
+        let path = kept.join(table.strip_prefix(directory.path().join("views")).unwrap());
+        assert_eq!(fs::read(&path).ok(), Some(bytes), "{}", path.display());
+    }
 }

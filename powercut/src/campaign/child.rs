@@ -8,6 +8,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
 use crate::machine::Seen;
+use crate::worker::again::Rival;
 use crate::worker::{Load, Subject};
 
 /// What reaches the judge.
@@ -35,6 +36,13 @@ pub(crate) struct Told {
     pub(crate) missing: Vec<String>,
     pub(crate) bad: Vec<String>,
     pub(crate) views: Vec<String>,
+    pub(crate) reopened: bool,
+    /// The code of the error where it was not opened again.
+    pub(crate) not_reopened: Option<String>,
+    /// What was wrong once it was opened again.
+    pub(crate) again: Vec<String>,
+    /// What others answered that tried to open it.
+    pub(crate) rivals: Vec<String>,
     /// What is no line of ours: a panic, most likely.
     pub(crate) other: Vec<String>,
 }
@@ -64,6 +72,10 @@ impl Told {
             "failed" => self.failed.push(rest_owned()),
             "missing" => self.missing.push(rest_owned()),
             "bad" => self.bad.push(rest_owned()),
+            "reopened" => self.reopened = true,
+            "not_reopened" => self.not_reopened = Some(rest_owned()),
+            "again" => self.again.push(rest_owned()),
+            "rival" => self.rivals.push(rest_owned()),
             "views" if rest == "equal" => {}
             "views" => self.views.push(rest_owned()),
             _ => self.other.push(line.to_owned()),
@@ -88,6 +100,8 @@ pub(crate) struct Start<'a> {
     /// How often the power was cut before.
     pub(crate) cuts: u32,
     pub(crate) each: Option<u64>,
+    pub(crate) reopen: bool,
+    pub(crate) rival: Option<Rival>,
 }
 
 /// A value of the command line, as its word.
@@ -124,6 +138,12 @@ impl Child {
         command.args(["--boot", &start.cuts.to_string()]);
         if let Some(each) = start.each {
             command.args(["--each", &each.to_string()]);
+        }
+        if start.reopen {
+            command.arg("--reopen");
+        }
+        if let Some(rival) = start.rival {
+            command.args(["--rival", &word(rival)]);
         }
         command.env("RUST_BACKTRACE", "0");
         command

@@ -1,4 +1,5 @@
-//! Faults of the disk, one at a time, in each step of the ledger's work: then the same directory is
+//! Faults of the disk, one at a time, in each step of the ledger's work: then the ledger is opened
+//! again in the same process, which may be refused as long as the fault is there; the same directory is
 //! opened by another process, written on, the power is cut, and it is opened once more. A failed sync
 //! that lost its pages shows only then.
 
@@ -6,13 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::child::Told;
 use super::document;
 use super::judge::Broken;
 use super::life::{Life, Session, Violation};
-use crate::disk::{Mode, SyncEnd};
-use crate::machine::{Event, Fault, Wrong};
+use super::steps::{ALWAYS, HANG, STEPS, Step, When, wrongs};
+use crate::disk::Mode;
+use crate::machine::{Fault, Wrong};
 use crate::worker::{Load, Subject};
 
 #[derive(Debug, clap::Args)]
@@ -30,142 +33,6 @@ pub(crate) struct Args {
     report: Option<PathBuf>,
 }
 
-/// When the fault is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    Creation,
-    Opening,
-    Load,
-}
-
-/// A step that can fail.
-struct Step {
-    name: &'static str,
-    event: Event,
-    when: When,
-    load: Load,
-    /// Which of them.
-    nths: &'static [u64],
-    is_sync: bool,
-}
-
-const fn step(name: &'static str, event: Event, nths: &'static [u64], is_sync: bool) -> Step {
-    Step {
-        name,
-        event,
-        when: When::Load,
-        load: Load::Mixed,
-        nths,
-        is_sync,
-    }
-}
-
-const STEPS: &[Step] = &[
-    step("commit: write", Event::WalWrite, &[1, 20], false),
-    step("commit: sync", Event::WalSync, &[1, 20], true),
-    Step {
-        load: Load::Large,
-        ..step("rotation: create", Event::WalCreate, &[1], false)
-    },
-    step("flush: create a table", Event::TableCreate, &[1, 3], false),
-    step("flush: write a table", Event::TableWrite, &[1, 5], false),
-    step("flush: sync a table", Event::TableSync, &[1, 3], true),
-    step(
-        "flush, compaction: list of tables",
-        Event::Other,
-        &[1, 4],
-        false,
-    ),
-    step(
-        "flush, compaction: sync the list",
-        Event::OtherSync,
-        &[1, 4],
-        true,
-    ),
-    step("compaction", Event::Compaction, &[1, 3], false),
-    step("views: change", Event::Views, &[1, 40], false),
-    step("views: write", Event::ViewsWrite, &[1, 30], false),
-    // Under load nothing syncs views but the change to one that was made again.
-    Step {
-        load: Load::Rebuild,
-        ..step("views: sync", Event::ViewsSync, &[1, 3], true)
-    },
-    step("anchor: write", Event::Anchor, &[1, 5], false),
-    step("anchor: sync", Event::AnchorSync, &[1, 5], true),
-    Step {
-        when: When::Creation,
-        ..step(
-            "creation: change",
-            Event::Change,
-            &[1, 6, 20, 40, 70, 110],
-            false,
-        )
-    },
-    Step {
-        when: When::Creation,
-        ..step("creation: sync", Event::OtherSync, &[1, 3, 6, 12], true)
-    },
-    Step {
-        when: When::Opening,
-        ..step("opening: change", Event::Change, &[1, 4, 15, 60], false)
-    },
-    Step {
-        when: When::Opening,
-        ..step("opening: open a file", Event::Open, &[1, 8, 20], false)
-    },
-    Step {
-        when: When::Opening,
-        ..step("opening: sync", Event::OtherSync, &[1, 2], true)
-    },
-];
-
-const HANG: Duration = Duration::from_secs(3);
-
-fn wrongs(step: &Step) -> Vec<(&'static str, Wrong, u64)> {
-    const ALWAYS: u64 = u64::MAX;
-    if step.is_sync {
-        return vec![
-            ("failed, lost", Wrong::Sync(SyncEnd::FailedAndLost), 1),
-            (
-                "failed but persisted",
-                Wrong::Sync(SyncEnd::FailedButPersisted),
-                1,
-            ),
-            (
-                "fails from then on, lost",
-                Wrong::Sync(SyncEnd::FailedAndLost),
-                ALWAYS,
-            ),
-            (
-                "slow: 0.3 s each, ten times",
-                Wrong::Slow(Duration::from_millis(300)),
-                10,
-            ),
-            ("hangs for 3 s", Wrong::Hangs, 1),
-        ];
-    }
-    let mut wrongs = vec![
-        ("EIO once", Wrong::Fails(libc::EIO), 1),
-        ("EIO from then on", Wrong::Fails(libc::EIO), ALWAYS),
-        ("disk full once", Wrong::Fails(libc::ENOSPC), 1),
-        ("disk full from then on", Wrong::Fails(libc::ENOSPC), ALWAYS),
-        ("read-only from then on", Wrong::Fails(libc::EROFS), ALWAYS),
-        (
-            "permission denied from then on",
-            Wrong::Fails(libc::EACCES),
-            ALWAYS,
-        ),
-    ];
-    if matches!(
-        step.event,
-        Event::WalWrite | Event::TableWrite | Event::ViewsWrite
-    ) {
-        wrongs.push(("short write", Wrong::Short, 5));
-        wrongs.push(("hangs for 3 s", Wrong::Hangs, 1));
-    }
-    wrongs
-}
-
 #[derive(Debug, Clone, Default)]
 struct Row {
     cases: u64,
@@ -173,8 +40,14 @@ struct Row {
     acknowledged: u64,
     failed: u64,
     refused_meanwhile: u64,
+    reopened: u64,
+    /// Codes that the reopening in the same process answered with.
+    not_reopened: BTreeMap<String, u64>,
     violations: Vec<Violation>,
 }
+
+/// What another process must answer that opens the directory meanwhile.
+const REFUSED: &str = "refused";
 
 /// True where nothing was broken.
 pub(crate) fn run(args: &Args) -> io::Result<bool> {
@@ -198,15 +71,16 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
                 .flat_map(|base| step.nths.iter().map(move |nth| (base, *nth)))
             {
                 index += 1;
-                if index % args.every != 0 {
+                if step.rival.is_none() && index % args.every != 0 {
                     continue;
                 }
-                let fault = Fault {
-                    event: step.event,
+                let event = step.event;
+                let fault = wrong.map(|wrong| Fault {
+                    event,
                     nth,
                     times,
                     wrong,
-                };
+                });
                 let row = rows.entry((at, name)).or_default();
                 case(step, fault, base, args.step.is_some(), row)?;
             }
@@ -251,40 +125,36 @@ fn base(mode: Mode, seed: u64) -> io::Result<Life> {
     Ok(life)
 }
 
-fn case(step: &Step, fault: Fault, base: &Life, is_verbose: bool, row: &mut Row) -> io::Result<()> {
+fn case(
+    step: &Step,
+    fault: Option<Fault>,
+    base: &Life,
+    is_verbose: bool,
+    row: &mut Row,
+) -> io::Result<()> {
     let mut life = match step.when {
         When::Creation => Life::new(Subject::Ledger, base.mode, base.seed, 1)?,
         When::Opening | When::Load => Life::like(base)?,
     };
     life.verbose = is_verbose;
-    let faults = vec![fault];
-    let (at_once, later) = match step.when {
-        When::Load => (Vec::new(), faults),
-        When::Creation | When::Opening => (faults, Vec::new()),
-    };
-    let each = if step.load == Load::Large { 30 } else { 60 };
-    let session = Session {
-        load: step.load,
-        each: Some(each),
-        faults_at_once: at_once,
-        faults: later,
-        lift_after: (fault.wrong == Wrong::Hangs).then_some(HANG),
-        ..Session::default()
-    };
-    let mut heard = life.session(session)?;
-    row.cases += 1;
-    row.struck += u64::from(life.struck() > 0);
-    row.acknowledged += heard.told.acks.len() as u64;
-    row.failed += heard.told.failed.len() as u64;
-    row.refused_meanwhile += u64::from(heard.told.refused.is_some());
+    let mut heard = life.session(session(step, fault))?;
+    row.take(&heard.told, life.struck());
+    if fault.is_none_or(|fault| fault.times != ALWAYS) {
+        row.break_all(&heard.told.again);
+    }
     if is_verbose {
+        let told = &heard.told;
         println!(
-            "{fault:?} {:?}: struck {}, {} acks, failed {:?}, refused {:?}",
+            "{fault:?} {:?}: struck {}, {} acks, failed {:?}, refused {:?}, reopened {} {:?} {:?}, rivals {:?}",
             base.mode,
             life.struck(),
-            heard.told.acks.len(),
-            heard.told.failed.first(),
-            heard.told.refused
+            told.acks.len(),
+            told.failed.first(),
+            told.refused,
+            told.reopened,
+            told.not_reopened,
+            told.again,
+            told.rivals
         );
     }
     // While the fault is there it may refuse to open, and say that it cannot read.
@@ -292,8 +162,38 @@ fn case(step: &Step, fault: Fault, base: &Life, is_verbose: bool, row: &mut Row)
     heard.told.bad.clear();
     heard.told.views.clear();
     heard.told.checked &= step.when == When::Load;
-    let mut kept = life.judge(&heard.told, false, heard.hung);
+    let kept = life.judge(&heard.told, false, heard.hung);
     life.remember(heard.told)?;
+    if kept {
+        afterwards(&mut life)?;
+    }
+    row.violations.append(&mut life.uncut);
+    Ok(())
+}
+
+/// The run in which the fault is there.
+fn session(step: &Step, fault: Option<Fault>) -> Session {
+    let faults: Vec<_> = fault.into_iter().collect();
+    let hangs = fault.is_some_and(|fault| fault.wrong == Wrong::Hangs);
+    let (at_once, later) = match step.when {
+        When::Load => (Vec::new(), faults),
+        When::Creation | When::Opening => (faults, Vec::new()),
+    };
+    let each = if step.load == Load::Large { 30 } else { 60 };
+    Session {
+        load: step.load,
+        each: Some(each),
+        faults_at_once: at_once,
+        faults: later,
+        lift_after: hangs.then_some(HANG),
+        reopen: true,
+        rival: step.rival,
+        ..Session::default()
+    }
+}
+
+/// Another process works on, the power is cut, and it is opened once more.
+fn afterwards(life: &mut Life) -> io::Result<()> {
     for session in [
         Session {
             load: Load::Mixed,
@@ -302,26 +202,51 @@ fn case(step: &Step, fault: Fault, base: &Life, is_verbose: bool, row: &mut Row)
         },
         Session::default(),
     ] {
-        if !kept {
-            break;
-        }
         let is_last = session.each.is_none();
         if is_last {
             life.cut_now();
         }
         let heard = life.session(session)?;
-        kept = life.judge(&heard.told, false, heard.hung);
+        let kept = life.judge(&heard.told, false, heard.hung);
         life.remember(heard.told)?;
+        if !kept {
+            break;
+        }
     }
-    row.violations.append(&mut life.uncut);
     Ok(())
+}
+
+impl Row {
+    /// Counts what the run told in which the fault was there.
+    fn take(&mut self, told: &Told, struck: u64) {
+        let is_refused = |answer: &&String| answer.as_str() == REFUSED;
+        self.cases += 1;
+        self.struck += u64::from(struck > 0 || told.rivals.iter().any(|it| is_refused(&it)));
+        self.acknowledged += told.acks.len() as u64;
+        self.failed += told.failed.len() as u64;
+        self.refused_meanwhile += u64::from(told.refused.is_some());
+        self.reopened += u64::from(told.reopened);
+        if let Some(code) = &told.not_reopened {
+            *self.not_reopened.entry(code.clone()).or_default() += 1;
+        }
+        self.break_all(told.rivals.iter().filter(|it| !is_refused(it)));
+    }
+
+    fn break_all<'a>(&mut self, details: impl IntoIterator<Item = &'a String>) {
+        self.violations
+            .extend(details.into_iter().map(|detail| Violation {
+                broken: Broken::Damaged,
+                detail: detail.clone(),
+            }));
+    }
 }
 
 fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
     let mut text = String::from(
         "| step | what goes wrong | cases | struck | acknowledged | told as failed | did not open \
-         meanwhile | lost | damaged | refused afterwards | views differ | hung |\n\
-         |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         meanwhile | reopened in the same process | not, and why | lost | damaged | refused \
+         afterwards | views differ | hung |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|\n",
     );
     for ((at, name), row) in rows {
         let count = |broken| {
@@ -330,15 +255,21 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
                 .filter(|it| it.broken == broken)
                 .count()
         };
+        let codes = row.not_reopened.iter();
+        let codes: Vec<_> = codes
+            .map(|(code, times)| format!("`{code}` {times}"))
+            .collect();
         let _ = writeln!(
             text,
-            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             STEPS[*at].name,
             row.cases,
             row.struck,
             row.acknowledged,
             row.failed,
             row.refused_meanwhile,
+            row.reopened,
+            codes.join(", "),
             count(Broken::Lost),
             count(Broken::Damaged),
             count(Broken::Refused),

@@ -14,6 +14,7 @@ use crate::disk::{Disk, Mode};
 use crate::machine::{Aim, Bell, Event, Fault, Machine, Op, Seen, Shared};
 use crate::mount::Mounted;
 use crate::random::Random;
+use crate::worker::again::Rival;
 use crate::worker::{Load, Subject};
 
 /// Nothing that works takes this long, on a machine that does other work too.
@@ -53,6 +54,10 @@ pub(crate) struct Session {
     pub(crate) faults: Vec<Fault>,
     /// Lifted so long after they were set.
     pub(crate) lift_after: Option<Duration>,
+    /// After the load it is opened again in the same process.
+    pub(crate) reopen: bool,
+    /// Who tries to open it under the load.
+    pub(crate) rival: Option<Rival>,
 }
 
 /// What came of it.
@@ -220,6 +225,8 @@ impl Life {
             run: self.run,
             cuts: self.machine.lock().cuts(),
             each: session.each,
+            reopen: session.reopen,
+            rival: session.rival,
         };
         let mut child = Child::start(&start, &news)?;
         let mut told = Told::default();

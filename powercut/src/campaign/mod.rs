@@ -14,6 +14,7 @@ pub(crate) mod faults;
 mod judge;
 mod life;
 mod plan;
+mod steps;
 mod tally;
 
 use life::Life;

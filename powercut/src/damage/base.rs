@@ -23,7 +23,8 @@ use crate::worker::content::{Id, content, hex, id};
 pub(super) enum Make {
     /// Many small records: tables of journal and views, saved states.
     Small,
-    /// Its log has gone on to another file while the older one is still needed.
+    /// Large records: its log has gone on to another file while the older one is still needed, and
+    /// tables have been moved on to another level.
     Rotated,
     /// Killed before the anchor had come up to the newest frame.
     Window,
@@ -40,7 +41,11 @@ pub(super) struct Asked {
 }
 
 const SMALL: u64 = 400;
+/// How the log rotates is the scheduler's part.
+const ATTEMPTS_MAX: usize = 20;
 const LARGE_MAX: u64 = 2_000;
+/// Some sixteen tables by the time that the log rotates.
+const ROTATED_MEMTABLE_BYTES: u64 = 4 << 20;
 /// Commands that are looked up, and executions that are asked for.
 const COMMANDS: usize = 40;
 const EXECUTIONS: usize = 6;
@@ -61,15 +66,25 @@ fn problem(error: impl std::fmt::Display) -> io::Error {
 
 /// Makes a store in `path`.
 pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(asked) = attempt(path, make).await? {
+            return Ok(asked);
+        }
+        fs::remove_dir_all(path)?;
+    }
+    Err(problem("the log never had two files that were needed"))
+}
+
+async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
     let clock = Arc::new(ManualClock::new(BEGUN_NS));
     let options = Options {
         clock: clock.clone(),
         memtable_bytes: Some(match make {
-            Make::Rotated => 16 << 20,
+            Make::Rotated => ROTATED_MEMTABLE_BYTES,
             Make::Small | Make::Window => MEMTABLE_BYTES,
         }),
         activity_interval: Duration::from_secs(3_600),
-        snapshot_records: 500,
+        snapshot_records: if make == Make::Rotated { 100 } else { 500 },
         disk_reserve_bytes: 0,
         ..Options::default()
     };
@@ -88,8 +103,9 @@ pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
         maker.one(number).await?;
     }
     let middle_ns = BEGUN_NS + i64::try_from(small).unwrap_or(0) * 500_000;
-    if make == Make::Rotated {
-        maker.until_rotated(path).await?;
+    if make == Make::Rotated && !maker.until_rotated(path).await? {
+        maker.ledger.close(PATIENCE).await.map_err(problem)?;
+        return Ok(None);
     }
     let ledger = maker.ledger.clone();
     let head = ledger.head().seq;
@@ -109,7 +125,7 @@ pub(super) async fn make(path: &Path, make: Make) -> io::Result<Asked> {
         fs::write(path.join("quarantine/wal-0-77-0badcafe.torn"), [7; 900])?;
         asked.note = true;
     }
-    Ok(asked)
+    Ok(Some(asked))
 }
 
 impl Maker {
@@ -239,8 +255,9 @@ impl Maker {
     }
 
     /// Large records, several at a time, until the log has two files that are both needed: one
-    /// write at least must have come between the engine's change of memtable and that of file.
-    async fn until_rotated(&mut self, path: &Path) -> io::Result<()> {
+    /// write at least must have come between the engine's change of memtable and that of file. False
+    /// where none had.
+    async fn until_rotated(&mut self, path: &Path) -> io::Result<bool> {
         let mut number = 0;
         let mut writes = JoinSet::new();
         while number < LARGE_MAX {
@@ -250,21 +267,21 @@ impl Maker {
                 let log = self.ledger.audit_log(&self.grant).map_err(problem)?;
                 writes.spawn(async move { log.record(entry).await });
             }
-            if logs(path)? > 1 {
+            if newest_log(path)? > 0 {
                 while let Some(write) = writes.join_next().await {
                     write.map_err(problem)?.map_err(problem)?;
                 }
-                // Whether the engine needs the older one shows when it has come to rest.
+                // Whether the engine needs the older one shows when it has come to rest. The newest
+                // one is to have batches too: then nothing writes into the older one again.
                 tokio::time::sleep(Duration::from_millis(400)).await;
-                if logs(path)? > 1 {
-                    return Ok(());
-                }
+                self.audit(&id(2, 0, number + 1, false)).await?;
+                return Ok(logs(path)?.len() > 1);
             }
             if let Some(write) = writes.join_next().await {
                 write.map_err(problem)?.map_err(problem)?;
             }
         }
-        Err(problem("the log never had two files"))
+        Err(problem("the log never rotated"))
     }
 
     /// One more frame, and the anchor as it was before: as a kill between the two leaves it.
@@ -291,10 +308,19 @@ fn id_of(number: u64, part: u32) -> Id {
     id(3, part, number, false)
 }
 
-fn logs(path: &Path) -> io::Result<usize> {
-    let mut logs = 0;
+/// The numbers of the log's files.
+fn logs(path: &Path) -> io::Result<Vec<u64>> {
+    let mut logs = Vec::new();
     for entry in fs::read_dir(path.join("journal"))? {
-        logs += usize::from(entry?.path().extension().is_some_and(|it| it == "jnl"));
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "jnl") {
+            let number = path.file_stem().and_then(|it| it.to_str());
+            logs.extend(number.and_then(|it| it.parse::<u64>().ok()));
+        }
     }
     Ok(logs)
+}
+
+fn newest_log(path: &Path) -> io::Result<u64> {
+    Ok(logs(path)?.into_iter().max().unwrap_or(0))
 }

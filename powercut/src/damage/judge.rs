@@ -10,7 +10,8 @@ use std::time::Duration;
 use femtoclaw_ledger::clock::{Entropy, ManualClock};
 use femtoclaw_ledger::events::{CommandId, ComponentId, Event, EventType, ExecutionId, Record};
 use femtoclaw_ledger::{
-    ExecutionStatus, Filter, Grant, Ledger, OpenError, Options, Quota, Reads, Recovery, Rights, Seq,
+    ExecutionStatus, Filter, Grant, Ledger, OpenError, Options, Quota, Reads, Recovery, Rights,
+    Seq, VerifyOptions,
 };
 
 use super::base::Asked;
@@ -159,19 +160,18 @@ async fn hold(
     if let Some(error) = errors.first() {
         return Noticed::Read(error.clone());
     }
-    match verify(ledger).await {
-        Ok(()) => Noticed::Harmless,
-        Err(problem) => Noticed::Verify(problem),
-    }
+    verify(ledger).await
 }
 
-/// Walks everything that the other answers have not touched.
-#[allow(
-    clippy::unused_async,
-    reason = "asks the ledger, once it has an answer"
-)]
-async fn verify(_: &Ledger) -> Result<(), String> {
-    Ok(())
+/// Walks everything, also what no answer has touched.
+async fn verify(ledger: &Ledger) -> Noticed {
+    let verified = ledger.verify(VerifyOptions::threads(1), |_| {});
+    match tokio::time::timeout(2 * PATIENCE, verified).await {
+        Ok(Ok(verified)) if verified.is_sound() => Noticed::Harmless,
+        Ok(Ok(verified)) => Noticed::Verify(one_line(format!("{:?}", verified.damages))),
+        Ok(Err(error)) => Noticed::Verify(one_line(error)),
+        Err(_) => Noticed::Hung("verifying".into()),
+    }
 }
 
 fn missing(ledger: &Ledger, recovered: u64) -> Noticed {

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::campaign::document;
 use crate::random::Random;
@@ -48,6 +48,12 @@ pub(crate) struct Args {
     /// Only kinds of file with this in their name.
     #[arg(long)]
     only: Option<String>,
+    /// Keeps the stores and what was counted here: the same command goes on where it was stopped.
+    #[arg(long)]
+    kept: Option<PathBuf>,
+    /// Begins no case after so many minutes.
+    #[arg(long)]
+    minutes: Option<u64>,
     /// Writes the table into this document, between its marks.
     #[arg(long)]
     report: Option<PathBuf>,
@@ -64,10 +70,15 @@ struct Planned {
 pub(crate) fn run(args: &Args) -> io::Result<bool> {
     let since = Instant::now();
     let memory = Path::new("/dev/shm");
-    let scratch = match memory.is_dir() {
-        true => tempfile::tempdir_in(memory)?,
-        false => tempfile::tempdir()?,
+    let scratch = match &args.kept {
+        Some(kept) => {
+            fs::create_dir_all(kept)?;
+            tempfile::tempdir_in(kept)?
+        }
+        None if memory.is_dir() => tempfile::tempdir_in(memory)?,
+        None => tempfile::tempdir()?,
     };
+    let stores = args.kept.as_deref().unwrap_or(scratch.path());
     let mut paths = Vec::new();
     let runtime = tokio::runtime::Runtime::new()?;
     for (name, make) in [
@@ -75,16 +86,39 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
         ("rotated", Make::Rotated),
         ("window", Make::Window),
     ] {
-        let path = scratch.path().join(name);
-        let asked = runtime.block_on(base::make(&path, make))?;
-        fs::write(path.with_extension("asked"), serde_json::to_string(&asked)?)?;
+        let path = stores.join(name);
+        if !path.with_extension("asked").exists() {
+            // What an earlier run had begun to make.
+            if path.exists() {
+                fs::remove_dir_all(&path)?;
+            }
+            let asked = runtime.block_on(base::make(&path, make))?;
+            fs::write(path.with_extension("asked"), serde_json::to_string(&asked)?)?;
+        }
         paths.push(path);
     }
     drop(runtime);
-    let stores: io::Result<Vec<_>> = paths.iter().map(|path| Store::load(path)).collect();
-    let planned = plan(args, &stores?);
-    eprintln!("{} cases, {} s", planned.len(), since.elapsed().as_secs());
-    let tally = judge(args, &paths, scratch.path(), planned)?;
+    let counted = stores.join("counted.json");
+    let mut tally: Tally = match fs::read(&counted) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(_) => Tally::default(),
+    };
+    let loaded: io::Result<Vec<_>> = paths.iter().map(|path| Store::load(path)).collect();
+    let mut planned = plan(args, &loaded?);
+    let all = planned.len();
+    planned.drain(..tally.cases().min(all));
+    eprintln!(
+        "{} of {all} cases, {} s",
+        planned.len(),
+        since.elapsed().as_secs()
+    );
+    tally = judge(args, &paths, scratch.path(), planned, tally)?;
+    tally.seconds += since.elapsed().as_secs();
+    if tally.cases() < all {
+        fs::write(&counted, serde_json::to_vec(&tally)?)?;
+        let left = all - tally.cases();
+        return Err(io::Error::other(format!("{left} cases are left")));
+    }
     let table = tally.table();
     print!("{table}");
     for broken in tally.broken.iter().take(40) {
@@ -93,10 +127,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     if let Some(path) = &args.report {
         let command = format!(
             "```console\n$ cargo run --release --manifest-path powercut/Cargo.toml -- damage --each {} --every-bit {} --seed {}\n```\n\n{} s.\n",
-            args.each,
-            args.every_bit,
-            args.seed,
-            since.elapsed().as_secs()
+            args.each, args.every_bit, args.seed, tally.seconds
         );
         document::replace(path, "damage", &format!("{command}\n{table}"))?;
     }
@@ -105,13 +136,9 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
 
 fn plan(args: &Args, stores: &[Store]) -> Vec<Planned> {
     let mut random = Random::new(args.seed);
-    let mut all = kinds(0, &stores[0], |_| true);
-    all.extend(kinds(1, &stores[1], |label| {
-        label.contains("journal: write-ahead log")
-    }));
-    for kind in all.iter_mut().filter(|kind| kind.store == 1) {
-        kind.label = format!("{}, of two", kind.label);
-    }
+    // The journal's files where its log has gone on to another one.
+    let mut all = kinds(0, &stores[0], |label| !label.starts_with("journal: "));
+    all.extend(kinds(1, &stores[1], |label| label.starts_with("journal: ")));
     let mut planned = Vec::new();
     for (index, kind) in all.iter().enumerate() {
         let targets = &kind.targets;
@@ -129,7 +156,7 @@ fn plan(args: &Args, stores: &[Store]) -> Vec<Planned> {
                 continue;
             };
             planned.push(Planned {
-                place: (index, kind.label.clone(), sort.label()),
+                place: (index, kind.label.clone(), sort.label().to_owned()),
                 case: Case {
                     store: kind.store,
                     faults: vec![fault],
@@ -169,7 +196,7 @@ fn every_bit(args: &Args, store: &Store, index: usize) -> Vec<Planned> {
             .flat_map(|target| bits(target, args.every_bit))
         {
             planned.push(Planned {
-                place: (index + at, label.to_owned(), "every bit flipped"),
+                place: (index + at, label.to_owned(), "every bit flipped".to_owned()),
                 case: Case {
                     store: 0,
                     faults: vec![fault],
@@ -197,7 +224,7 @@ fn window(args: &Args, store: &Store, index: usize, random: &mut Random) -> Vec<
         };
         if let Some((sort, fault)) = draw(sort, &targets, store, random) {
             planned.push(Planned {
-                place: (index, label.clone(), sort.label()),
+                place: (index, label.clone(), sort.label().to_owned()),
                 case: Case {
                     store: newest,
                     faults: vec![fault],
@@ -214,11 +241,18 @@ fn judge(
     stores: &[PathBuf],
     scratch: &Path,
     planned: Vec<Planned>,
+    tally: Tally,
 ) -> io::Result<Tally> {
     let (all, since) = (planned.len(), Instant::now());
     let queue = Mutex::new(VecDeque::from(planned));
-    let tally = Mutex::new(Tally::default());
+    let tally = Mutex::new(tally);
+    let until = args
+        .minutes
+        .map(|minutes| Duration::from_secs(60 * minutes));
     let next = || {
+        if until.is_some_and(|until| since.elapsed() > until) {
+            return None;
+        }
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.len() % 500 == 0 {
             eprintln!(

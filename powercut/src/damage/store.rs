@@ -257,12 +257,29 @@ impl Damaged {
             // What is derived may be looked at before the journal is found wanting.
             let is_derived = name.starts_with("views/") && !self.hit.contains_key(name);
             let is_same = Bytes::read(&path).is_ok_and(|now| now == *before);
-            let is_there = is_same || is_derived || self.is_kept(name, before)?;
+            let is_there = is_same
+                || is_derived
+                || self.is_newer_current(name)
+                || self.is_kept(name, before)?;
             if !is_there && !self.are_frames_there(name, before)? {
                 changed.push(name.clone());
             }
         }
         Ok(changed)
+    }
+
+    /// The engine writes another manifest where it opens and moves its log into tables: `current`,
+    /// which was not hit, names that one then. Every table is looked at by itself.
+    fn is_newer_current(&self, name: &str) -> bool {
+        let Some(directory) = name
+            .strip_suffix("current")
+            .filter(|_| !self.hit.contains_key(name))
+        else {
+            return false;
+        };
+        let current = fs::read(self.root.join(name)).unwrap_or_default();
+        let number = current.first_chunk::<8>().map(|it| u64::from_le_bytes(*it));
+        number.is_some_and(|number| self.root.join(format!("{directory}v{number}")).exists())
     }
 
     /// The engine moves its log into tables when it opens: then every frame must be in one.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::child::Verdict;
 use super::judge::Noticed;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
 struct Row {
     cases: u64,
     open: u64,
@@ -19,13 +19,11 @@ struct Row {
     panics: u64,
     hung: u64,
     destroyed: u64,
-    /// Of these, tables of views that the engine had merged, and whose damage changed nothing.
-    merged: u64,
 }
 
 impl Row {
     const fn broken(&self) -> u64 {
-        self.lost + self.wrong + self.panics + self.hung + (self.destroyed - self.merged)
+        self.lost + self.wrong + self.panics + self.hung + self.destroyed
     }
 
     fn add(&mut self, other: &Self) {
@@ -41,7 +39,6 @@ impl Row {
             (&mut self.panics, other.panics),
             (&mut self.hung, other.hung),
             (&mut self.destroyed, other.destroyed),
-            (&mut self.merged, other.merged),
         ] {
             *mine += others;
         }
@@ -49,16 +46,52 @@ impl Row {
 }
 
 /// Where a case is counted: place in the table, kind of file, kind of fault.
-pub(super) type Place = (usize, String, &'static str);
+pub(super) type Place = (usize, String, String);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub(super) struct Tally {
     rows: BTreeMap<Place, Row>,
+    /// How long it has taken, in all pieces.
+    pub(super) seconds: u64,
     /// What broke a promise, told in full.
     pub(super) broken: Vec<String>,
 }
 
+/// As it is kept between two pieces: the keys of rows are no words.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept {
+    rows: Vec<(Place, Row)>,
+    seconds: u64,
+    broken: Vec<String>,
+}
+
+impl From<Kept> for Tally {
+    fn from(kept: Kept) -> Self {
+        Self {
+            rows: kept.rows.into_iter().collect(),
+            seconds: kept.seconds,
+            broken: kept.broken,
+        }
+    }
+}
+
+impl From<Tally> for Kept {
+    fn from(tally: Tally) -> Self {
+        Self {
+            rows: tally.rows.into_iter().collect(),
+            seconds: tally.seconds,
+            broken: tally.broken,
+        }
+    }
+}
+
 impl Tally {
+    /// Cases that were judged.
+    pub(super) fn cases(&self) -> usize {
+        self.rows.values().map(|row| row.cases as usize).sum()
+    }
+
     /// `may_end_early`: the newest frame is not covered by the anchor, and may be set aside.
     pub(super) fn take(
         &mut self,
@@ -81,11 +114,7 @@ impl Tally {
             Noticed::Hung(_) => &mut row.hung,
         } += 1;
         row.panics += u64::from(!verdict.panics.is_empty());
-        let is_view = |name: &String| name.starts_with("views/") && name.contains("/tables/");
-        let is_merged =
-            verdict.noticed == Noticed::Harmless && verdict.destroyed.iter().all(is_view);
         row.destroyed += u64::from(!verdict.destroyed.is_empty());
-        row.merged += u64::from(!verdict.destroyed.is_empty() && is_merged);
         if row.broken() > before {
             self.broken
                 .push(format!("{}, {}: {case}: {verdict:?}", place.1, place.2));

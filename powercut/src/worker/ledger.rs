@@ -10,12 +10,12 @@ use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq};
 
 use super::caller::Caller;
 use super::content::{content, is_ours};
-use super::{Args, Load, MEMTABLE_BYTES, one_line, tell, wait_for_go, wait_for_the_end};
+use super::{Args, Load, MEMTABLE_BYTES, again, one_line, tell, wait_for_go, wait_for_the_end};
 
 /// Look-ups of what was acknowledged; the walk over all records covers every one of them.
 const LOOKUPS_MAX: usize = 300;
 /// Longer than this nothing may take that has to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &Args) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -28,16 +28,19 @@ pub(crate) fn run(args: &Args) {
     }
 }
 
-async fn work(args: &Args) {
-    let options = Options {
+pub(super) fn options(args: &Args) -> Options {
+    Options {
         memtable_bytes: Some(MEMTABLE_BYTES),
         boot: Some(args.boot.clone()),
         // Only what is commanded is written.
         activity_interval: Duration::from_secs(3_600),
         ..Options::default()
-    };
+    }
+}
+
+async fn work(args: &Args) {
     let since = Instant::now();
-    let (ledger, root) = match Ledger::open(&args.directory, options).await {
+    let (ledger, root) = match Ledger::open(&args.directory, options(args)).await {
         Ok(opened) => opened,
         Err(error) => return tell(format_args!("refused {}", one_line(format!("{error:?}")))),
     };
@@ -84,15 +87,21 @@ async fn work(args: &Args) {
             }
         });
     }
+    if let Some(rival) = args.rival {
+        again::rival(args, rival).await;
+    }
     for caller in callers {
         let _ = caller.await;
+    }
+    if args.reopen {
+        again::reopen(args, &ledger).await;
     }
     tell("idle");
     wait_for_the_end();
 }
 
 /// Walks, looks up, and makes the views anew.
-async fn check(args: &Args, ledger: &Ledger, grant: &Grant) -> Result<(), String> {
+pub(super) async fn check(args: &Args, ledger: &Ledger, grant: &Grant) -> Result<(), String> {
     let reads = ledger.reader(grant).map_err(|error| error.to_string())?;
     let mut records = Vec::new();
     let head = ledger.head().seq;

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
+pub(crate) mod again;
 pub(crate) mod bare;
 mod caller;
 pub(crate) mod content;
@@ -63,6 +64,12 @@ pub(crate) struct Args {
     /// Each caller stops after so many; without it they go on until the process is killed.
     #[arg(long)]
     pub(crate) each: Option<u64>,
+    /// Opens again in this process when the callers have stopped.
+    #[arg(long)]
+    pub(crate) reopen: bool,
+    /// Another process tries to open the directory meanwhile.
+    #[arg(long)]
+    pub(crate) rival: Option<again::Rival>,
 }
 
 impl Args {
