@@ -26,6 +26,8 @@ const CHUNK_RECORDS: usize = 1_024;
 const BUILD_CHUNKS: usize = 4;
 /// How long a runner waits for memtables to become tables before it looks again.
 const FLUSHING: Duration = Duration::from_millis(1);
+/// Memtables that wait longer than this for a thread of the engine wait for one that has panicked.
+const STUCK: Duration = Duration::from_secs(120);
 /// How long an idle runner waits before it looks for orders again.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -38,6 +40,8 @@ pub(super) struct Runner {
     pub(super) slots: Vec<Slot>,
     pub(super) database: Option<ViewsDatabase>,
     pub(super) incarnation: u64,
+    /// Since when the database has taken no more changes.
+    pub(super) without_room: Option<u64>,
     pub(super) health: Health,
 }
 
@@ -86,12 +90,9 @@ impl Runner {
             self.control.pause(IDLE);
             return Ok(Step::Moved);
         }
-        if let Some(database) = &self.database {
-            let generations = self.slots.iter().flat_map(Slot::generations);
-            if !database.make_room(generations)? {
-                self.control.pause(FLUSHING);
-                return Ok(Step::Moved);
-            }
+        if !self.has_room()? {
+            self.control.pause(FLUSHING);
+            return Ok(Step::Moved);
         }
         let mut moved = self.advance(Which::Serving, head)?;
         for _ in 0..BUILD_CHUNKS {
@@ -109,6 +110,25 @@ impl Runner {
         } else {
             Step::Idle { head }
         })
+    }
+
+    /// Whether the database takes more changes now.
+    fn has_room(&mut self) -> Result<bool, Failure> {
+        let Some(database) = &self.database else {
+            return Ok(true);
+        };
+        let generations = self.slots.iter().flat_map(Slot::generations);
+        let room = database.make_room(generations)?;
+        let now = self.options.clock.monotonic_ns();
+        let since = *self.without_room.get_or_insert(now);
+        if room {
+            self.without_room = None;
+        } else if now.saturating_sub(since) > STUCK.as_nanos() as u64 {
+            self.without_room = None;
+            let cause = "the engine has stopped making tables of memtables".to_owned();
+            return Err(Failure::Damage(cause));
+        }
+        Ok(room)
     }
 
     /// One chunk for every view of this kind that is behind the head. False where none is.

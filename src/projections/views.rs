@@ -125,6 +125,7 @@ impl Views {
             slots,
             database: None,
             incarnation: 0,
+            without_room: None,
             health: Health::default(),
         };
         runner.open_first();

@@ -182,7 +182,12 @@ impl ViewsDatabase {
         }
         let full = total >= self.memtable_bytes;
         if waiting > 0 {
-            return Ok(!full && waiting <= WAITING_MAX);
+            let room = !full && waiting <= WAITING_MAX;
+            // No commit would tell, meanwhile, that the engine has stopped.
+            if !room {
+                self.database.persist(PersistMode::Buffer)?;
+            }
+            return Ok(room);
         }
         if let (true, Some((_, keyspace))) = (full, largest) {
             keyspace.rotate_memtable()?;
@@ -339,3 +344,6 @@ pub(super) fn set_aside(views: &Path, quarantine: &Path) -> std::io::Result<Path
         number += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+//! The database under `views/` when its engine stops.
+
+use std::fs;
+
+use super::super::views::ViewsOptions;
+use super::ViewsDatabase;
+
+/// Its commits would tell, but none is made while memtables wait: waiting has to find out.
+#[test]
+fn an_engine_that_has_stopped_is_noticed_while_memtables_wait() {
+    // It stops at another moment each time, and not always while they wait.
+    (0..20).for_each(|_| stops());
+}
+
+fn stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("views");
+    let options = ViewsOptions {
+        memtable_bytes: 64 << 10,
+        ..ViewsOptions::default()
+    };
+    let database = ViewsDatabase::open(&path, &options, 0, Box::new(|_| {})).unwrap();
+    let generation = database.create("some", 1, 1).unwrap();
+    let keyspaces = fs::read_dir(path.join("keyspaces")).unwrap();
+    for keyspace in keyspaces {
+        fs::remove_dir_all(keyspace.unwrap().path().join("tables")).unwrap();
+    }
+    let mut commit = 0_u32;
+    loop {
+        let mut batch = database.batch();
+        let key = commit.to_be_bytes();
+        batch.insert(&generation.keyspace, key, vec![0_u8; 128 << 10]);
+        if batch.commit().is_err() {
+            break;
+        }
+        commit += 1;
+    }
+    let waits = database.make_room(std::iter::once(&*generation));
+    assert!(!matches!(waits, Ok(false)), "it waits for ever");
+}
