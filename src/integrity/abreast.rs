@@ -1,8 +1,8 @@
 //! BLAKE3 of many short inputs under one key, side by side. The blocks of one input depend on each
 //! other; those of several do not, and a processor takes sixteen at once where it takes one.
 //!
-//! The crate offers that by [`blake3::platform`] alone, which is hidden and may change with any version: so
-//! `Cargo.toml` names the version exactly, and `integrity/tests/abreast.rs` holds every length against the public functions.
+//! The crate offers that by [`blake3::platform`] alone, which is hidden and may change with a version: so
+//! `Cargo.toml` holds the minor version, and `integrity/tests/abreast.rs` holds every length against the public functions.
 //! It takes whole blocks: of each input all blocks but the last go side by side, and the last by itself.
 
 use blake3::hazmat::hash_derive_key_context;
