@@ -214,7 +214,10 @@ async fn a_table_damaged_in_its_middle_names_file_place_and_first_record() {
     assert!(bad.is_some_and(|bad| bad <= first), "{first}: {found:?}");
     let file = found.damages.iter().find(|damaged| damaged.path == table);
     assert_eq!(file.and_then(|it| it.offset), Some(at as u64), "{found:?}");
-    assert_eq!(named(&found), BTreeSet::from([table.clone()]));
+    // A saved state that a record in this block vouches for, nobody vouches for now.
+    let mut files = named(&found);
+    files.retain(|file| !file.starts_with(scene.path("snapshots")));
+    assert_eq!(files, BTreeSet::from([table.clone()]));
     flip(&table, (at + magic + 300) as u64);
     let verified = ledger.verify(VerifyOptions::threads(2), |_| {}).await;
     assert!(verified.unwrap().is_sound());
