@@ -5,12 +5,30 @@
 #   scripts/mutations.sh            all patches
 #   scripts/mutations.sh a b        those whose names contain a or b
 #   scripts/mutations.sh --every 2  each second one, by name
+#   scripts/mutations.sh --fit      builds nothing: that every patch still fits the source
 #
 # It works on a copy. The copy and its build directory (MUTATIONS_TARGET_DIR; default: one under the
 # system's temporary directory) are kept between runs, so that a patch costs one incremental build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD
+
+shopt -s nullglob
+all=("$source"/tests/mutations/*.patch)
+
+# Whatever is run of them, all must fit: a patch that lost its place shows nothing.
+unfit=0
+for patch in "${all[@]}"; do
+    if ! why=$(patch --dry-run -s -f -p1 -r - <"$patch"); then
+        echo "does not fit the source: ${patch#"$source"/}: $why" >&2
+        unfit=$((unfit + 1))
+    fi
+done
+[ $unfit -eq 0 ] || exit 1
+if [ "${1:-}" = --fit ]; then
+    echo "${#all[@]} mutations, all fit"
+    exit
+fi
 
 export CARGO_TARGET_DIR=${MUTATIONS_TARGET_DIR:-${TMPDIR:-/tmp}/femtoclaw-ledger-mutations}
 # Nobody debugs a mutant, and half the time of a build is its debug information.
@@ -41,8 +59,6 @@ while read -r file; do
     fi
 done <"$work/files"
 
-shopt -s nullglob
-all=("$source"/tests/mutations/*.patch)
 patches=()
 if [ "${1:-}" = --every ]; then
     for ((at = 0; at < ${#all[@]}; at += $2)); do patches+=("${all[at]}"); done
