@@ -24,21 +24,19 @@ impl Hashed {
 }
 
 /// A record whose bytes are what was written.
-pub(crate) struct Looked<'a> {
-    pub(crate) header: &'a RecordHeader,
+pub(crate) struct Looked<'frame, 'look> {
+    pub(crate) header: &'look RecordHeader,
     /// The header's canonical bytes.
-    pub(crate) canonical: &'a [u8],
-    pub(crate) payload: &'a [u8],
+    pub(crate) canonical: &'frame [u8],
+    pub(crate) payload: &'frame [u8],
 }
 
-fn input(previous: &Hash, header: &[u8]) -> [u8; LINKED_LEN] {
-    let mut input = [0; LINKED_LEN];
+fn link(input: &mut [u8; LINKED_LEN], previous: &Hash, header: &[u8]) {
     let (before, rest) = input.split_at_mut(previous.len());
     before.copy_from_slice(previous);
     if rest.len() == header.len() {
         rest.copy_from_slice(header);
     }
-    input
 }
 
 impl Frame {
@@ -58,7 +56,10 @@ impl Frame {
 
     /// As [`Frame::verify`]; tells of every record in order, also after a bad one. What is wrong with
     /// the frame and with none of its records is told of the first once more.
-    pub(crate) fn look(&self, tell: &mut dyn FnMut(Seq, Result<Looked<'_>, Problem>)) {
+    pub(crate) fn look<'frame>(
+        &'frame self,
+        tell: &mut dyn FnMut(Seq, Result<Looked<'frame, '_>, Problem>),
+    ) {
         let (mut offset, mut time_ns) = (0, self.first_time_ns);
         let (mut sound, mut hashed) = (true, Hashed::default());
         for (index, seq) in (self.first.get()..=self.last.seq).enumerate() {
@@ -96,15 +97,17 @@ impl Frame {
 
     /// The hashes that the records from this one on should have, as many as go side by side.
     fn hashed(&self, from: usize) -> Hashed {
-        let (mut linked, mut salted) = (Vec::with_capacity(ABREAST), Vec::with_capacity(ABREAST));
+        let count = (self.count as usize).saturating_sub(from).min(ABREAST);
+        let mut linked = vec![[0; LINKED_LEN]; count];
+        let mut salted = Vec::with_capacity(count);
         // Each is held against what the table says of the one before, whatever is found there.
         let before = from.checked_sub(1).and_then(|before| self.entry(before));
         let mut previous = before.map_or(self.previous, |entry| entry.hash);
-        for index in (from..self.count as usize).take(ABREAST) {
+        for (index, input) in (from..).zip(&mut linked) {
             // Without its bytes it is damaged: its place is kept, and nothing asks for its hash.
             let parts = self.parts(index);
             let header = parts.as_ref().map_or([].as_slice(), |parts| parts.header);
-            linked.push(input(&previous, header));
+            link(input, &previous, header);
             salted.push(parts.map_or([].as_slice(), |parts| parts.salted));
             previous = self.entry(index).map_or(previous, |entry| entry.hash);
         }
@@ -115,13 +118,13 @@ impl Frame {
         }
     }
 
-    fn whole<'a>(
-        &'a self,
+    fn whole<'frame, 'look>(
+        &'frame self,
         index: usize,
         seq: Seq,
         hashed: Option<(Hash, Hash)>,
-        header: &'a mut Option<RecordHeader>,
-    ) -> Result<Looked<'a>, Problem> {
+        header: &'look mut Option<RecordHeader>,
+    ) -> Result<Looked<'frame, 'look>, Problem> {
         let parts = self.parts(index).ok_or(Problem::Table)?;
         let (hash, commitment) = hashed.ok_or(Problem::Table)?;
         // Hash before structure: what was tampered with is not interpreted.

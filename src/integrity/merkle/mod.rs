@@ -9,6 +9,7 @@
 //! Nothing here reads a file: hashes come from a [`TileSource`], which nobody has to trust. What is
 //! made of a wrong tile is a wrong hash, and a wrong hash does not verify against a signed root.
 
+mod abreast;
 mod check;
 mod frontier;
 mod prove;
@@ -19,6 +20,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use abreast::leaf_hashes;
 pub use check::{ProofError, verify_consistency, verify_inclusion};
 pub use frontier::{Frontier, TreeFull};
 pub(super) use prove::read as read_tile;

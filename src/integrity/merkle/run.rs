@@ -1,7 +1,8 @@
 //! Leaves in a row somewhere in a tree, folded as far as their place allows: so that several threads
 //! can hash parts of one tree, and whoever puts the parts together has little left to do.
 
-use super::{TreeHash, node_hash};
+use super::TreeHash;
+use super::abreast::node_hashes;
 
 /// The perfect subtrees that a row of leaves consists of, from left to right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,14 +13,32 @@ pub struct Run {
 }
 
 impl Run {
-    /// A row that begins at the leaf with this index, with nothing in it.
+    /// These leaves, of which the first has this index.
     #[must_use]
-    pub const fn from(first: u64) -> Self {
-        Self {
-            first,
-            size: 0,
-            peaks: Vec::new(),
+    pub fn new(first: u64, leaves: &[TreeHash]) -> Self {
+        let size = leaves.len() as u64;
+        // Subtrees grow from the left up to the largest, and get smaller behind it.
+        let (mut growing, mut shrinking) = (Vec::new(), Vec::new());
+        let (mut row, mut index) = (leaves.to_vec(), first);
+        for height in 0.. {
+            // A right child, and its sibling is not in the row.
+            if index % 2 == 1 && !row.is_empty() {
+                growing.push((height, row.remove(0)));
+                index += 1;
+            }
+            // A left child, likewise.
+            if row.len() % 2 == 1 {
+                shrinking.extend(row.pop().map(|hash| (height, hash)));
+            }
+            if row.is_empty() {
+                break;
+            }
+            row = node_hashes(&row);
+            index /= 2;
         }
+        growing.extend(shrinking.into_iter().rev());
+        let peaks = growing;
+        Self { first, size, peaks }
     }
 
     /// Index of its first leaf.
@@ -37,21 +56,5 @@ impl Run {
     /// Heights and roots of the subtrees, from left to right.
     pub(super) fn peaks(&self) -> &[(u32, TreeHash)] {
         &self.peaks
-    }
-
-    /// Adds the next leaf.
-    pub fn append(&mut self, leaf: TreeHash) {
-        let index = self.first.saturating_add(self.size);
-        let (mut height, mut hash) = (0, leaf);
-        // The subtree is a right child, and its sibling is here: one that began before is not.
-        while height < 63
-            && (index >> height) & 1 == 1
-            && let Some((_, left)) = self.peaks.pop_if(|(left, _)| *left == height)
-        {
-            hash = node_hash(&left, &hash);
-            height += 1;
-        }
-        self.peaks.push((height, hash));
-        self.size += 1;
     }
 }

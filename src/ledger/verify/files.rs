@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use crate::database::{self, Damage, Table};
@@ -46,7 +47,7 @@ impl Files {
             count: 2 + states,
             read_bytes: 0,
         };
-        let path = place.root.join("journal");
+        let [path, views] = ["journal", "views"].map(|name| place.root.join(name));
         let log_files = || {
             if place.live {
                 subject.journal.wal_files()
@@ -54,20 +55,29 @@ impl Files {
                 0
             }
         };
-        let inspection = database::look_through(&path, place.live, &log_files);
+        let serves = |tree: &crate::projections::TreeView| tree.view().database_bytes().is_some();
+        let why = if place.live && !subject.tree.as_ref().is_some_and(serves) {
+            Some("views: they are being made again")
+        } else if !place.live && !views.exists() {
+            Some("views: there are none")
+        } else {
+            None
+        };
+        // Both logs are read at the same time.
+        let (inspection, of_views) = std::thread::scope(|scope| {
+            let look = || database::look_through(&views, place.live, &|| 0);
+            let of_views = why.is_none().then(|| scope.spawn(look));
+            let inspection = database::look_through(&path, place.live, &log_files);
+            (inspection, of_views.map(ScopedJoinHandle::join))
+        });
         let wrong = log_end(&inspection, subject);
         files.take(inspection, wrong);
-        let views = place.root.join("views");
-        let serves = |tree: &crate::projections::TreeView| tree.view().database_bytes().is_some();
-        if place.live && !subject.tree.as_ref().is_some_and(serves) {
-            files
-                .not_checked
-                .push("views: they are being made again".to_owned());
-        } else if place.live || views.exists() {
-            files.take(database::look_through(&views, place.live, &|| 0), None);
-        } else {
-            files.not_checked.push("views: there are none".to_owned());
+        match of_views {
+            Some(Ok(inspection)) => files.take(inspection, None),
+            Some(Err(_)) => files.not_checked.push("views: a thread failed".to_owned()),
+            None => {}
         }
+        files.not_checked.extend(why.map(str::to_owned));
         files
     }
 

@@ -3,7 +3,7 @@
 
 use crate::events::{Event, Hash, LedgerId, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
-use crate::integrity::merkle::{Run, TreeHash, leaf_hash};
+use crate::integrity::merkle::{Run, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
 use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure};
 
@@ -31,6 +31,8 @@ pub(super) struct Part {
     pub(super) begins: Option<Begins>,
     /// The end of its last frame; `None` where that cannot be read.
     pub(super) ends: Option<Head>,
+    /// Index of the first leaf.
+    first: Option<u64>,
     /// Leaves in order, and folded; incomplete where a record is damaged.
     pub(super) leaves: Vec<TreeHash>,
     pub(super) runs: Vec<Run>,
@@ -125,6 +127,7 @@ impl<'a> Reading<'a> {
             at = next;
         }
         self.report();
+        self.part.fold();
         Ok(self.part)
     }
 
@@ -168,13 +171,18 @@ impl<'a> Reading<'a> {
         }
         let what = last.and_then(|last| Begins::of(frame).after(&last));
         part.damages.extend(what.map(|what| (frame.first, what)));
+        let mut headers = Vec::with_capacity(frame.count as usize);
         frame.look(&mut |seq, looked| match looked {
-            Ok(looked) => part.record(seq, &looked),
+            Ok(looked) => {
+                headers.push(looked.canonical);
+                part.record(seq, &looked);
+            }
             Err(problem) => {
                 part.whole = false;
                 part.damages.push((seq, problem.to_string()));
             }
         });
+        part.grow(frame.first.get() - 1, &headers);
         part.frames += 1;
         part.ends = Some(frame.last);
         self.walked(u64::from(frame.count), frame.bytes().len() as u64);
@@ -254,20 +262,29 @@ pub(in crate::ledger) fn next_readable(
 }
 
 impl Part {
-    fn record(&mut self, seq: Seq, looked: &Looked<'_>) {
-        let leaf = leaf_hash(looked.canonical);
-        self.leaves.push(leaf);
-        let index = seq.get() - 1;
-        match self.runs.last_mut() {
-            Some(run) if !index.is_multiple_of(RUN_LEAVES) && run.first() + run.size() == index => {
-                run.append(leaf);
-            }
-            _ => {
-                let mut run = Run::from(index);
-                run.append(leaf);
-                self.runs.push(run);
-            }
+    /// The leaves of these headers, from this index on; where they do not follow there is no tree.
+    fn grow(&mut self, index: u64, headers: &[&[u8]]) {
+        let first = *self.first.get_or_insert(index);
+        self.whole &= first + self.leaves.len() as u64 == index;
+        if self.whole {
+            self.leaves.extend(leaf_hashes(headers));
         }
+    }
+
+    /// Folds the leaves, up to each multiple of `RUN_LEAVES`.
+    fn fold(&mut self) {
+        let (mut left, mut index) = (self.leaves.as_slice(), self.first.unwrap_or(0));
+        while self.whole && !left.is_empty() {
+            let length = (RUN_LEAVES - index % RUN_LEAVES).min(left.len() as u64);
+            let Some((run, rest)) = left.split_at_checked(length as usize) else {
+                return;
+            };
+            self.runs.push(Run::new(index, run));
+            (left, index) = (rest, index + length);
+        }
+    }
+
+    fn record(&mut self, seq: Seq, looked: &Looked<'_, '_>) {
         if looked.header.event_type == crate::events::EventType::CheckpointSigned {
             match signed(seq, looked) {
                 Ok(signed) => self.signed.push(signed),
@@ -278,7 +295,7 @@ impl Part {
 }
 
 /// The checkpoint of a record, which says the same in its fields and in its note.
-fn signed(seq: Seq, looked: &Looked<'_>) -> Result<Signed, String> {
+fn signed(seq: Seq, looked: &Looked<'_, '_>) -> Result<Signed, String> {
     let record = Record {
         header: looked.header.clone(),
         hash: Hash::default(),

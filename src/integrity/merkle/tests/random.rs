@@ -73,13 +73,12 @@ proptest! {
         ends.sort_unstable();
         let (mut tree, mut from) = (Frontier::default(), 0);
         for end in ends {
-            let mut run = Run::from(from as u64);
-            all[from..end].iter().for_each(|leaf| run.append(*leaf));
+            let run = Run::new(from as u64, &all[from..end]);
             prop_assert_eq!(run.size(), (end - from) as u64);
             prop_assert!(tree.extend(&run));
             prop_assert_eq!(tree.root(), naive_root(&all[..end]));
             // One that begins elsewhere is refused.
-            prop_assert!(!tree.extend(&Run::from(end as u64 + 1)));
+            prop_assert!(!tree.extend(&Run::new(end as u64 + 1, &[])));
             from = end;
         }
         let mut singly = Frontier::default();
