@@ -9,10 +9,12 @@ use rapidhash::fast::RandomState;
 use super::views_database::{Generation, Position, STATE, state_key};
 use super::{Pair, ProjectionError};
 
-/// Values of earlier batches that are kept in memory, in each of two halves.
-const RECENT_KEYS: usize = 8_192;
+/// Keys and values of earlier batches that are kept in memory, in each of two halves.
+const RECENT_BYTES: usize = 1 << 19;
 /// Longer values are not kept.
 const RECENT_VALUE_BYTES: usize = 1_024;
+/// What an entry takes beside its key and value, roughly.
+const RECENT_ENTRY_BYTES: usize = 64;
 
 /// Keys are hashed once for every change: with a seed of this process, but not with SipHash.
 type ByKey<V> = HashMap<Slice, V, RandomState>;
@@ -25,7 +27,13 @@ type Value = Option<Vec<u8>>;
 #[derive(Default)]
 pub(super) struct Recent {
     newer: ByKey<Value>,
+    /// How much they take.
+    newer_bytes: usize,
     older: ByKey<Value>,
+}
+
+fn bytes_of(key: &[u8], value: Option<&Vec<u8>>) -> usize {
+    RECENT_ENTRY_BYTES + key.len() + value.map_or(0, Vec::capacity)
 }
 
 impl Recent {
@@ -34,18 +42,25 @@ impl Recent {
     }
 
     fn keep(&mut self, key: Slice, value: Value) {
-        if value
-            .as_ref()
-            .is_some_and(|value| value.len() > RECENT_VALUE_BYTES)
-        {
-            self.newer.remove(&key);
+        if value.as_ref().map_or(0, Vec::len) > RECENT_VALUE_BYTES {
             self.older.remove(&key);
+            if let Some(replaced) = self.newer.remove(&key) {
+                self.newer_bytes -= bytes_of(&key, replaced.as_ref());
+            }
             return;
         }
-        if self.newer.len() >= RECENT_KEYS {
+        if self.newer_bytes >= RECENT_BYTES {
             self.older = std::mem::take(&mut self.newer);
+            self.newer_bytes = 0;
         }
-        self.newer.insert(key, value);
+        self.newer_bytes += bytes_of(&key, value.as_ref());
+        match self.newer.get_mut(&key) {
+            Some(kept) => {
+                self.newer_bytes -= bytes_of(&key, kept.as_ref());
+                *kept = value;
+            }
+            None => drop(self.newer.insert(key, value)),
+        }
     }
 }
 
@@ -230,5 +245,58 @@ impl ViewBatch {
         }
         position.write_into(keyspace, batch);
         recent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEPT: u32 = 30_000;
+
+    fn held(recent: &Recent) -> usize {
+        let halves = recent.newer.iter().chain(&recent.older);
+        halves
+            .map(|(key, value)| bytes_of(key, value.as_ref()))
+            .sum()
+    }
+
+    /// Many small ones, few large ones, the same again and again: what is kept is bounded, and of each key
+    /// the last value or none.
+    #[test]
+    fn recent_values_are_bounded_in_bytes_and_never_old() {
+        for (keys, length) in [
+            (100_000_u32, 8),
+            (40_000, 1_024),
+            (50, 1_000),
+            (9_000, 1_025),
+        ] {
+            let mut recent = Recent::default();
+            for at in 0..KEPT {
+                let mut value = vec![0; length];
+                value[..4].copy_from_slice(&at.to_be_bytes());
+                recent.keep(Slice::from((at % keys).to_be_bytes()), Some(value));
+            }
+            let most = 2 * (RECENT_BYTES + bytes_of(&[0; 4], Some(&vec![0; length])));
+            assert!(held(&recent) <= most, "{} bytes", held(&recent));
+            for key in 0..keys.min(KEPT) {
+                let last = (KEPT - 1 - key) / keys * keys + key;
+                let kept = recent.get(&key.to_be_bytes());
+                let kept = kept.and_then(Option::as_ref).map(|value| &value[..4]);
+                assert!(kept.is_none_or(|value| value == last.to_be_bytes()));
+            }
+            let newest = recent.get(&((KEPT - 1) % keys).to_be_bytes());
+            assert_eq!(newest.is_some(), length <= RECENT_VALUE_BYTES);
+        }
+    }
+
+    /// A value that grew too long to be kept is not answered with a shorter, older one.
+    #[test]
+    fn a_value_that_became_too_long_is_forgotten() {
+        let (mut recent, key) = (Recent::default(), Slice::from(*b"key"));
+        recent.keep(key.clone(), Some(vec![1]));
+        recent.keep(key.clone(), Some(vec![2; RECENT_VALUE_BYTES + 1]));
+        assert!(recent.get(&key).is_none());
+        assert_eq!(recent.newer_bytes, 0);
     }
 }

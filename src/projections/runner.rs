@@ -21,7 +21,7 @@ use super::views::{Notice, ViewsOptions};
 use super::views_database::{Position, ViewsDatabase};
 
 /// Records asked for at a time: bounds memory and how late a reader sees the first of them.
-const CHUNK_RECORDS: usize = 1_024;
+const CHUNK_RECORDS: usize = 512;
 /// Chunks given to generations in the making for each one given to those that serve.
 const BUILD_CHUNKS: usize = 4;
 /// How long a runner waits for memtables to become tables before it looks again.

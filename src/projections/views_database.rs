@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
@@ -33,6 +34,8 @@ const META_BYTES: u64 = 1 << 20;
 const WORKER_THREADS: usize = 1;
 /// As many memtables may wait to become tables.
 const WAITING_MAX: usize = 1;
+/// This part of the memtables' bound is for what is changed while one of them becomes a table.
+const WHILE_WAITING: u64 = 8;
 /// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
 const TABLE_BYTES: u64 = 8 << 20;
 
@@ -104,6 +107,8 @@ pub(super) struct ViewsDatabase {
     meta: Keyspace,
     incarnation: u64,
     memtable_bytes: u64,
+    /// How large the memtable was that was made to become a table last.
+    waiting_bytes: AtomicU64,
     merges: Arc<Merges>,
 }
 
@@ -159,13 +164,14 @@ impl ViewsDatabase {
             meta,
             incarnation,
             memtable_bytes: options.memtable_bytes,
+            waiting_bytes: AtomicU64::new(0),
             merges,
         })
     }
 
-    /// Keeps the memtables of all views together at the size of one, by making the largest a table: full
-    /// at times of their own, they would now and then be so all at once. False where memtables wait to
-    /// become tables: more changes would only pile up.
+    /// Keeps the memtables of all views together at the size of one, with those that are becoming
+    /// tables, by making the largest one a table in time: full at times of their own, they would now and
+    /// then be so all at once. False where more changes would only pile up behind those that wait.
     pub(super) fn make_room<'a>(
         &self,
         generations: impl Iterator<Item = &'a Generation>,
@@ -180,16 +186,18 @@ impl ViewsDatabase {
                 largest = Some((bytes, &generation.keyspace));
             }
         }
-        let full = total >= self.memtable_bytes;
         if waiting > 0 {
-            let room = !full && waiting <= WAITING_MAX;
+            let total = total + self.waiting_bytes.load(Ordering::Relaxed);
+            let room = total < self.memtable_bytes && waiting <= WAITING_MAX;
             // No commit would tell, meanwhile, that the engine has stopped.
             if !room {
                 self.database.persist(PersistMode::Buffer)?;
             }
             return Ok(room);
         }
-        if let (true, Some((_, keyspace))) = (full, largest) {
+        let in_time = self.memtable_bytes - self.memtable_bytes / WHILE_WAITING;
+        if let Some((bytes, keyspace)) = largest.filter(|_| total >= in_time) {
+            self.waiting_bytes.store(bytes, Ordering::Relaxed);
             keyspace.rotate_memtable()?;
         }
         Ok(true)
