@@ -6,19 +6,23 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::course::Course;
 use super::plan::Plan;
 
+/// Read ahead of the walk: enough that nobody waits for the medium, little enough that the system still
+/// has it when the walk comes.
+const LEAD_BYTES: u64 = 384 << 20;
+
 pub(super) struct Ahead<'a> {
     plan: &'a Plan<'a>,
-    /// Parts that may be read beyond the furthest one that is walked.
-    lead: u64,
+    /// Parts that are read ahead however large they are: one for each that is walked.
+    threads: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
     /// The next part whose tables nobody reads yet.
-    next: u64,
+    next: usize,
     /// The furthest part that is walked.
-    walked: u64,
+    walked: usize,
     /// For each part whether its tables are read.
     read: Vec<bool>,
     ended: bool,
@@ -35,10 +39,10 @@ impl Drop for Ending<'_, '_> {
 }
 
 impl<'a> Ahead<'a> {
-    pub(super) fn new(plan: &'a Plan<'a>, lead: u64) -> Self {
+    pub(super) fn new(plan: &'a Plan<'a>, threads: usize) -> Self {
         Self {
             plan,
-            lead,
+            threads,
             state: Mutex::new(State {
                 next: 0,
                 walked: 0,
@@ -80,9 +84,12 @@ impl<'a> Ahead<'a> {
     }
 
     fn take(&self) -> Option<usize> {
-        let far = |state: &mut State| state.next > state.walked.saturating_add(self.lead);
+        let far = |state: &State| {
+            state.next > state.walked + self.threads
+                && self.plan.bytes(state.walked..state.next) > LEAD_BYTES
+        };
         let mut state = self.wait_while(|state| !state.ended && far(state));
-        let part = usize::try_from(state.next).ok()?;
+        let part = state.next;
         if state.ended || part >= state.read.len() {
             return None;
         }
@@ -92,11 +99,11 @@ impl<'a> Ahead<'a> {
 
     /// This part is walked now: waits until its tables are read.
     pub(super) fn begin(&self, part: u64) {
+        let part = usize::try_from(part).unwrap_or(usize::MAX);
         let mut state = self.lock();
         state.walked = state.walked.max(part);
         drop(state);
         self.changed.notify_all();
-        let part = usize::try_from(part).unwrap_or(usize::MAX);
         let is_read = |state: &State| state.read.get(part).is_none_or(|read| *read);
         drop(self.wait_while(|state| !state.ended && !is_read(state)));
     }

@@ -47,8 +47,8 @@ use result::Findings;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Threads that read and hash; 0: one for each core. Beside them a quarter as many, at least
-    /// one, read ahead.
+    /// Threads that hash; 0: one for each core. Beside them as many read ahead: they wait for the
+    /// medium most of the time, and one alone does not keep it busy.
     pub threads: usize,
 }
 

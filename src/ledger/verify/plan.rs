@@ -4,6 +4,8 @@
 //! It is about time alone. Every table is read once, wherever it stands here, and what a part holds
 //! is what the journal gives.
 
+use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::database::Table;
@@ -15,6 +17,8 @@ use super::files::Files;
 pub(super) struct Plan<'a> {
     tables: Option<(&'a Place, &'a Files)>,
     parts: Vec<Vec<&'a Table>>,
+    /// Bytes of the tables of each part.
+    bytes: Vec<u64>,
 }
 
 impl<'a> Plan<'a> {
@@ -26,10 +30,19 @@ impl<'a> Plan<'a> {
             files.tables.iter().map(each).collect()
         };
         let begins = tables.map_or_else(Vec::new, begins);
+        let parts = placed(begins, parts, step);
+        let length = |table: &&Table| fs::metadata(&table.path).map_or(0, |file| file.len());
+        let bytes = parts.iter().map(|tables| tables.iter().map(length).sum());
         Self {
             tables,
-            parts: placed(begins, parts, step),
+            bytes: bytes.collect(),
+            parts,
         }
+    }
+
+    /// Bytes of the tables of these parts.
+    pub(super) fn bytes(&self, parts: Range<usize>) -> u64 {
+        self.bytes.get(parts).into_iter().flatten().sum()
     }
 
     pub(super) fn parts(&self) -> usize {

@@ -21,9 +21,6 @@ const PART_RECORDS_MIN: u64 = 1 << 10;
 /// Parts that a thread has ready for the one that puts them together.
 const AHEAD: usize = 1;
 
-/// Reading costs a fraction of hashing.
-const WALKERS_PER_READER: usize = 4;
-
 /// What the walk found, beside damage.
 pub(super) struct Walked {
     pub(super) frames: u64,
@@ -51,9 +48,9 @@ pub(super) fn walk(
     // Where there is no record there may be tables.
     let count = head.seq.div_ceil(step).max(1);
     let plan = &Plan::new(tables, count, step);
-    let ahead = &Ahead::new(plan, threads as u64 + 1);
+    let ahead = &Ahead::new(plan, threads);
     std::thread::scope(|scope| {
-        for _ in 0..threads.div_ceil(WALKERS_PER_READER) {
+        for _ in 0..threads {
             scope.spawn(|| ahead.read(course));
         }
         let parts: Vec<Receiver<_>> = (0..threads as u64)
