@@ -35,6 +35,8 @@ pub(crate) struct Told {
     pub(crate) failed: Vec<String>,
     pub(crate) missing: Vec<String>,
     pub(crate) bad: Vec<String>,
+    /// Callers that ended without an answer.
+    pub(crate) panicked: Vec<String>,
     pub(crate) views: Vec<String>,
     pub(crate) reopened: bool,
     /// The code of the error where it was not opened again.
@@ -72,6 +74,7 @@ impl Told {
             "failed" => self.failed.push(rest_owned()),
             "missing" => self.missing.push(rest_owned()),
             "bad" => self.bad.push(rest_owned()),
+            "panicked" => self.panicked.push(rest_owned()),
             "reopened" => self.reopened = true,
             "not_reopened" => self.not_reopened = Some(rest_owned()),
             "again" => self.again.push(rest_owned()),

@@ -63,6 +63,10 @@ impl Life {
                 .into_iter()
                 .for_each(|views| broken(Broken::Views, views.clone()));
         }
+        // Whatever befell the disk: who calls gets an answer.
+        if let Some(panicked) = told.panicked.first() {
+            broken(Broken::Hung, format!("a caller: {panicked}"));
+        }
         if hung {
             let detail = format!(
                 "opened {}, ready {}: {:?}",

@@ -8,6 +8,8 @@ use femtoclaw_ledger::events::{CommandId, Record};
 use femtoclaw_ledger::projections::{Source, Views, ViewsOptions, built_in};
 use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq};
 
+use tokio::task::JoinSet;
+
 use super::caller::Caller;
 use super::content::{content, is_ours};
 use super::{Args, Load, MEMTABLE_BYTES, again, one_line, tell, wait_for_go, wait_for_the_end};
@@ -70,17 +72,17 @@ async fn work(args: &Args) {
             Err(error) => tell(format_args!("failed close {}", one_line(error))),
         };
     }
-    let callers: Vec<_> = (0..args.callers)
-        .map(|caller| {
-            let caller = Caller::new(args, caller, &ledger, &grant);
-            tokio::spawn(caller.write(args.each.unwrap_or(u64::MAX)))
-        })
-        .collect();
+    let mut callers = JoinSet::new();
+    for caller in 0..args.callers {
+        let caller = Caller::new(args, caller, &ledger, &grant);
+        callers.spawn(caller.write(args.each.unwrap_or(u64::MAX)));
+    }
     if args.load == Load::Rebuild {
         let ledger = ledger.clone();
         tokio::spawn(async move {
             loop {
                 for (name, _) in ledger.view_positions() {
+                    // It is load: where a cut or a fault refuses it, the judge looks at the views.
                     let _ = ledger.rebuild_view(name);
                 }
                 tokio::time::sleep(Duration::from_millis(30)).await;
@@ -90,8 +92,11 @@ async fn work(args: &Args) {
     if let Some(rival) = args.rival {
         again::rival(args, rival).await;
     }
-    for caller in callers {
-        let _ = caller.await;
+    while let Some(ended) = callers.join_next().await {
+        // Refusals are told by the caller itself; only a panic ends it like this.
+        if let Err(error) = ended {
+            tell(format_args!("panicked {}", one_line(error)));
+        }
     }
     if args.reopen {
         again::reopen(args, &ledger).await;
