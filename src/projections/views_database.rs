@@ -101,6 +101,29 @@ pub(super) struct Generation {
     pub(super) incarnation: u64,
 }
 
+/// What the memtables of all views have room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// More changes.
+    Free,
+    /// More changes, once the largest memtable is on its way to become a table.
+    FullSoon,
+    /// Nothing, before one that waits has become a table.
+    Full,
+}
+
+impl Room {
+    /// With so many bytes in memtables that take changes, and so many memtables of so many bytes that
+    /// wait to become tables.
+    const fn of(active: u64, waiting: Option<(usize, u64)>, most: u64) -> Self {
+        match waiting {
+            Some((count, bytes)) if count > WAITING_MAX || active + bytes >= most => Self::Full,
+            None if active >= most - most / WHILE_WAITING => Self::FullSoon,
+            _ => Self::Free,
+        }
+    }
+}
+
 /// The open database.
 pub(super) struct ViewsDatabase {
     database: Database,
@@ -186,19 +209,21 @@ impl ViewsDatabase {
                 largest = Some((bytes, &generation.keyspace));
             }
         }
-        if waiting > 0 {
-            let total = total + self.waiting_bytes.load(Ordering::Relaxed);
-            let room = total < self.memtable_bytes && waiting <= WAITING_MAX;
-            // No commit would tell, meanwhile, that the engine has stopped.
-            if !room {
-                self.database.persist(PersistMode::Buffer)?;
+        let waiting_bytes = self.waiting_bytes.load(Ordering::Relaxed);
+        let waiting = (waiting > 0).then_some((waiting, waiting_bytes));
+        match Room::of(total, waiting, self.memtable_bytes) {
+            Room::Free => {}
+            Room::FullSoon => {
+                if let Some((bytes, keyspace)) = largest {
+                    self.waiting_bytes.store(bytes, Ordering::Relaxed);
+                    keyspace.rotate_memtable()?;
+                }
             }
-            return Ok(room);
-        }
-        let in_time = self.memtable_bytes - self.memtable_bytes / WHILE_WAITING;
-        if let Some((bytes, keyspace)) = largest.filter(|_| total >= in_time) {
-            self.waiting_bytes.store(bytes, Ordering::Relaxed);
-            keyspace.rotate_memtable()?;
+            Room::Full => {
+                // No commit would tell, meanwhile, that the engine has stopped.
+                self.database.persist(PersistMode::Buffer)?;
+                return Ok(false);
+            }
         }
         Ok(true)
     }

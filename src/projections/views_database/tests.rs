@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::super::views::ViewsOptions;
-use super::ViewsDatabase;
+use super::{Room, ViewsDatabase};
 
 /// Its commits would tell, but none is made while memtables wait: waiting has to find out.
 #[test]
@@ -37,4 +37,26 @@ fn stops() {
     }
     let waits = database.make_room(std::iter::once(&*generation));
     assert!(!matches!(waits, Ok(false)), "it waits for ever");
+}
+
+/// Those that wait count as well: without them, what is held would be twice the bound whenever one
+/// becomes a table slowly.
+#[test]
+fn memtables_that_wait_count_towards_the_bound() {
+    for (active, waiting, room) in [
+        (0, None, Room::Free),
+        (699, None, Room::Free),
+        (700, None, Room::FullSoon),
+        (900, None, Room::FullSoon),
+        (499, Some((1, 300)), Room::Free),
+        (500, Some((1, 300)), Room::Full),
+        (0, Some((1, 900)), Room::Full),
+        (0, Some((2, 300)), Room::Full),
+    ] {
+        assert_eq!(
+            Room::of(active, waiting, 800),
+            room,
+            "{active}, {waiting:?}"
+        );
+    }
 }
