@@ -12,7 +12,7 @@ use tape_sha256::{hash_many_prefixed, hash_pairs};
 use super::{HASH_LEN, TreeHash, leaf_hash, node_hash};
 use crate::events::HEADER_LEN;
 
-static AGREES: LazyLock<bool> = LazyLock::new(agrees);
+static AGREES: LazyLock<bool> = LazyLock::new(|| agrees(leaves_abreast, nodes_abreast));
 
 /// The hash of each entry's leaf, in their order.
 #[must_use]
@@ -53,7 +53,10 @@ fn nodes_abreast(pairs: &[[TreeHash; 2]]) -> Vec<TreeHash> {
 
 /// Headers, and every length around the ends of the first blocks; in crowds of every size up to more than
 /// any processor takes at once.
-fn agrees() -> bool {
+fn agrees(
+    leaves_abreast: impl Fn(&[&[u8]]) -> Vec<TreeHash>,
+    nodes_abreast: impl Fn(&[[TreeHash; 2]]) -> Vec<TreeHash>,
+) -> bool {
     let noise: Vec<u8> = (0..4_096_u32)
         .map(|at| (at.wrapping_mul(at) >> 4) as u8)
         .collect();
@@ -84,6 +87,37 @@ mod tests {
     #[test]
     fn the_hashes_side_by_side_are_the_same_here() {
         assert!(*AGREES);
+    }
+
+    /// Of a length, in a crowd, of nodes: one wrong hash is enough.
+    #[test]
+    fn what_gives_another_hash_is_left_alone() {
+        let wrong = TreeHash([0; HASH_LEN]);
+        assert!(agrees(leaves_abreast, nodes_abreast));
+        let of_a_length = |entries: &[&[u8]]| {
+            let mut hashes = leaves_abreast(entries);
+            let of_it = hashes
+                .iter_mut()
+                .zip(entries)
+                .filter(|(_, e)| e.len() == 119);
+            of_it.for_each(|(hash, _)| *hash = wrong);
+            hashes
+        };
+        assert!(!agrees(of_a_length, nodes_abreast));
+        let in_a_crowd = |entries: &[&[u8]]| {
+            let mut hashes = leaves_abreast(entries);
+            if let (17, Some(last)) = (entries.len(), hashes.last_mut()) {
+                *last = wrong;
+            }
+            hashes
+        };
+        assert!(!agrees(in_a_crowd, nodes_abreast));
+        let of_nodes = |pairs: &[[TreeHash; 2]]| {
+            let mut hashes = nodes_abreast(pairs);
+            hashes[100] = wrong;
+            hashes
+        };
+        assert!(!agrees(leaves_abreast, of_nodes));
     }
 
     #[test]
