@@ -133,6 +133,13 @@ impl Background {
     pub(super) fn stop(&self) {
         self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
     }
+
+    /// Whether nothing of it runs any more.
+    #[cfg(test)]
+    pub(super) fn is_stopped(&self) -> bool {
+        let mut tasks = self.tasks.iter();
+        tasks.all(tokio::task::AbortHandle::is_finished)
+    }
 }
 
 impl Drop for Background {
