@@ -169,6 +169,7 @@ impl HeaderError {
 struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
+    #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N], HeaderError> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(HeaderError::Length)?;
         self.0 = rest;
@@ -230,6 +231,7 @@ impl RecordHeader {
     ///
     /// # Errors
     /// [`HeaderError`] where they are not a version 1 header.
+    #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut cursor = Cursor(bytes);
         let length = u16::from_le_bytes(cursor.take()?);

@@ -11,6 +11,9 @@ use blake3::{BLOCK_LEN, CHUNK_LEN, Hasher, IncrementCounter};
 
 use crate::events::Hash;
 
+/// Inputs that are looked at together: many of one length among them, and still in the processor's cache.
+pub(crate) const ABREAST: usize = 128;
+
 /// Section 2.2 of the BLAKE3 paper.
 const CHUNK_START: u8 = 1 << 0;
 const CHUNK_END: u8 = 1 << 1;
@@ -43,66 +46,82 @@ impl Derived {
         *hasher.finalize().as_bytes()
     }
 
-    /// The hash of each input, in their order.
-    pub(super) fn hashes(&self, inputs: &[&[u8]]) -> Vec<Hash> {
-        let mut out = vec![[0; 32]; inputs.len()];
-        // What has as many whole blocks goes together.
-        let mut order: Vec<(usize, usize)> = (0..).zip(inputs).map(whole_blocks).collect();
-        order.sort_unstable();
-        for group in order.chunk_by(|one, other| one.0 == other.0) {
-            let members = group.iter().filter_map(|(_, at)| inputs.get(*at).copied());
-            let members: Vec<&[u8]> = members.collect();
-            let blocks = group.first().map_or(0, |(blocks, _)| *blocks);
-            for ((_, at), hash) in group.iter().zip(self.alike(blocks, &members)) {
-                if let Some(place) = out.get_mut(*at) {
-                    *place = hash;
+    /// The hash of each input, in their order, into `out`: as many as both have. Most have one length
+    /// where time matters, so [`ABREAST`] at a time are grouped by it; nothing is allocated.
+    pub(super) fn hashes(&self, inputs: &[&[u8]], out: &mut [Hash]) {
+        for (inputs, out) in inputs.chunks(ABREAST).zip(out.chunks_mut(ABREAST)) {
+            // What has as many whole blocks goes together.
+            let mut order = [(0, 0); ABREAST];
+            let count = inputs.len().min(out.len());
+            let order = order.get_mut(..count).unwrap_or_default();
+            for ((at, input), place) in inputs.iter().enumerate().zip(order.iter_mut()) {
+                *place = (whole_blocks(input), at);
+            }
+            order.sort_unstable();
+            for group in order.chunk_by(|one, other| one.0 == other.0) {
+                self.alike(group, inputs, out);
+            }
+        }
+    }
+
+    /// The hashes of the inputs in these places, all with so many whole blocks before the last.
+    fn alike(&self, group: &[(usize, usize)], inputs: &[&[u8]], out: &mut [Hash]) {
+        match group.first().map_or(0, |(blocks, _)| *blocks) {
+            1 => self.chained::<{ BLOCK_LEN }>(group, inputs, out),
+            2 => self.chained::<{ 2 * BLOCK_LEN }>(group, inputs, out),
+            3 => self.chained::<{ 3 * BLOCK_LEN }>(group, inputs, out),
+            4 => self.chained::<{ 4 * BLOCK_LEN }>(group, inputs, out),
+            5 => self.chained::<{ 5 * BLOCK_LEN }>(group, inputs, out),
+            6 => self.chained::<{ 6 * BLOCK_LEN }>(group, inputs, out),
+            7 => self.chained::<{ 7 * BLOCK_LEN }>(group, inputs, out),
+            8 => self.chained::<{ 8 * BLOCK_LEN }>(group, inputs, out),
+            9 => self.chained::<{ 9 * BLOCK_LEN }>(group, inputs, out),
+            10 => self.chained::<{ 10 * BLOCK_LEN }>(group, inputs, out),
+            11 => self.chained::<{ 11 * BLOCK_LEN }>(group, inputs, out),
+            12 => self.chained::<{ 12 * BLOCK_LEN }>(group, inputs, out),
+            13 => self.chained::<{ 13 * BLOCK_LEN }>(group, inputs, out),
+            14 => self.chained::<{ 14 * BLOCK_LEN }>(group, inputs, out),
+            15 => self.chained::<{ 15 * BLOCK_LEN }>(group, inputs, out),
+            // One block, or more than a chunk, of which the crate takes several at once by itself.
+            _ => {
+                for (_, at) in group {
+                    if let (Some(input), Some(hash)) = (inputs.get(*at), out.get_mut(*at)) {
+                        *hash = self.hash([input, &[]]);
+                    }
                 }
             }
         }
-        out
     }
 
-    /// The hashes of inputs with so many whole blocks before the last.
-    fn alike(&self, blocks: usize, inputs: &[&[u8]]) -> Vec<Hash> {
-        match blocks {
-            1 => self.chained::<{ BLOCK_LEN }>(inputs),
-            2 => self.chained::<{ 2 * BLOCK_LEN }>(inputs),
-            3 => self.chained::<{ 3 * BLOCK_LEN }>(inputs),
-            4 => self.chained::<{ 4 * BLOCK_LEN }>(inputs),
-            5 => self.chained::<{ 5 * BLOCK_LEN }>(inputs),
-            6 => self.chained::<{ 6 * BLOCK_LEN }>(inputs),
-            7 => self.chained::<{ 7 * BLOCK_LEN }>(inputs),
-            8 => self.chained::<{ 8 * BLOCK_LEN }>(inputs),
-            9 => self.chained::<{ 9 * BLOCK_LEN }>(inputs),
-            10 => self.chained::<{ 10 * BLOCK_LEN }>(inputs),
-            11 => self.chained::<{ 11 * BLOCK_LEN }>(inputs),
-            12 => self.chained::<{ 12 * BLOCK_LEN }>(inputs),
-            13 => self.chained::<{ 13 * BLOCK_LEN }>(inputs),
-            14 => self.chained::<{ 14 * BLOCK_LEN }>(inputs),
-            15 => self.chained::<{ 15 * BLOCK_LEN }>(inputs),
-            // One block, or more than a chunk, of which the crate takes several at once by itself.
-            _ => inputs.iter().map(|input| self.hash([input, &[]])).collect(),
+    fn chained<const N: usize>(
+        &self,
+        group: &[(usize, usize)],
+        inputs: &[&[u8]],
+        out: &mut [Hash],
+    ) {
+        let mut whole: [&[u8; N]; ABREAST] = [&[0; N]; ABREAST];
+        let mut values = [[0; 32]; ABREAST];
+        let split = |at: &usize| inputs.get(*at)?.split_first_chunk();
+        for ((_, at), place) in group.iter().zip(&mut whole) {
+            *place = split(at).map_or(*place, |(front, _)| front);
         }
-    }
-
-    fn chained<const N: usize>(&self, inputs: &[&[u8]]) -> Vec<Hash> {
-        let split = inputs.iter().filter_map(|input| input.split_first_chunk());
-        let (whole, last): (Vec<&[u8; N]>, Vec<&[u8]>) = split.unzip();
-        let mut out = vec![[0; 32]; whole.len()];
+        let count = group.len().min(ABREAST);
         self.platform.hash_many(
-            &whole,
+            whole.get(..count).unwrap_or_default(),
             &self.key,
             0,
             IncrementCounter::No,
             DERIVE_KEY_MATERIAL,
             CHUNK_START,
             0,
-            out.as_flattened_mut(),
+            values.as_flattened_mut(),
         );
-        for (hash, last) in out.iter_mut().zip(last) {
-            self.end(hash, last);
+        for ((_, at), value) in group.iter().zip(&mut values) {
+            if let (Some((_, last)), Some(hash)) = (split(at), out.get_mut(*at)) {
+                self.end(value, last);
+                *hash = *value;
+            }
         }
-        out
     }
 
     /// From the value behind the whole blocks to the hash.
@@ -120,8 +139,8 @@ impl Derived {
     }
 }
 
-/// How many blocks lie before the last one, and which input it is; 0 where they do not go together.
-fn whole_blocks((at, input): (usize, &&[u8])) -> (usize, usize) {
+/// How many blocks lie before the last one; 0 where they do not go together.
+fn whole_blocks(input: &[u8]) -> usize {
     let blocks = input.len().saturating_sub(1) / BLOCK_LEN;
-    (if input.len() > CHUNK_LEN { 0 } else { blocks }, at)
+    if input.len() > CHUNK_LEN { 0 } else { blocks }
 }

@@ -34,6 +34,8 @@ mod tests;
 use crate::events::{Hash, SALT_LEN};
 use abreast::Derived;
 
+pub(crate) use abreast::ABREAST;
+
 const CHAIN_CONTEXT: &str = "femtoclaw-ledger 2026 v1 record chain";
 const PAYLOAD_CONTEXT: &str = "femtoclaw-ledger 2026 v1 payload commitment";
 
@@ -81,8 +83,8 @@ impl Chain {
     }
 
     /// As [`Chain::record_hash`], of many: each input is the previous record's hash and the header.
-    pub(crate) fn record_hashes(&self, inputs: &[&[u8]]) -> Vec<Hash> {
-        self.0.hashes(inputs)
+    pub(crate) fn record_hashes(&self, inputs: &[&[u8]], out: &mut [Hash]) {
+        self.0.hashes(inputs, out);
     }
 
     /// The commitment to a stored payload and its salt.
@@ -92,8 +94,8 @@ impl Chain {
     }
 
     /// As [`Chain::payload_commitment`], of many: each input is a salt and the payload behind it.
-    pub(crate) fn payload_commitments(&self, inputs: &[&[u8]]) -> Vec<Hash> {
-        self.1.hashes(inputs)
+    pub(crate) fn payload_commitments(&self, inputs: &[&[u8]], out: &mut [Hash]) {
+        self.1.hashes(inputs, out);
     }
 }
 

@@ -2,31 +2,63 @@
 
 use super::error::{Problem, ReadFailure};
 use super::frame::{Frame, chain};
-use crate::events::{HEADER_LEN, Hash, RecordHeader, Seq};
+use crate::events::{EventType, HEADER_LEN, Hash, RecordHeader, Seq};
+use crate::integrity::{ABREAST, Chain};
 
-/// Records that are hashed side by side: many of one length among them.
-const ABREAST: usize = 128;
 /// What a record hash covers: the hash before it and the header.
 const LINKED_LEN: usize = 32 + HEADER_LEN;
 
-/// What records and payloads hash to.
-#[derive(Default)]
+/// What records and payloads hash to, for as many at a time as go side by side.
 struct Hashed {
-    records: Vec<Hash>,
-    payloads: Vec<Hash>,
+    linked: [[u8; LINKED_LEN]; ABREAST],
+    records: [Hash; ABREAST],
+    payloads: [Hash; ABREAST],
 }
 
 impl Hashed {
-    fn at(&self, index: usize) -> Option<(Hash, Hash)> {
-        let record = self.records.get(index)?;
-        self.payloads.get(index).map(|payload| (*record, *payload))
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            linked: [[0; LINKED_LEN]; ABREAST],
+            records: [[0; 32]; ABREAST],
+            payloads: [[0; 32]; ABREAST],
+        })
+    }
+
+    /// The hashes that the records of `frame` from this one on should have.
+    fn fill(&mut self, frame: &Frame, from: usize) {
+        let count = (frame.count as usize).saturating_sub(from).min(ABREAST);
+        let mut salted = [[].as_slice(); ABREAST];
+        // Each is held against what the table says of the one before, whatever is found there.
+        let before = from.checked_sub(1).and_then(|before| frame.entry(before));
+        let mut previous = before.map_or(frame.previous, |entry| entry.hash);
+        let places = self.linked.iter_mut().zip(&mut salted);
+        for (index, (linked, salted)) in (from..).zip(places).take(count) {
+            // Without its bytes it is damaged: its place is kept, and nothing asks for its hash.
+            let Some(parts) = frame.parts(index) else {
+                previous = frame.entry(index).map_or(previous, |entry| entry.hash);
+                continue;
+            };
+            link(linked, &previous, parts.header);
+            (*salted, previous) = (parts.salted, parts.hash);
+        }
+        let linked = self.linked.each_ref().map(<[u8; LINKED_LEN]>::as_slice);
+        let first = |inputs: &[&[u8]; ABREAST], hashes: fn(&Chain, &[&[u8]], &mut [Hash]), out| {
+            hashes(chain(), inputs.get(..count).unwrap_or_default(), out);
+        };
+        first(&linked, Chain::record_hashes, &mut self.records);
+        first(&salted, Chain::payload_commitments, &mut self.payloads);
+    }
+
+    fn at(&self, index: usize) -> Option<(&Hash, &Hash)> {
+        self.records.get(index).zip(self.payloads.get(index))
     }
 }
 
 /// A record whose bytes are what was written.
-pub(crate) struct Looked<'frame, 'look> {
-    pub(crate) header: &'look RecordHeader,
-    /// The header's canonical bytes.
+pub(crate) struct Looked<'frame> {
+    pub(crate) event_type: EventType,
+    pub(crate) time_ns: i64,
+    /// The header's canonical bytes, which [`RecordHeader::decode`] takes.
     pub(crate) canonical: &'frame [u8],
     pub(crate) payload: &'frame [u8],
 }
@@ -58,24 +90,23 @@ impl Frame {
     /// the frame and with none of its records is told of the first once more.
     pub(crate) fn look<'frame>(
         &'frame self,
-        tell: &mut dyn FnMut(Seq, Result<Looked<'frame, '_>, Problem>),
+        tell: &mut dyn FnMut(Seq, Result<Looked<'frame>, Problem>),
     ) {
         let (mut offset, mut time_ns) = (0, self.first_time_ns);
-        let (mut sound, mut hashed) = (true, Hashed::default());
+        let (mut sound, mut hashed) = (true, Hashed::new());
         for (index, seq) in (self.first.get()..=self.last.seq).enumerate() {
             let seq = Seq::new(seq).unwrap_or(Seq::FIRST);
             if index % ABREAST == 0 {
-                hashed = self.hashed(index);
+                hashed.fill(self, index);
             }
             let entry = self.entry(index);
             let placed = entry.filter(|entry| entry.offset == offset);
-            let mut header = None;
             let looked = match placed {
-                Some(_) => self.whole(index, seq, hashed.at(index % ABREAST), &mut header),
+                Some(_) => self.whole(index, seq, hashed.at(index % ABREAST)),
                 None => Err(Problem::Table),
             };
             let looked = looked.and_then(|looked| {
-                let found_ns = looked.header.time_ns;
+                let found_ns = looked.time_ns;
                 let starts_right = index > 0 || found_ns == self.first_time_ns;
                 let ends_right = seq.get() != self.last.seq || found_ns == self.last.time_ns;
                 match found_ns >= time_ns && starts_right && ends_right {
@@ -84,9 +115,7 @@ impl Frame {
                 }
             });
             offset = entry.map_or(offset, |entry| entry.offset.saturating_add(entry.length));
-            time_ns = looked
-                .as_ref()
-                .map_or(time_ns, |looked| looked.header.time_ns);
+            time_ns = looked.as_ref().map_or(time_ns, |looked| looked.time_ns);
             sound &= looked.is_ok();
             tell(seq, looked);
         }
@@ -95,43 +124,20 @@ impl Frame {
         }
     }
 
-    /// The hashes that the records from this one on should have, as many as go side by side.
-    fn hashed(&self, from: usize) -> Hashed {
-        let count = (self.count as usize).saturating_sub(from).min(ABREAST);
-        let mut linked = vec![[0; LINKED_LEN]; count];
-        let mut salted = Vec::with_capacity(count);
-        // Each is held against what the table says of the one before, whatever is found there.
-        let before = from.checked_sub(1).and_then(|before| self.entry(before));
-        let mut previous = before.map_or(self.previous, |entry| entry.hash);
-        for (index, input) in (from..).zip(&mut linked) {
-            // Without its bytes it is damaged: its place is kept, and nothing asks for its hash.
-            let parts = self.parts(index);
-            let header = parts.as_ref().map_or([].as_slice(), |parts| parts.header);
-            link(input, &previous, header);
-            salted.push(parts.map_or([].as_slice(), |parts| parts.salted));
-            previous = self.entry(index).map_or(previous, |entry| entry.hash);
-        }
-        let linked: Vec<&[u8]> = linked.iter().map(<[u8; LINKED_LEN]>::as_slice).collect();
-        Hashed {
-            records: chain().record_hashes(&linked),
-            payloads: chain().payload_commitments(&salted),
-        }
-    }
-
-    fn whole<'frame, 'look>(
-        &'frame self,
+    /// What of the header nobody asks for is not copied out of it.
+    fn whole(
+        &self,
         index: usize,
         seq: Seq,
-        hashed: Option<(Hash, Hash)>,
-        header: &'look mut Option<RecordHeader>,
-    ) -> Result<Looked<'frame, 'look>, Problem> {
+        hashed: Option<(&Hash, &Hash)>,
+    ) -> Result<Looked<'_>, Problem> {
         let parts = self.parts(index).ok_or(Problem::Table)?;
         let (hash, commitment) = hashed.ok_or(Problem::Table)?;
         // Hash before structure: what was tampered with is not interpreted.
-        if hash != parts.hash {
+        if *hash != parts.hash {
             return Err(Problem::RecordHash);
         }
-        let header = header.insert(RecordHeader::decode(parts.header)?);
+        let header = RecordHeader::decode(parts.header)?;
         if header.seq != seq {
             return Err(Problem::Seq {
                 found: header.seq.get(),
@@ -140,11 +146,12 @@ impl Frame {
         if header.payload_len as usize != parts.payload.len() {
             return Err(Problem::Table);
         }
-        if commitment != header.payload_commitment {
+        if *commitment != header.payload_commitment {
             return Err(Problem::Commitment);
         }
         Ok(Looked {
-            header,
+            event_type: header.event_type,
+            time_ns: header.time_ns,
             canonical: parts.header,
             payload: parts.payload,
         })

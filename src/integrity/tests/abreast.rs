@@ -24,12 +24,10 @@ fn hashes_side_by_side_are_those_of_the_public_functions() {
             .map(|(at, length)| &noise[at * 7 % 4_096..][..length])
             .collect();
         let chain = Chain::default();
-        let keyed = [
-            (CHAIN_CONTEXT, chain.record_hashes(&inputs)),
-            (PAYLOAD_CONTEXT, chain.payload_commitments(&inputs)),
-        ];
-        for (context, hashes) in keyed {
-            assert_eq!(hashes.len(), inputs.len());
+        let [mut records, mut payloads] = [(); 2].map(|()| vec![[0; 32]; inputs.len()]);
+        chain.record_hashes(&inputs, &mut records);
+        chain.payload_commitments(&inputs, &mut payloads);
+        for (context, hashes) in [(CHAIN_CONTEXT, records), (PAYLOAD_CONTEXT, payloads)] {
             for (input, hash) in inputs.iter().zip(hashes) {
                 let length = input.len();
                 assert_eq!(hash, blake3::derive_key(context, input), "{length} bytes");

@@ -1,7 +1,7 @@
 //! One part of the journal: the frames that begin in it, each looked at as a whole, also behind one
 //! that cannot be read.
 
-use crate::events::{Event, Hash, LedgerId, Record, Seq};
+use crate::events::{Event, Hash, LedgerId, Record, RecordHeader, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::merkle::{Run, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
@@ -284,8 +284,8 @@ impl Part {
         }
     }
 
-    fn record(&mut self, seq: Seq, looked: &Looked<'_, '_>) {
-        if looked.header.event_type == crate::events::EventType::CheckpointSigned {
+    fn record(&mut self, seq: Seq, looked: &Looked<'_>) {
+        if looked.event_type == crate::events::EventType::CheckpointSigned {
             match signed(seq, looked) {
                 Ok(signed) => self.signed.push(signed),
                 Err(what) => self.damages.push((seq, what)),
@@ -295,9 +295,10 @@ impl Part {
 }
 
 /// The checkpoint of a record, which says the same in its fields and in its note.
-fn signed(seq: Seq, looked: &Looked<'_, '_>) -> Result<Signed, String> {
+fn signed(seq: Seq, looked: &Looked<'_>) -> Result<Signed, String> {
+    let header = RecordHeader::decode(looked.canonical);
     let record = Record {
-        header: looked.header.clone(),
+        header: header.map_err(|error| error.to_string())?,
         hash: Hash::default(),
         salt: [0; crate::events::SALT_LEN],
         payload: looked.payload.to_vec(),
