@@ -4,7 +4,7 @@
 //! * *raw* reads every file once and hashes it in bulk, with BLAKE3.
 //! * *own hashes* reads every frame once, from a list of where they lie, and of each record computes what the format
 //!   has of it, with the library's public functions: record hash, commitment, leaf of the tree; and of each frame
-//!   the hash of its body. It compares nothing, puts no tree together, and reads no other file.
+//!   the checksum of its body. It compares nothing, puts no tree together, and reads no other file.
 //!
 //! `cargo bench --bench verify -- [--quick] [--records 1000000] [--rounds 5] [--threads 0] [--keep DIR]`
 
@@ -30,7 +30,7 @@ use femtoclaw_ledger::events::{
     SALT_LEN, StreamId, TelemetryKind, TelemetryRecordedV1, TraceId,
 };
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
-use femtoclaw_ledger::integrity::{Chain, RunningDigest, digest};
+use femtoclaw_ledger::integrity::{Chain, RunningDigest, checksum};
 use femtoclaw_ledger::journal::{
     Anchor, FRAME_HEADER_LEN, FjallJournal, Frame, FrameBuilder, Journal, NewRecord,
 };
@@ -260,7 +260,7 @@ fn find(bytes: &[u8]) -> Option<usize> {
     bytes.windows(8).position(|eight| eight == b"FCLFRAME")
 }
 
-/// The hashes of a frame's records and of its body; gives the number of records.
+/// The hashes of a frame's records and its body's checksum; gives the number of records.
 fn hashes(frame: &[u8], chain: &Chain) -> u64 {
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap()) as usize;
     let table_len = number(&frame[52..56]);
@@ -275,7 +275,7 @@ fn hashes(frame: &[u8], chain: &Chain) -> u64 {
         std::hint::black_box(leaf_hash(header));
         previous = &entry[8..];
     }
-    std::hint::black_box(digest(body));
+    std::hint::black_box(checksum(body));
     (table_len / 40) as u64
 }
 

@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("ractor::", &["actors"]),
     ("blake3::", &["integrity"]),
+    ("xxhash_rust::", &["database", "integrity"]),
     ("sha2::", &["integrity"]),
     ("rapidhash::", &["projections"]),
     ("ed25519_dalek::", &["integrity"]),

@@ -15,7 +15,7 @@ use femtoclaw_ledger::{
     integrity,
 };
 
-const TABLE: usize = 240;
+const TABLE: usize = 192;
 const ENTRY: usize = 40;
 
 /// Replaces `from` by `to` of the same length, and all checksums by what the bytes now ask for.
@@ -24,9 +24,9 @@ fn forged(frame: &Frame, from: &[u8], to: &[u8]) -> Option<Frame> {
     let at = bytes.windows(from.len()).position(|found| found == from)?;
     bytes[at..at + to.len()].copy_from_slice(to);
     let body = TABLE + frame.count as usize * ENTRY;
-    for (at, range) in [(144, body..bytes.len()), (176, TABLE..body), (208, 0..208)] {
-        let sum = integrity::digest(&bytes[range]);
-        bytes[at..at + 32].copy_from_slice(&sum);
+    for (at, range) in [(144, body..bytes.len()), (160, TABLE..body), (176, 0..176)] {
+        let sum = integrity::checksum(&bytes[range]);
+        bytes[at..at + 16].copy_from_slice(&sum);
     }
     Some(Frame::decode(&bytes).unwrap())
 }

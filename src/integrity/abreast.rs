@@ -3,7 +3,8 @@
 //!
 //! The crate offers that by [`blake3::platform`] alone, which is hidden and may change with a version: so
 //! `Cargo.toml` holds the minor version, and `integrity/tests/abreast.rs` holds every length against the public functions.
-//! It takes whole blocks: of each input all blocks but the last go side by side, and the last by itself.
+//! It takes whole blocks: an input that consists of them goes side by side to its end, and of another
+//! the last block by itself.
 
 use blake3::hazmat::hash_derive_key_context;
 use blake3::platform::{Platform, words_from_le_bytes_32};
@@ -38,7 +39,7 @@ impl Derived {
     }
 
     /// The hash of these parts, one behind the other.
-    pub(super) fn hash(&self, parts: [&[u8]; 2]) -> Hash {
+    pub(super) fn hash(&self, parts: &[&[u8]]) -> Hash {
         let mut hasher = self.hasher.clone();
         for part in parts {
             hasher.update(part);
@@ -50,12 +51,11 @@ impl Derived {
     /// where time matters, so [`ABREAST`] at a time are grouped by it; nothing is allocated.
     pub(super) fn hashes(&self, inputs: &[&[u8]], out: &mut [Hash]) {
         for (inputs, out) in inputs.chunks(ABREAST).zip(out.chunks_mut(ABREAST)) {
-            // What has as many whole blocks goes together.
-            let mut order = [(0, 0); ABREAST];
+            let mut order = [(Blocks::default(), 0); ABREAST];
             let count = inputs.len().min(out.len());
             let order = order.get_mut(..count).unwrap_or_default();
             for ((at, input), place) in inputs.iter().enumerate().zip(order.iter_mut()) {
-                *place = (whole_blocks(input), at);
+                *place = (Blocks::of(input), at);
             }
             order.sort_unstable();
             for group in order.chunk_by(|one, other| one.0 == other.0) {
@@ -64,29 +64,33 @@ impl Derived {
         }
     }
 
-    /// The hashes of the inputs in these places, all with so many whole blocks before the last.
-    fn alike(&self, group: &[(usize, usize)], inputs: &[&[u8]], out: &mut [Hash]) {
-        match group.first().map_or(0, |(blocks, _)| *blocks) {
-            1 => self.chained::<{ BLOCK_LEN }>(group, inputs, out),
-            2 => self.chained::<{ 2 * BLOCK_LEN }>(group, inputs, out),
-            3 => self.chained::<{ 3 * BLOCK_LEN }>(group, inputs, out),
-            4 => self.chained::<{ 4 * BLOCK_LEN }>(group, inputs, out),
-            5 => self.chained::<{ 5 * BLOCK_LEN }>(group, inputs, out),
-            6 => self.chained::<{ 6 * BLOCK_LEN }>(group, inputs, out),
-            7 => self.chained::<{ 7 * BLOCK_LEN }>(group, inputs, out),
-            8 => self.chained::<{ 8 * BLOCK_LEN }>(group, inputs, out),
-            9 => self.chained::<{ 9 * BLOCK_LEN }>(group, inputs, out),
-            10 => self.chained::<{ 10 * BLOCK_LEN }>(group, inputs, out),
-            11 => self.chained::<{ 11 * BLOCK_LEN }>(group, inputs, out),
-            12 => self.chained::<{ 12 * BLOCK_LEN }>(group, inputs, out),
-            13 => self.chained::<{ 13 * BLOCK_LEN }>(group, inputs, out),
-            14 => self.chained::<{ 14 * BLOCK_LEN }>(group, inputs, out),
-            15 => self.chained::<{ 15 * BLOCK_LEN }>(group, inputs, out),
-            // One block, or more than a chunk, of which the crate takes several at once by itself.
+    /// The hashes of the inputs in these places, all with the same blocks.
+    fn alike(&self, group: &[(Blocks, usize)], inputs: &[&[u8]], out: &mut [Hash]) {
+        let blocks = group
+            .first()
+            .map_or_else(Blocks::default, |(blocks, _)| *blocks);
+        match blocks.whole {
+            1 => self.chained::<{ BLOCK_LEN }>(blocks, group, inputs, out),
+            2 => self.chained::<{ 2 * BLOCK_LEN }>(blocks, group, inputs, out),
+            3 => self.chained::<{ 3 * BLOCK_LEN }>(blocks, group, inputs, out),
+            4 => self.chained::<{ 4 * BLOCK_LEN }>(blocks, group, inputs, out),
+            5 => self.chained::<{ 5 * BLOCK_LEN }>(blocks, group, inputs, out),
+            6 => self.chained::<{ 6 * BLOCK_LEN }>(blocks, group, inputs, out),
+            7 => self.chained::<{ 7 * BLOCK_LEN }>(blocks, group, inputs, out),
+            8 => self.chained::<{ 8 * BLOCK_LEN }>(blocks, group, inputs, out),
+            9 => self.chained::<{ 9 * BLOCK_LEN }>(blocks, group, inputs, out),
+            10 => self.chained::<{ 10 * BLOCK_LEN }>(blocks, group, inputs, out),
+            11 => self.chained::<{ 11 * BLOCK_LEN }>(blocks, group, inputs, out),
+            12 => self.chained::<{ 12 * BLOCK_LEN }>(blocks, group, inputs, out),
+            13 => self.chained::<{ 13 * BLOCK_LEN }>(blocks, group, inputs, out),
+            14 => self.chained::<{ 14 * BLOCK_LEN }>(blocks, group, inputs, out),
+            15 => self.chained::<{ 15 * BLOCK_LEN }>(blocks, group, inputs, out),
+            16 => self.chained::<{ 16 * BLOCK_LEN }>(blocks, group, inputs, out),
+            // Less than a block, or more than a chunk, of which the crate takes several at once by itself.
             _ => {
                 for (_, at) in group {
                     if let (Some(input), Some(hash)) = (inputs.get(*at), out.get_mut(*at)) {
-                        *hash = self.hash([input, &[]]);
+                        *hash = self.hash(&[input]);
                     }
                 }
             }
@@ -95,7 +99,8 @@ impl Derived {
 
     fn chained<const N: usize>(
         &self,
-        group: &[(usize, usize)],
+        blocks: Blocks,
+        group: &[(Blocks, usize)],
         inputs: &[&[u8]],
         out: &mut [Hash],
     ) {
@@ -113,12 +118,14 @@ impl Derived {
             IncrementCounter::No,
             DERIVE_KEY_MATERIAL,
             CHUNK_START,
-            0,
+            if blocks.rest { 0 } else { CHUNK_END | ROOT },
             values.as_flattened_mut(),
         );
         for ((_, at), value) in group.iter().zip(&mut values) {
             if let (Some((_, last)), Some(hash)) = (split(at), out.get_mut(*at)) {
-                self.end(value, last);
+                if blocks.rest {
+                    self.end(value, last);
+                }
                 *hash = *value;
             }
         }
@@ -139,8 +146,21 @@ impl Derived {
     }
 }
 
-/// How many blocks lie before the last one; 0 where they do not go together.
-fn whole_blocks(input: &[u8]) -> usize {
-    let blocks = input.len().saturating_sub(1) / BLOCK_LEN;
-    if input.len() > CHUNK_LEN { 0 } else { blocks }
+/// What an input consists of. Those alike go together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Blocks {
+    /// Whole blocks; 0 where it goes by itself.
+    whole: usize,
+    /// Whether a shorter one comes after them.
+    rest: bool,
+}
+
+impl Blocks {
+    const fn of(input: &[u8]) -> Self {
+        let whole = input.len() / BLOCK_LEN;
+        Self {
+            whole: if input.len() > CHUNK_LEN { 0 } else { whole },
+            rest: !input.len().is_multiple_of(BLOCK_LEN),
+        }
+    }
 }

@@ -155,8 +155,8 @@ impl FrameBuilder {
             last_time_ns: self.head.time_ns,
             previous: self.after.hash,
             last_hash: self.head.hash,
-            body_checksum: integrity::digest(&self.body),
-            table_checksum: integrity::digest(&self.table),
+            body_checksum: integrity::checksum(&self.body),
+            table_checksum: integrity::checksum(&self.table),
         };
         let frame = Frame::new(&header, join(&header.encode(), &self.table, &self.body));
         self.after = self.head;

@@ -11,7 +11,7 @@ use super::Head;
 use super::error::{Problem, ReadFailure};
 use super::layout::{Entry, FRAME_HEADER_LEN, FrameHeader};
 use crate::events::{HEADER_LEN, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
-use crate::integrity::{self, Chain};
+use crate::integrity::{self, Chain, Checksum};
 
 static CHAIN: LazyLock<Chain> = LazyLock::new(Chain::default);
 
@@ -38,7 +38,7 @@ pub struct Frame {
     pub first_time_ns: i64,
     /// Its last record.
     pub last: Head,
-    body_checksum: Hash,
+    body_checksum: Checksum,
     table_len: usize,
     bytes: Slice,
 }
@@ -77,7 +77,7 @@ impl Frame {
     /// Reads a frame: header and offset table are checked, records when they are read.
     ///
     /// # Errors
-    /// [`Problem`] where the bytes are not a version 1 frame.
+    /// [`Problem`] where the bytes are not a frame of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Problem> {
         Self::from_slice(Slice::from(bytes))
     }
@@ -85,7 +85,7 @@ impl Frame {
     pub(super) fn from_slice(bytes: Slice) -> Result<Self, Problem> {
         let header = FrameHeader::decode(&bytes)?;
         let frame = Self::new(&header, bytes);
-        if integrity::digest(frame.table()) != header.table_checksum {
+        if integrity::checksum(frame.table()) != header.table_checksum {
             return Err(Problem::TableChecksum);
         }
         let last = frame.entry(frame.count as usize - 1);
@@ -153,7 +153,7 @@ impl Frame {
     }
 
     pub(super) fn is_body_intact(&self) -> bool {
-        integrity::digest(self.body()) == self.body_checksum
+        integrity::checksum(self.body()) == self.body_checksum
     }
 
     fn table(&self) -> &[u8] {

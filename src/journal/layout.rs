@@ -2,12 +2,12 @@
 
 use super::error::Problem;
 use crate::events::{Hash, LedgerId};
-use crate::integrity;
+use crate::integrity::{self, Checksum};
 
 /// Version of the frame format that this software reads and writes.
-pub const FRAME_FORMAT_VERSION: u16 = 1;
-/// Length in bytes of a version 1 frame header.
-pub const FRAME_HEADER_LEN: usize = 240;
+pub const FRAME_FORMAT_VERSION: u16 = 2;
+/// Length in bytes of a frame header.
+pub const FRAME_HEADER_LEN: usize = 192;
 /// No frame is larger, in bytes: what is appended must fit the database's write-ahead log.
 pub const FRAME_BYTES_MAX: usize = 32 << 20;
 
@@ -16,7 +16,7 @@ pub(super) const ENTRY_LEN: usize = 40;
 /// How every frame begins.
 pub(super) const MAGIC: [u8; 8] = *b"FCLFRAME";
 /// The part of the header that its checksum covers: all but the checksum.
-const CHECKED_LEN: usize = FRAME_HEADER_LEN - 32;
+const CHECKED_LEN: usize = FRAME_HEADER_LEN - size_of::<Checksum>();
 
 /// What a frame header holds beside magic, version, lengths and its own checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub(super) struct FrameHeader {
     pub(super) last_time_ns: i64,
     pub(super) previous: Hash,
     pub(super) last_hash: Hash,
-    pub(super) body_checksum: Hash,
-    pub(super) table_checksum: Hash,
+    pub(super) body_checksum: Checksum,
+    pub(super) table_checksum: Checksum,
 }
 
 /// Takes a fixed number of bytes off the front.
@@ -61,7 +61,7 @@ impl FrameHeader {
         out.extend_from_slice(&self.last_hash);
         out.extend_from_slice(&self.body_checksum);
         out.extend_from_slice(&self.table_checksum);
-        let checksum = integrity::digest(&out);
+        let checksum = integrity::checksum(&out);
         out.extend_from_slice(&checksum);
         out
     }
@@ -70,7 +70,7 @@ impl FrameHeader {
     pub(super) fn stated_len(header: &[u8]) -> Option<usize> {
         let (checked, sum) = header.split_at_checked(CHECKED_LEN)?;
         let lengths = checked.strip_prefix(&MAGIC)?.get(44..)?;
-        if integrity::digest(checked) != sum {
+        if integrity::checksum(checked) != sum {
             return None;
         }
         let (table, rest) = lengths.split_first_chunk::<4>()?;
@@ -95,7 +95,7 @@ impl FrameHeader {
             .get(..FRAME_HEADER_LEN)
             .and_then(|header| header.split_at_checked(CHECKED_LEN))
             .ok_or(Problem::Length)?;
-        if integrity::digest(checked) != sum {
+        if integrity::checksum(checked) != sum {
             return Err(Problem::HeaderChecksum);
         }
         if usize::from(u16::from_le_bytes(take(&mut rest)?)) != FRAME_HEADER_LEN {

@@ -3,10 +3,10 @@
 use super::error::{Problem, ReadFailure};
 use super::frame::{Frame, chain};
 use crate::events::{EventType, HEADER_LEN, Hash, RecordHeader, Seq};
-use crate::integrity::{ABREAST, Chain};
+use crate::integrity::{ABREAST, Chain, LINK_END};
 
-/// What a record hash covers: the hash before it and the header.
-const LINKED_LEN: usize = 32 + HEADER_LEN;
+/// What a record hash covers: the hash before it, the header, and what ends it.
+const LINKED_LEN: usize = 32 + HEADER_LEN + LINK_END.len();
 
 /// What records and payloads hash to, for as many at a time as go side by side.
 struct Hashed {
@@ -18,6 +18,7 @@ struct Hashed {
 impl Hashed {
     fn new() -> Box<Self> {
         Box::new(Self {
+            // What ends them stays as it is.
             linked: [[0; LINKED_LEN]; ABREAST],
             records: [[0; 32]; ABREAST],
             payloads: [[0; 32]; ABREAST],
@@ -64,10 +65,11 @@ pub(crate) struct Looked<'frame> {
 }
 
 fn link(input: &mut [u8; LINKED_LEN], previous: &Hash, header: &[u8]) {
-    let (before, rest) = input.split_at_mut(previous.len());
-    before.copy_from_slice(previous);
-    if rest.len() == header.len() {
-        rest.copy_from_slice(header);
+    if let Some((before, rest)) = input.split_first_chunk_mut()
+        && let Some(place) = rest.get_mut(..header.len())
+    {
+        *before = *previous;
+        place.copy_from_slice(header);
     }
 }
 

@@ -10,7 +10,7 @@ use femtoclaw_ledger::journal::{
 };
 
 /// Frame header and table entry, as `docs/FORMAT.md` draws them.
-pub(crate) const TABLE: usize = 240;
+pub(crate) const TABLE: usize = 192;
 pub(crate) const ENTRY: usize = 40;
 
 /// Every frame with its key, as the database holds them.
@@ -96,9 +96,9 @@ pub(crate) fn payload_at(frame: &[u8], index: usize) -> usize {
 /// Sets the checksums of body, table and header to what the bytes ask for.
 pub(crate) fn forge(bytes: &mut [u8], count: usize) {
     let body = TABLE + count * ENTRY;
-    let sums = [(144, body..bytes.len()), (176, TABLE..body), (208, 0..208)];
+    let sums = [(144, body..bytes.len()), (160, TABLE..body), (176, 0..176)];
     for (at, range) in sums {
-        let sum = integrity::digest(&bytes[range]);
-        bytes[at..at + 32].copy_from_slice(&sum);
+        let sum = integrity::checksum(&bytes[range]);
+        bytes[at..at + 16].copy_from_slice(&sum);
     }
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Reads a version 1 journal and shares no code with the software that wrote it.
+"""Reads a version 2 journal and shares no code with the software that wrote it.
 
     decode.py FOLDER
 
 FOLDER holds frames as files named *.bin (sorted by name) and, where there is one, the LEDGER file.
 Prints one JSON object a line: the identity, then every frame followed by its records. Written from
-docs/FORMAT.md with the standard library only; BLAKE3 is not in there, so checksums, record hashes
+docs/FORMAT.md with the standard library only; neither BLAKE3 nor XXH3 is in there, so checksums, record hashes
 and commitments are printed and not checked. Everything else that the document states is.
 """
 
@@ -14,7 +14,7 @@ import pathlib
 import struct
 import sys
 
-FRAME_HEADER = struct.Struct("<8sHHI16sQQIIQqq32s32s32s32s32s")
+FRAME_HEADER = struct.Struct("<8sHHI16sQQIIQqq32s32s16s16s16s")
 TABLE_ENTRY = struct.Struct("<II32s")
 RECORD_HEADER = struct.Struct("<HHHHBBBBIQq16sQ16s16s16s16s32sHHI32s")
 SALT_LEN = 16
@@ -154,7 +154,7 @@ def frame(data, after):
     (magic, version, header_len, flags, ledger, epoch, first, count, table_len, body_len, first_time_ns, last_time_ns,
      previous, last_hash, _body, _table, _header) = FRAME_HEADER.unpack_from(data)
     check(magic == b"FCLFRAME", "frame has another magic")
-    check(version == 1, f"frame has version {version}")
+    check(version == 2, f"frame has version {version}")
     check(header_len == FRAME_HEADER.size and flags == 0, "frame has another header length, or flags")
     check(header_len + table_len + body_len == len(data), "frame has another length than it states")
     check(table_len == count * TABLE_ENTRY.size, "frame table has another length than it states")

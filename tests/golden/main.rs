@@ -33,7 +33,7 @@ const RECORDS_PER_FRAME: usize = 14;
 /// The golden files; written anew before the first test reads them, where that is wanted.
 fn folder() -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::remove_dir_all(&folder).ok();
             fs::create_dir_all(&folder).unwrap();
@@ -200,10 +200,10 @@ fn the_second_decoder_refuses_what_is_damaged() {
     let frame = &journal()[0];
     let cases: [(&str, Damage); 4] = [
         ("magic", |bytes| bytes[0] ^= 1),
-        ("version", |bytes| bytes[8] = 2),
+        ("version", |bytes| bytes[8] = 1),
         ("length", |bytes| bytes.truncate(bytes.len() - 1)),
         ("sequence number", |bytes| {
-            bytes[240 + RECORDS_PER_FRAME * 40 + 16] ^= 1
+            bytes[192 + RECORDS_PER_FRAME * 40 + 16] ^= 1
         }),
     ];
     for (case, damage) in cases {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
+use femtoclaw_ledger::journal::FRAME_HEADER_LEN;
 use femtoclaw_ledger::{
     Basis, CheckpointDirectory, CheckpointOptions, Context, Decision, ExecutionId, Ledger, Options,
     Quota, ReadOnly, ReadOnlyOptions, Record, Request, Rights, Seq,
@@ -121,8 +122,8 @@ impl Made {
             let value = frame(batch).map(|at| &batch[at..batch.len() - 13]);
             // The beginning is as good as all of it, and found sooner.
             let is_there = value.is_some_and(|value| {
-                let mut windows = tables.windows(240);
-                windows.any(|window| window == &value[..240])
+                let mut windows = tables.windows(FRAME_HEADER_LEN);
+                windows.any(|window| window == &value[..FRAME_HEADER_LEN])
             });
             if !is_there {
                 kept.extend_from_slice(batch);

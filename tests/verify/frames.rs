@@ -5,7 +5,7 @@ use femtoclaw_ledger::events::{
     CommandId, ComponentId, EventType, ExecutionId, HEADER_LEN, LedgerId, Outcome, ParentId,
     SALT_LEN, StreamId, TraceId,
 };
-use femtoclaw_ledger::integrity::{Chain, digest};
+use femtoclaw_ledger::integrity::{Chain, checksum};
 use femtoclaw_ledger::journal::{
     FRAME_HEADER_LEN, Frame, FrameBuilder, Head, NewRecord, Problem, ReadFailure,
 };
@@ -54,10 +54,10 @@ fn forged(frame: &Frame, index: usize, place: usize) -> Result<(), ReadFailure> 
     let entry = FRAME_HEADER_LEN + 40 * index;
     let offset = u32::from_le_bytes(bytes[entry..entry + 4].try_into().unwrap());
     bytes[body + offset as usize + place] ^= 1;
-    let checksum = digest(&bytes[body..]);
-    bytes[144..176].copy_from_slice(&checksum);
-    let checksum = digest(&bytes[..208]);
-    bytes[208..240].copy_from_slice(&checksum);
+    let sum = checksum(&bytes[body..]);
+    bytes[144..160].copy_from_slice(&sum);
+    let sum = checksum(&bytes[..176]);
+    bytes[176..192].copy_from_slice(&sum);
     Frame::decode(&bytes).unwrap().verify()
 }
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use femtoclaw_ledger::journal::FRAME_HEADER_LEN;
+
 use super::fault::Target;
 use super::store::{Bytes, Store};
 
@@ -212,7 +214,7 @@ pub(super) fn frames_in(bytes: &[u8]) -> Vec<Range<usize>> {
             digits.fold(0, |all, byte| all << 8 | usize::from(*byte))
         };
         let end = number(52, 56).checked_add(number(56, 64));
-        let end = end.and_then(|length| length.checked_add(at + 240));
+        let end = end.and_then(|length| length.checked_add(at + FRAME_HEADER_LEN));
         match end.filter(|end| *end <= bytes.len()) {
             Some(end) => {
                 found.push(at..end);
