@@ -46,7 +46,7 @@ impl Directory {
     /// or is empty. `ledger` is the id that a new ledger gets and an old one must have.
     ///
     /// # Errors
-    /// [`OpenError`]; what is not ours or of a newer format is left untouched.
+    /// [`OpenError`]; what is not ours or of another format is left untouched.
     pub fn open(
         path: &Path,
         ledger: Option<LedgerId>,

@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     /// Another process has the ledger open.
     Locked = 11,
     /// The ledger was written by a newer software.
-    FormatTooNew = 13,
+    OtherFormat = 13,
     /// A file named on the command line is not there.
     NotFound = 14,
 }
@@ -77,7 +77,7 @@ impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         let exit = match error {
             OpenError::Locked { .. } => Exit::Locked,
-            OpenError::FormatTooNew { .. } => Exit::FormatTooNew,
+            OpenError::FormatTooNew { .. } | OpenError::FormatTooOld { .. } => Exit::OtherFormat,
             OpenError::Damaged { .. } | OpenError::Journal(_) => Exit::Integrity,
             _ => Exit::Failure,
         };

@@ -116,7 +116,7 @@ pub(super) fn refused(path: &str, error: &OpenError) -> Problem {
     let exit = match error {
         OpenError::NotALedger { .. } | OpenError::NotADirectory { .. } => Exit::NoStore,
         OpenError::Locked { .. } => Exit::Locked,
-        OpenError::FormatTooNew { .. } => Exit::TooNew,
+        OpenError::FormatTooNew { .. } | OpenError::FormatTooOld { .. } => Exit::OtherFormat,
         _ => Exit::Failure,
     };
     Problem::of(exit, path, error)

@@ -26,7 +26,7 @@ enum Exit {
     Warnings = 4,
     NoStore = 10,
     Locked = 11,
-    TooNew = 13,
+    OtherFormat = 13,
     NotFound = 14,
 }
 
@@ -96,7 +96,7 @@ another one.
 --format table (default) or json; progress goes to standard error.
 
 Exit codes: 0 verified, intact, salvaged as a whole; 1 failure; 2 usage; 3 damaged, or not what it claims
-to be; 4 done, with something to be looked at; 10 no ledger there; 11 in use; 13 of a newer format;
+to be; 4 done, with something to be looked at; 10 no ledger there; 11 in use; 13 of another format;
 14 not found.
 ";
 

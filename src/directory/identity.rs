@@ -1,5 +1,6 @@
 //! The file `LEDGER`: which ledger a directory is, in lines that a person can read.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
@@ -9,8 +10,8 @@ use crate::error::OpenError;
 use crate::events::LedgerId;
 use crate::integrity;
 
-/// Format of the directory as a whole that this software writes, and the newest that it reads.
-pub const DIRECTORY_FORMAT: u32 = 1;
+/// Format of the directory as a whole that this software writes, and the only one that it reads.
+pub const DIRECTORY_FORMAT: u32 = 2;
 
 const FIRST_LINE: &str = "femtoclaw-ledger";
 /// Larger than any identity file; what is larger is not one.
@@ -60,12 +61,12 @@ impl Identity {
             return Err(foreign(path));
         }
         let format: u32 = field(lines.next(), "format").ok_or_else(|| damaged(path))?;
-        // Before all else: a newer format may have other lines.
-        if format > DIRECTORY_FORMAT {
-            return Err(OpenError::FormatTooNew {
-                found: format,
-                supported: DIRECTORY_FORMAT,
-            });
+        // Before all else: another format may have other lines.
+        let (found, supported) = (format, DIRECTORY_FORMAT);
+        match found.cmp(&supported) {
+            Ordering::Greater => return Err(OpenError::FormatTooNew { found, supported }),
+            Ordering::Less => return Err(OpenError::FormatTooOld { found, supported }),
+            Ordering::Equal => {}
         }
         let identity = Self {
             format,
@@ -73,7 +74,7 @@ impl Identity {
             created_ns: field(lines.next(), "created").ok_or_else(|| damaged(path))?,
         };
         // The checksum line is part of what is compared: one wrong byte anywhere shows.
-        if identity.encode() != text || format == 0 {
+        if identity.encode() != text {
             return Err(damaged(path));
         }
         Ok(identity)

@@ -60,7 +60,7 @@ impl SharedDirectory {
         if mode & 0o011 != 0 {
             check_entries(path)?;
         }
-        // Before the locks, so that what is of a newer format is told to be so.
+        // Before the locks, so that what is of another format is told to be so.
         drop(identity(path)?);
         let mut shared = Self {
             path: path.to_owned(),

@@ -46,6 +46,14 @@ pub enum OpenError {
         /// The newest that this software knows.
         supported: u32,
     },
+    /// It was written by a build before the first release; it was left untouched.
+    #[error("the ledger has format {found}, this software reads {supported} alone")]
+    FormatTooOld {
+        /// The format that it states.
+        found: u32,
+        /// The one that this software knows.
+        supported: u32,
+    },
     /// It is another ledger than the one that was asked for.
     #[error("it is ledger {found}, not {expected}")]
     OtherLedger {
@@ -168,6 +176,7 @@ impl OpenError {
             Self::Locked { .. } => "locked",
             Self::NotALedger { .. } => "not_a_ledger",
             Self::FormatTooNew { .. } => "format_too_new",
+            Self::FormatTooOld { .. } => "format_too_old",
             Self::OtherLedger { .. } => "other_ledger",
             Self::Damaged { .. } => "damaged",
             Self::AcknowledgedRecordsMissing { .. } => "acknowledged_records_missing",
@@ -203,6 +212,7 @@ impl OpenError {
             | Self::Insecure { .. }
             | Self::NotALedger { .. }
             | Self::FormatTooNew { .. }
+            | Self::FormatTooOld { .. }
             | Self::OtherLedger { .. }
             | Self::Damaged { .. }
             | Self::AcknowledgedRecordsMissing { .. }

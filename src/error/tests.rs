@@ -28,6 +28,7 @@ fn opening() -> Vec<(OpenError, Retry)> {
     let id = LedgerId::from_bytes([1; 16]);
     let io = io::Error::other("refused");
     let mode = 0o777;
+    let (found, supported) = (1, 2);
     let damage = || ReadError::Damaged {
         seq: Seq::FIRST,
         problem: text(),
@@ -53,13 +54,8 @@ fn opening() -> Vec<(OpenError, Retry)> {
             },
             Retry::Never,
         ),
-        (
-            OpenError::FormatTooNew {
-                found: 2,
-                supported: 1,
-            },
-            Retry::Never,
-        ),
+        (OpenError::FormatTooNew { found, supported }, Retry::Never),
+        (OpenError::FormatTooOld { found, supported }, Retry::Never),
         (
             OpenError::OtherLedger {
                 expected: id,

@@ -122,7 +122,7 @@ impl Ledger {
     /// Opens the ledger in `path`, creating it where there is none. Gives the one root authority.
     ///
     /// # Errors
-    /// [`OpenError`]: locked, not a ledger, a newer format, damage — named, and nothing changed.
+    /// [`OpenError`]: locked, not a ledger, another format, damage — named, and nothing changed.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, Root), OpenError> {
         open::open(open::Place::Directory(path.as_ref().to_owned()), options).await
     }

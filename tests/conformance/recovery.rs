@@ -211,10 +211,10 @@ async fn s23_1_a_newer_format_is_refused_untouched_and_later_events_stay_as_they
     opened.close().await;
     let identity = path.join("LEDGER");
     let good = std::fs::read_to_string(&identity).unwrap();
-    std::fs::write(&identity, good.replace("format 1", "format 2")).unwrap();
+    std::fs::write(&identity, good.replace("format 2", "format 3")).unwrap();
     let before: Vec<_> = contents(&path);
     let error = open_error(&path).await;
-    let is_newer = matches!(error, OpenError::FormatTooNew { found: 2, .. });
+    let is_newer = matches!(error, OpenError::FormatTooNew { found: 3, .. });
     assert!(is_newer, "{error}");
     assert_eq!(contents(&path), before);
     std::fs::write(&identity, good).unwrap();

@@ -208,7 +208,7 @@ async fn scrubbed(book: &Book) {
     })
     .await;
     assert_eq!(book.value("scrub_damages_total", &[]), 0.0);
-    std::fs::write(path.join("LEDGER"), "femtoclaw-ledger\nformat 1\n").unwrap();
+    std::fs::write(path.join("LEDGER"), "femtoclaw-ledger\nformat 2\n").unwrap();
     until("damage is counted", || {
         book.value("scrub_damages_total", &[]) == 1.0
     })

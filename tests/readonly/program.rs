@@ -82,7 +82,7 @@ async fn exit_codes_tell_why_nothing_was_read() {
     let text = fs::read_to_string(newer.path.join("LEDGER")).unwrap();
     fs::write(
         newer.path.join("LEDGER"),
-        text.replace("format 1", "format 9"),
+        text.replace("format 2", "format 9"),
     )
     .unwrap();
     assert_eq!(run(&["inspect", path(&newer.path)]).0, 13);

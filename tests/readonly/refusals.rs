@@ -22,11 +22,16 @@ fn what_is_no_ledger_or_not_to_be_trusted_is_refused_untouched() {
     fs::write(&file, b"x").unwrap();
     assert_eq!(code(&file), "not_a_directory");
     let text = fs::read_to_string(scene.path.join("LEDGER")).unwrap();
-    let newer = text.replace("format 1", "format 2");
-    fs::write(scene.path.join("LEDGER"), newer).unwrap();
-    let before = state(&scene.path);
-    assert_eq!(code(&scene.path), "format_too_new");
-    assert!(state(&scene.path) == before);
+    for (other, expected) in [
+        ("format 3", "format_too_new"),
+        ("format 1", "format_too_old"),
+    ] {
+        let other = text.replace("format 2", other);
+        fs::write(scene.path.join("LEDGER"), other).unwrap();
+        let before = state(&scene.path);
+        assert_eq!(code(&scene.path), expected);
+        assert!(state(&scene.path) == before);
+    }
     fs::write(scene.path.join("LEDGER"), text).unwrap();
     fs::set_permissions(&scene.path, fs::Permissions::from_mode(0o770)).unwrap();
     let before = state(&scene.path);

@@ -104,7 +104,7 @@ impl Ledger {
     /// takes, and all of every store can be read with it.
     ///
     /// # Errors
-    /// [`OpenError`]: `Locked` by a writer, no ledger, a newer format, a directory that others may write
+    /// [`OpenError`]: `Locked` by a writer, no ledger, another format, a directory that others may write
     /// to, files that cannot be read.
     pub fn open_read_only(
         path: impl AsRef<Path>,
