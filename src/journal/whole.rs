@@ -3,7 +3,7 @@
 use super::error::{Problem, ReadFailure};
 use super::frame::{Frame, chain};
 use crate::events::{EventType, HEADER_LEN, Hash, RecordHeader, Seq};
-use crate::integrity::{ABREAST, Chain, LINK_END};
+use crate::integrity::{ABREAST, LINK_END};
 
 /// What a record hash covers: the hash before it, the header, and what ends it.
 const LINKED_LEN: usize = 32 + HEADER_LEN + LINK_END.len();
@@ -43,11 +43,8 @@ impl Hashed {
             (*salted, previous) = (parts.salted, parts.hash);
         }
         let linked = self.linked.each_ref().map(<[u8; LINKED_LEN]>::as_slice);
-        let first = |inputs: &[&[u8]; ABREAST], hashes: fn(&Chain, &[&[u8]], &mut [Hash]), out| {
-            hashes(chain(), inputs.get(..count).unwrap_or_default(), out);
-        };
-        first(&linked, Chain::record_hashes, &mut self.records);
-        first(&salted, Chain::payload_commitments, &mut self.payloads);
+        chain().record_hashes(linked.get(..count).unwrap_or_default(), &mut self.records);
+        chain().payload_commitments(salted.get(..count).unwrap_or_default(), &mut self.payloads);
     }
 
     fn at(&self, index: usize) -> Option<(&Hash, &Hash)> {
