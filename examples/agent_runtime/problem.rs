@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Warnings = 4,
     /// Another process has the ledger open.
     Locked = 11,
-    /// The ledger was written by a newer software.
+    /// The ledger has a format that this software does not read.
     OtherFormat = 13,
     /// A file named on the command line is not there.
     NotFound = 14,
