@@ -157,20 +157,22 @@ impl ViewsDatabase {
             )));
         }
         let medium = |error: crate::error::OpenError| Failure::Medium(error.to_string());
-        if !database::exists(path).map_err(medium)? {
-            database::create(path, &[(META, create_options(META_BYTES))]).map_err(medium)?;
+        let create = || database::create(path, &[(META, create_options(META_BYTES))]);
+        let is_new = !database::exists(path).map_err(medium)?;
+        if is_new {
+            create().map_err(medium)?;
         }
         let sealed = seal::check_and_break(path)?;
         check(path, sealed).map_err(|damage| Failure::Damage(damage.to_string()))?;
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }
-        if !sealed && !boot::is_same(path, options.boot.as_deref()) {
+        if !is_new && !sealed && !boot::is_same(path, options.boot.as_deref()) {
             // Nothing in them is known to be damaged: there is nothing to keep.
             tracing::warn!("views were not closed before the machine started: they are made again");
             let removed = fs::remove_dir_all(path).and_then(|()| database::sync_parent(path));
             removed.map_err(|error| Failure::Medium(format!("{}: {error}", path.display())))?;
-            database::create(path, &[(META, create_options(META_BYTES))]).map_err(medium)?;
+            create().map_err(medium)?;
         }
         boot::mark(path, options.boot.as_deref());
         let merges = Merges::of(path, complain);

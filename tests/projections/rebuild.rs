@@ -353,6 +353,32 @@ fn views_that_were_open_when_the_machine_stopped_are_made_again() {
     }
 }
 
+/// They were not open before, so nothing of them can be gone; a warning would be a lie.
+#[test]
+fn views_that_are_new_are_created_once() {
+    let journal = Journal::new(&History::mixed(500).records, 500);
+    for boot in [Some("monday"), None] {
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("views/mark");
+        let kept_after = |boot: Option<&str>| {
+            let options = ViewsOptions {
+                boot: boot.map(str::to_owned),
+                preflight: Some(Arc::new(|path: &std::path::Path| {
+                    std::fs::write(path.join("mark"), b"").map_err(|error| error.to_string())
+                })),
+                ..ViewsOptions::default()
+            };
+            let views = open_with(directory.path(), &journal, options);
+            digests(&views, 500);
+            views.close();
+            mark.exists()
+        };
+        assert!(kept_after(boot), "{boot:?}");
+        std::fs::remove_file(directory.path().join("views/SEAL")).unwrap();
+        assert!(!kept_after(Some("tuesday")), "{boot:?}");
+    }
+}
+
 #[test]
 fn views_of_an_empty_journal_serve_at_once() {
     let directory = tempfile::tempdir().unwrap();
