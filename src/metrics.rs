@@ -174,6 +174,8 @@ const REASONS: &[&str] = &[
     "unknown_execution",
     "invalid_transition",
     "version_conflict",
+    "position_conflict",
+    "position_beyond_head",
     "permit_stale",
     "capability_not_enabled",
     "idempotency_conflict",

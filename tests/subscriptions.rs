@@ -12,7 +12,8 @@
 use std::time::Duration;
 
 use femtoclaw_ledger::{
-    CapabilityDefinition, Context, Follow, Ledger, Options, Retry, Seq, SubscriptionError,
+    CapabilityDefinition, Context, EventType, Filter, Follow, Ledger, Options, Retry, Seq,
+    SubscriptionError,
 };
 
 mod shared;
@@ -147,7 +148,7 @@ async fn a_named_position_outlives_the_process_and_the_views() {
         let records = follow.next(WAIT).await.unwrap();
         handled.extend(records.iter().map(|record| record.header.seq.get()));
         let done = *handled.last().unwrap();
-        let save = metadata.save_position("billing", done, Context::new());
+        let save = metadata.save_position("billing", done, None, Context::new());
         save.await.unwrap();
         ledger.close(WAIT).await.unwrap();
         drop((ledger, root, reads, metadata, follow));
@@ -157,6 +158,38 @@ async fn a_named_position_outlives_the_process_and_the_views() {
     }
     let last = handled.len() as u64;
     assert_eq!(handled, (1..=last).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_position_neither_goes_back_nor_leads_in_silence() {
+    let world = World::new(|_| {}).await;
+    let metadata = world.ledger.runtime_metadata(&world.grant).unwrap();
+    let save =
+        |seq, expected, number| metadata.save_position("billing", seq, expected, command(number));
+    let head = world.ledger.head().seq;
+    let first = save(head, Some(0), 1).await.unwrap();
+    let back = save(head - 1, None, 2).await.unwrap_err();
+    assert_eq!(back.code(), "position_conflict");
+    let ahead = save(u64::MAX, None, 3).await.unwrap_err();
+    assert_eq!(ahead.code(), "position_beyond_head");
+    save(head - 1, Some(head), 4).await.unwrap();
+    // What was answered before is answered again, wherever the position stands by now.
+    let again = save(head, Some(0), 1).await.unwrap();
+    assert_eq!((again.first, again.duplicate), (first.first, true));
+    world
+        .ledger
+        .at_least(world.ledger.head().seq)
+        .await
+        .unwrap();
+    let stands = metadata.position("billing").await.unwrap().unwrap();
+    assert_eq!(stands.position, head - 1);
+    let reads = world.ledger.reader(&world.grant).unwrap();
+    let refusals = Filter {
+        event_type: Some(EventType::RefusalsRecorded),
+        ..Filter::default()
+    };
+    let refusals = reads.query(refusals, 10).await.unwrap();
+    assert_eq!(refusals.len(), 2, "both refusals are on the record");
 }
 
 #[tokio::test]

@@ -173,6 +173,8 @@ pub(crate) struct Known {
 /// (`forget_through`).
 pub(crate) trait History {
     fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError>;
+    /// The last durable record.
+    fn head(&self) -> u64;
     /// Content of a document's version; `None` where the view does not have it yet.
     fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError>;
 }

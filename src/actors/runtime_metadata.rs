@@ -10,7 +10,7 @@ use super::entity::{
     Reply, Surroundings, transitions,
 };
 use crate::commands::check::invalid;
-use crate::commands::{Command, Context, Transition};
+use crate::commands::{Command, Context, SavePosition, Transition};
 use crate::error::AppendError;
 use crate::events::{
     Event, ModuleRemovedV1, ModuleVersionSetV1, Outcome, PositionSavedV1, RuntimeId,
@@ -161,6 +161,36 @@ impl State {
     }
 }
 
+impl State {
+    /// A position goes on; back only from where the caller expects it; never beyond what is durable.
+    fn position_saved(
+        &self,
+        command: &SavePosition,
+        around: &Surroundings<'_>,
+    ) -> Result<Draft, AppendError> {
+        let SavePosition { name, seq, .. } = command;
+        let (seq, expected) = (*seq, command.expected);
+        let actual = self.positions.get(name).copied();
+        if actual.is_none() {
+            room("name", self.positions.len(), around.limits.entries_max)?;
+        }
+        let actual = actual.unwrap_or(0);
+        if expected.map_or(actual > seq, |expected| expected != actual) {
+            return Err(AppendError::PositionConflict {
+                seq,
+                expected,
+                actual,
+            });
+        }
+        let head = around.history.head();
+        if seq > head {
+            return Err(AppendError::PositionBeyondHead { seq, head });
+        }
+        let name = name.clone();
+        Ok(Draft::new(PositionSavedV1 { name, seq }).context(&command.context))
+    }
+}
+
 fn room(field: &'static str, count: usize, entries_max: usize) -> Result<(), AppendError> {
     if count >= entries_max {
         return Err(invalid(field, "is one more than limits.entries_max"));
@@ -193,13 +223,7 @@ impl Entity for State {
                 self.runtime(&it.context, ModuleRemovedV1 { module })
             }
             Command::Transition(it) => self.transition(it)?,
-            Command::SavePosition(it) => {
-                if !self.positions.contains_key(&it.name) {
-                    room("name", self.positions.len(), entries_max)?;
-                }
-                let (name, seq) = (it.name.clone(), it.seq);
-                Draft::new(PositionSavedV1 { name, seq }).context(&it.context)
-            }
+            Command::SavePosition(it) => self.position_saved(it, around)?,
             other => {
                 let (event, version) = self.decide_registry(other, entries_max)?;
                 Draft::new(event)

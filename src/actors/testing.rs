@@ -24,6 +24,7 @@ pub(crate) struct Past {
     pub(crate) executions: HashMap<ExecutionId, Status>,
     pub(crate) documents: HashMap<(String, u64), Vec<u8>>,
     pub(crate) failing: bool,
+    pub(crate) head: u64,
 }
 
 impl History for Past {
@@ -36,6 +37,10 @@ impl History for Past {
             version: 5,
         };
         Ok(self.executions.get(&execution).map(known))
+    }
+
+    fn head(&self) -> u64 {
+        self.head
     }
 
     fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError> {

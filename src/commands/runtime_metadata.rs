@@ -286,13 +286,21 @@ pub struct SavePosition {
     pub context: Context,
     /// The position's name.
     pub name: String,
-    /// The last sequence number handled (0: none).
+    /// The last sequence number handled (0: none); at most the head.
     pub seq: u64,
+    /// Refuse unless the position stands here (0: where it was never saved). Only with it may a
+    /// position go back.
+    pub expected: Option<u64>,
 }
 
 metadata_command!(
     SavePosition,
     |it, limits| { check::name("name", &it.name, limits) },
-    |fields| { fields.text(&it.name).number(it.seq) },
+    |fields| {
+        fields
+            .text(&it.name)
+            .number(it.seq)
+            .optional_number(it.expected)
+    },
     it.name.len() + 16
 );

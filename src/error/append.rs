@@ -90,6 +90,24 @@ pub enum AppendError {
         /// What it is.
         actual: u64,
     },
+    /// A saved position does not stand where that was expected, or would go back unasked.
+    #[error("nothing was written: the position is {actual}, {}", wanted(*.seq, *.expected))]
+    PositionConflict {
+        /// What was to be saved.
+        seq: u64,
+        /// Where the command expected it to stand; `None`: not beyond `seq`.
+        expected: Option<u64>,
+        /// Where it stands (0: never saved).
+        actual: u64,
+    },
+    /// A position beyond the last durable record: nobody can have handled that.
+    #[error("nothing was written: position {seq} is beyond the head, which is {head}")]
+    PositionBeyondHead {
+        /// What was to be saved.
+        seq: u64,
+        /// The last durable record.
+        head: u64,
+    },
     /// What the decision rested on has changed: decide again.
     #[error("nothing was written: the {what} changed since the decision; decide again")]
     PermitStale {
@@ -172,6 +190,13 @@ pub enum AppendError {
     },
 }
 
+fn wanted(seq: u64, expected: Option<u64>) -> String {
+    match expected {
+        Some(expected) => format!("not {expected} as expected"),
+        None => format!("and goes back to {seq} only where that is expected"),
+    }
+}
+
 impl From<ReadError> for AppendError {
     fn from(error: ReadError) -> Self {
         match error {
@@ -196,6 +221,8 @@ impl AppendError {
             Self::UnknownExecution { .. } => "unknown_execution",
             Self::InvalidTransition { .. } => "invalid_transition",
             Self::VersionConflict { .. } => "version_conflict",
+            Self::PositionConflict { .. } => "position_conflict",
+            Self::PositionBeyondHead { .. } => "position_beyond_head",
             Self::PermitStale { .. } => "permit_stale",
             Self::CapabilityNotEnabled { .. } => "capability_not_enabled",
             Self::IdempotencyConflict { .. } => "idempotency_conflict",
@@ -230,7 +257,8 @@ impl AppendError {
     }
 
     /// Whether the refusal itself must reach the audit log: no right, a replay with another
-    /// content, a step that no state machine permits, a change of configuration not accepted.
+    /// content, a step that no state machine permits, a change of configuration or position not
+    /// accepted.
     pub(crate) const fn is_audited(&self) -> bool {
         matches!(
             self,
@@ -239,6 +267,8 @@ impl AppendError {
                 | Self::UnknownExecution { .. }
                 | Self::InvalidTransition { .. }
                 | Self::VersionConflict { .. }
+                | Self::PositionConflict { .. }
+                | Self::PositionBeyondHead { .. }
                 | Self::PermitStale { .. }
                 | Self::CapabilityNotEnabled { .. }
                 | Self::IdempotencyConflict { .. }

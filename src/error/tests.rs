@@ -149,6 +149,15 @@ fn appending() -> Vec<(AppendError, Retry)> {
             },
             Retry::Never,
         ),
+        (
+            E::PositionConflict {
+                seq: 1,
+                expected: None,
+                actual: 2,
+            },
+            Retry::Never,
+        ),
+        (E::PositionBeyondHead { seq: 2, head: 1 }, Retry::Never),
     ];
     all.extend(deciding());
     let access = access().into_iter();

@@ -97,6 +97,10 @@ impl History for ViewPast {
         }))
     }
 
+    fn head(&self) -> u64 {
+        self.reader.head().seq
+    }
+
     fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let found = self
             .configuration

@@ -229,7 +229,7 @@ async fn names_with_control_characters_or_100_kb() {
             let change = configuration.change(change);
             it.refused(what, "invalid", change).await;
         }
-        let saved = metadata.save_position(name, 1, Context::new());
+        let saved = metadata.save_position(name, 1, None, Context::new());
         it.refused(what, "invalid", saved).await;
         let granted = it.root.grant(name, Rights::all(), Quota::default());
         it.refused(what, "invalid", granted).await;

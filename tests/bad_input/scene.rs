@@ -114,7 +114,7 @@ impl Scene {
     /// The head, once all that is on its way has arrived: a command of the same path, behind it.
     pub(crate) async fn settled(&self) -> u64 {
         let metadata = self.ledger.runtime_metadata(&self.grant).unwrap();
-        let saved = metadata.save_position("settled", 0, Context::new());
+        let saved = metadata.save_position("settled", 0, None, Context::new());
         saved.await.unwrap().last.get()
     }
 

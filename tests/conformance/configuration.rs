@@ -185,7 +185,7 @@ async fn set_metadata(open: &Open) {
     let moved = metadata.transition(State::Idle, None, Context::new());
     moved.await.unwrap();
     metadata
-        .save_position("exporter", 4, Context::new())
+        .save_position("exporter", 4, None, Context::new())
         .await
         .unwrap();
 }

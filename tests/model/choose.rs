@@ -14,7 +14,7 @@ use femtoclaw_ledger::{
 
 use super::concrete::{Concrete, Starting};
 use super::ops::What;
-use super::reference::{PAYLOAD_MAX, Reference};
+use super::reference::{BEYOND, PAYLOAD_MAX, Reference};
 
 const DOCUMENTS: [&str; 3] = ["policy", "limits", "routes"];
 const CAPABILITIES: [&str; 4] = ["message", "read", "run", "list"];
@@ -277,14 +277,25 @@ impl Choices<'_> {
                 to: pick(&State::ALL, what.a).unwrap_or(State::Idle),
                 expected: pick(&State::ALL, what.b).filter(|_| what.c.is_multiple_of(8)),
             }),
-            _ => Concrete::SavePosition(SavePosition {
-                context,
-                name: text(
-                    what.spoil == 0,
-                    pick(&["export", "alerts"], what.a).unwrap_or(""),
-                ),
-                seq: u64::from(what.b),
-            }),
+            _ => Concrete::SavePosition(self.position(context, what)),
+        }
+    }
+
+    /// Anything that is durable for sure, or what never will be.
+    fn position(&self, context: Context, what: What) -> SavePosition {
+        let name = pick(&["export", "alerts"], what.a).unwrap_or("");
+        let acknowledged = self.model.sent.values().map(|sent| sent.placed.last);
+        let acknowledged = acknowledged.max().unwrap_or(0);
+        let seq = match what.b {
+            0..16 => BEYOND + u64::from(what.b),
+            b => u64::from(b) * acknowledged / 255,
+        };
+        let stands = self.model.positions.get(name).map_or(0, |(seq, _)| *seq);
+        SavePosition {
+            context,
+            name: text(what.spoil == 0, name),
+            seq,
+            expected: expected(stands, what),
         }
     }
 }

@@ -379,6 +379,10 @@ fn plain(error: AppendError) -> AppendError {
             bytes: 0,
             bytes_max: 0,
         },
+        // The model does not see the ledger's own records.
+        AppendError::PositionBeyondHead { seq, .. } => {
+            AppendError::PositionBeyondHead { seq, head: 0 }
+        }
         other => other,
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const PAYLOAD_MAX: usize = 64 << 10;
 pub(crate) const COMMIT_RECORDS_MAX: u64 = 8;
 pub(crate) const RUNNING_MAX: usize = 3;
 pub(crate) const AUTHORIZED_MAX: usize = 4;
+/// No head gets here.
+pub(crate) const BEYOND: u64 = 1 << 40;
 
 /// What the ledger answers, as far as the model can know it.
 #[derive(Debug, Clone, PartialEq, Eq)]

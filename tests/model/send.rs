@@ -192,7 +192,9 @@ impl Sender<'_> {
             Concrete::UnregisterCapability(it) => metadata.unregister(it).await,
             Concrete::Transition(it) => metadata.transition(it.to, it.expected, it.context).await,
             Concrete::SavePosition(it) => {
-                metadata.save_position(&it.name, it.seq, it.context).await
+                let (seq, expected) = (it.seq, it.expected);
+                let saved = metadata.save_position(&it.name, seq, expected, it.context);
+                saved.await
             }
             other => panic!("no command of the runtime metadata: {other:?}"),
         }

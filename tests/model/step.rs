@@ -6,7 +6,7 @@ use femtoclaw_ledger::{AppendError, Context, Ending, Request};
 
 use super::concrete::{Concrete, Starting};
 use super::reference::{
-    AUTHORIZED_MAX, Asked, Capability, Execution, Reference, Reply, Step, Version, invalid,
+    AUTHORIZED_MAX, Asked, BEYOND, Capability, Execution, Reference, Reply, Step, Version, invalid,
 };
 
 /// The word for where an execution stands, in a refusal.
@@ -102,7 +102,19 @@ impl Reference {
                 self.machine = Some(it.to);
             }
             Concrete::SavePosition(it) => {
-                let saved = (it.seq, asked.placed.first);
+                let actual = self.positions.get(&it.name).map_or(0, |(seq, _)| *seq);
+                let (seq, expected) = (it.seq, it.expected);
+                if expected.map_or(seq < actual, |expected| expected != actual) {
+                    return Err(AppendError::PositionConflict {
+                        seq,
+                        expected,
+                        actual,
+                    });
+                }
+                if seq >= BEYOND {
+                    return Err(AppendError::PositionBeyondHead { seq, head: 0 });
+                }
+                let saved = (seq, asked.placed.first);
                 self.positions.insert(it.name.clone(), saved);
             }
             _ => self.register(asked)?,

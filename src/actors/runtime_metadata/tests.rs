@@ -215,12 +215,17 @@ fn remove(module: &str) -> Command {
     })
 }
 
-fn save(name: &str, seq: u64) -> Command {
+fn save_where(name: &str, seq: u64, expected: Option<u64>) -> Command {
     Command::SavePosition(SavePosition {
         context: Context::new(),
         name: name.into(),
         seq,
+        expected,
     })
+}
+
+fn save(name: &str, seq: u64) -> Command {
+    save_where(name, seq, None)
 }
 
 fn identify(byte: u8, version: &str) -> Command {
@@ -234,7 +239,8 @@ fn identify(byte: u8, version: &str) -> Command {
 
 #[test]
 fn identity_modules_positions() {
-    let (world, mut metadata) = (World::default(), Metadata::default());
+    let (mut world, mut metadata) = (World::default(), Metadata::default());
+    world.past.head = 7;
     let good = [
         identify(1, "0.9"),
         identify(1, "1.0"),
@@ -243,7 +249,7 @@ fn identity_modules_positions() {
         module("gate", "2"),
         remove("shell"),
         save("exporter", 7),
-        save("exporter", 3),
+        save_where("exporter", 3, Some(7)),
     ];
     for command in good {
         metadata.one(&world, command).unwrap();
@@ -266,8 +272,45 @@ fn identity_modules_positions() {
 }
 
 #[test]
+fn a_position_goes_back_only_where_that_is_expected_and_never_beyond_the_head() {
+    let (mut world, mut metadata) = (World::default(), Metadata::default());
+    world.past.head = 9;
+    let conflict = |seq, expected, actual| {
+        Err(AppendError::PositionConflict {
+            seq,
+            expected,
+            actual,
+        })
+    };
+    let beyond = |seq| Err(AppendError::PositionBeyondHead { seq, head: 9 });
+    for (seq, expected, outcome) in [
+        (0, Some(1), conflict(0, Some(1), 0)),
+        (10, Some(0), beyond(10)),
+        (5, Some(0), Ok(5)),
+        (3, None, conflict(3, None, 5)),
+        (9, Some(4), conflict(9, Some(4), 5)),
+        (3, Some(6), conflict(3, Some(6), 5)),
+        (u64::MAX, None, beyond(u64::MAX)),
+        (u64::MAX, Some(5), beyond(u64::MAX)),
+        (5, None, Ok(5)),
+        (9, None, Ok(9)),
+        (3, Some(9), Ok(3)),
+        (0, Some(3), Ok(0)),
+    ] {
+        let before = metadata.live.position("billing");
+        let saved = metadata.one(&world, save_where("billing", seq, expected));
+        let shown = format!("{seq}, {expected:?}");
+        assert_eq!(saved.map(|_| seq), outcome, "{shown}");
+        let after = outcome.ok().or(before);
+        assert_eq!(metadata.live.position("billing"), after, "{shown}");
+        assert_eq!(metadata.replayed.position("billing"), after, "{shown}");
+    }
+}
+
+#[test]
 fn bad_identities_modules_and_positions_are_refused() {
     let (mut world, mut metadata) = (World::default(), Metadata::default());
+    world.past.head = 3;
     for command in [module("gate", "2"), save("exporter", 3)] {
         metadata.one(&world, command).unwrap();
     }

@@ -114,19 +114,29 @@ impl RuntimeMetadata {
             .await
     }
 
-    /// Saves a subscriber's named position, durably.
+    /// Saves a subscriber's named position, durably: it has handled everything up to `seq`. With
+    /// `expected`, only where the position stands there (0: never saved), and then it may also go
+    /// back; without, it only goes on. So of two subscribers with one name none loses the other's
+    /// place in silence.
     ///
     /// # Errors
-    /// [`AppendError`].
+    /// `PositionConflict`: it stands elsewhere, or would go back; `PositionBeyondHead`: `seq` is not
+    /// durable yet; both audited. Otherwise as an append.
     pub async fn save_position(
         &self,
         name: &str,
         seq: u64,
+        expected: Option<u64>,
         context: Context,
     ) -> Result<Receipt, AppendError> {
         let name = name.to_owned();
         self.0
-            .receipt(Command::SavePosition(SavePosition { context, name, seq }))
+            .receipt(Command::SavePosition(SavePosition {
+                context,
+                name,
+                seq,
+                expected,
+            }))
             .await
     }
 
