@@ -35,7 +35,7 @@ async fn record(world: &World, numbers: std::ops::Range<u128>) {
 /// Everything up to and with `last`, in the order in which it came.
 async fn up_to(mut follow: Follow, last: u64) -> Vec<u64> {
     let mut seen = Vec::new();
-    while follow.next_seq().unwrap().get() <= last {
+    while follow.next_seq().get() <= last {
         let records = follow.next(WAIT).await.unwrap();
         seen.extend(records.iter().map(|record| record.header.seq.get()));
     }

@@ -6,7 +6,7 @@
 //! never signs two histories.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::error::OpenError;
@@ -16,7 +16,7 @@ use crate::integrity::key::{SignError, Signer, VerifierKey};
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::metrics;
-use crate::projections::TreeView;
+use crate::projections::{ReadError as ViewError, TreeView};
 
 use super::submit::Core;
 use super::witness::Cosigned;
@@ -48,7 +48,7 @@ pub(crate) struct Checkpoints {
     /// Of other logs.
     pub(super) witnessed: Cosigned,
     /// One export at a time: two would write the same files.
-    pub(super) exporting: Mutex<()>,
+    pub(super) exporting: Arc<tokio::sync::Mutex<()>>,
     /// What came after this record is covered by none.
     covered: AtomicU64,
     last_ns: AtomicU64,
@@ -113,12 +113,17 @@ impl Checkpoints {
             }),
             destinations: Destinations::new(count, now_ns),
             witnessed: Cosigned::default(),
-            exporting: Mutex::default(),
+            exporting: Arc::default(),
             last_ns: AtomicU64::new(now_ns),
             under_way: AtomicBool::new(false),
             not_before_ns: AtomicU64::new(0),
         };
         Ok((checkpoints, changed))
+    }
+
+    /// Waits until the tree holds the record `seq`; holds no thread.
+    pub(super) async fn reached(&self, seq: u64) -> Result<(), ViewError> {
+        self.tree.view().reached(seq, WAIT).await.map(drop)
     }
 
     fn options(&self) -> Option<CheckpointOptions> {
@@ -273,10 +278,12 @@ async fn sign_and_record(
 ) -> Result<Note, CheckpointError> {
     let checkpoints = &core.checkpoints;
     let options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
-    let (working, before, head) = (Arc::clone(core), newest.known, core.reader.head().seq);
+    let reached = checkpoints.reached(core.reader.head().seq).await;
+    reached.map_err(CheckpointError::Tree)?;
+    let (working, before) = (Arc::clone(core), newest.known);
     let work = move || {
         let checkpoints = &working.checkpoints;
-        let checkpoint = extending(&options, &checkpoints.tree, before, head)?;
+        let checkpoint = extending(&options, &checkpoints.tree, before)?;
         let failed = |error: SignError| CheckpointError::Signer(error.to_string());
         let mut note = checkpoint.sign(&*options.signer).map_err(failed)?;
         if let Some(also) = also {
@@ -323,10 +330,7 @@ fn extending(
     options: &CheckpointOptions,
     tree: &TreeView,
     before: Option<(u64, TreeHash)>,
-    head: u64,
 ) -> Result<Checkpoint, CheckpointError> {
-    let waited = tree.view().at_least(head, WAIT);
-    waited.map_err(CheckpointError::Tree)?;
     let (size, root, earlier) = tree
         .read(|tree| {
             let earlier = before

@@ -10,8 +10,9 @@ use crate::events::LedgerClosedV1;
 use crate::journal::Head;
 
 use super::checkpoints;
+use super::phase::{CLOSED, FINISHING, SHUT};
 use super::snapshots;
-use super::submit::{FINISHING, SHUT};
+use super::submit::Core;
 use super::{Inner, Running};
 
 /// How a ledger was closed.
@@ -33,14 +34,14 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
             cause: "the ledger was closed before".into(),
         });
     };
-    core.phase.store(FINISHING, Ordering::Release);
+    core.phase.advance(FINISHING);
     inner.background.drain_within(deadline).await;
     let mut waited = Duration::ZERO;
     while core.gate.running() > 0 && waited < deadline && core.writer.sealed().is_none() {
         tokio::time::sleep(STEP).await;
         waited += STEP;
     }
-    core.phase.store(SHUT, Ordering::Release);
+    core.phase.advance(SHUT);
     let left = deadline.saturating_sub(waited).max(Duration::from_secs(1));
     let saving = tokio::time::timeout(left, snapshots::take_at_close(core)).await;
     if saving.is_err() {
@@ -57,7 +58,7 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
     inner.background.stop();
     stop_scrub(inner).await;
     let drained = drained && running.actors.drain_sequencer(left).await;
-    let head = let_go(running, left).await?;
+    let head = let_go(core, running, left).await?;
     if let Some(cause) = core.writer.sealed() {
         return Err(CloseError::Sealed { cause });
     }
@@ -109,16 +110,19 @@ async fn last_words(inner: &Inner, running: u64, timeout: Duration) -> bool {
 }
 
 /// Everything that blocks, off the runtime's threads.
-async fn let_go(running: Running, timeout: Duration) -> Result<Head, CloseError> {
+async fn let_go(core: &Arc<Core>, running: Running, timeout: Duration) -> Result<Head, CloseError> {
     let Running {
         mut writer,
         views,
         journal,
         ..
     } = running;
+    let core = Arc::clone(core);
     let step = tokio::task::spawn_blocking(move || {
         // One that hangs keeps the journal, and the lock with it, until it comes back.
-        if !writer.join_within(timeout) {
+        let joined = writer.join_within(timeout);
+        core.phase.advance(CLOSED);
+        if !joined {
             views.close();
             return Err("the writer's thread has not come back".to_owned());
         }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::error::{ReadError, Retry};
 use crate::events::{EventType, ExecutionId, Record, Seq, Store, StoreMask};
@@ -21,8 +20,6 @@ use super::reads::Reads;
 
 /// Records that are asked for at a time.
 const PAGE: usize = 64;
-/// For the tree to come up to the head.
-const WAIT: Duration = Duration::from_secs(60);
 
 /// What evidence is made of.
 #[derive(Debug, Clone, Default)]
@@ -196,12 +193,10 @@ impl Reads {
     /// The newest checkpoint that the journal tells of.
     async fn newest_checkpoint(&self) -> Result<Option<Note>, EvidenceError> {
         let core = &self.ledger.0.core;
-        let (tree, head) = (core.checkpoints.tree.clone(), core.reader.head().seq);
-        let read = tokio::task::spawn_blocking(move || {
-            tree.view().at_least(head, WAIT)?;
-            tree.newest_checkpoint()
-        });
-        let read = read.await;
+        let reached = core.checkpoints.reached(core.reader.head().seq).await;
+        reached.map_err(CheckpointError::Tree)?;
+        let tree = core.checkpoints.tree.clone();
+        let read = tokio::task::spawn_blocking(move || tree.newest_checkpoint()).await;
         let read = read.map_err(|_| CheckpointError::Stopped)?;
         let (_, note) = read.map_err(CheckpointError::Tree)?;
         Ok(note.and_then(|bytes| Note::parse(&bytes).ok()))

@@ -10,8 +10,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use crate::database::{
     PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, replace, sync_parent,
@@ -26,8 +25,6 @@ use super::checkpoints::CheckpointError;
 use super::root::Root;
 use super::submit::Core;
 
-/// An hour, as for checkpoints.
-const WAIT: Duration = Duration::from_secs(3_600);
 /// The only thing beside the checkpoint that an export has.
 const TILES: &str = "tile";
 
@@ -45,6 +42,8 @@ impl Root {
     /// `NotOurs`, also where `path` holds another ledger's export; `Rewritten` where the records are
     /// not those of the checkpoint, or of the one in `path`; `Export`, also where `path` holds
     /// something else, or a checkpoint over more records. The export is as it was before.
+    ///
+    /// Dropping the future ends the wait; an export that has begun is written to its end.
     pub async fn export(
         &self,
         checkpoint: &Note,
@@ -53,7 +52,14 @@ impl Root {
         let core = Arc::clone(self.core());
         let own = core.checkpoints.own(checkpoint)?;
         let (note, path) = (checkpoint.clone(), path.as_ref().to_owned());
-        let work = move || write(&core, &own, &note, &path);
+        // One after the other, and no thread is held by the one that waits.
+        let exporting = Arc::clone(&core.checkpoints.exporting).lock_owned().await;
+        let reached = core.checkpoints.reached(own.size()).await;
+        reached.map_err(CheckpointError::Tree)?;
+        let work = move || {
+            let _one = exporting;
+            write(&core, &own, &note, &path)
+        };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_| CheckpointError::Stopped)?
     }
@@ -64,10 +70,6 @@ fn failed(error: impl std::fmt::Display) -> CheckpointError {
 }
 
 fn write(core: &Core, own: &Checkpoint, note: &Note, path: &Path) -> Result<(), CheckpointError> {
-    let exporting = core.checkpoints.exporting.lock();
-    let _one = exporting.unwrap_or_else(PoisonError::into_inner);
-    let waited = core.checkpoints.tree.view().at_least(own.size(), WAIT);
-    waited.map_err(CheckpointError::Tree)?;
     let completed = core.checkpoints.completed(note, own.size());
     let mut note = completed.map_err(CheckpointError::Tree)?;
     let before = published(core, path)?;

@@ -22,11 +22,13 @@ mod destination;
 mod evidence;
 mod export;
 mod failure;
+mod follow;
 mod guarded;
 mod handles;
 mod open;
 mod options;
 mod past;
+mod phase;
 mod proofs;
 mod read_only;
 mod reads;
@@ -50,13 +52,14 @@ pub use checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, KeyChange}
 pub use close::Closed;
 pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use evidence::{EvidenceError, EvidenceOptions};
+pub use follow::Follow;
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
 pub use options::{Options, Redaction};
 pub use read_only::{
     CheckpointProblem, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint,
     RefusedCheckpoint, SignedCheckpoints, Summary,
 };
-pub use reads::{Follow, Reads};
+pub use reads::Reads;
 pub use reconstruct::{Reconstruction, TraceStep};
 pub use recovery::Recovery;
 pub use root::Root;
@@ -221,21 +224,22 @@ impl Ledger {
         }
     }
 
-    /// Waits until every view has read up to `seq`.
+    /// Waits until every view has read up to `seq`. Holds no thread; dropping the future ends the
+    /// wait and nothing else.
     ///
     /// # Errors
     /// `Unavailable` where a view is halted, `Closed` where the ledger is.
     pub async fn at_least(&self, seq: u64) -> Result<(), ReadError> {
-        let set = self.0.set.clone();
-        reads::blocking(move || {
-            for view in &set.all {
+        let reached = async {
+            for view in &self.0.set.all {
                 // An hour: a rebuild may take long, a wait for ever would hide that it is stuck.
-                let waited = view.at_least(seq, Duration::from_secs(3_600));
+                let waited = view.reached(seq, Duration::from_secs(3_600)).await;
                 waited.map_err(past::unviewable)?;
             }
             Ok(())
-        })
-        .await
+        };
+        let reached = self.0.core.phase.unless_closed(reached).await;
+        reached.unwrap_or(Err(ReadError::Closed))
     }
 
     /// Makes the view `name` again beside the one that serves; false where there is none.

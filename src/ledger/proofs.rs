@@ -12,14 +12,25 @@ use crate::projections::ReadError as ViewError;
 use super::Ledger;
 use super::checkpoints::{CheckpointError, CopyStatus, add_cosignatures, newest, sign};
 
+/// In a task of its own: whoever asked may go away between what is done and the record of it.
+async fn to_its_end<R: Send + 'static>(
+    work: impl Future<Output = Result<R, CheckpointError>> + Send + 'static,
+) -> Result<R, CheckpointError> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or(Err(CheckpointError::Stopped))
+}
+
 impl Ledger {
     /// Signs a checkpoint over every record that is durable now, copies it to the destinations and
     /// records it. A copy that failed is told in the record and by `checkpoint_copies_total`.
     ///
+    /// Dropping the future ends the wait: the checkpoint is signed, copied and recorded all the same.
+    ///
     /// # Errors
     /// [`CheckpointError`]: whether something was signed.
     pub async fn checkpoint(&self) -> Result<Note, CheckpointError> {
-        sign(&self.0.core).await
+        let core = Arc::clone(&self.0.core);
+        to_its_end(async move { sign(&core).await }).await
     }
 
     /// The newest checkpoint that is recorded, with every cosignature that is; `None` where none was
@@ -28,14 +39,14 @@ impl Ledger {
     /// # Errors
     /// `NoSigner`, `Tree`; `NotOurs` where it was signed under another name.
     pub async fn newest_checkpoint(&self) -> Result<Option<Note>, CheckpointError> {
-        let core = Arc::clone(&self.0.core);
-        let read = tokio::task::spawn_blocking(move || newest(&core)).await;
-        read.map_err(|_| CheckpointError::Stopped)?
+        newest(&self.0.core).await
     }
 
     /// Adds to a checkpoint of this ledger what these witnesses cosigned in `note`: verified, made
     /// durable as a record, and given to the destinations. Signatures of others in `note` are
     /// ignored. Gives the checkpoint with every cosignature that is known; an export of it has them.
+    ///
+    /// Dropping the future ends the wait: what is verified is recorded and copied all the same.
     ///
     /// # Errors
     /// `NotOurs`; `Cosignature`: one is false; `Rewritten`: the records are not those of the note.
@@ -44,7 +55,8 @@ impl Ledger {
         note: &Note,
         witnesses: &[VerifierKey],
     ) -> Result<Note, CheckpointError> {
-        add_cosignatures(&self.0.core, note.clone(), witnesses.to_vec()).await
+        let (core, note, witnesses) = (Arc::clone(&self.0.core), note.clone(), witnesses.to_vec());
+        to_its_end(async move { add_cosignatures(&core, note, witnesses).await }).await
     }
 
     /// What every checkpoint destination has, in the order of the options.

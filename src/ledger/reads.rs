@@ -6,14 +6,17 @@ use std::time::Duration;
 use crate::access::Grant;
 use crate::error::{AccessError, ReadError};
 use crate::events::{ExecutionId, Record, Seq};
-use crate::projections::{Filter, Subscription, SubscriptionError};
+use crate::projections::{Filter, Subscription};
 
+use super::follow::Follow;
 use super::past::unviewable;
 use super::reconstruct::{Reconstruction, reconstruct};
 use super::{Ledger, views::JournalSource};
 
 /// Places asked of the indexes at a time: some of them may hold what the grant may not read.
 const QUERY_PAGE: usize = 256;
+/// How long a query waits for the indexes.
+const INDEXED: Duration = Duration::from_secs(60);
 
 /// Runs a read where it may block.
 pub(super) async fn blocking<R: Send + 'static>(
@@ -36,7 +39,7 @@ pub struct Reads {
 }
 
 impl Reads {
-    fn allowed(&self) -> Result<(), AccessError> {
+    pub(super) fn allowed(&self) -> Result<(), AccessError> {
         let rights = self.grant.rights().read_mask();
         self.ledger.0.core.may_read(&self.grant.0, rights)
     }
@@ -96,12 +99,13 @@ impl Reads {
             self.ledger.0.set.indexes.clone(),
         );
         let mask = self.grant.rights().read_mask();
+        let phase = &self.ledger.0.core.phase;
+        let reached = indexes.view().reached(reader.head().seq, INDEXED);
+        let reached = phase.unless_closed(reached).await;
+        reached.ok_or(ReadError::Closed)?.map_err(unviewable)?;
+        // Taken back while it waited: nothing is given any more.
+        self.allowed()?;
         blocking(move || {
-            let wait = Duration::from_secs(60);
-            indexes
-                .view()
-                .at_least(reader.head().seq, wait)
-                .map_err(unviewable)?;
             let mut filter = filter;
             let end = filter.seq.as_ref().map_or(u64::MAX, |range| *range.end());
             let mut records = Vec::new();
@@ -155,51 +159,6 @@ impl Reads {
         let subscription = Subscription::new(source, from)
             .stores(stores)
             .lag_max(self.ledger.0.core.shared.limits.follow_lag_max);
-        Ok(Follow {
-            subscription: Some(subscription),
-            reads: self.clone(),
-        })
-    }
-}
-
-/// A subscription: see [`Reads::follow`].
-pub struct Follow {
-    subscription: Option<Subscription>,
-    reads: Reads,
-}
-
-impl Follow {
-    /// Tolerates this many records of lag instead of `Limits::follow_lag_max`.
-    #[must_use]
-    pub fn lag_max(mut self, records: u64) -> Self {
-        self.subscription = self.subscription.map(|it| it.lag_max(records));
-        self
-    }
-
-    /// The next records, as soon as there are any; empty where `timeout` passes first, or where all
-    /// of them belong to stores that the grant may not read.
-    ///
-    /// # Errors
-    /// [`SubscriptionError`]: it lags, the journal cannot be read, the grant was taken back, or an
-    /// earlier call was dropped half-way; then follow again from the last record handled.
-    pub async fn next(&mut self, timeout: Duration) -> Result<Vec<Record>, SubscriptionError> {
-        self.reads.allowed()?;
-        let Some(mut subscription) = self.subscription.take() else {
-            return Err(SubscriptionError::Interrupted);
-        };
-        let step = tokio::task::spawn_blocking(move || {
-            let outcome = subscription.next_batch(timeout);
-            (subscription, outcome)
-        });
-        let stopped = |error: tokio::task::JoinError| SubscriptionError::Source(error.to_string());
-        let (subscription, outcome) = step.await.map_err(stopped)?;
-        self.subscription = Some(subscription);
-        outcome
-    }
-
-    /// The next record's place: what to save as a position, less one.
-    #[must_use]
-    pub fn next_seq(&self) -> Option<Seq> {
-        self.subscription.as_ref().map(Subscription::next_seq)
+        Ok(Follow::new(self.clone(), subscription))
     }
 }

@@ -1,7 +1,6 @@
 //! Opening again in the same process: everything lets go in order, the lock is handed over, and
 //! what is there is recovered as after any other end.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::error::ReopenError;
 use super::guarded::Guarded;
 use super::open::{self, Place};
 use super::options::Options;
-use super::submit::SHUT;
+use super::phase::{CLOSED, SHUT};
 use super::{Inner, Ledger, Root, Running};
 
 /// Lets go, step by step; may take longer than one attempt to open again.
@@ -48,7 +47,7 @@ pub(super) async fn reopen(
 
 async fn begin(inner: &Inner) -> Result<LettingGo, ReopenError> {
     let (running, guarded) = take(inner)?;
-    inner.core.phase.store(SHUT, Ordering::Release);
+    inner.core.phase.advance(SHUT);
     inner.background.stop();
     super::close::stop_scrub(inner).await;
     inner.core.writer.seal("the ledger is opened again");
@@ -63,8 +62,10 @@ async fn begin(inner: &Inner) -> Result<LettingGo, ReopenError> {
     actors.drain_stores(DRAIN).await;
     actors.drain_sequencer(DRAIN).await;
     drop(journal);
+    let core = Arc::clone(&inner.core);
     Ok(tokio::task::spawn_blocking(move || {
         writer.join();
+        core.phase.advance(CLOSED);
         views.close();
         guarded.release()
     }))

@@ -13,7 +13,8 @@ use crate::error::AppendError;
 use crate::events::Decision;
 use crate::metrics;
 
-use super::submit::{Core, SHUT};
+use super::phase::SHUT;
+use super::submit::Core;
 
 /// How often the medium is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -130,7 +131,7 @@ fn run(core: &Weak<Core>, space: &dyn Space, root: &std::path::Path) {
     loop {
         std::thread::sleep(INTERVAL);
         match core.upgrade() {
-            Some(core) if core.phase.load(Ordering::Acquire) != SHUT => look(&core, space, root),
+            Some(core) if core.phase.now() < SHUT => look(&core, space, root),
             _ => return,
         }
     }

@@ -103,6 +103,9 @@ impl Root {
             component: grant.0.component.0,
             reason: reason.to_owned(),
         };
-        self.core.write_own(&event.into()).await
+        let recorded = self.core.write_own(&event.into()).await;
+        // Who waits to read looks at its grant again.
+        self.core.phase.ring();
+        recorded
     }
 }

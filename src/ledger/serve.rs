@@ -1,7 +1,7 @@
 //! From what was read to what serves: the actors start, and the first record of this epoch is made
 //! durable before anybody gets a handle.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::oneshot;
@@ -17,12 +17,13 @@ use crate::metrics;
 
 use super::failure::LastWords;
 use super::open::Opened;
+use super::phase::Phase;
 use super::recovery::Recovery;
 use super::reserve::{self, Reserve};
 use super::root::Components;
 use super::scrub::Scrub;
 use super::snapshots::Snapshots;
-use super::submit::{Core, SERVING, Stores};
+use super::submit::{Core, Stores};
 use super::verify::{Place, Subject};
 use super::{Ledger, Root, Running};
 
@@ -172,7 +173,7 @@ fn core(
         reserve: Reserve::new(options.disk_reserve_bytes),
         reader: opened.reader.clone(),
         writer: opened.writer.handle(),
-        phase: AtomicU8::new(SERVING),
+        phase: Phase::new(),
         opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
         wait: options.wait_for_admission,
         redaction: options.redaction.clone(),

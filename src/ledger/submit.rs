@@ -2,7 +2,6 @@
 //! before it takes room; then it waits for its durable answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -16,15 +15,11 @@ use crate::journal::{Reader, WriterHandle};
 
 use super::checkpoints::Checkpoints;
 use super::options::Redaction;
+use super::phase::{FINISHING, Phase, SERVING};
 use super::reserve::{self, Need, Reserve};
 use super::root::Components;
 use super::scrub::Scrub;
 use super::snapshots::Snapshots;
-
-/// Serving; finishing only; nothing.
-pub(crate) const SERVING: u8 = 0;
-pub(crate) const FINISHING: u8 = 1;
-pub(crate) const SHUT: u8 = 2;
 
 /// What every handle shares.
 pub(crate) struct Core {
@@ -34,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) reserve: Reserve,
     pub(crate) reader: Reader,
     pub(crate) writer: WriterHandle,
-    pub(crate) phase: AtomicU8,
+    pub(crate) phase: Phase,
     pub(crate) opening: u64,
     pub(crate) wait: bool,
     pub(crate) redaction: Option<Arc<dyn Redaction>>,
@@ -205,7 +200,7 @@ impl Core {
         commands: &[Command],
     ) -> Result<Room, AppendError> {
         let finishes = commands.iter().all(Command::finishes);
-        match self.phase.load(Ordering::Acquire) {
+        match self.phase.now() {
             SERVING => {}
             FINISHING if finishes => {}
             _ => return Err(AppendError::ShuttingDown),
@@ -259,7 +254,7 @@ impl Core {
         grant: &GrantState,
         command: &Command,
     ) -> Result<(), AppendError> {
-        if self.phase.load(Ordering::Acquire) != SERVING {
+        if self.phase.now() != SERVING {
             return Err(AppendError::ShuttingDown);
         }
         self.known(grant)?;
@@ -292,7 +287,7 @@ impl Core {
 
     /// One of the ledger's own records, durable.
     pub(crate) async fn write_own(&self, event: &Event) -> Result<(), AppendError> {
-        if self.phase.load(Ordering::Acquire) != SERVING {
+        if self.phase.now() != SERVING {
             return Err(AppendError::ShuttingDown);
         }
         match self.shared.own.write(event).await {

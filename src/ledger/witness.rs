@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::events::{CheckpointWitnessedV1, Event, Seq};
 use crate::integrity::key::{Algorithm, Signer, VerifierKey};
@@ -21,8 +20,6 @@ use super::root::Root;
 use super::submit::Core;
 use super::witnessed::WitnessTransport;
 
-/// An hour, as for checkpoints.
-const WAIT: Duration = Duration::from_secs(3_600);
 /// Whose refusals the audit log counts.
 const COMPONENT: &str = "witness";
 
@@ -112,6 +109,8 @@ impl Root {
         let mut cosigned = core.checkpoints.witnessed.lock().await;
         let mut origins: Vec<_> = logs.iter().map(|key| key.name().to_owned()).collect();
         origins.retain(|origin| !cosigned.contains_key(origin));
+        let reached = core.checkpoints.reached(core.reader.head().seq).await;
+        reached.map_err(|error| WitnessError::Unreadable(error.to_string()))?;
         let reading = Arc::clone(&core);
         let read = blocking(move || Ok(recorded(&reading, origins))).await;
         let read = read.unwrap_or_else(|error| Err(error.to_string()));
@@ -130,9 +129,6 @@ impl Root {
 /// what it says is read, and checked, in the journal.
 fn recorded(core: &Core, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, String> {
     let tree = &core.checkpoints.tree;
-    let head = core.reader.head().seq;
-    let waited = tree.view().at_least(head, WAIT);
-    waited.map_err(|error| error.to_string())?;
     origins.sort_unstable();
     origins.dedup();
     let mut found = Vec::new();

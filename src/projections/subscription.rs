@@ -33,10 +33,10 @@ pub enum SubscriptionError {
     /// The subscriber may not read any more.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// A call was dropped half-way: what it was about to give is not known. Subscribe again from
-    /// the last record handled.
-    #[error("an earlier call was dropped half-way")]
-    Interrupted,
+    /// The ledger is closed, or was opened again: nothing comes any more. Follow the one that is
+    /// open from [`crate::Follow::next_seq`] on.
+    #[error("the ledger is closed")]
+    Closed,
     /// The journal gave another record than the next one.
     #[error("expected record {expected}, found {found}")]
     Gap {
@@ -55,7 +55,7 @@ impl SubscriptionError {
             Self::Lagged { .. } => "lagged",
             Self::Source(_) => "journal_unreadable",
             Self::Access(error) => error.code(),
-            Self::Interrupted => "interrupted",
+            Self::Closed => "closed",
             Self::Gap { .. } => "gap",
         }
     }
@@ -65,7 +65,7 @@ impl SubscriptionError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Lagged { .. } | Self::Source(_) => Retry::Safe,
-            Self::Access(_) | Self::Interrupted | Self::Gap { .. } => Retry::Never,
+            Self::Access(_) | Self::Closed | Self::Gap { .. } => Retry::Never,
         }
     }
 }
@@ -133,22 +133,55 @@ impl Subscription {
     /// # Errors
     /// [`SubscriptionError`]; nothing is skipped by it.
     pub fn next_batch(&mut self, timeout: Duration) -> Result<Vec<Record>, SubscriptionError> {
-        let next = self.next.get();
         let mut head = self.source.head();
-        if head < next {
-            self.live = true;
-            head = self.source.wait_beyond(next - 1, timeout);
-            if head < next {
+        if !self.has_next(head, false)? {
+            head = self.source.wait_beyond(self.next.get() - 1, timeout);
+            if !self.has_next(head, true)? {
                 return Ok(Vec::new());
             }
-        } else {
+        }
+        let read = self.reading(head)();
+        self.take(head, read)
+    }
+
+    /// Whether there is something to read at this head; where not, it has caught up. Whoever
+    /// `waited` for it does not lag, however much has come at once.
+    ///
+    /// # Errors
+    /// [`SubscriptionError::Lagged`].
+    pub(crate) fn has_next(&mut self, head: u64, waited: bool) -> Result<bool, SubscriptionError> {
+        if head < self.next.get() {
+            self.live = true;
+            return Ok(false);
+        }
+        if !waited {
             self.check_lag(head)?;
         }
-        let available = usize::try_from(head - next + 1).unwrap_or(usize::MAX);
-        let mut records = self
-            .source
-            .records(self.next, available.min(self.batch_max))
-            .map_err(SubscriptionError::Source)?;
+        Ok(true)
+    }
+
+    /// Reads the next records up to `head`, wherever that is done; moves nothing.
+    pub(crate) fn reading(
+        &self,
+        head: u64,
+    ) -> impl FnOnce() -> Result<Vec<Record>, String> + Send + use<> {
+        let (source, next) = (Arc::clone(&self.source), self.next);
+        let available = usize::try_from(head + 1 - next.get()).unwrap_or(usize::MAX);
+        let most = available.min(self.batch_max);
+        move || source.records(next, most)
+    }
+
+    /// Takes what was read up to `head`, and moves on.
+    ///
+    /// # Errors
+    /// [`SubscriptionError::Source`], [`SubscriptionError::Gap`]: it has not moved.
+    pub(crate) fn take(
+        &mut self,
+        head: u64,
+        read: Result<Vec<Record>, String>,
+    ) -> Result<Vec<Record>, SubscriptionError> {
+        let next = self.next.get();
+        let mut records = read.map_err(SubscriptionError::Source)?;
         for (record, expected) in records.iter().zip(next..) {
             let found = record.header.seq.get();
             if found != expected {

@@ -78,11 +78,8 @@ impl Shared {
         self.reached.store(position, Ordering::Release);
         drop(state);
         self.changed.notify_all();
-        self.position.send_if_modified(|seen| {
-            let moved = *seen != position;
-            *seen = position;
-            moved
-        });
+        // Also where it has not moved: whoever waits for it asks whether it still can.
+        self.position.send_replace(position);
     }
 }
 
@@ -97,6 +94,14 @@ fn unavailable(state: &ViewState) -> ReadError {
     }
     let Progress { done, total } = state.building.unwrap_or_default();
     ReadError::Building { done, total }
+}
+
+/// What there is to say to someone who waits for `seq`; `None` where it may still come.
+fn reached(state: &ViewState, seq: u64) -> Option<Result<u64, ReadError>> {
+    if state.serving.is_some() && state.position >= seq {
+        return Some(Ok(state.position));
+    }
+    (state.closed || state.halted.is_some()).then(|| Err(unavailable(state)))
 }
 
 /// A view, for readers. Survives rebuilds, damage and the replacement of its generation.
@@ -129,7 +134,8 @@ impl View {
         self.shared.reached.load(Ordering::Acquire)
     }
 
-    /// Follows [`View::position`]. It falls back to 0 where a damaged view is made again.
+    /// Follows [`View::position`]. It falls back to 0 where a damaged view is made again, and is told
+    /// anew, without having moved, where the view stops or goes on.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.shared.position.subscribe()
@@ -175,15 +181,41 @@ impl View {
             .changed
             .wait_timeout_while(state, timeout, waiting)
             .unwrap_or_else(PoisonError::into_inner);
-        if state.serving.is_some() && state.position >= seq {
-            return Ok(state.position);
-        }
-        if state.closed || state.halted.is_some() {
-            return Err(unavailable(&state));
-        }
-        Err(ReadError::Behind {
+        reached(&state, seq).unwrap_or(Err(ReadError::Behind {
             position: state.position,
             wanted: seq,
+        }))
+    }
+
+    /// As [`View::at_least`], for an asynchronous caller: holds no thread while it waits. Dropping
+    /// the future ends the wait and nothing else.
+    ///
+    /// # Errors
+    /// As [`View::at_least`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime whose time is enabled.
+    pub async fn reached(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+        let mut moved = self.watch();
+        let waiting = async {
+            loop {
+                // Marked before the look: what moves meanwhile ends the wait below.
+                moved.mark_unchanged();
+                let outcome = reached(&lock(&self.shared.state), seq);
+                if let Some(outcome) = outcome {
+                    return outcome;
+                }
+                if moved.changed().await.is_err() {
+                    return Err(ReadError::Closed);
+                }
+            }
+        };
+        let waited = tokio::time::timeout(timeout, waiting).await;
+        waited.unwrap_or_else(|_| {
+            Err(ReadError::Behind {
+                position: self.position(),
+                wanted: seq,
+            })
         })
     }
 

@@ -26,11 +26,15 @@ impl Checkpoints {
 }
 
 /// The newest checkpoint that is recorded, with every cosignature that is.
-pub(in super::super) fn newest(core: &Core) -> Result<Option<Note>, CheckpointError> {
-    let checkpoints = &core.checkpoints;
-    let wait = checkpoints.tree.view();
-    wait.at_least(core.reader.head().seq, super::WAIT)
-        .map_err(CheckpointError::Tree)?;
+pub(in super::super) async fn newest(core: &Arc<Core>) -> Result<Option<Note>, CheckpointError> {
+    let reached = core.checkpoints.reached(core.reader.head().seq).await;
+    reached.map_err(CheckpointError::Tree)?;
+    let core = Arc::clone(core);
+    let read = tokio::task::spawn_blocking(move || recorded(&core.checkpoints)).await;
+    read.map_err(|_| CheckpointError::Stopped)?
+}
+
+fn recorded(checkpoints: &Checkpoints) -> Result<Option<Note>, CheckpointError> {
     let (_, bytes) = checkpoints
         .tree
         .newest_checkpoint()
@@ -50,8 +54,11 @@ pub(in super::super) async fn add_cosignatures(
     witnesses: Vec<VerifierKey>,
 ) -> Result<Note, CheckpointError> {
     let mut newest = core.checkpoints.newest.lock().await;
+    let head = core.reader.head().seq;
+    let reached = core.checkpoints.reached(head).await;
+    reached.map_err(CheckpointError::Tree)?;
     let working = Arc::clone(core);
-    let work = move || added(&working, &note, &witnesses);
+    let work = move || added(&working, &note, &witnesses, head);
     let done = tokio::task::spawn_blocking(work).await;
     let (checkpoint, note, added) = done.map_err(|_| CheckpointError::Stopped)??;
     if added == 0 {
@@ -89,13 +96,11 @@ fn added(
     core: &Core,
     note: &Note,
     witnesses: &[VerifierKey],
+    head: u64,
 ) -> Result<(Checkpoint, Note, u32), CheckpointError> {
     let checkpoints = &core.checkpoints;
     let checkpoint = checkpoints.own(note)?;
     let size = checkpoint.size();
-    let head = core.reader.head().seq;
-    let waited = checkpoints.tree.view().at_least(head, super::WAIT);
-    waited.map_err(CheckpointError::Tree)?;
     holds(&checkpoints.tree, &checkpoint, head, "the note")
         .map_err(|_| CheckpointError::Rewritten(size))?;
     let (_, newest) = checkpoints

@@ -19,6 +19,7 @@ pub struct Watch<T> {
     handle: Handle,
     store: Store,
     positions: watch::Receiver<u64>,
+    bell: watch::Receiver<()>,
     newer: Arc<Newer<T>>,
     seen: u64,
 }
@@ -33,6 +34,7 @@ impl<T: Send + 'static> Watch<T> {
         Self {
             handle: handle.clone(),
             store,
+            bell: handle.ledger.0.core.phase.bell(),
             positions,
             newer: Arc::new(newer),
             seen: 0,
@@ -41,15 +43,17 @@ impl<T: Send + 'static> Watch<T> {
 
     /// What is in force as soon as it is newer than what this watch gave last; the first call gives
     /// what is there, or waits for the first of it. Durable states only, and the newest one: those
-    /// that came and went between two calls are not given. Dropping the future loses nothing.
+    /// that came and went between two calls are not given. Waiting holds no thread. Dropping the
+    /// future loses nothing.
     ///
     /// # Errors
-    /// [`ReadError`]: `Access` where the grant may not read, `Unavailable` where the view is
+    /// [`ReadError`]: `Access` where the grant may not read, also from then on, `Unavailable` where the view is
     /// halted, `Closed`. A view that is being made again is waited for.
     pub async fn next(&mut self) -> Result<T, ReadError> {
         loop {
             // Marked before the read: what moves meanwhile ends the wait below.
-            self.positions.borrow_and_update();
+            self.positions.mark_unchanged();
+            self.bell.mark_unchanged();
             let (newer, seen) = (Arc::clone(&self.newer), self.seen);
             let read = move |set: &ViewSet| newer(set, seen);
             match self.handle.read(self.store, read).await {
@@ -60,9 +64,15 @@ impl<T: Send + 'static> Watch<T> {
                 Ok(None) | Err(ReadError::Recovering { .. }) => {}
                 Err(error) => return Err(error),
             }
-            if self.positions.changed().await.is_err() {
+            if self.handle.ledger.0.core.phase.is_closed() {
                 return Err(ReadError::Closed);
             }
+            let moved = tokio::select! {
+                moved = self.positions.changed() => moved,
+                rung = self.bell.changed() => rung,
+            };
+            // Who tells of it is gone, and with it the ledger.
+            moved.map_err(|_| ReadError::Closed)?;
         }
     }
 }
