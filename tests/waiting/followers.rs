@@ -10,35 +10,13 @@ use femtoclaw_ledger::{Filter, Follow, Ledger, Options, Retry, Seq, Subscription
 use tokio_test::task;
 
 use crate::shared::{WAIT, World, command, everything, observation, request};
-
-/// Nothing that works waits this long.
-const EVER: Duration = Duration::from_secs(1 << 20);
-
-/// A runtime where two things that block at the same time wait for each other.
-fn one_blocking_thread() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let builder = builder.worker_threads(2).max_blocking_threads(1);
-    builder.enable_all().build().unwrap()
-}
-
-fn current_thread() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder
-        .max_blocking_threads(1)
-        .enable_all()
-        .build()
-        .unwrap()
-}
+use crate::{Driver, EVER, in_time};
 
 fn at_the_end(world: &World) -> Follow {
     let reads = world.ledger.reader(&world.grant).unwrap();
     reads
         .follow(Seq::new(world.ledger.head().seq + 1).unwrap())
         .unwrap()
-}
-
-async fn in_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(WAIT, future).await.expect("it waits")
 }
 
 async fn record(world: &World, number: u128) {
@@ -50,8 +28,8 @@ async fn record(world: &World, number: u128) {
 /// Reads, commands and the close go on beside any number of idle followers.
 #[test]
 fn idle_followers_hold_no_thread() {
-    for runtime in [one_blocking_thread(), current_thread()] {
-        runtime.block_on(async {
+    for driver in Driver::both() {
+        driver.run(async {
             let world = World::new(|_| {}).await;
             let followers: Vec<_> = (0..512)
                 .map(|_| {
@@ -85,8 +63,8 @@ fn a_runtime_ends_although_followers_were_dropped_in_it() {
     let (ended, end) = std::sync::mpsc::channel();
     let inside = path.clone();
     std::thread::spawn(move || {
-        let runtime = one_blocking_thread();
-        runtime.block_on(async {
+        let driver = Driver::multi_thread();
+        driver.run(async {
             let (ledger, root) = Ledger::open(&inside, Options::default()).await.unwrap();
             let grant = everything(&root).await;
             let reads = ledger.reader(&grant).unwrap();
@@ -96,20 +74,19 @@ fn a_runtime_ends_although_followers_were_dropped_in_it() {
             }
             in_time(ledger.close(WAIT)).await.unwrap();
         });
-        drop(runtime);
+        driver.end();
         ended.send(()).unwrap();
     });
     end.recv_timeout(WAIT).expect("the runtime ends");
-    let runtime = current_thread();
-    let opened = runtime.block_on(Ledger::open(&path, Options::default()));
+    let opened = Driver::current_thread().run(Ledger::open(&path, Options::default()));
     opened.unwrap();
 }
 
 /// As a branch of `select!` whose other branch is always ready.
 #[test]
 fn a_dropped_call_loses_nothing_and_skips_nothing() {
-    for runtime in [one_blocking_thread(), current_thread()] {
-        runtime.block_on(async {
+    for driver in Driver::both() {
+        driver.run(async {
             let world = World::new(|_| {}).await;
             let mut follow = at_the_end(&world);
             let first = follow.next_seq().get();
@@ -162,8 +139,8 @@ async fn to_the_end(mut follow: Follow) -> Vec<Record> {
 
 #[test]
 fn a_follower_is_told_that_the_ledger_is_closed() {
-    for runtime in [one_blocking_thread(), current_thread()] {
-        runtime.block_on(async {
+    for driver in Driver::both() {
+        driver.run(async {
             let world = World::new(|_| {}).await;
             let waiting = tokio::spawn(to_the_end(at_the_end(&world)));
             let configuration = world.ledger.configuration(&world.grant).unwrap();
@@ -253,7 +230,7 @@ impl Projection for Slow {
 #[test]
 fn waiting_for_views_holds_no_thread() {
     let held = Arc::new(AtomicBool::new(false));
-    one_blocking_thread().block_on(async {
+    Driver::multi_thread().run(async {
         let slow = Slow { held: held.clone() };
         let world = World::new(|options| options.projections.push(Box::new(slow))).await;
         in_time(world.ledger.at_least(world.ledger.head().seq))
