@@ -3,6 +3,10 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
+mod believed;
+
+pub(crate) use believed::BelievedClock;
+
 /// Wall clock and monotonic clock.
 pub trait Clock: Send + Sync + 'static {
     /// Nanoseconds since 1970.

@@ -51,6 +51,11 @@ pub struct Limits {
     /// Nanoseconds by which the wall clock may leap ahead of the monotonic one before that is
     /// recorded as skew (10 s).
     pub clock_leap_ns_max: i64,
+    /// Nanoseconds by which the wall clock may stand ahead of the last record at opening, or leap
+    /// ahead later, and still be believed (a year). Beyond it time goes on by the monotonic clock,
+    /// [`Ledger::health`](crate::Ledger::health) says so, and
+    /// [`Root::accept_clock`](crate::Root::accept_clock) believes it.
+    pub clock_ahead_ns_max: i64,
 }
 
 impl Default for Limits {
@@ -74,6 +79,7 @@ impl Default for Limits {
             emit_records_max: 4_096,
             emit_bytes_max: 4 << 20,
             clock_leap_ns_max: 10_000_000_000,
+            clock_ahead_ns_max: 365 * 24 * 3_600 * 1_000_000_000,
         }
     }
 }
@@ -121,6 +127,10 @@ impl Limits {
                 self.name_bytes_max > 0 && self.running_max > 0 && self.authorized_max > 0,
                 "a limit is zero",
             ),
+            (
+                self.clock_leap_ns_max > 0 && self.clock_ahead_ns_max >= self.clock_leap_ns_max,
+                "clock_leap_ns_max is not positive, or more than clock_ahead_ns_max",
+            ),
         ];
         rules
             .iter()
@@ -146,12 +156,14 @@ mod tests {
     #[test]
     fn the_defaults_hold_together_and_contradictions_are_named() {
         assert_eq!(Limits::default().check(), Ok(()));
-        let bad: [fn(&mut Limits); 5] = [
+        let bad: [fn(&mut Limits); 7] = [
             |limits| limits.payload_bytes_max = 100,
             |limits| limits.payload_bytes_max = 4 << 20,
             |limits| limits.commit_records_max = 70_000,
             |limits| limits.pending_bytes_max = 100,
             |limits| limits.running_max = 0,
+            |limits| limits.clock_leap_ns_max = 0,
+            |limits| limits.clock_ahead_ns_max = 1,
         ];
         for change in bad {
             let mut limits = Limits::default();

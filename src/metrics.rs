@@ -259,7 +259,7 @@ metrics! {
         "Executions that an earlier process started and nobody has resolved.";
     TELEMETRY_LOST Counter Count "telemetry_lost_total" [] &[],
         "Observations lost because the bounded buffer was full; each gap is also a record.";
-    CLOCK_SKEWS Counter Count "clock_skews_total" ["direction" in &["behind", "ahead"]] &[],
+    CLOCK_SKEWS Counter Count "clock_skews_total" ["direction" in &["behind", "ahead", "doubted"]] &[],
         "Excursions of the wall clock, one record each.";
 
     // Projection: how far the views are.

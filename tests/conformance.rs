@@ -12,6 +12,8 @@
 mod access;
 #[path = "conformance/audit.rs"]
 mod audit;
+#[path = "conformance/clock.rs"]
+mod clock;
 #[path = "conformance/configuration.rs"]
 mod configuration;
 #[path = "conformance/durability.rs"]

@@ -135,6 +135,25 @@ impl Own {
         self.deliver(record, Box::new(deliver));
     }
 
+    /// Believes the clock as it stands, once that is durable; `None` where it was believed already.
+    pub(crate) fn accept_clock(
+        &self,
+        reason: String,
+    ) -> oneshot::Receiver<Result<Option<Sequenced>, Sealed>> {
+        let (sender, receiver) = oneshot::channel();
+        let deliver = Box::new(move |outcome: Result<_, &Sealed>| {
+            // Whoever asked may be gone; the record stands.
+            drop(sender.send(outcome.map_err(Clone::clone)));
+        });
+        self.tell(SequencerMsg::AcceptClock { reason, deliver });
+        receiver
+    }
+
+    /// Has a clock that is not believed looked at, where no command does.
+    pub(crate) fn look_at_clock(&self) {
+        self.tell(SequencerMsg::Look);
+    }
+
     fn send(&self, record: NewRecord) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
         let (sender, receiver) = oneshot::channel();
         // Nobody may be waiting for an own record; its loss shows in the writer's seal.
@@ -146,13 +165,16 @@ impl Own {
     }
 
     fn deliver(&self, record: NewRecord, deliver: Deliver) {
-        let message = SequencerMsg::Commit {
+        self.tell(SequencerMsg::Commit {
             records: vec![record],
             deliver,
             span: tracing::Span::none(),
-        };
+        });
+    }
+
+    fn tell(&self, message: SequencerMsg) {
         if self.sequencer.send(message).is_err() {
-            tracing::debug!("the sequencer is gone; an own record was not written");
+            tracing::debug!("the sequencer is gone; the ledger's own word was not written");
         }
     }
 

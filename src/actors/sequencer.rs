@@ -10,10 +10,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::mailbox::{Address, Filled, Inbox};
 use super::meters::Meters;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{BelievedClock, Entropy};
 use crate::events::{
-    ClockSkewedV1, CommandId, ComponentId, Event, Hash, LedgerId, Outcome, ParentId, Seq,
-    StoreMask, StreamId, TraceId,
+    ClockAcceptedV1, ClockSkewedV1, CommandId, ComponentId, Event, Hash, LedgerId, Outcome,
+    ParentId, Seq, StoreMask, StreamId, TraceId,
 };
 use crate::integrity::Chain;
 use crate::journal::{Answer, FrameBuilder, Head, NewRecord, Sealed, Work, WriterHandle};
@@ -33,6 +33,9 @@ pub(crate) struct Sequenced {
 /// Delivers an answer after the sync of everything before it, or the reason why it can't.
 pub(crate) type Deliver = Box<dyn FnOnce(Result<Sequenced, &Sealed>) + Send>;
 
+/// As [`Deliver`]; `None` where there was nothing to do.
+pub(crate) type DeliverSome = Box<dyn FnOnce(Result<Option<Sequenced>, &Sealed>) + Send>;
+
 /// What reaches the sequencer.
 pub(crate) enum SequencerMsg {
     /// The events of one command, all or nothing.
@@ -43,6 +46,13 @@ pub(crate) enum SequencerMsg {
     },
     /// An answer without records that must not overtake the commits before it.
     Answer(Answer),
+    /// Looks whether a clock that is not believed was set right.
+    Look,
+    /// Believes the clock as it stands, where it is not believed.
+    AcceptClock {
+        reason: String,
+        deliver: DeliverSome,
+    },
 }
 
 /// The sequencer's address.
@@ -54,7 +64,7 @@ pub(crate) struct SequencerArgs {
     pub(crate) ledger: LedgerId,
     pub(crate) epoch: u64,
     pub(crate) head: Head,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<BelievedClock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) writer: WriterHandle,
     pub(crate) meters: Arc<Meters>,
@@ -62,6 +72,8 @@ pub(crate) struct SequencerArgs {
     pub(crate) frame_bytes: usize,
     /// A clock further ahead of the monotonic clock than this is recorded as skew.
     pub(crate) leap_ns: i64,
+    /// One further ahead than this is not believed.
+    pub(crate) ahead_ns: i64,
 }
 
 pub(crate) struct SequencerState {
@@ -72,20 +84,19 @@ pub(crate) struct SequencerState {
     answers: Vec<Answer>,
     time_ns: i64,
     skewed: bool,
-    /// Wall clock less monotonic clock, as last believed.
-    offset_ns: i64,
+    /// A clock that is not believed has its record.
+    told: bool,
 }
 
 impl SequencerState {
     fn new(args: SequencerArgs, inbox: Inbox<SequencerMsg>) -> Self {
-        let offset_ns = args.clock.now_ns().saturating_sub(monotonic(&*args.clock));
         Self {
             frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
             chain: Chain::default(),
             answers: Vec::new(),
             time_ns: args.head.time_ns,
             skewed: false,
-            offset_ns,
+            told: false,
             args,
             inbox,
         }
@@ -93,17 +104,22 @@ impl SequencerState {
 
     /// The time of the next commit; records the start of an excursion of the clock.
     fn tick(&mut self) -> i64 {
-        let observed = self.args.clock.now_ns();
-        let expected = self.offset_ns.saturating_add(monotonic(&*self.args.clock));
-        if observed < self.time_ns {
+        let observed = self.args.clock.observed_ns();
+        let expected = self.args.clock.expected_ns();
+        if self.is_doubtful(observed, expected) {
+            self.time_ns = self.time_ns.max(expected);
+            if !std::mem::replace(&mut self.told, true) {
+                self.push_skew(observed, expected, ClockSkewedV1::DOUBTED);
+            }
+        } else if observed < self.time_ns {
             let floor = self.time_ns;
             if !std::mem::replace(&mut self.skewed, true) {
-                self.push_skew(observed, floor, 0);
+                self.push_skew(observed, floor, ClockSkewedV1::BEHIND);
             }
         } else if observed > expected.saturating_add(self.args.leap_ns) {
             self.time_ns = observed;
-            self.push_skew(observed, expected, 1);
-            self.offset_ns = observed.saturating_sub(monotonic(&*self.args.clock));
+            self.push_skew(observed, expected, ClockSkewedV1::AHEAD);
+            self.args.clock.believe(observed);
         } else {
             self.skewed = false;
             self.time_ns = observed;
@@ -111,9 +127,44 @@ impl SequencerState {
         self.time_ns
     }
 
+    /// A clock that came back is believed again by itself.
+    fn is_doubtful(&mut self, observed: i64, expected: i64) -> bool {
+        let doubted = observed > expected.saturating_add(self.args.ahead_ns);
+        if self.args.clock.doubt(doubted) && !doubted {
+            self.told = false;
+            tracing::warn!(observed, "the clock is believed again");
+        }
+        doubted
+    }
+
+    fn accept_clock(&mut self, reason: String, deliver: DeliverSome) {
+        let (observed_ns, expected_ns) =
+            (self.args.clock.observed_ns(), self.args.clock.expected_ns());
+        if !self.is_doubtful(observed_ns, expected_ns) {
+            let deliver = |outcome: Result<&Head, &Sealed>| deliver(outcome.map(|_| None));
+            self.answers.push(Box::new(deliver));
+            return;
+        }
+        tracing::warn!(observed_ns, expected_ns, reason, "the clock is accepted");
+        self.args.clock.believe(observed_ns);
+        self.told = false;
+        let command = CommandId::from_bytes(self.args.entropy.bytes16());
+        let event = ClockAcceptedV1 {
+            observed_ns,
+            expected_ns,
+            reason,
+        };
+        let record = own_record(&event.into(), command);
+        self.commit(vec![record], Box::new(|outcome| deliver(outcome.map(Some))));
+    }
+
     fn push_skew(&mut self, observed_ns: i64, expected_ns: i64, direction: u8) {
         tracing::warn!(observed_ns, expected_ns, direction, "clock skew");
-        let towards = if direction == 0 { "behind" } else { "ahead" };
+        let towards = match direction {
+            ClockSkewedV1::BEHIND => "behind",
+            ClockSkewedV1::AHEAD => "ahead",
+            _ => "doubted",
+        };
         CLOCK_SKEWS.counter(&[towards]).increment(1);
         let command = CommandId::from_bytes(self.args.entropy.bytes16());
         let event = ClockSkewedV1 {
@@ -141,6 +192,12 @@ impl SequencerState {
                 span,
             } => span.in_scope(|| self.commit(records, deliver)),
             SequencerMsg::Answer(answer) => self.answers.push(answer),
+            SequencerMsg::Look => {
+                let (observed, expected) =
+                    (self.args.clock.observed_ns(), self.args.clock.expected_ns());
+                self.is_doubtful(observed, expected);
+            }
+            SequencerMsg::AcceptClock { reason, deliver } => self.accept_clock(reason, deliver),
         }
     }
 
@@ -179,10 +236,6 @@ impl SequencerState {
         let answers = std::mem::replace(&mut self.answers, room);
         self.args.writer.submit(Work { frame, answers });
     }
-}
-
-fn monotonic(clock: &dyn Clock) -> i64 {
-    i64::try_from(clock.monotonic_ns()).unwrap_or(i64::MAX)
 }
 
 /// A record that the ledger writes of itself: no stream, no execution, a commit of its own.

@@ -44,15 +44,36 @@ pub struct RefusalsRecordedV1 {
     pub detail: String,
 }
 
-/// The clock stood behind the head, or leapt ahead of the monotonic clock: one excursion.
+/// The clock stood behind the head, or leapt ahead of the monotonic clock, or stood so far ahead
+/// that it is not believed: one excursion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockSkewedV1 {
     /// What the clock showed, in nanoseconds since 1970.
     pub observed_ns: i64,
     /// What was expected at least (behind) or at most (ahead), in nanoseconds since 1970.
     pub expected_ns: i64,
-    /// 0: behind; 1: ahead.
+    /// 0: behind; 1: ahead; 2: far ahead, and not believed.
     pub direction: u8,
+}
+
+impl ClockSkewedV1 {
+    /// `direction` of a clock behind the head.
+    pub const BEHIND: u8 = 0;
+    /// `direction` of a clock that leapt ahead.
+    pub const AHEAD: u8 = 1;
+    /// `direction` of a clock too far ahead to be believed.
+    pub const DOUBTED: u8 = 2;
+}
+
+/// The root authority believes a clock that stood too far ahead: from here on, time is what it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAcceptedV1 {
+    /// What the clock showed, in nanoseconds since 1970.
+    pub observed_ns: i64,
+    /// What time was until here, in nanoseconds since 1970.
+    pub expected_ns: i64,
+    /// Why it is believed.
+    pub reason: String,
 }
 
 /// The root authority granted a component its rights; also interns the component's number.

@@ -252,6 +252,7 @@ events! {
     0x020B CheckpointCosigned CheckpointCosignedV1 1 [AuditLog];
     0x020C CheckpointWitnessed CheckpointWitnessedV1 1 [AuditLog];
     0x020D SigningKeyChanged SigningKeyChangedV1 1 [AuditLog];
+    0x020E ClockAccepted ClockAcceptedV1 1 [AuditLog Telemetry];
     0x0301 TelemetryRecorded TelemetryRecordedV1 1 [Telemetry];
     0x0302 TelemetryLost TelemetryLostV1 1 [Telemetry];
     0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry];

@@ -198,6 +198,9 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
         }
         super::snapshots::take_if_due(&core);
         super::checkpoints::sign_if_due(&core);
+        if core.clock.is_doubted() {
+            core.shared.own.look_at_clock();
+        }
         let now = core.shared.clock.monotonic_ns();
         if now.saturating_sub(last) >= interval {
             last = now;

@@ -47,6 +47,7 @@ mod verify;
 mod views;
 mod witness;
 mod witnessed;
+mod words;
 
 pub use checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, KeyChange};
 pub use close::Closed;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::actors::{FrameCounts, Meters, Past};
+use crate::clock::BelievedClock;
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{LedgerId, SigningKeyChangedV1};
@@ -30,6 +31,7 @@ use super::{Ledger, Root};
 pub(super) struct Opened {
     pub(super) ledger: LedgerId,
     pub(super) epoch: u64,
+    pub(super) clock: Arc<BelievedClock>,
     pub(super) root: PathBuf,
     pub(super) guarded: Option<Arc<Guarded>>,
     pub(super) recovery: Option<Recovery>,
@@ -127,6 +129,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     let head = journal
         .head()
         .map_err(|failure| OpenError::Journal(failure.into()))?;
+    let clock = believed(&mut options, head);
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
     let source = JournalSource::shared(reader.clone());
@@ -152,6 +155,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         recovery,
         ledger,
         epoch,
+        clock,
         root,
         guarded,
         note,
@@ -169,6 +173,16 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         started_ns,
         options,
     })
+}
+
+/// From here on everybody reads the clock as far as it is believed.
+fn believed(options: &mut Options, head: Head) -> Arc<BelievedClock> {
+    let last_ns = (head.seq > 0).then_some(head.time_ns);
+    let injected = Arc::clone(&options.clock);
+    let ahead_ns_max = options.limits.clock_ahead_ns_max;
+    let clock = Arc::new(BelievedClock::new(injected, last_ns, ahead_ns_max));
+    options.clock = clock.clone();
+    clock
 }
 
 /// Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::submit::Core;
 use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
 use crate::actors::ComponentNames;
+use crate::commands::check;
 use crate::error::AppendError;
 use crate::events::{ComponentGrantedV1, ComponentId, ComponentRevokedV1};
 
@@ -64,7 +65,7 @@ impl Root {
         rights: Rights,
         quota: Quota,
     ) -> Result<Grant, AppendError> {
-        crate::commands::check::name("component", name, &self.core.shared.limits)?;
+        check::name("component", name, &self.core.shared.limits)?;
         let component = self.core.components.number(name);
         let finish_others = if rights.may_finish_others() {
             ComponentGrantedV1::FINISH_OTHERS
@@ -90,6 +91,23 @@ impl Root {
             bytes,
             bucket,
         })))
+    }
+
+    /// Believes the clock as it stands, where it stood too far ahead of the history to be believed
+    /// (`Limits::clock_ahead_ns_max`): from here on time is what it shows, and never less again. On
+    /// the record, as `ClockAccepted`.
+    ///
+    /// # Errors
+    /// `Invalid` where `reason` is empty or the clock is believed already; `TooLarge`; otherwise as
+    /// an append. Dropping the future drops the wait: the clock may be accepted all the same.
+    pub async fn accept_clock(&self, reason: &str) -> Result<(), AppendError> {
+        check::some_text("reason", reason, &self.core.shared.limits)?;
+        self.core.serving()?;
+        let accepted = self.core.shared.own.accept_clock(reason.to_owned());
+        match self.core.durable(accepted).await? {
+            Some(_) => Ok(()),
+            None => Err(check::invalid("clock", "is believed already")),
+        }
     }
 
     /// Takes a grant back: commands that are not yet decided are refused from here on.

@@ -123,13 +123,14 @@ fn sequencer_args(
         ledger: opened.ledger,
         epoch: opened.epoch,
         head,
-        clock: Arc::clone(&options.clock),
+        clock: Arc::clone(&opened.clock),
         entropy: Arc::clone(&options.entropy),
         writer: opened.writer.handle(),
         meters: Arc::clone(meters),
         frame_records: options.limits.frame_records_target,
         frame_bytes: options.limits.frame_bytes_target,
         leap_ns: options.limits.clock_leap_ns_max,
+        ahead_ns: options.limits.clock_ahead_ns_max,
     }
 }
 
@@ -171,6 +172,7 @@ fn core(
         shared,
         gate: Gate::new(options.limits.clone()),
         reserve: Reserve::new(options.disk_reserve_bytes),
+        clock: Arc::clone(&opened.clock),
         reader: opened.reader.clone(),
         writer: opened.writer.handle(),
         phase: Phase::new(),

@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 use crate::access::{Grant, GrantState};
 use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, StoreRef, deliver};
 use crate::admission::{Admitted, FinishReserve, Gate};
+use crate::clock::BelievedClock;
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
-use crate::events::{CommandId, ComponentId, Event, Store, StoreMask};
+use crate::events::{CommandId, ComponentId, Store, StoreMask};
 use crate::journal::{Reader, WriterHandle};
 
 use super::checkpoints::Checkpoints;
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     pub(crate) stores: Stores,
     pub(crate) gate: Gate,
     pub(crate) reserve: Reserve,
+    pub(crate) clock: Arc<BelievedClock>,
     pub(crate) reader: Reader,
     pub(crate) writer: WriterHandle,
     pub(crate) phase: Phase,
@@ -177,7 +179,7 @@ impl Core {
         }
     }
 
-    fn stopped(&self) -> AppendError {
+    pub(super) fn stopped(&self) -> AppendError {
         match self.writer.sealed() {
             Some(cause) => AppendError::Sealed { cause },
             None => AppendError::ShuttingDown,
@@ -282,20 +284,6 @@ impl Core {
                 self.send(grant, Store::Telemetry, commands, room).await
             }
             Err(error) => Err(Refusal { error, commands }),
-        }
-    }
-
-    /// One of the ledger's own records, durable.
-    pub(crate) async fn write_own(&self, event: &Event) -> Result<(), AppendError> {
-        if self.phase.now() != SERVING {
-            return Err(AppendError::ShuttingDown);
-        }
-        match self.shared.own.write(event).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(sealed)) => Err(AppendError::Sealed {
-                cause: sealed.cause,
-            }),
-            Err(_) => Err(self.stopped()),
         }
     }
 

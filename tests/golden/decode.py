@@ -42,6 +42,7 @@ EVENTS = {
     0x020B: ("CheckpointCosigned", {1: "size:u64 root:b32 note:bytes added:u32"}),
     0x020C: ("CheckpointWitnessed", {1: "origin:str size:u64 root:b32 note:bytes"}),
     0x020D: ("SigningKeyChanged", {1: "old:str new:str author:str reason:str"}),
+    0x020E: ("ClockAccepted", {1: "observed_ns:i64 expected_ns:i64 reason:str"}),
     0x0301: ("TelemetryRecorded", {1: "kind:u8 name:str observed_ns:i64 attributes:bytes"}),
     0x0302: ("TelemetryLost", {1: "first_ns:i64 last_ns:i64 count:u64"}),
     0x0303: ("ActivityRecorded", {1: "first_ns:i64 last_ns:i64 records:u64 commits:u64 frames:u64 bytes:u64 refused:u64"}),

@@ -86,7 +86,7 @@ pub(crate) fn payload(event: &Event) -> Value {
         ProtocolValidated AuthorizationDecided ExecutionStarted ExecutionCompleted
         ExecutionFailed ExecutionCancelled ExecutionResolved TransitionsRecorded AuditRecorded
         RefusalsRecorded ClockSkewed ComponentGranted ComponentRevoked LedgerOpened LedgerClosed
-        HealthChanged CheckpointSigned CheckpointCosigned CheckpointWitnessed SigningKeyChanged TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
+        HealthChanged CheckpointSigned CheckpointCosigned CheckpointWitnessed SigningKeyChanged ClockAccepted TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
         SnapshotTaken RecoveryReported
         ConfigurationChanged RuntimeIdentified ModuleVersionSet ModuleRemoved
         CapabilityRegistered CapabilityEnabled CapabilityDisabled CapabilityChanged

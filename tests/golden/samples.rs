@@ -32,6 +32,7 @@ pub(crate) fn samples() -> Vec<Event> {
         state::registry_changes(),
         state::recovery(),
         checkpoints(),
+        clock(),
     ];
     all.into_iter().chain(rest).flatten().collect()
 }
@@ -306,6 +307,30 @@ fn checkpoints() -> Vec<Event> {
             new: text("ledger.example+00112233+AQ=="),
             author: text("operator"),
             reason: String::new(),
+        }
+        .into(),
+    ]
+}
+
+/// A clock that is not believed, and then is.
+fn clock() -> Vec<Event> {
+    vec![
+        ClockSkewedV1 {
+            observed_ns: i64::MAX,
+            expected_ns: 1_700_000_000_000_000_000,
+            direction: ClockSkewedV1::DOUBTED,
+        }
+        .into(),
+        ClockAcceptedV1 {
+            observed_ns: 1_800_000_000_000_000_000,
+            expected_ns: 1_700_000_000_000_000_000,
+            reason: text("in store for three years"),
+        }
+        .into(),
+        ClockAcceptedV1 {
+            observed_ns: i64::MAX,
+            expected_ns: i64::MIN,
+            reason: long(),
         }
         .into(),
     ]

@@ -125,7 +125,8 @@ pub(super) fn go_on(core: &Arc<Core>, now_ns: u64) {
 impl Core {
     /// What is wrong although appends work, where something is.
     pub(super) fn complaint(&self) -> Option<String> {
-        self.scrub.complaint().or_else(|| self.reserve.complaint())
+        let found = self.scrub.complaint().or_else(|| self.reserve.complaint());
+        found.or_else(|| self.clock.complaint())
     }
 }
 

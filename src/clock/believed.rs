@@ -1,0 +1,89 @@
+//! The injected clock as far as it is believed. One start with a clock that stands years ahead would
+//! otherwise give its time to every later record, for time never falls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use super::Clock;
+
+/// While the wall clock stands too far ahead of the history, time goes on from the history by the
+/// monotonic clock. The sequencer alone decides; everybody reads.
+pub(crate) struct BelievedClock {
+    clock: Arc<dyn Clock>,
+    /// Wall clock less monotonic clock, as last believed.
+    offset_ns: AtomicI64,
+    doubted: AtomicBool,
+}
+
+impl BelievedClock {
+    /// Over `clock`, where the last record was written at `head_ns`; `None`: there is none, and
+    /// nothing to compare with.
+    pub(crate) fn new(clock: Arc<dyn Clock>, head_ns: Option<i64>, ahead_ns_max: i64) -> Self {
+        let (observed, monotonic) = (clock.now_ns(), monotonic(&*clock));
+        let far = |head_ns: &i64| observed > head_ns.saturating_add(ahead_ns_max);
+        let doubted = head_ns.filter(far);
+        let offset_ns = doubted.unwrap_or(observed).saturating_sub(monotonic);
+        Self {
+            clock,
+            offset_ns: AtomicI64::new(offset_ns),
+            doubted: AtomicBool::new(doubted.is_some()),
+        }
+    }
+
+    /// What the wall clock shows, believed or not.
+    pub(crate) fn observed_ns(&self) -> i64 {
+        self.clock.now_ns()
+    }
+
+    /// What it should show by the monotonic clock.
+    pub(crate) fn expected_ns(&self) -> i64 {
+        let offset_ns = self.offset_ns.load(Ordering::Acquire);
+        offset_ns.saturating_add(monotonic(&*self.clock))
+    }
+
+    /// From here on `now_ns` is what it should show.
+    pub(crate) fn believe(&self, now_ns: i64) {
+        let offset_ns = now_ns.saturating_sub(monotonic(&*self.clock));
+        self.offset_ns.store(offset_ns, Ordering::Release);
+        self.doubted.store(false, Ordering::Release);
+    }
+
+    /// The wall clock is believed, or not; true where that is new.
+    pub(crate) fn doubt(&self, doubted: bool) -> bool {
+        self.doubted.swap(doubted, Ordering::AcqRel) != doubted
+    }
+
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Acquire)
+    }
+
+    /// What is wrong, where something is.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.is_doubted().then(|| {
+            let ahead_ns = self.observed_ns().saturating_sub(self.expected_ns());
+            let days = ahead_ns / 86_400_000_000_000;
+            format!(
+                "clock: {days} days ahead of the last record and not believed; set it right, or \
+                 accept it (Root::accept_clock)"
+            )
+        })
+    }
+}
+
+impl Clock for BelievedClock {
+    fn now_ns(&self) -> i64 {
+        if self.is_doubted() {
+            self.expected_ns()
+        } else {
+            self.clock.now_ns()
+        }
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        self.clock.monotonic_ns()
+    }
+}
+
+fn monotonic(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.monotonic_ns()).unwrap_or(i64::MAX)
+}
