@@ -134,6 +134,9 @@ pub enum ReadError {
         /// Why.
         cause: Arc<str>,
     },
+    /// The snapshot of what is in force is of another ledger.
+    #[error("the snapshot of what is in force is of another ledger")]
+    ForeignSnapshot,
     /// The ledger is closed.
     #[error("the ledger is closed")]
     Closed,
@@ -149,6 +152,7 @@ impl ReadError {
             Self::Undecodable { .. } => "undecodable",
             Self::Recovering { .. } => "recovering",
             Self::Unavailable { .. } => "unavailable",
+            Self::ForeignSnapshot => "foreign_snapshot",
             Self::Closed => "closed",
         }
     }

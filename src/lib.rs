@@ -24,14 +24,14 @@
 //! # Example
 //!
 //! ```
-//! use femtoclaw_ledger::{Basis, Context, Decision, Ledger, Options, Quota, Request, Rights};
+//! use femtoclaw_ledger::{Context, Decision, Ledger, Options, Quota, Request, Rights};
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let path = std::env::temp_dir().join(format!("agent-ledger-{}", std::process::id()));
 //!     let (ledger, root) = Ledger::open(&path, Options::default()).await?;
 //!     let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
 //!     let log = ledger.execution_log(&grant)?;
-//!     let (configuration_version, registry_version) = ledger.basis();
+//!     let in_force = ledger.in_force(); // decide by this: policy, capabilities
 //!     let begun = log.begin(Request {
 //!         context: Context::new(),
 //!         execution: None, // the ledger makes an id
@@ -40,7 +40,7 @@
 //!         arguments: br#"{"content":"hello"}"#.to_vec(),
 //!         decision: Decision::Authorized, // by your gate
 //!         reason: "a plain message is always allowed".into(),
-//!         basis: Basis { configuration_version, registry_version, ..Basis::default() },
+//!         basis: in_force.basis(),
 //!     }).await?; // durable: the effect may happen now
 //!     println!("hello");
 //!     log.complete(begun.execution, Context::new(), b"\"said\"".to_vec()).await?;
@@ -89,6 +89,7 @@ pub mod metrics;
 pub mod projections;
 
 pub use access::{Grant, Quota, Rights};
+pub use actors::{DocumentInForce, InForce, RegistryInForce};
 pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
 pub use database::{Space, SystemSpace};

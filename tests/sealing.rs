@@ -18,8 +18,8 @@ use femtoclaw_ledger::events::{AuditFamily, CommandId, Event, Outcome, Record, S
 use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, Basis, Context, Decision, Grant, Ledger, OpenError, Options, Quota,
-    Request, Rights, Root, Space,
+    AppendError, AuditEntry, Context, Decision, Grant, Ledger, OpenError, Options, Quota, Request,
+    Rights, Root, Space,
 };
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -239,7 +239,6 @@ impl Space for Disk {
 }
 
 fn request(ledger: &Ledger) -> Request {
-    let (configuration_version, registry_version) = ledger.basis();
     Request {
         context: Context::new(),
         execution: None,
@@ -248,11 +247,7 @@ fn request(ledger: &Ledger) -> Request {
         arguments: b"{}".to_vec(),
         decision: Decision::Authorized,
         reason: "a plain message".into(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     }
 }
 

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Decision, Seq};
 use femtoclaw_ledger::{
-    Basis, Context, ExecutionLog, Ledger, Options, Quota, Request, Rights, Root, VerifyOptions,
+    Context, ExecutionLog, Ledger, Options, Quota, Request, Rights, Root, VerifyOptions,
 };
 
 fn request(ledger: &Ledger, capability: &str) -> Request {
-    let (configuration_version, registry_version) = ledger.basis();
     Request {
         context: Context::new(),
         execution: None,
@@ -17,11 +16,7 @@ fn request(ledger: &Ledger, capability: &str) -> Request {
         arguments: br#"{"content":"hi"}"#.to_vec(),
         decision: Decision::Authorized,
         reason: String::new(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     }
 }
 

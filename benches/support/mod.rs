@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{AuditFamily, Decision, Outcome, TelemetryKind};
 use femtoclaw_ledger::{
-    AuditEntry, Basis, Context, Grant, Ledger, Observation, Options, Quota, Request, Rights, Root,
+    AuditEntry, Context, Grant, Ledger, Observation, Options, Quota, Request, Rights, Root,
 };
 
 /// Bytes of attributes, details or arguments and results together in a sample command.
@@ -145,7 +145,6 @@ pub(crate) fn audit_entry() -> AuditEntry {
 
 /// An authorized request of the built-in capability.
 pub(crate) fn request(ledger: &Ledger, arguments: Vec<u8>) -> Request {
-    let (configuration_version, registry_version) = ledger.basis();
     Request {
         context: Context::new(),
         execution: None,
@@ -154,10 +153,6 @@ pub(crate) fn request(ledger: &Ledger, arguments: Vec<u8>) -> Request {
         arguments,
         decision: Decision::Authorized,
         reason: String::new(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use femtoclaw_ledger::events::{
     AuditFamily, CommandId, Decision, ExecutionId, Outcome, Resolution, State, TelemetryKind,
 };
-use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::{
     AuditEntry, AuditLog, Change, Command, Configuration, Context, ExecutionLog, Failure, Grant,
     Head, Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, RuntimeMetadata,
@@ -194,30 +193,21 @@ impl Port {
         });
         let idle = self.ledger.commit(&self.grant, vec![idle]).await?;
         acks.extend(idle.map(Ack::from));
-        // Views follow the journal: what was just written must be in what the gate is built from.
-        self.ledger.at_least(self.head().seq).await?;
         Ok(acks)
     }
 
-    /// The gate for policy and registry in force, and what decisions by it rest on. The versions
-    /// are read first: where one moves meanwhile, the ledger refuses the decision as stale.
+    /// The gate for policy and registry in force, and what decisions by it rest on: all of it from
+    /// one snapshot. Where anything moves meanwhile, the ledger refuses the decision as stale.
     pub(crate) async fn gate(&self) -> Result<(Gate, Basis), Problem> {
-        let (configuration_version, registry_version) = self.ledger.basis();
-        let registry = self.metadata.registry().await?;
-        let Some(policy) = self.configuration.current(POLICY).await? else {
+        let in_force = self.ledger.in_force();
+        let Some(policy) = self.configuration.content(&in_force, POLICY).await? else {
             return Err(Problem::stop(Exit::Failure, "the ledger holds no policy"));
         };
         let document = Document::parse(&policy.content)
             .map_err(|problem| Problem::stop(Exit::Failure, format!("policy: {problem}")))?;
-        let basis = Basis {
-            configuration_version,
-            registry_version,
-            policy_version: document.version.clone(),
-            policy_digest: digest(&policy.content),
-        };
-        let capabilities = registry.capabilities.values();
-        let registered = capabilities.map(|each| (each.name.as_str(), each.enabled));
-        Ok((Gate::new(document, registered), basis))
+        let digest = policy.info.content_digest;
+        let basis = in_force.basis().policy(&document.version, digest);
+        Ok((Gate::new(document, in_force.capabilities()), basis))
     }
 
     /// Records an output that the protocol does not accept.

@@ -14,7 +14,7 @@ use super::entity::{
 use crate::commands::check::invalid;
 use crate::commands::{Change, Command, Context, Rollback};
 use crate::error::{AppendError, ReadError};
-use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Store};
+use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Seq, Store};
 use crate::integrity::digest;
 
 /// Contents kept so that a rollback right after a change need not wait for a view.
@@ -33,17 +33,41 @@ struct Recent {
 pub(crate) struct State {
     /// Number of changes, over all documents.
     version: u64,
-    /// Per document the digests of its contents, version 1 first.
-    documents: BTreeMap<Arc<str>, Arc<Vec<Hash>>>,
+    documents: BTreeMap<Arc<str>, Document>,
     recent: VecDeque<Recent>,
     recent_bytes: usize,
+    /// Changes whose records have no place yet, the oldest first.
+    unplaced: VecDeque<Unplaced>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Document {
+    /// The digests of its contents, version 1 first.
+    digests: Arc<Vec<Hash>>,
+    /// Number of configuration changes with its last version; 0 in what was saved.
+    changed: u64,
+    /// The record of its last version; `None` until that has a place.
+    seq: Option<Seq>,
+}
+
+/// A change on its way to its place in the journal.
+#[derive(Debug, Clone)]
+struct Unplaced {
+    /// Number of configuration changes with it.
+    version: u64,
+    document: Arc<str>,
+    /// Its place is behind this record.
+    after: u64,
 }
 
 /// What is saved of it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Portrait {
     version: u64,
-    documents: Vec<(String, Vec<Hash>)>,
+    /// Name, digests, the last version's record.
+    documents: Vec<(String, Vec<Hash>, Option<Seq>)>,
+    /// The records that are missing above are behind this one.
+    unplaced_after: u64,
     /// Document, version, content, the oldest first.
     recent: Vec<(String, u64, Vec<u8>)>,
 }
@@ -72,7 +96,7 @@ impl State {
     fn digests(&self, document: &str) -> &[Hash] {
         self.documents
             .get(document)
-            .map_or(&[], |digests| digests.as_slice())
+            .map_or(&[], |document| document.digests.as_slice())
     }
 
     pub(crate) fn portrait(&self) -> Portrait {
@@ -81,8 +105,9 @@ impl State {
         Portrait {
             version: self.version,
             documents: documents
-                .map(|(name, digests)| (name.to_string(), digests.to_vec()))
+                .map(|(name, it)| (name.to_string(), it.digests.to_vec(), it.seq))
                 .collect(),
+            unplaced_after: self.unplaced.front().map_or(0, |it| it.after),
             recent: recent
                 .map(|it| (it.document.to_string(), it.version, it.content.to_vec()))
                 .collect(),
@@ -94,8 +119,13 @@ impl State {
             version: portrait.version,
             ..Self::default()
         };
-        for (name, digests) in portrait.documents {
-            state.documents.insert(name.into(), Arc::new(digests));
+        for (name, digests, seq) in portrait.documents {
+            let document = Document {
+                digests: Arc::new(digests),
+                changed: 0,
+                seq,
+            };
+            state.documents.insert(name.into(), document);
         }
         for (document, version, content) in portrait.recent {
             let name = state.documents.get_key_value(&*document);
@@ -258,9 +288,18 @@ impl Entity for State {
             Some((name, _)) => Arc::clone(name),
             None => Arc::from(document),
         };
-        let digests = self.documents.entry(Arc::clone(&name)).or_default();
-        Arc::make_mut(digests).push(changed.content_digest);
+        let document = self.documents.entry(Arc::clone(&name)).or_default();
+        Arc::make_mut(&mut document.digests).push(changed.content_digest);
+        document.changed = changed.configuration_version;
+        document.seq = place.seq;
         self.version = changed.configuration_version;
+        if place.seq.is_none() {
+            self.unplaced.push_back(Unplaced {
+                version: self.version,
+                document: Arc::clone(&name),
+                after: 0,
+            });
+        }
         self.remember(name, changed.version, &changed.content);
         Ok(())
     }
@@ -273,6 +312,8 @@ impl Entity for State {
         *self = saved;
     }
 }
+
+mod places;
 
 #[cfg(test)]
 mod tests;

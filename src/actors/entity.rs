@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::runtime_metadata::Registry;
+use super::in_force::DecidedInForce;
 use crate::clock::Entropy;
 use crate::commands::{Command, Context, Permit};
 use crate::config::{Limits, Validator};
@@ -152,15 +152,6 @@ pub(crate) struct Decided {
     pub(crate) reply: Reply,
 }
 
-/// What is in force, shared by the actors of configuration, metadata and executions.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct InForce {
-    pub(crate) configuration_version: u64,
-    pub(crate) registry: Arc<Registry>,
-    /// What a clean close would record of the runtime's machine.
-    pub(crate) closing: Option<Draft>,
-}
-
 /// What history says of an execution that left memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Known {
@@ -189,7 +180,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) finishes_others: bool,
     pub(crate) now_ns: i64,
     pub(crate) limits: &'a Limits,
-    pub(crate) in_force: &'a InForce,
+    pub(crate) in_force: &'a DecidedInForce,
     pub(crate) entropy: &'a dyn Entropy,
     pub(crate) history: &'a dyn History,
     pub(crate) validators: &'a [Arc<dyn Validator>],

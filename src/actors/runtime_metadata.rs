@@ -14,9 +14,10 @@ use crate::commands::{Command, Context, SavePosition, Transition};
 use crate::error::AppendError;
 use crate::events::{
     Event, ModuleRemovedV1, ModuleVersionSetV1, Outcome, PositionSavedV1, RuntimeId,
-    RuntimeIdentifiedV1, State as Machine, Store,
+    RuntimeIdentifiedV1, Seq, State as Machine, Store,
 };
 
+mod places;
 pub(crate) mod registry;
 
 pub(crate) use registry::Registry;
@@ -31,6 +32,20 @@ pub(crate) struct State {
     registry: Arc<Registry>,
     machine: Machine,
     positions: Arc<BTreeMap<String, u64>>,
+    /// Events applied that had no place yet.
+    applied: u64,
+    /// The record of the registry's last change; `None` until that has a place.
+    registry_seq: Option<Seq>,
+    unplaced: Option<Unplaced>,
+}
+
+/// A change of the registry on its way to its place in the journal.
+#[derive(Debug, Clone, Copy)]
+struct Unplaced {
+    /// `applied` with it.
+    number: u64,
+    /// Its place is behind this record.
+    after: u64,
 }
 
 impl Default for State {
@@ -42,6 +57,9 @@ impl Default for State {
             registry: Arc::default(),
             machine: Machine::Initializing,
             positions: Arc::default(),
+            applied: 0,
+            registry_seq: None,
+            unplaced: None,
         }
     }
 }
@@ -53,6 +71,9 @@ pub(crate) struct Portrait {
     identity: Option<(RuntimeId, String)>,
     modules: BTreeMap<String, String>,
     registry: Registry,
+    registry_seq: Option<Seq>,
+    /// The registry's record, where it is missing above, is behind this one.
+    unplaced_after: u64,
     machine: u8,
     positions: BTreeMap<String, u64>,
 }
@@ -64,6 +85,8 @@ impl State {
             identity: self.identity.clone(),
             modules: (*self.modules).clone(),
             registry: (*self.registry).clone(),
+            registry_seq: self.registry_seq,
+            unplaced_after: self.unplaced.map_or(0, |it| it.after),
             machine: self.machine.code(),
             positions: (*self.positions).clone(),
         }
@@ -77,10 +100,13 @@ impl State {
             registry: Arc::new(portrait.registry),
             machine: Machine::from_code(portrait.machine).unwrap_or(Machine::Initializing),
             positions: Arc::new(portrait.positions),
+            applied: 0,
+            registry_seq: portrait.registry_seq,
+            unplaced: None,
         }
     }
 
-    /// The registry as it stands; for [`super::entity::InForce`].
+    /// The registry as it stands; for [`super::in_force::DecidedInForce`].
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.registry)
     }
@@ -239,6 +265,7 @@ impl Entity for State {
     }
 
     fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+        self.applied += u64::from(place.seq.is_none());
         match event {
             // A new opening is a new start of the runtime.
             Event::LedgerOpened(_) => self.machine = Machine::Initializing,

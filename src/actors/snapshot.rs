@@ -36,11 +36,27 @@ pub(crate) trait Snapshot: Sized {
         bytes
     }
 
-    /// The state, and up to where it may have forgotten.
-    fn restored(bytes: &[u8], at: Seq) -> Result<(Self, u64), DecodeError> {
-        let (forgotten, saved) = decode_state(bytes)?;
-        Ok((Self::from_portrait(saved, at), forgotten))
+    /// Behind which record places are that were not known yet; `None` where all were.
+    fn unplaced_after(_: &Self::Saved) -> Option<u64> {
+        None
     }
+
+    fn restored(bytes: &[u8], at: Seq) -> Result<Restored<Self>, DecodeError> {
+        let (forgotten, saved) = decode_state(bytes)?;
+        Ok(Restored {
+            unplaced_after: Self::unplaced_after(&saved),
+            state: Self::from_portrait(saved, at),
+            forgotten,
+        })
+    }
+}
+
+/// A saved state.
+pub(crate) struct Restored<S> {
+    pub(crate) state: S,
+    /// Up to where it may have forgotten.
+    pub(crate) forgotten: u64,
+    pub(crate) unplaced_after: Option<u64>,
 }
 
 impl Snapshot for ExecutionLogState {
@@ -59,8 +75,12 @@ impl Snapshot for ExecutionLogState {
 
 impl Snapshot for ConfigurationState {
     const STATE: u8 = 2;
-    const LAYOUT: u32 = 1;
+    const LAYOUT: u32 = 2;
     type Saved = super::configuration::Portrait;
+
+    fn unplaced_after(saved: &Self::Saved) -> Option<u64> {
+        saved.unplaced_after()
+    }
 
     fn portrait(&self) -> Self::Saved {
         self.portrait()
@@ -73,8 +93,12 @@ impl Snapshot for ConfigurationState {
 
 impl Snapshot for RuntimeMetadataState {
     const STATE: u8 = 3;
-    const LAYOUT: u32 = 1;
+    const LAYOUT: u32 = 2;
     type Saved = super::runtime_metadata::Portrait;
+
+    fn unplaced_after(saved: &Self::Saved) -> Option<u64> {
+        saved.unplaced_after()
+    }
 
     fn portrait(&self) -> Self::Saved {
         self.portrait()
@@ -187,8 +211,9 @@ mod tests {
 
     fn there_and_back<S: Snapshot>(state: &S) -> (u32, String) {
         let bytes = state.saved(8);
-        let (restored, forgotten) = S::restored(&bytes, Seq::FIRST).unwrap();
-        assert_eq!((restored.saved(8), forgotten), (bytes.clone(), 8));
+        let restored = S::restored(&bytes, Seq::FIRST).unwrap();
+        let again = (restored.state.saved(8), restored.forgotten);
+        assert_eq!(again, (bytes.clone(), 8));
         let hash: Hash = digest(&bytes);
         (
             S::LAYOUT,
@@ -221,8 +246,8 @@ mod tests {
         ];
         let expected = [
             (2, "81e969b8"),
-            (1, "d186c794"),
-            (1, "cfab4ae8"),
+            (2, "236d840c"),
+            (2, "1a1a5b58"),
             (1, "04d10cbc"),
         ];
         assert_eq!(

@@ -26,7 +26,8 @@ use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
 use crate::journal::{Head, Sealed};
 
 use super::claims::{Claim, Claims, Gist, Place};
-use super::entity::{Decided, Entity, History, InForce, Refused, Reply, Surroundings};
+use super::entity::{Decided, Entity, History, Refused, Reply, Surroundings};
+use super::in_force::{Changes, DecidedInForce, Durable};
 use super::mailbox::{Filled, Inbox};
 use super::meters::Meters;
 use super::own::Own;
@@ -62,7 +63,9 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Held from a decision until its events are on their way: so versions that a permit is held
     /// against cannot move in between, and the sequencer never has to refuse.
-    pub(crate) in_force: RwLock<InForce>,
+    pub(crate) in_force: RwLock<DecidedInForce>,
+    /// The same as far as it is durable, for everybody else.
+    pub(crate) durable: Durable,
     pub(crate) past: Arc<dyn Past>,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
     pub(crate) claims: Claims,
@@ -95,7 +98,9 @@ pub(crate) trait Deciding: Entity + Send + 'static {
         None
     }
     /// Puts what it has in force where the others see it.
-    fn publish(&self, _in_force: &mut InForce) {}
+    fn publish(&self, _in_force: &mut DecidedInForce) {}
+    /// What it decided last will have its place behind the record `head`.
+    fn behind(&mut self, _head: u64) {}
     /// Whether it changes what is in force.
     const PUBLISHES: bool = false;
 }
@@ -197,7 +202,10 @@ impl<E: Deciding> StoreState<E> {
                 .entity
                 .execute(&order.commands, &around(shared, &in_force, &order.grant));
             self.entity.publish(&mut in_force);
-            self.dispatch(shared, order, places, outcome)
+            self.entity.behind(shared.past.head());
+            let changes = outcome.as_ref().ok();
+            let changes = changes.map(|decided| Changes::of(decided, &in_force));
+            self.dispatch(shared, order, places, (outcome, changes))
         } else {
             let in_force = shared
                 .in_force
@@ -206,7 +214,7 @@ impl<E: Deciding> StoreState<E> {
             let outcome = self
                 .entity
                 .execute(&order.commands, &around(shared, &in_force, &order.grant));
-            self.dispatch(shared, order, places, outcome)
+            self.dispatch(shared, order, places, (outcome, None))
         }
     }
 
@@ -216,7 +224,7 @@ impl<E: Deciding> StoreState<E> {
         shared: &Arc<Shared>,
         mut order: Order,
         places: Vec<Place>,
-        outcome: Result<Vec<Decided>, Refused>,
+        (outcome, changes): (Result<Vec<Decided>, Refused>, Option<Changes>),
     ) -> Result<(), String> {
         let decided = match outcome {
             Ok(decided) => decided,
@@ -257,6 +265,7 @@ impl<E: Deciding> StoreState<E> {
         let deliver = Box::new(move |outcome: Result<Sequenced, &Sealed>| {
             let answer = match outcome {
                 Ok(whole) => {
+                    shared_then.durable.advance(E::STORE, changes, &whole);
                     shared_then.own.activity.committed(counts.iter().sum());
                     Ok(place(&shared_then, whole, &ids, &places, counts, replies))
                 }
@@ -345,7 +354,11 @@ impl<E: Deciding> StoreState<E> {
     }
 }
 
-fn around<'a>(shared: &'a Shared, in_force: &'a InForce, grant: &GrantState) -> Surroundings<'a> {
+fn around<'a>(
+    shared: &'a Shared,
+    in_force: &'a DecidedInForce,
+    grant: &GrantState,
+) -> Surroundings<'a> {
     Surroundings {
         ledger: shared.ledger,
         epoch: shared.epoch,

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
-use crate::events::ComponentId;
+use crate::events::{ComponentId, LedgerId};
 use crate::journal::WriterHandle;
 
 use super::StoreRef;
 use super::audit_log::State as AuditLogState;
 use super::configuration::State as ConfigurationState;
-use super::entity::{Draft, Entity, InForce};
+use super::entity::{Draft, Entity};
 use super::execution_log::State as ExecutionLogState;
+use super::in_force::{DecidedInForce, Durable, InForce};
 use super::mailbox;
 use super::runtime_metadata::State as RuntimeMetadataState;
 use super::sequencer::{Sequencer, SequencerArgs, SequencerRef};
@@ -43,9 +44,15 @@ impl States {
             .map_err(|e| e.to_string())
     }
 
+    /// What is in force and durable at the start, the journal ending with the record `head`.
+    pub(crate) fn durable(&self, ledger: LedgerId, head: u64) -> Result<Durable, String> {
+        let (configuration, metadata) = (&self.configuration, &self.runtime_metadata);
+        InForce::opening(ledger, head, configuration, metadata).map(Durable::new)
+    }
+
     /// What is in force at the start.
-    pub(crate) fn in_force(&self) -> InForce {
-        let mut in_force = InForce::default();
+    pub(crate) fn in_force(&self) -> DecidedInForce {
+        let mut in_force = DecidedInForce::default();
         self.configuration.publish(&mut in_force);
         self.runtime_metadata.publish(&mut in_force);
         in_force

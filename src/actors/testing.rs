@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::entity::{Decided, Draft, Entity, History, InForce, Known, Reply, Surroundings};
+use super::entity::{Decided, Draft, Entity, History, Known, Reply, Surroundings};
 use super::execution_log::Status;
+use super::in_force::DecidedInForce;
 use super::runtime_metadata::Registry;
 use super::runtime_metadata::registry::Capability;
 use crate::clock::CountingEntropy;
@@ -56,7 +57,7 @@ pub(crate) struct World {
     pub(crate) finishes_others: bool,
     pub(crate) now_ns: i64,
     pub(crate) limits: Limits,
-    pub(crate) in_force: InForce,
+    pub(crate) in_force: DecidedInForce,
     pub(crate) entropy: CountingEntropy,
     pub(crate) past: Past,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
@@ -83,7 +84,7 @@ impl Default for World {
             finishes_others: false,
             now_ns: 1_000,
             limits: Limits::default(),
-            in_force: InForce {
+            in_force: DecidedInForce {
                 configuration_version: 2,
                 registry: Arc::new(registry),
                 closing: None,

@@ -1,33 +1,9 @@
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::{Content, Context};
+use super::{Basis, Content, Context};
 use crate::config::{KEPT_BYTES, Limits};
-use crate::events::{Decision, ExecutionId, Hash, Resolution, Store};
-
-/// What a decision rested on. The ledger compares the versions with those in force; policy version
-/// and digest are the gate's word.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Basis {
-    /// Number of configuration changes in force.
-    pub configuration_version: u64,
-    /// Number of registry changes in force.
-    pub registry_version: u64,
-    /// The policy's version; may be empty.
-    pub policy_version: String,
-    /// The policy's digest.
-    pub policy_digest: Hash,
-}
-
-impl Basis {
-    pub(crate) fn digest(&self, fields: &mut Fields) {
-        fields
-            .number(self.configuration_version)
-            .number(self.registry_version)
-            .text(&self.policy_version)
-            .bytes(&self.policy_digest);
-    }
-}
+use crate::events::{Decision, ExecutionId, Resolution, Store};
 
 /// A capability execution that a gate has decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +39,7 @@ impl Request {
             return Err(invalid("input", "is empty"));
         }
         check::name("capability", &self.capability, limits)?;
-        check::optional_name("policy_version", &self.basis.policy_version, limits)?;
+        check::optional_name("policy_version", self.basis.policy_version(), limits)?;
         check::text(&self.reason, limits)?;
         check::payload(&self.arguments, limits)?;
         check::json("arguments", &self.arguments)
@@ -77,12 +53,13 @@ impl Request {
             .bytes(&self.arguments)
             .bytes(&[self.decision.code()])
             .text(&self.reason);
-        self.basis.digest(fields);
+        self.basis.grounds.digest(fields);
     }
 
     fn content_len(&self) -> usize {
         let input = self.input.as_ref().map_or(0, |input| kept_len(input));
-        let texts = self.capability.len() * 2 + self.reason.len() + self.basis.policy_version.len();
+        let texts =
+            self.capability.len() * 2 + self.reason.len() + self.basis.policy_version().len();
         input + self.arguments.len() + texts + 256
     }
 }

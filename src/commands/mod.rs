@@ -6,6 +6,7 @@ use crate::error::AppendError;
 use crate::events::{CommandId, ExecutionId, Hash, ParentId, Store, TraceId};
 
 mod audit_log;
+mod basis;
 pub(crate) mod check;
 mod configuration;
 mod execution_log;
@@ -15,9 +16,11 @@ mod runtime_metadata;
 mod telemetry;
 
 pub use audit_log::AuditEntry;
+pub use basis::Basis;
+pub(crate) use basis::Grounds;
 pub use configuration::{Change, Rollback};
 pub use execution_log::{
-    Basis, Ending, Failure, Finish, Imported, Rejection, Request, Resolve, ResolveInDoubt,
+    Ending, Failure, Finish, Imported, Rejection, Request, Resolve, ResolveInDoubt,
 };
 pub use permit::{Permit, Start, StartError};
 pub use receipts::{Authorization, Begun, Changed, Receipt, Rejected, Running};

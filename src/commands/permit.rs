@@ -72,7 +72,7 @@ impl Content for Start {
             .bytes(permit.execution.as_bytes())
             .text(&permit.capability)
             .bytes(&permit.arguments_digest);
-        permit.basis.digest(fields);
+        permit.basis.grounds.digest(fields);
         fields.bytes(permit.ledger.as_bytes()).number(permit.epoch);
     }
 

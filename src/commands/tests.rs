@@ -34,7 +34,10 @@ fn request() -> Request {
         arguments: b"{}".to_vec(),
         decision: crate::events::Decision::Authorized,
         reason: String::new(),
-        basis: Basis::default(),
+        basis: Basis {
+            ledger: crate::events::LedgerId::from_bytes([9; 16]),
+            grounds: Grounds::default(),
+        },
     }
 }
 
@@ -54,10 +57,10 @@ fn the_digest_covers_every_field_but_the_command_id() {
         |it| it.arguments.push(b' '),
         |it| it.decision = crate::events::Decision::DeniedPolicyViolation,
         |it| it.reason.push('x'),
-        |it| it.basis.configuration_version = 1,
-        |it| it.basis.registry_version = 1,
-        |it| it.basis.policy_version.push('x'),
-        |it| it.basis.policy_digest = [1; 32],
+        |it| it.basis.grounds.configuration_version = 1,
+        |it| it.basis.grounds.registry_version = 1,
+        |it| it.basis.grounds.policy_version.push('x'),
+        |it| it.basis.grounds.policy_digest = [1; 32],
     ];
     let mut seen = std::collections::BTreeSet::from([same]);
     for change in changes {

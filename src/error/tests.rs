@@ -291,6 +291,7 @@ fn every_other_error_has_a_word_and_says_whether_to_try_again() {
         ),
         (ReadError::Recovering { done: 1, total: 2 }, Retry::Safe),
         (ReadError::Unavailable { cause: cause() }, Retry::Safe),
+        (ReadError::ForeignSnapshot, Retry::Never),
         (ReadError::Closed, Retry::Never),
     ];
     let closing = [

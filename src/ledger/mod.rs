@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::access::Grant;
-use crate::actors::Actors;
+use crate::actors::{Actors, InForce};
 use crate::commands::{Command, Receipt};
 use crate::error::OpenError;
 use crate::error::{AccessError, AppendError, CloseError, ReadError, ReopenError};
@@ -192,17 +192,13 @@ impl Ledger {
         self.0.core.reader.watch()
     }
 
-    /// Configuration version and registry version in force: what a decision rests on.
+    /// What is in force: every document and the capability registry at one place of the journal.
+    /// A decision is made by one such snapshot and hands the ledger its [`InForce::basis`]. After
+    /// an acknowledged change it shows that change; it never shows what is not durable. Waits for
+    /// nothing, and reads no view.
     #[must_use]
-    pub fn basis(&self) -> (u64, u64) {
-        let in_force = self
-            .0
-            .core
-            .shared
-            .in_force
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        (in_force.configuration_version, in_force.registry.version)
+    pub fn in_force(&self) -> InForce {
+        self.0.core.shared.durable.in_force()
     }
 
     /// Whether appends and views work. Deterministic: asks no disk. (Runbook §8)

@@ -30,6 +30,8 @@ pub(crate) struct Replayed {
     pub(crate) clean: bool,
     /// Where the states were saved, if they were: right before these records.
     pub(crate) from: Saved,
+    /// Places that the saved states did not know yet are behind this record.
+    pub(crate) places_from: Option<u64>,
     /// Records read.
     pub(crate) read: u64,
     under_way: Option<Commanded>,
@@ -74,6 +76,7 @@ pub(crate) fn replay(
     };
     let mut forget_at = 1 << 16;
     let first = replayed.from.first().min(window_from);
+    let first = replayed.places_from.map_or(first, |from| from.min(first));
     for frame in journal.frames(Seq::FIRST.plus(first)) {
         let frame = frame.map_err(|failure| OpenError::Journal(failure.into()))?;
         replayed.frame(&frame, ledger, window_from)?;
@@ -132,7 +135,7 @@ impl Replayed {
         Ok(())
     }
 
-    /// A saved state holds everything before its own record already.
+    /// A saved state holds everything before its own record already, but where the last of it is.
     fn states(&mut self, header: &RecordHeader, event: &Event) -> Result<(), ReplayError> {
         let seq = header.seq.get();
         if seq > self.from.executions {
@@ -140,9 +143,13 @@ impl Replayed {
         }
         if seq > self.from.configuration {
             self.configuration.replay(header, event)?;
+        } else {
+            self.configuration.place(header, event);
         }
         if seq > self.from.metadata {
             self.metadata.replay(header, event)?;
+        } else {
+            self.metadata.place(header, event);
         }
         Ok(())
     }

@@ -42,6 +42,8 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         runtime_metadata: replayed.metadata,
     };
     states.opened(&draft).map_err(OpenError::History)?;
+    let in_force = states.durable(opened.ledger, replayed.head.seq);
+    let in_force = in_force.map_err(OpenError::History)?;
     let meters = Arc::new(Meters::new());
     let args = sequencer_args(&opened, replayed.head, &meters);
     let (supervisor, sequencer) = start_sequencer(args).await.map_err(OpenError::Actors)?;
@@ -60,6 +62,7 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         entropy: Arc::clone(&opened.options.entropy),
         limits: opened.options.limits.clone(),
         in_force: RwLock::new(states.in_force()),
+        durable: in_force,
         past: opened.past.clone(),
         validators: opened.options.validators.clone(),
         claims: Claims::default(),
@@ -77,7 +80,7 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
     // Serving begins when this epoch is durable: what was in doubt before it is so for everybody.
     let failure = opened.note.read();
     let words = words(&opened, failure.as_ref());
-    durable(first).await?;
+    shared.durable.opened(durable(first).await?.last);
     for event in words {
         durable(shared.own.write(&event)).await?;
     }
@@ -145,9 +148,11 @@ fn words(opened: &Opened, failure: Option<&LastWords>) -> Vec<Event> {
     report.into_iter().chain(changed).chain(failed).collect()
 }
 
-async fn durable(answer: oneshot::Receiver<Result<Sequenced, Sealed>>) -> Result<(), OpenError> {
+async fn durable(
+    answer: oneshot::Receiver<Result<Sequenced, Sealed>>,
+) -> Result<Sequenced, OpenError> {
     match answer.await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(placed)) => Ok(placed),
         Ok(Err(sealed)) => Err(OpenError::Sealed(sealed.cause.to_string())),
         Err(_) => Err(OpenError::Actors("the sequencer stopped".to_owned())),
     }

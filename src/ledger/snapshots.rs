@@ -247,6 +247,7 @@ fn restore(
     fn one<S: Snapshot>(
         state: &mut S,
         from: &mut u64,
+        places_from: &mut Option<u64>,
         taken: &SnapshotTakenV1,
         seq: u64,
         bytes: &[u8],
@@ -255,10 +256,12 @@ fn restore(
             return Err(format!("layout {} is not known", taken.layout));
         }
         let at = Seq::new(seq).unwrap_or(Seq::FIRST);
-        let (restored, forgotten) = S::restored(bytes, at).map_err(|error| error.to_string())?;
-        *state = restored;
+        let restored = S::restored(bytes, at).map_err(|error| error.to_string())?;
+        let unplaced = restored.unplaced_after;
+        *places_from = [*places_from, unplaced].into_iter().flatten().min();
+        *state = restored.state;
         *from = seq;
-        Ok(forgotten)
+        Ok(restored.forgotten)
     }
     let Replayed {
         executions,
@@ -266,6 +269,7 @@ fn restore(
         metadata,
         components,
         from,
+        places_from: places,
         ..
     } = replayed;
     let Saved {
@@ -275,10 +279,10 @@ fn restore(
         components: components_from,
     } = from;
     match taken.state {
-        1 => one(executions, executions_from, taken, seq, bytes),
-        2 => one(configuration, configuration_from, taken, seq, bytes),
-        3 => one(metadata, metadata_from, taken, seq, bytes),
-        4 => one(components, components_from, taken, seq, bytes),
+        1 => one(executions, executions_from, places, taken, seq, bytes),
+        2 => one(configuration, configuration_from, places, taken, seq, bytes),
+        3 => one(metadata, metadata_from, places, taken, seq, bytes),
+        4 => one(components, components_from, places, taken, seq, bytes),
         state => Err(format!("state {state} is not known")),
     }
 }

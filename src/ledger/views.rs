@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::events::Store;
 use crate::journal::{Head, Reader};
 use crate::projections::{
-    ConfigurationView, ExecutionsView, IndexesView, RuntimeMetadataView, Source, TreeView, View,
+    ConfigurationView, ExecutionsView, IndexesView, ReadError, RuntimeMetadataView, Source,
+    TreeView, View,
 };
 
 /// All views, built-in and the embedder's own.
@@ -17,6 +19,24 @@ pub(crate) struct ViewSet {
     pub(crate) indexes: IndexesView,
     pub(crate) tree: TreeView,
     pub(crate) all: Vec<View>,
+}
+
+impl ViewSet {
+    /// Waits until the view that answers for this store has read up to `seq`. The stores without one
+    /// are read from the journal.
+    pub(crate) async fn serves(
+        &self,
+        store: Store,
+        seq: u64,
+        timeout: Duration,
+    ) -> Result<u64, ReadError> {
+        match store {
+            Store::Configuration => self.configuration.serves(seq, timeout).await,
+            Store::RuntimeMetadata => self.metadata.serves(seq, timeout).await,
+            Store::ExecutionLog => self.executions.serves(seq, timeout).await,
+            Store::AuditLog | Store::Telemetry => Ok(seq),
+        }
+    }
 }
 
 /// A view is given no more frames at once when they hold so much.

@@ -2,6 +2,8 @@
 //!
 //! Content is checked against its digest at each read. A mismatch is an error and never a default.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
@@ -77,6 +79,34 @@ pub struct DocumentVersion {
     pub content: Vec<u8>,
 }
 
+impl VersionInfo {
+    fn of(header: &RecordHeader, change: &ConfigurationChangedV1) -> Self {
+        Self {
+            document: change.document.clone(),
+            version: change.version,
+            configuration_version: change.configuration_version,
+            content_digest: change.content_digest,
+            content_len: change.content.len() as u64,
+            author: change.author.clone(),
+            reason: change.reason.clone(),
+            restored_version: change.restored_version,
+            seq: header.seq.get(),
+            time_ns: header.time_ns,
+            component: header.component,
+        }
+    }
+}
+
+impl DocumentVersion {
+    /// The version that a record holds; whether its content matches its digest was compared before.
+    pub(crate) fn of(header: &RecordHeader, change: ConfigurationChangedV1) -> Self {
+        Self {
+            info: VersionInfo::of(header, &change),
+            content: change.content,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Document {
     name: String,
@@ -121,19 +151,7 @@ impl Projection for Configuration {
 fn store(record: &Record, change: &ConfigurationChangedV1, batch: &mut ViewBatch) {
     let name = name_key(&change.document);
     let version = change.version.to_be_bytes();
-    let info = VersionInfo {
-        document: change.document.clone(),
-        version: change.version,
-        configuration_version: change.configuration_version,
-        content_digest: change.content_digest,
-        content_len: change.content.len() as u64,
-        author: change.author.clone(),
-        reason: change.reason.clone(),
-        restored_version: change.restored_version,
-        seq: record.header.seq.get(),
-        time_ns: record.header.time_ns,
-        component: record.header.component,
-    };
+    let info = VersionInfo::of(&record.header, change);
     let document = Document {
         name: change.document.clone(),
         version: change.version,
@@ -163,6 +181,11 @@ impl ConfigurationView {
     #[must_use]
     pub const fn view(&self) -> &View {
         &self.0
+    }
+
+    /// See [`View::serves`].
+    pub(crate) async fn serves(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+        self.0.serves(VERSION, seq, timeout).await
     }
 
     fn read<R>(

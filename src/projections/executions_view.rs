@@ -1,5 +1,7 @@
 //! Reading executions.
 
+use std::time::Duration;
+
 use crate::events::ExecutionId;
 
 use super::execution_status::ExecutionStatus;
@@ -23,6 +25,11 @@ impl ExecutionsView {
     #[must_use]
     pub const fn view(&self) -> &View {
         &self.0
+    }
+
+    /// See [`View::serves`].
+    pub(crate) async fn serves(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+        self.0.serves(VERSION, seq, timeout).await
     }
 
     fn read<R>(

@@ -46,6 +46,7 @@ pub use executions_view::ExecutionsView;
 pub use indexes::{CommandPlace, Indexes};
 pub(crate) use no_tree::NoTree;
 pub use query::{Filter, IndexesView};
+pub(crate) use registry::registry_digest;
 pub use registry::{Capability, RegistryState};
 pub use runtime_metadata::{
     Module, Runtime, RuntimeMetadata, RuntimeMetadataView, RuntimeState, SavedPosition,

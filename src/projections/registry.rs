@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::{Event, EventType, Record};
+use crate::events::{Event, EventType, Hash, Record};
+use crate::integrity::FieldDigest;
 
 use super::keys::{key, name_key, pack, trailing_u64, unpack};
 use super::{AsOf, ProjectionError, ReadError, ViewBatch, ViewSnapshot};
@@ -55,6 +56,43 @@ pub struct RegistryState {
     pub registry_version: u64,
     /// By name.
     pub capabilities: BTreeMap<String, Capability>,
+}
+
+/// Texts (name, version, description), parameters, whether it is enabled.
+type Fields<'a> = ([&'a [u8]; 3], &'a [u8], bool);
+
+/// Digest of a registry: its version, and of each capability, in the order of their names, every
+/// field that a change of it sets.
+pub(crate) fn registry_digest<'a>(
+    version: u64,
+    capabilities: impl Iterator<Item = Fields<'a>>,
+) -> Hash {
+    let mut digest = FieldDigest::new("femtoclaw-ledger registry");
+    digest.add(&version.to_be_bytes());
+    for (texts, parameters, enabled) in capabilities {
+        for text in texts {
+            digest.add(text);
+        }
+        digest.add(parameters);
+        digest.add(&[u8::from(enabled)]);
+    }
+    digest.finish()
+}
+
+impl RegistryState {
+    /// Digest of version and capabilities: equal to that of [`InForce`](crate::InForce) exactly
+    /// where both are the same registry. When and where it changed does not count.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        let capabilities = self.capabilities.values();
+        registry_digest(
+            self.registry_version,
+            capabilities.map(|it| {
+                let texts = [&it.name, &it.version, &it.description].map(|text| text.as_bytes());
+                (texts, &*it.parameters, it.enabled)
+            }),
+        )
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! Runtime metadata: who the runtime is, its modules, the capability registry, its state machine,
 //! saved positions (FC-STORAGE §9).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, EventType, Record, RecordHeader, RuntimeId, State};
@@ -167,6 +169,11 @@ impl RuntimeMetadataView {
     #[must_use]
     pub const fn view(&self) -> &View {
         &self.0
+    }
+
+    /// See [`View::serves`].
+    pub(crate) async fn serves(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+        self.0.serves(VERSION, seq, timeout).await
     }
 
     fn read<R>(

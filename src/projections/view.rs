@@ -14,6 +14,8 @@ use super::control::Control;
 use super::views_database::{Generation, Position, state_key};
 use super::{Pair, ReadError, lock};
 
+mod serving;
+
 /// How far a rebuild is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
@@ -196,12 +198,22 @@ impl View {
     /// # Panics
     /// Outside a tokio runtime whose time is enabled.
     pub async fn reached(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+        let look = |state: &ViewState| reached(state, seq);
+        self.wait(seq, timeout, look).await
+    }
+
+    async fn wait(
+        &self,
+        seq: u64,
+        timeout: Duration,
+        look: impl Fn(&ViewState) -> Option<Result<u64, ReadError>>,
+    ) -> Result<u64, ReadError> {
         let mut moved = self.watch();
         let waiting = async {
             loop {
                 // Marked before the look: what moves meanwhile ends the wait below.
                 moved.mark_unchanged();
-                let outcome = reached(&lock(&self.shared.state), seq);
+                let outcome = look(&lock(&self.shared.state));
                 if let Some(outcome) = outcome {
                     return outcome;
                 }

@@ -79,7 +79,8 @@ async fn a_wrong_expected_version() {
         it.refused("rollback", code, rollback).await;
     }
     let mut stale = it.request();
-    stale.basis.configuration_version = 0;
+    let (now, registry) = (it.ledger.in_force(), stale.basis.registry_version());
+    stale.basis = now.earlier(0, registry).unwrap();
     let begin = it.log.begin(stale);
     it.refused("a decision on old configuration", "permit_stale", begin)
         .await;

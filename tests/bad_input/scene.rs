@@ -6,8 +6,8 @@ use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{AuditFamily, Decision, ExecutionId, Outcome};
 use femtoclaw_ledger::journal::{Journal, MemoryJournal};
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, AuditLog, Basis, Change, Context, ExecutionLog, Grant, Ledger,
-    Options, Quota, Request, Rights, Root,
+    AppendError, AuditEntry, AuditLog, Change, Context, ExecutionLog, Grant, Ledger, Options,
+    Quota, Request, Rights, Root,
 };
 
 pub(crate) struct Scene {
@@ -48,7 +48,6 @@ pub(crate) async fn scene() -> Scene {
 
 impl Scene {
     pub(crate) fn request(&self) -> Request {
-        let (configuration_version, registry_version) = self.ledger.basis();
         Request {
             context: Context::new(),
             execution: None,
@@ -57,11 +56,7 @@ impl Scene {
             arguments: b"{}".to_vec(),
             decision: Decision::Authorized,
             reason: String::new(),
-            basis: Basis {
-                configuration_version,
-                registry_version,
-                ..Basis::default()
-            },
+            basis: self.ledger.in_force().basis(),
         }
     }
 

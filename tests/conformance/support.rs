@@ -13,9 +13,9 @@ use femtoclaw_ledger::events::{
 };
 use femtoclaw_ledger::journal::Journal;
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, Basis, Begun, CapabilityDefinition, Change, Changed, Context,
-    ExecutionLog, Grant, Ledger, Observation, OpenError, Options, Quota, Reads, Receipt, Rejection,
-    Request, Rights, Root, SwitchCapability,
+    AppendError, AuditEntry, Begun, CapabilityDefinition, Change, Changed, Context, ExecutionLog,
+    Grant, Ledger, Observation, OpenError, Options, Quota, Reads, Receipt, Rejection, Request,
+    Rights, Root, SwitchCapability,
 };
 
 #[path = "../shared/child.rs"]
@@ -120,7 +120,6 @@ impl Open {
     }
 
     pub(crate) fn request(&self, capability: &str) -> Request {
-        let (configuration_version, registry_version) = self.ledger.basis();
         Request {
             context: Context::new(),
             execution: None,
@@ -129,12 +128,7 @@ impl Open {
             arguments: ARGUMENTS.to_vec(),
             decision: Decision::Authorized,
             reason: "allowed by rule 7".to_owned(),
-            basis: Basis {
-                configuration_version,
-                registry_version,
-                policy_version: "policy 3".to_owned(),
-                policy_digest: [3; 32],
-            },
+            basis: self.ledger.in_force().basis().policy("policy 3", [3; 32]),
         }
     }
 

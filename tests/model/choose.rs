@@ -7,9 +7,9 @@ use femtoclaw_ledger::events::{
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
     AuditEntry, Basis, CapabilityDefinition, Change, ChangeCapability, Context, Ending, Failure,
-    Finish, Identify, Imported, Observation, RegisterCapability, Rejection, RemoveModule, Request,
-    Resolve, ResolveInDoubt, Rollback, SavePosition, SetModule, SwitchCapability, Transition,
-    UnregisterCapability,
+    Finish, Identify, Imported, InForce, Observation, RegisterCapability, Rejection, RemoveModule,
+    Request, Resolve, ResolveInDoubt, Rollback, SavePosition, SetModule, SwitchCapability,
+    Transition, UnregisterCapability,
 };
 
 use super::concrete::{Concrete, Starting};
@@ -22,6 +22,7 @@ const CAPABILITIES: [&str; 4] = ["message", "read", "run", "list"];
 /// What a choice is made from.
 pub(crate) struct Choices<'a> {
     pub(crate) model: &'a Reference,
+    pub(crate) in_force: &'a InForce,
     pub(crate) command: CommandId,
     /// An id that no execution has yet.
     pub(crate) fresh: ExecutionId,
@@ -72,9 +73,8 @@ impl Choices<'_> {
                 if what.spoil != 3 {
                     request.decision = Decision::Authorized;
                 }
-                let versions = self.model.versions();
-                request.basis.configuration_version = versions.0.saturating_sub(what.c as u64 % 3);
-                request.basis.registry_version = versions.1 + u64::from(what.spoil == 4);
+                let old = self.earlier(u64::from(what.c) % 3, u64::from(what.spoil == 4));
+                request.basis = old;
                 // The request's spoiling is enough.
                 let ending = ending(What { spoil: 255, ..what });
                 Concrete::Import(Imported { request, ending })
@@ -126,7 +126,6 @@ impl Choices<'_> {
     }
 
     fn request(&self, what: What) -> Request {
-        let (configuration_version, registry_version) = self.model.versions();
         let decision = pick(&Decision::ALL, what.b.saturating_sub(200)).unwrap_or(Decision::ALL[0]);
         Request {
             context: self.context(what),
@@ -139,13 +138,18 @@ impl Choices<'_> {
             arguments: json(what, false),
             decision,
             reason: String::new(),
-            basis: Basis {
-                configuration_version: configuration_version + u64::from(what.spoil == 6),
-                registry_version: registry_version.saturating_sub(u64::from(what.spoil == 8)),
-                policy_version: "7".to_owned(),
-                policy_digest: [what.a; 32],
-            },
+            basis: self
+                .earlier(u64::from(what.spoil == 6), u64::from(what.spoil == 8))
+                .policy("7", [what.a; 32]),
         }
+    }
+
+    /// What a decision rested on that was made so many changes ago.
+    fn earlier(&self, configuration: u64, registry: u64) -> Basis {
+        let now = self.in_force;
+        let configuration = now.configuration_version().saturating_sub(configuration);
+        let registry = now.registry_version().saturating_sub(registry);
+        now.earlier(configuration, registry).unwrap()
     }
 
     /// Mostly one that is enabled.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use femtoclaw_ledger::Reads;
 use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::integrity::evidence::{Closing, Stream, StreamReader};
 use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter, RegistryState};
+use femtoclaw_ledger::{Ledger, Reads};
 
 use super::drive::{Driver, same};
 use super::ops::By;
@@ -17,12 +17,21 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// Configuration version and registry version in force.
+pub(crate) fn versions(ledger: &Ledger) -> (u64, u64) {
+    let in_force = ledger.in_force();
+    (
+        in_force.configuration_version(),
+        in_force.registry_version(),
+    )
+}
+
 impl Driver {
     pub(crate) async fn compare(&self) -> Outcome {
         let ledger = self.world.ledger();
         let grant = self.world.grant(By::First).ok_or("it is not open")?;
         ledger.at_least(ledger.head().seq).await.map_err(text)?;
-        same("in force", &self.model.versions(), &ledger.basis())?;
+        same("in force", &self.model.versions(), &versions(ledger))?;
         same("health", &true, &ledger.health().healthy)?;
         self.configuration(&ledger.configuration(grant).map_err(text)?)
             .await?;

@@ -7,6 +7,7 @@ use femtoclaw_ledger::events::{CommandId, ComponentId, ExecutionId, Seq};
 use femtoclaw_ledger::{AccessError, AppendError, Grant, Right};
 
 use super::choose::Choices;
+use super::compare::versions;
 use super::concrete::{Concrete, Starting};
 use super::ops::{By, Op, What};
 use super::reference::{Placed, Reference, Reply};
@@ -155,7 +156,7 @@ impl Driver {
         same(
             "in force",
             &self.model.versions(),
-            &self.world.ledger().basis(),
+            &versions(self.world.ledger()),
         )
     }
 
@@ -174,6 +175,7 @@ impl Driver {
         permits.sort_unstable();
         let choices = Choices {
             model: &self.model,
+            in_force: &self.world.ledger().in_force(),
             command: CommandId::from_bytes((u128::from(self.ids) | 0xC << 124).to_be_bytes()),
             fresh,
             permits: &permits,

@@ -10,8 +10,8 @@ use femtoclaw_ledger::events::{CommandId, Decision, Event, Outcome, Record, Stor
 use femtoclaw_ledger::journal::{FailedSync, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
-    AppendError, Basis, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry,
-    Rights, Root, Space,
+    AppendError, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry, Rights, Root,
+    Space,
 };
 
 use super::drive::refused;
@@ -234,7 +234,6 @@ async fn of_another_component() {
         opened.unwrap()
     };
     let mine = granted(&root, Quota::default()).await;
-    let (configuration_version, registry_version) = ledger.basis();
     let request = Request {
         context: Context::new(),
         execution: None,
@@ -243,11 +242,7 @@ async fn of_another_component() {
         arguments: b"{}".to_vec(),
         decision: Decision::Authorized,
         reason: String::new(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     };
     let log = ledger.execution_log(&mine).unwrap();
     let begun = log.begin(request).await.unwrap();

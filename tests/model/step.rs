@@ -2,7 +2,7 @@
 
 use femtoclaw_ledger::events::{Decision, ExecutionId, Resolution, State};
 use femtoclaw_ledger::projections::ExecutionStatus as Status;
-use femtoclaw_ledger::{AppendError, Context, Ending, Request};
+use femtoclaw_ledger::{AppendError, Basis, Context, Ending, Request};
 
 use super::concrete::{Concrete, Starting};
 use super::reference::{
@@ -234,6 +234,17 @@ impl Reference {
         }
     }
 
+    fn has_been(&self, basis: &Basis) -> Result<(u64, u64), AppendError> {
+        let versions = (basis.configuration_version(), basis.registry_version());
+        if versions.0 > self.configuration_version {
+            return Err(invalid("configuration_version"));
+        }
+        if versions.1 > self.registry_version {
+            return Err(invalid("registry_version"));
+        }
+        Ok(versions)
+    }
+
     fn in_force(&self, (configuration, registry): (u64, u64)) -> Result<(), AppendError> {
         let what = match self.versions() {
             (now, _) if now != configuration => "configuration",
@@ -255,10 +266,10 @@ impl Reference {
 
     fn decide(&mut self, asked: &Asked<'_>, it: &Request, start: bool) -> Step {
         let execution = self.fresh(it.execution)?;
-        let basis = (it.basis.configuration_version, it.basis.registry_version);
-        self.in_force(basis)?;
+        let basis = self.has_been(&it.basis)?;
         let authorized = it.decision == Decision::Authorized;
         if authorized {
+            self.in_force(basis)?;
             self.enabled(&it.capability)?;
             if !start && self.count(Status::Authorized) >= AUTHORIZED_MAX {
                 return Err(AppendError::Busy {
@@ -345,12 +356,7 @@ impl Reference {
 
     fn import(&mut self, asked: &Asked<'_>, it: &Request, ending: &Ending) -> Step {
         let execution = self.fresh(it.execution)?;
-        if it.basis.configuration_version > self.configuration_version {
-            return Err(invalid("configuration_version"));
-        }
-        if it.basis.registry_version > self.registry_version {
-            return Err(invalid("registry_version"));
-        }
+        self.has_been(&it.basis)?;
         let before_start = 1 + u64::from(it.input.is_some());
         let records = before_start + 3;
         self.begin(asked, execution, &it.context, ended(ending).0);

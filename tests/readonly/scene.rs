@@ -10,8 +10,8 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::FRAME_HEADER_LEN;
 use femtoclaw_ledger::{
-    Basis, CheckpointDirectory, CheckpointOptions, Context, Decision, ExecutionId, Ledger, Options,
-    Quota, ReadOnly, ReadOnlyOptions, Record, Request, Rights, Seq,
+    CheckpointDirectory, CheckpointOptions, Context, Decision, ExecutionId, Ledger, Options, Quota,
+    ReadOnly, ReadOnlyOptions, Record, Request, Rights, Seq,
 };
 
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
@@ -37,7 +37,6 @@ pub(crate) fn needle(number: usize) -> String {
 }
 
 pub(crate) fn request(ledger: &Ledger, number: usize, bytes: usize) -> Request {
-    let (configuration_version, registry_version) = ledger.basis();
     let text = format!("{}{}", needle(number), "x".repeat(bytes));
     Request {
         context: Context::new(),
@@ -47,11 +46,7 @@ pub(crate) fn request(ledger: &Ledger, number: usize, bytes: usize) -> Request {
         arguments: format!("{{\"content\":\"{text}\"}}").into_bytes(),
         decision: Decision::Authorized,
         reason: String::new(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     }
 }
 

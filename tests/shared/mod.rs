@@ -16,7 +16,7 @@ use femtoclaw_ledger::clock::{CountingEntropy, ManualClock};
 use femtoclaw_ledger::events::{CommandId, Decision, Outcome, TelemetryKind};
 use femtoclaw_ledger::journal::{Journal, MemoryJournal};
 use femtoclaw_ledger::{
-    Basis, Change, Context, Grant, Ledger, Observation, Options, Quota, Request, Rights, Root,
+    Change, Context, Grant, Ledger, Observation, Options, Quota, Request, Rights, Root,
 };
 
 /// Long enough for a debug build on a busy machine; nothing waits this long that works.
@@ -141,7 +141,6 @@ pub(crate) fn id(number: u128) -> CommandId {
 }
 
 pub(crate) fn request(ledger: &Ledger, context: Context) -> Request {
-    let (configuration_version, registry_version) = ledger.basis();
     Request {
         context,
         execution: None,
@@ -150,11 +149,7 @@ pub(crate) fn request(ledger: &Ledger, context: Context) -> Request {
         arguments: br#"{"content":"hi"}"#.to_vec(),
         decision: Decision::Authorized,
         reason: String::new(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     }
 }
 

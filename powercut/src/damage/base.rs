@@ -9,7 +9,7 @@ use std::time::Duration;
 use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome};
 use femtoclaw_ledger::{
-    AuditEntry, Basis, CapabilityDefinition, Change, Command, Context, Decision, Grant, Ledger,
+    AuditEntry, CapabilityDefinition, Change, Command, Context, Decision, Grant, Ledger,
     Options, Quota, Receipt, Request, Rights, SetModule,
 };
 
@@ -190,7 +190,6 @@ impl Maker {
 
     async fn execute(&mut self, id: &Id, ends: bool) -> io::Result<()> {
         let log = self.ledger.execution_log(&self.grant).map_err(problem)?;
-        let (configuration_version, registry_version) = self.ledger.basis();
         let request = Request {
             context: self.context(id),
             execution: None,
@@ -199,11 +198,7 @@ impl Maker {
             arguments: content(id),
             decision: Decision::Authorized,
             reason: "it may".into(),
-            basis: Basis {
-                configuration_version,
-                registry_version,
-                ..Basis::default()
-            },
+            basis: self.ledger.in_force().basis(),
         };
         let begun = log.begin(request).await.map_err(problem)?;
         self.executions.push(begun.execution.to_string());

@@ -2,7 +2,7 @@
 
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome, TelemetryKind};
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, Basis, Change, Command, Context, Decision, Grant, Ledger, Observation,
+    AppendError, AuditEntry, Change, Command, Context, Decision, Grant, Ledger, Observation,
     Receipt, Request,
 };
 
@@ -125,7 +125,6 @@ impl Caller {
         let Ok(log) = self.ledger.execution_log(&self.grant) else {
             return false;
         };
-        let (configuration_version, registry_version) = self.ledger.basis();
         let request = Request {
             context: Context::new().command(CommandId::from_bytes(id)),
             execution: None,
@@ -134,11 +133,7 @@ impl Caller {
             arguments: content(&id),
             decision: Decision::Authorized,
             reason: String::new(),
-            basis: Basis {
-                configuration_version,
-                registry_version,
-                ..Basis::default()
-            },
+            basis: self.ledger.in_force().basis(),
         };
         let begun = match log.begin(request).await {
             Ok(begun) => begun,

@@ -7,7 +7,7 @@ use super::entity::{
     Decided, Draft, EXECUTION_MACHINE, Entity, Known, Place, ReplayError, Reply, Surroundings,
     cross_store, execution_stream, transitions,
 };
-use crate::commands::{Command, Context, Permit};
+use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
 use crate::events::{Event, ExecutionId, Outcome, State as Machine, Store, flags};
 
@@ -114,7 +114,10 @@ impl State {
             execution,
             capability: open.capability.to_string(),
             arguments_digest: open.arguments_digest,
-            basis: open.basis.clone(),
+            basis: Basis {
+                ledger: around.ledger,
+                grounds: open.basis.clone(),
+            },
             ledger: around.ledger,
             epoch: around.epoch,
         })

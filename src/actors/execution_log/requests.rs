@@ -4,7 +4,7 @@ use super::super::entity::{Decided, Reply, Surroundings};
 use super::kept::Kept;
 use super::{Drafting, State, Status};
 use crate::commands::check::invalid;
-use crate::commands::{Basis, Imported, Permit, Rejection, Request, Start};
+use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Start};
 use crate::config::BUILTIN_CAPABILITY;
 use crate::error::AppendError;
 use crate::events::{
@@ -28,9 +28,11 @@ impl State {
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
         let execution = self.fresh(request.execution, around)?;
-        in_force(&request.basis, around)?;
+        of_the_past(&request.basis, around)?;
         let authorized = request.decision == Decision::Authorized;
+        // A denial is on the record whatever has moved since: nothing will rest on it.
         if authorized {
+            in_force(&request.basis.grounds, around)?;
             enabled(&request.capability, around)?;
             self.room(start, around)?;
         }
@@ -100,11 +102,11 @@ impl State {
         }
         if *open.capability != *permit.capability
             || open.arguments_digest != permit.arguments_digest
-            || open.basis != permit.basis
+            || open.basis != permit.basis.grounds
         {
             return Err(invalid("permit", "is of another decision"));
         }
-        in_force(&permit.basis, around)?;
+        in_force(&permit.basis.grounds, around)?;
         enabled(&permit.capability, around)?;
         self.room(true, around)?;
         let context = inherit(start.context, open.parent, open.trace);
@@ -128,12 +130,7 @@ impl State {
         let request = &imported.request;
         let execution = self.fresh(request.execution, around)?;
         let basis = &request.basis;
-        if basis.configuration_version > around.in_force.configuration_version {
-            return Err(invalid("configuration_version", "is not in force yet"));
-        }
-        if basis.registry_version > around.in_force.registry.version {
-            return Err(invalid("registry_version", "is not in force yet"));
-        }
+        of_the_past(basis, around)?;
         let mut drafting = Drafting::new(execution, request.context, 0);
         drafting.flags = flags::AFTER_THE_FACT;
         let arguments_digest = decide_on(&mut drafting, request);
@@ -199,7 +196,21 @@ pub(super) fn inherit(
     context
 }
 
-fn in_force(basis: &Basis, around: &Surroundings<'_>) -> Result<(), AppendError> {
+/// The basis is this ledger's, and of a state that has been.
+fn of_the_past(basis: &Basis, around: &Surroundings<'_>) -> Result<(), AppendError> {
+    if basis.ledger != around.ledger {
+        return Err(invalid("basis", "is of another ledger"));
+    }
+    if basis.configuration_version() > around.in_force.configuration_version {
+        return Err(invalid("configuration_version", "is not in force yet"));
+    }
+    if basis.registry_version() > around.in_force.registry.version {
+        return Err(invalid("registry_version", "is not in force yet"));
+    }
+    Ok(())
+}
+
+fn in_force(basis: &Grounds, around: &Surroundings<'_>) -> Result<(), AppendError> {
     if basis.configuration_version != around.in_force.configuration_version {
         let what = "configuration";
         return Err(AppendError::PermitStale { what });
@@ -247,10 +258,10 @@ fn decide_on(drafting: &mut Drafting, request: &Request) -> Hash {
         arguments_digest,
         decision: request.decision.code(),
         reason: request.reason.clone(),
-        policy_version: request.basis.policy_version.clone(),
-        policy_digest: request.basis.policy_digest,
-        configuration_version: request.basis.configuration_version,
-        registry_version: request.basis.registry_version,
+        policy_version: request.basis.policy_version().to_owned(),
+        policy_digest: *request.basis.policy_digest(),
+        configuration_version: request.basis.configuration_version(),
+        registry_version: request.basis.registry_version(),
     };
     let outcome = match request.decision {
         Decision::Authorized => Outcome::Success,
@@ -264,7 +275,7 @@ fn started_event(capability: &str, arguments_digest: Hash, basis: &Basis) -> Exe
     ExecutionStartedV1 {
         capability: capability.to_owned(),
         arguments_digest,
-        configuration_version: basis.configuration_version,
-        registry_version: basis.registry_version,
+        configuration_version: basis.configuration_version(),
+        registry_version: basis.registry_version(),
     }
 }

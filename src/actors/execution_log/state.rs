@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::entity::{Known, Place, ReplayError};
 use super::window::Window;
-use crate::commands::Basis;
+use crate::commands::Grounds;
 use crate::error::AppendError;
 use crate::events::{
     AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, Hash, ParentId,
@@ -75,7 +75,7 @@ pub(crate) struct Open {
     pub(crate) version: u64,
     pub(crate) capability: Box<str>,
     pub(crate) arguments_digest: Hash,
-    pub(crate) basis: Basis,
+    pub(crate) basis: Grounds,
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
     /// Who started it; until then, who had it authorized.
@@ -92,7 +92,7 @@ impl Open {
             version: place.stream_version,
             capability: event.capability.as_str().into(),
             arguments_digest: event.arguments_digest,
-            basis: Basis {
+            basis: Grounds {
                 configuration_version: event.configuration_version,
                 registry_version: event.registry_version,
                 policy_version: event.policy_version.clone(),

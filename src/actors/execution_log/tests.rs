@@ -1,7 +1,8 @@
 use super::super::testing::{Spoil, Twins, World};
 use super::*;
 use crate::commands::{
-    Basis, Ending, Failure, Finish, Imported, Rejection, Request, Resolve, ResolveInDoubt, Start,
+    Basis, Ending, Failure, Finish, Grounds, Imported, Rejection, Request, Resolve, ResolveInDoubt,
+    Start,
 };
 use crate::events::{ComponentId, Decision, ParentId, Resolution, Seq, StoreMask, TraceId};
 use crate::integrity::digest;
@@ -32,10 +33,13 @@ fn request(execution: u8, decision: Decision) -> Request {
         decision,
         reason: "rule 1".into(),
         basis: Basis {
-            configuration_version: 2,
-            registry_version: 3,
-            policy_version: "1.0".into(),
-            policy_digest: [4; 32],
+            ledger: World::default().ledger,
+            grounds: Grounds {
+                configuration_version: 2,
+                registry_version: 3,
+                policy_version: "1.0".into(),
+                policy_digest: [4; 32],
+            },
         },
     }
 }

@@ -11,8 +11,9 @@ use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{
     CapabilityChangedV1, CapabilityDisabledV1, CapabilityEnabledV1, CapabilityRegisteredV1,
-    CapabilityUnregisteredV1, Event, Store,
+    CapabilityUnregisteredV1, Event, Hash, Store,
 };
+use crate::projections::registry_digest;
 
 /// A registered capability.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +44,18 @@ impl Registry {
         self.capabilities
             .get(capability)
             .is_some_and(|it| it.enabled)
+    }
+
+    /// Digest of version and capabilities, as views give it of theirs.
+    pub(crate) fn digest(&self) -> Hash {
+        let capabilities = self.capabilities.iter();
+        registry_digest(
+            self.version,
+            capabilities.map(|(name, it)| {
+                let texts = [name, &it.version, &it.description].map(|text| text.as_bytes());
+                (texts, &*it.parameters, it.enabled)
+            }),
+        )
     }
 }
 
@@ -139,6 +152,7 @@ impl State {
         if version != self.registry.version + 1 {
             return Err(place.inconsistent(format!("registry version {version} is out of order")));
         }
+        self.moved(place);
         let registry = Arc::make_mut(&mut self.registry);
         registry.version = version;
         Ok(registry)

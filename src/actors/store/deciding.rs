@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::commands::Permit;
 use crate::events::{ExecutionId, Seq, Store};
 
-use super::super::entity::{InForce, Surroundings};
+use super::super::entity::Surroundings;
+use super::super::in_force::DecidedInForce;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
 use super::Deciding;
 use super::saving::Saved;
@@ -46,7 +47,19 @@ impl Deciding for configuration::State {
     const STORE: Store = Store::Configuration;
     const PUBLISHES: bool = true;
 
-    fn publish(&self, in_force: &mut InForce) {
+    fn mark(&self) -> u64 {
+        Self::mark(self)
+    }
+
+    fn committed(&mut self, mark: u64, seq: Seq) {
+        Self::committed(self, mark, seq);
+    }
+
+    fn behind(&mut self, head: u64) {
+        Self::behind(self, head);
+    }
+
+    fn publish(&self, in_force: &mut DecidedInForce) {
         in_force.configuration_version = self.configuration_version();
     }
 
@@ -59,7 +72,19 @@ impl Deciding for runtime_metadata::State {
     const STORE: Store = Store::RuntimeMetadata;
     const PUBLISHES: bool = true;
 
-    fn publish(&self, in_force: &mut InForce) {
+    fn mark(&self) -> u64 {
+        Self::mark(self)
+    }
+
+    fn committed(&mut self, mark: u64, seq: Seq) {
+        Self::committed(self, mark, seq);
+    }
+
+    fn behind(&mut self, head: u64) {
+        Self::behind(self, head);
+    }
+
+    fn publish(&self, in_force: &mut DecidedInForce) {
         in_force.registry = Arc::clone(&self.registry());
         in_force.closing = self.closing();
     }

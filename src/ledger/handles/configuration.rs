@@ -1,10 +1,13 @@
 //! The configuration store's handle (FC-STORAGE §8).
 
-use super::{Handle, Watch, misfit};
-use crate::actors::Reply;
+use super::{Handle, Watch, blocking, misfit};
+use crate::actors::{DocumentInForce, InForce, Reply};
 use crate::commands::{Change, Changed, Command, Rollback};
 use crate::error::{AppendError, ReadError};
-use crate::events::Store;
+use crate::events::{Event, Store};
+use crate::integrity::digest;
+use crate::journal::Reader;
+use crate::ledger::past::decoded;
 use crate::ledger::views::ViewSet;
 use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
 
@@ -40,14 +43,35 @@ impl Configuration {
         self.changed(Command::Rollback(rollback)).await
     }
 
-    /// The document in force, as the view has it. A damaged one is an error, never a default.
+    /// The document in force: by [`Ledger::in_force`](crate::Ledger::in_force), so never less than
+    /// what was acknowledged before the call. Reads the journal and no view. A damaged one is an
+    /// error, never a default.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn current(&self, document: &str) -> Result<Option<DocumentVersion>, ReadError> {
-        let document = document.to_owned();
-        let read = move |set: &ViewSet| set.configuration.current(&document);
-        self.0.read(Store::Configuration, read).await
+        self.content(&self.0.ledger.in_force(), document).await
+    }
+
+    /// The document as `in_force` has it, also after it changed again: for whoever decides by that
+    /// snapshot. Reads the journal and no view; the content is compared with the snapshot's digest.
+    ///
+    /// # Errors
+    /// `ForeignSnapshot` where it is of another ledger; otherwise [`ReadError`].
+    pub async fn content(
+        &self,
+        in_force: &InForce,
+        document: &str,
+    ) -> Result<Option<DocumentVersion>, ReadError> {
+        self.0.may_read(Store::Configuration)?;
+        if in_force.ledger() != self.0.ledger.id() {
+            return Err(ReadError::ForeignSnapshot);
+        }
+        let Some(found) = in_force.document(document) else {
+            return Ok(None);
+        };
+        let (reader, document) = (self.0.ledger.0.core.reader.clone(), document.to_owned());
+        blocking(move || content(&reader, &document, found).map(Some)).await
     }
 
     /// One version of a document.
@@ -127,5 +151,31 @@ impl Configuration {
                 Ok(found.map(|found| (found.info.version, found)))
             },
         )
+    }
+}
+
+/// The version that `in_force` names, read from its record.
+fn content(
+    reader: &Reader,
+    document: &str,
+    in_force: DocumentInForce,
+) -> Result<DocumentVersion, ReadError> {
+    let seq = in_force.seq;
+    let damaged = |problem: &str| ReadError::Damaged {
+        seq,
+        problem: problem.to_owned(),
+    };
+    let record = reader.get(seq).map_err(ReadError::from)?;
+    let record = record.ok_or_else(|| damaged("it is not there"))?;
+    match decoded(&record)? {
+        Event::ConfigurationChanged(changed)
+            if changed.document == document && changed.version == in_force.version =>
+        {
+            if digest(&changed.content) != in_force.digest {
+                return Err(damaged("its content does not match its digest"));
+            }
+            Ok(DocumentVersion::of(&record.header, changed))
+        }
+        _ => Err(damaged("it does not hold the document in force")),
     }
 }

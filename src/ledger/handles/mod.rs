@@ -1,6 +1,8 @@
 //! A component's handles: one per store, made from its grant. What takes time is asynchronous;
 //! dropping a call's future drops the wait, not the command.
 
+use std::time::Duration;
+
 use crate::access::Grant;
 use crate::actors::{Answered, Refusal, Reply};
 use crate::commands::{Command, Receipt};
@@ -23,6 +25,9 @@ pub use execution_log::ExecutionLog;
 pub use runtime_metadata::RuntimeMetadata;
 pub use telemetry::Telemetry;
 pub use watch::Watch;
+
+/// How long a read waits for its view to hold what was acknowledged before.
+const OWN_WRITES_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub(crate) struct Handle {
@@ -72,15 +77,35 @@ impl Handle {
         async move { answer.await.map(|answered| answered.receipt) }
     }
 
+    fn may_read(&self, store: Store) -> Result<(), AccessError> {
+        let core = &self.ledger.0.core;
+        core.may_read(&self.grant.0, StoreMask::NONE.with(store))
+    }
+
+    /// Reads a view that holds everything that this ledger acknowledged to the store before the
+    /// call, by whichever handle. Waits for it without blocking a thread, at most for
+    /// [`OWN_WRITES_MAX`]; a view that is halted or being made again is an error at once.
     async fn read<R: Send + 'static>(
         &self,
         store: Store,
         read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
     ) -> Result<R, ReadError> {
-        self.ledger
-            .0
-            .core
-            .may_read(&self.grant.0, StoreMask::NONE.with(store))?;
+        self.may_read(store)?;
+        let inner = &self.ledger.0;
+        let acknowledged = inner.core.shared.durable.acknowledged(store);
+        let serves = inner.set.serves(store, acknowledged, OWN_WRITES_MAX);
+        let serves = inner.core.phase.unless_closed(serves).await;
+        serves.ok_or(ReadError::Closed)?.map_err(unviewable)?;
+        self.read_now(store, read).await
+    }
+
+    /// The same, with the view as it is.
+    async fn read_now<R: Send + 'static>(
+        &self,
+        store: Store,
+        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
+    ) -> Result<R, ReadError> {
+        self.may_read(store)?;
         let set = self.ledger.0.set.clone();
         blocking(move || read(&set).map_err(unviewable)).await
     }

@@ -56,7 +56,7 @@ impl<T: Send + 'static> Watch<T> {
             self.bell.mark_unchanged();
             let (newer, seen) = (Arc::clone(&self.newer), self.seen);
             let read = move |set: &ViewSet| newer(set, seen);
-            match self.handle.read(self.store, read).await {
+            match self.handle.read_now(self.store, read).await {
                 Ok(Some((version, state))) => {
                     self.seen = version;
                     return Ok(state);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::access::{Grant, Quota, Rights};
-use crate::commands::{Basis, Change, Context, Request};
+use crate::commands::{Change, Context, Request};
 use crate::events::{CommandId, Decision, ExecutionId};
 use crate::journal::MemoryJournal;
 use crate::ledger::{Ledger, Options, Root};
@@ -34,7 +34,6 @@ async fn open(journal: &MemoryJournal, path: &Path) -> (Ledger, Root, Grant) {
 }
 
 fn request(ledger: &Ledger) -> Request {
-    let (configuration_version, registry_version) = ledger.basis();
     Request {
         context: Context::new(),
         execution: None,
@@ -43,11 +42,7 @@ fn request(ledger: &Ledger) -> Request {
         arguments: b"{}".to_vec(),
         decision: Decision::Authorized,
         reason: String::new(),
-        basis: Basis {
-            configuration_version,
-            registry_version,
-            ..Basis::default()
-        },
+        basis: ledger.in_force().basis(),
     }
 }
 

@@ -63,7 +63,7 @@ fn only_who_started_it_finishes_it_or_who_has_the_right_to_do_so_for_others() {
 #[test]
 fn only_what_is_enabled_and_in_force_starts() {
     let mut world = World::default();
-    let cases: [(Spoil<Request>, Result<(), &str>); 6] = [
+    let cases: [(Spoil<Request>, Result<(), &str>); 9] = [
         (|it| it.capability = "message".into(), Ok(())),
         (
             |it| it.capability = "rm".into(),
@@ -73,8 +73,23 @@ fn only_what_is_enabled_and_in_force_starts() {
             |it| it.capability = "unheard of".into(),
             Err("capability_not_enabled"),
         ),
-        (|it| it.basis.configuration_version = 1, Err("permit_stale")),
-        (|it| it.basis.registry_version = 4, Err("permit_stale")),
+        (
+            |it| it.basis.grounds.configuration_version = 1,
+            Err("permit_stale"),
+        ),
+        (
+            |it| it.basis.grounds.registry_version = 2,
+            Err("permit_stale"),
+        ),
+        (
+            |it| it.basis.grounds.configuration_version = 3,
+            Err("invalid"),
+        ),
+        (|it| it.basis.grounds.registry_version = 4, Err("invalid")),
+        (
+            |it| it.basis.ledger = crate::events::LedgerId::from_bytes([3; 16]),
+            Err("invalid"),
+        ),
         (|it| it.execution = Some(ExecutionId::NIL), Err("invalid")),
     ];
     for (spoil, expected) in cases {
@@ -167,5 +182,54 @@ fn bad_requests_are_refused() {
     ] {
         let error = finish(1, ending).validate(&limits).unwrap_err();
         assert_eq!(error.code(), "invalid_json");
+    }
+}
+
+#[test]
+fn a_denial_is_recorded_whatever_has_moved() {
+    let world = World::default();
+    let cases: [(Spoil<Request>, Result<(), &str>); 7] = [
+        (|_| {}, Ok(())),
+        (|it| it.basis.grounds.configuration_version = 1, Ok(())),
+        (|it| it.basis.grounds.registry_version = 0, Ok(())),
+        (|it| it.capability = "unheard of".into(), Ok(())),
+        (
+            |it| it.basis.grounds.configuration_version = 3,
+            Err("invalid"),
+        ),
+        (|it| it.basis.grounds.registry_version = 4, Err("invalid")),
+        (
+            |it| it.basis.ledger = crate::events::LedgerId::from_bytes([3; 16]),
+            Err("invalid"),
+        ),
+    ];
+    let denials = Decision::ALL
+        .into_iter()
+        .filter(|it| *it != Decision::Authorized);
+    for decision in denials {
+        for (spoil, expected) in cases {
+            for make in [Command::Authorize, Command::Begin] {
+                let mut log = Log::default();
+                let mut it = request(1, decision);
+                spoil(&mut it);
+                let grounds = it.basis.grounds.clone();
+                let outcome = log.one(&world, make(it));
+                let decided = outcome.as_ref().map(|it| &it.drafts);
+                let recorded = decided.map(|drafts| {
+                    let found = drafts.iter().find_map(|draft| match &draft.event {
+                        Event::AuthorizationDecided(it) => Some(it.clone()),
+                        _ => None,
+                    });
+                    let found = found.unwrap();
+                    assert_eq!(found.decision, decision.code());
+                    // On the record stands what it was based on, not what is in force.
+                    assert_eq!(found.configuration_version, grounds.configuration_version);
+                    assert_eq!(found.registry_version, grounds.registry_version);
+                });
+                assert_eq!(recorded.map_err(|error| error.code()), expected);
+                let denied = expected.is_ok().then_some(Status::Denied);
+                assert_eq!(status(&log, 1), denied);
+            }
+        }
     }
 }

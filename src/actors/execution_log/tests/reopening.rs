@@ -92,7 +92,7 @@ fn what_is_in_doubt_is_resolved_once() {
 fn after_the_fact_is_one_flagged_commit_and_never_a_group() {
     let (world, mut log) = (World::default(), Log::default());
     let mut old = request(1, Decision::Authorized);
-    old.basis.registry_version = 1;
+    old.basis.grounds.registry_version = 1;
     old.capability = "long gone".into();
     let ending = Ending::Completed(b"null".to_vec());
     let import = |request, ending| Command::Import(Imported { request, ending });
@@ -109,7 +109,7 @@ fn after_the_fact_is_one_flagged_commit_and_never_a_group() {
     );
     assert_eq!(status(&log, 1), Some(Status::Completed));
     old.execution = Some(id(2));
-    old.basis.registry_version = 99;
+    old.basis.grounds.registry_version = 99;
     assert_eq!(
         log.refusal(&world, import(old.clone(), ending.clone())),
         "invalid"
