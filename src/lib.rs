@@ -87,6 +87,7 @@ pub mod journal;
 mod ledger;
 pub mod metrics;
 pub mod projections;
+mod redaction;
 
 pub use access::{Grant, Quota, Rights};
 pub use actors::{DocumentInForce, InForce, RegistryInForce};
@@ -107,14 +108,15 @@ pub use ledger::{
     CheckpointProblem, Closed, Configuration, CopyStatus, Damaged, Destination, EvidenceError,
     EvidenceOptions, ExecutionLog, Follow, Health, KeyChange, Ledger, Options, PartialTrace,
     Progress, ReadOnly, ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint,
-    Recovery, Redaction, RefusedCheckpoint, Root, RuntimeMetadata, SalvageOptions, SalvageProgress,
-    Salvaged, SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Summary, Telemetry, TraceStep,
-    Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    Recovery, RefusedCheckpoint, Root, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged,
+    SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Summary, Telemetry, TraceStep, Verified,
+    VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,
     RegistryState, Runtime, RuntimeState, SavedPosition, SubscriptionError, VersionInfo,
 };
+pub use redaction::{Field, FieldShape, Redaction};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -182,6 +182,8 @@ const REASONS: &[&str] = &[
     "partial_idempotency",
     "cross_store",
     "rejected",
+    "callback_failed",
+    "callback_timeout",
     "recovering",
     "view_lag",
     "history_unreadable",
@@ -259,6 +261,9 @@ metrics! {
         "Executions that an earlier process started and nobody has resolved.";
     TELEMETRY_LOST Counter Count "telemetry_lost_total" [] &[],
         "Observations lost because the bounded buffer was full; each gap is also a record.";
+    CALLBACK_FAILURES Counter Count "callback_failures_total"
+        ["callback" in &["redactor", "validator"], "outcome" in &["failed", "panicked", "nonsense", "hung"]] &[],
+        "Calls of the embedder's code that gave an error, panicked, gave what cannot be, or did not come back in time.";
     CLOCK_SKEWS Counter Count "clock_skews_total" ["direction" in &["behind", "ahead", "doubted"]] &[],
         "Excursions of the wall clock, one record each.";
 

@@ -13,7 +13,15 @@ use std::path::{Path, PathBuf};
 
 /// Modules from left to right: an import points left, or stays in its group.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "config", "error", "events", "integrity", "metrics"],
+    &[
+        "clock",
+        "config",
+        "error",
+        "events",
+        "integrity",
+        "metrics",
+        "redaction",
+    ],
     &["access", "commands"],
     &["admission", "database", "directory", "journal"],
     &["projections", "backup"],

@@ -1,13 +1,14 @@
 //! Commands of the audit log (FC-STORAGE §6; audit specification §4–5).
 
 use super::check::{self, Checked, Fields};
+use super::given::fields;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{AuditFamily, ExecutionId, Outcome, Store};
 
 /// Something worth an audit. Decisions, validations, executions and transitions need none: they
 /// are in the audit log by construction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Common to all commands.
     pub context: Context,
@@ -24,6 +25,16 @@ pub struct AuditEntry {
     /// Details, JSON of any shape, kept byte for byte; may be empty.
     pub detail: Vec<u8>,
 }
+
+fields!(AuditEntry {
+    kept context,
+    kept family,
+    text action,
+    text subject,
+    kept outcome,
+    kept execution,
+    json detail,
+});
 
 impl Content for AuditEntry {
     const STORE: Store = Store::AuditLog;

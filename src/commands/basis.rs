@@ -1,6 +1,7 @@
 //! What a decision rested on. Only a snapshot of what is in force makes one.
 
 use super::check::Fields;
+use super::given::fields;
 use crate::events::{Hash, LedgerId};
 
 /// What a decision rested on: the versions of one [`InForce`](crate::InForce), which alone makes
@@ -8,20 +9,32 @@ use crate::events::{Hash, LedgerId};
 ///
 /// The ledger compares the versions of an authorization with those in force. A decision read from
 /// a snapshot of what is in force can't be passed off as one by a later state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Basis {
     pub(crate) ledger: LedgerId,
     pub(crate) grounds: Grounds,
 }
 
+fields!(Basis {
+    kept ledger,
+    nested grounds,
+});
+
 /// The same without the ledger, as records hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Grounds {
     pub(crate) configuration_version: u64,
     pub(crate) registry_version: u64,
     pub(crate) policy_version: String,
     pub(crate) policy_digest: Hash,
 }
+
+fields!(Grounds {
+    kept configuration_version,
+    kept registry_version,
+    text policy_version,
+    kept policy_digest,
+});
 
 impl Basis {
     /// Names the policy: its version, which may be empty, and its digest. The ledger records both

@@ -1,13 +1,14 @@
 //! Commands of the configuration store (FC-STORAGE §8).
 
 use super::check::{self, Checked, Fields};
+use super::given::fields;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::Store;
 
 /// Gives a document new content; the first change of a name creates the document. The same
 /// content again is a new version all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Change {
     /// Common to all commands.
     pub context: Context,
@@ -22,6 +23,15 @@ pub struct Change {
     /// Refuse unless the document stands at this version (0: does not exist).
     pub expected_version: Option<u64>,
 }
+
+fields!(Change {
+    kept context,
+    kept document,
+    bytes content,
+    text author,
+    text reason,
+    kept expected_version,
+});
 
 impl Content for Change {
     const STORE: Store = Store::Configuration;
@@ -52,7 +62,7 @@ impl Content for Change {
 }
 
 /// Gives a document the content of an earlier version, as a new version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rollback {
     /// Common to all commands.
     pub context: Context,
@@ -67,6 +77,15 @@ pub struct Rollback {
     /// Refuse unless the document stands at this version.
     pub expected_version: Option<u64>,
 }
+
+fields!(Rollback {
+    kept context,
+    kept document,
+    kept to_version,
+    text author,
+    text reason,
+    kept expected_version,
+});
 
 impl Content for Rollback {
     const STORE: Store = Store::Configuration;

@@ -1,12 +1,13 @@
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::{Basis, Content, Context};
+use super::given::fields;
+use super::{Basis, Content, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
-use crate::events::{Decision, ExecutionId, Resolution, Store};
+use crate::events::{Decision, ExecutionId, Store};
 
 /// A capability execution that a gate has decided on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// Common to all commands.
     pub context: Context,
@@ -27,12 +28,18 @@ pub struct Request {
     pub basis: Basis,
 }
 
-impl Request {
-    pub(super) fn payloads(&mut self, redact: &mut impl FnMut(&mut Vec<u8>)) {
-        self.input.iter_mut().for_each(&mut *redact);
-        redact(&mut self.arguments);
-    }
+fields!(Request {
+    kept context,
+    kept execution,
+    optional input,
+    kept capability,
+    json arguments,
+    kept decision,
+    text reason,
+    nested basis,
+});
 
+impl Request {
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         if self.input.as_ref().is_some_and(Vec::is_empty) {
@@ -94,7 +101,7 @@ impl Content for Request {
 }
 
 /// An agent's output that the protocol does not accept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// Common to all commands.
     pub context: Context,
@@ -105,6 +112,13 @@ pub struct Rejection {
     /// What is wrong with it.
     pub problem: String,
 }
+
+fields!(Rejection {
+    kept context,
+    kept execution,
+    bytes input,
+    text problem,
+});
 
 impl Content for Rejection {
     const STORE: Store = Store::ExecutionLog;
@@ -135,194 +149,20 @@ impl Content for Rejection {
     }
 }
 
-/// A failed execution.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// A stable code of the runtime's; cut where it is longer than a name.
-    pub code: String,
-    /// What happened, for a person; cut where it is longer than a text.
-    pub message: String,
-    /// Partial result or details, JSON; may be empty. An oversize one is truncated.
-    pub result: Vec<u8>,
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// It succeeded with this result: JSON of any shape, kept byte for byte. Of an oversize one
-    /// digest, length and the first 64 KiB are kept: finishing is never refused for size.
-    Completed(Vec<u8>),
-    /// It failed.
-    Failed(Failure),
-    /// It was cancelled, for this reason; before its start it had no effect.
-    Cancelled(String),
-}
-
-impl Ending {
-    pub(super) fn payloads(&mut self, redact: &mut impl FnMut(&mut Vec<u8>)) {
-        match self {
-            Self::Completed(result) => redact(result),
-            Self::Failed(failure) => redact(&mut failure.result),
-            Self::Cancelled(_) => {}
-        }
-    }
-
-    fn validate(&self) -> Checked {
-        match self {
-            Self::Completed(result) => check::json("result", result),
-            Self::Failed(failure) => {
-                if failure.code.is_empty() {
-                    return Err(invalid("code", "is empty"));
-                }
-                check::one_line("code", &failure.code)?;
-                check::optional_json("result", &failure.result)
-            }
-            Self::Cancelled(_) => Ok(()),
-        }
-    }
-
-    fn digest(&self, fields: &mut Fields) {
-        match self {
-            Self::Completed(result) => fields.text("completed").bytes(result),
-            Self::Failed(failure) => fields
-                .text("failed")
-                .text(&failure.code)
-                .text(&failure.message)
-                .bytes(&failure.result),
-            Self::Cancelled(reason) => fields.text("cancelled").text(reason),
-        };
-    }
-
-    fn stored_len(&self, limits: &Limits) -> usize {
-        let riders = limits.text_bytes_max.saturating_add(limits.name_bytes_max);
-        let most = limits.payload_bytes_max.saturating_add(riders);
-        self.content_len().min(most.saturating_add(64))
-    }
-
-    fn content_len(&self) -> usize {
-        64 + match self {
-            Self::Completed(result) => result.len(),
-            Self::Failed(failure) => {
-                failure.code.len() + failure.message.len() + failure.result.len()
-            }
-            Self::Cancelled(reason) => reason.len(),
-        }
-    }
-}
-
-/// Ends an execution.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finish {
-    /// Common to all commands; parent and trace default to those of the decision.
-    pub context: Context,
-    /// Which execution.
-    pub execution: ExecutionId,
-    /// How it ended.
-    pub ending: Ending,
-}
-
-impl Content for Finish {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 2;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
-    fn validate(&self, _: &Limits) -> Checked {
-        check::id("execution", self.execution.is_nil())?;
-        self.ending.validate()
-    }
-
-    fn digest(&self, fields: &mut Fields) {
-        fields.bytes(self.execution.as_bytes());
-        self.ending.digest(fields);
-    }
-
-    fn content_len(&self) -> usize {
-        self.ending.content_len()
-    }
-
-    fn stored_len(&self, limits: &Limits) -> usize {
-        self.ending.stored_len(limits)
-    }
-
-    fn execution(&self) -> Option<ExecutionId> {
-        Some(self.execution)
-    }
-}
-
-/// How an execution in doubt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolve {
-    /// The verdict.
-    pub resolution: Resolution,
-    /// Who or what knows, and how.
-    pub reason: String,
-    /// The late result, JSON; may be empty. An oversize one is truncated.
-    pub result: Vec<u8>,
-}
-
-/// Says how an execution in doubt ended; `ExecutionLog::resolve` makes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResolveInDoubt {
-    /// Common to all commands.
-    pub context: Context,
-    /// Which execution.
-    pub execution: ExecutionId,
-    /// The statement.
-    pub resolve: Resolve,
-}
-
-impl Content for ResolveInDoubt {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 2;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
-    fn validate(&self, _: &Limits) -> Checked {
-        check::id("execution", self.execution.is_nil())?;
-        if self.resolve.reason.trim().is_empty() {
-            return Err(invalid("reason", "is empty"));
-        }
-        check::optional_json("result", &self.resolve.result)
-    }
-
-    fn digest(&self, fields: &mut Fields) {
-        fields
-            .bytes(self.execution.as_bytes())
-            .bytes(&[self.resolve.resolution.code()])
-            .text(&self.resolve.reason)
-            .bytes(&self.resolve.result);
-    }
-
-    fn content_len(&self) -> usize {
-        self.resolve.reason.len() + self.resolve.result.len() + 64
-    }
-
-    fn stored_len(&self, limits: &Limits) -> usize {
-        let most = limits
-            .payload_bytes_max
-            .saturating_add(limits.text_bytes_max);
-        self.content_len().min(most.saturating_add(64))
-    }
-
-    fn execution(&self) -> Option<ExecutionId> {
-        Some(self.execution)
-    }
-}
-
 /// A whole execution, recorded after the fact: for imports, and for capabilities without effect.
 /// Its records are flagged so for ever. The versions of its basis may be older than those in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Imported {
     /// The request, authorized; its context is the command's.
     pub request: Request,
     /// How it ended.
     pub ending: Ending,
 }
+
+fields!(Imported {
+    nested request,
+    nested ending,
+});
 
 impl Content for Imported {
     const STORE: Store = Store::ExecutionLog;

@@ -9,7 +9,10 @@ mod audit_log;
 mod basis;
 pub(crate) mod check;
 mod configuration;
+mod endings;
 mod execution_log;
+pub(crate) mod given;
+pub(crate) mod own;
 mod permit;
 mod receipts;
 mod runtime_metadata;
@@ -19,9 +22,8 @@ pub use audit_log::AuditEntry;
 pub use basis::Basis;
 pub(crate) use basis::Grounds;
 pub use configuration::{Change, Rollback};
-pub use execution_log::{
-    Ending, Failure, Finish, Imported, Rejection, Request, Resolve, ResolveInDoubt,
-};
+pub use endings::{Ending, Failure, Finish, Resolve, ResolveInDoubt};
+pub use execution_log::{Imported, Rejection, Request};
 pub use permit::{Permit, Start, StartError};
 pub use receipts::{Authorization, Begun, Changed, Receipt, Rejected, Running};
 pub use runtime_metadata::{
@@ -31,6 +33,7 @@ pub use runtime_metadata::{
 pub use telemetry::Observation;
 
 use check::{Checked, Fields};
+use given::{Given, Redactor};
 
 /// Bytes of a stored record beside its payload: header, salt, place in the frame's offset table.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize =
@@ -104,7 +107,7 @@ impl Context {
 }
 
 /// What each command struct knows about itself.
-pub(crate) trait Content {
+pub(crate) trait Content: Given {
     /// Which store decides it.
     const STORE: Store;
     /// Records it makes at most.
@@ -158,6 +161,10 @@ macro_rules! commands {
             }
 
             fn content(&self) -> &dyn Dispatch {
+                match self { $(Self::$name(content) => content,)+ }
+            }
+
+            fn content_mut(&mut self) -> &mut dyn Given {
                 match self { $(Self::$name(content) => content,)+ }
             }
         }
@@ -251,22 +258,10 @@ impl Command {
         self.content().execution()
     }
 
-    /// Hands every payload that a caller gave to `redact`, before anything is hashed or stored.
-    pub(crate) fn payloads(&mut self, mut redact: impl FnMut(&mut Vec<u8>)) {
-        match self {
-            Self::Authorize(request) | Self::Begin(request) => request.payloads(&mut redact),
-            Self::Reject(rejection) => redact(&mut rejection.input),
-            Self::Finish(finish) => finish.ending.payloads(&mut redact),
-            Self::Resolve(resolve) => redact(&mut resolve.resolve.result),
-            Self::Import(imported) => {
-                imported.request.payloads(&mut redact);
-                imported.ending.payloads(&mut redact);
-            }
-            Self::Audit(entry) => redact(&mut entry.detail),
-            Self::Observe(observation) => redact(&mut observation.attributes),
-            Self::Change(change) => redact(&mut change.content),
-            _ => {}
-        }
+    /// Hands every field that its caller wrote freely to the redactor, before anything is hashed or
+    /// stored.
+    pub(crate) fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
+        self.content_mut().redact(by)
     }
 
     /// Whether it ends an execution: never refused for size or load.

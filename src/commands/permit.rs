@@ -1,6 +1,7 @@
 //! The right to start one execution. Only a durable decision makes one; there is no other way.
 
 use super::check::{Checked, Fields};
+use super::given::given;
 use super::{Basis, Content, Context};
 use crate::config::Limits;
 use crate::error::AppendError;
@@ -53,6 +54,8 @@ pub struct Start {
     /// The right to start.
     pub permit: Permit,
 }
+
+given!(Start { kept context, kept permit });
 
 impl Content for Start {
     const STORE: Store = Store::ExecutionLog;

@@ -1,6 +1,7 @@
 //! Commands of the runtime metadata store (FC-STORAGE §9; state machine specification §10).
 
 use super::check::{self, Checked, Fields};
+use super::given::fields;
 use super::{Content, Context};
 use crate::config::{BUILTIN_CAPABILITY, Limits};
 use crate::events::{RuntimeId, State, Store};
@@ -34,7 +35,7 @@ macro_rules! metadata_command {
 }
 
 /// Says who the runtime is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identify {
     /// Common to all commands.
     pub context: Context,
@@ -43,6 +44,12 @@ pub struct Identify {
     /// Its version.
     pub version: String,
 }
+
+fields!(Identify {
+    kept context,
+    kept runtime,
+    text version,
+});
 
 metadata_command!(
     Identify,
@@ -55,7 +62,7 @@ metadata_command!(
 );
 
 /// Sets a module's version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SetModule {
     /// Common to all commands.
     pub context: Context,
@@ -64,6 +71,12 @@ pub struct SetModule {
     /// Its version.
     pub version: String,
 }
+
+fields!(SetModule {
+    kept context,
+    kept module,
+    text version,
+});
 
 metadata_command!(
     SetModule,
@@ -76,13 +89,18 @@ metadata_command!(
 );
 
 /// Removes a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RemoveModule {
     /// Common to all commands.
     pub context: Context,
     /// The module's name.
     pub module: String,
 }
+
+fields!(RemoveModule {
+    kept context,
+    kept module,
+});
 
 metadata_command!(
     RemoveModule,
@@ -92,7 +110,7 @@ metadata_command!(
 );
 
 /// What a capability is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct CapabilityDefinition {
     /// Its version.
     pub version: String,
@@ -101,6 +119,12 @@ pub struct CapabilityDefinition {
     /// Its parameters, JSON of any shape, kept byte for byte; may be empty.
     pub parameters: Vec<u8>,
 }
+
+fields!(CapabilityDefinition {
+    text version,
+    text description,
+    json parameters,
+});
 
 impl CapabilityDefinition {
     fn validate(&self, limits: &Limits) -> Checked {
@@ -132,7 +156,7 @@ fn capability(name: &str, limits: &Limits) -> Checked {
 }
 
 /// Registers a capability; it is disabled until it is enabled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RegisterCapability {
     /// Common to all commands.
     pub context: Context,
@@ -143,6 +167,13 @@ pub struct RegisterCapability {
     /// Refuse unless the registry stands at this version.
     pub expected_version: Option<u64>,
 }
+
+fields!(RegisterCapability {
+    kept context,
+    kept capability,
+    nested definition,
+    kept expected_version,
+});
 
 metadata_command!(
     RegisterCapability,
@@ -160,7 +191,7 @@ metadata_command!(
 );
 
 /// Changes a capability's definition; whether it is enabled does not change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ChangeCapability {
     /// Common to all commands.
     pub context: Context,
@@ -171,6 +202,13 @@ pub struct ChangeCapability {
     /// Refuse unless the registry stands at this version.
     pub expected_version: Option<u64>,
 }
+
+fields!(ChangeCapability {
+    kept context,
+    kept capability,
+    nested definition,
+    kept expected_version,
+});
 
 metadata_command!(
     ChangeCapability,
@@ -188,7 +226,7 @@ metadata_command!(
 );
 
 /// Enables or disables a capability. Enabling an enabled one is an invalid transition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SwitchCapability {
     /// Common to all commands.
     pub context: Context,
@@ -201,6 +239,14 @@ pub struct SwitchCapability {
     /// Refuse unless the registry stands at this version.
     pub expected_version: Option<u64>,
 }
+
+fields!(SwitchCapability {
+    kept context,
+    kept capability,
+    kept enabled,
+    text reason,
+    kept expected_version,
+});
 
 metadata_command!(
     SwitchCapability,
@@ -219,7 +265,7 @@ metadata_command!(
 );
 
 /// Unregisters a capability.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnregisterCapability {
     /// Common to all commands.
     pub context: Context,
@@ -230,6 +276,13 @@ pub struct UnregisterCapability {
     /// Refuse unless the registry stands at this version.
     pub expected_version: Option<u64>,
 }
+
+fields!(UnregisterCapability {
+    kept context,
+    kept capability,
+    text reason,
+    kept expected_version,
+});
 
 metadata_command!(
     UnregisterCapability,
@@ -247,7 +300,7 @@ metadata_command!(
 );
 
 /// Moves the runtime's state machine one step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Transition {
     /// Common to all commands.
     pub context: Context,
@@ -256,6 +309,12 @@ pub struct Transition {
     /// Refuse unless it stands here.
     pub expected: Option<State>,
 }
+
+fields!(Transition {
+    kept context,
+    kept to,
+    kept expected,
+});
 
 impl Content for Transition {
     const STORE: Store = Store::RuntimeMetadata;
@@ -280,7 +339,7 @@ impl Content for Transition {
 }
 
 /// Saves a subscriber's named position: it has handled everything up to there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SavePosition {
     /// Common to all commands.
     pub context: Context,
@@ -292,6 +351,13 @@ pub struct SavePosition {
     /// position go back.
     pub expected: Option<u64>,
 }
+
+fields!(SavePosition {
+    kept context,
+    kept name,
+    kept seq,
+    kept expected,
+});
 
 metadata_command!(
     SavePosition,

@@ -1,12 +1,13 @@
 //! Commands of the telemetry store (FC-STORAGE §7).
 
 use super::check::{self, Checked, Fields};
+use super::given::fields;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Outcome, Store, TelemetryKind};
 
 /// Something a component observed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Observation {
     /// Common to all commands.
     pub context: Context,
@@ -23,6 +24,16 @@ pub struct Observation {
     /// Attributes, JSON of any shape, kept byte for byte; may be empty.
     pub attributes: Vec<u8>,
 }
+
+fields!(Observation {
+    kept context,
+    kept kind,
+    text name,
+    kept observed_ns,
+    kept execution,
+    kept outcome,
+    json attributes,
+});
 
 impl Content for Observation {
     const STORE: Store = Store::Telemetry;

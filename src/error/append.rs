@@ -148,6 +148,29 @@ pub enum AppendError {
         /// In the validator's words.
         problem: String,
     },
+    /// The embedder's code, which this command needs, failed: it panicked, said that it cannot, or
+    /// gave what is of no use. Its health is the ledger's until it works again.
+    #[error("nothing was written: {callback} {name} failed at {command}: {problem}")]
+    CallbackFailed {
+        /// What it is: redactor, validator.
+        callback: &'static str,
+        /// Its name.
+        name: String,
+        /// The kind of command.
+        command: &'static str,
+        /// What happened, partly in its own words.
+        problem: String,
+    },
+    /// The embedder's code, which this command needs, did not come back in time.
+    #[error("nothing was written: {callback} {name} did not answer within {budget:?}")]
+    CallbackTimedOut {
+        /// What it is: validator.
+        callback: &'static str,
+        /// Its name.
+        name: String,
+        /// How long it was waited for.
+        budget: Duration,
+    },
     /// A view that decisions rest on is being rebuilt.
     #[error("nothing was written: recovering, {done} of {total} records")]
     Recovering {
@@ -229,6 +252,8 @@ impl AppendError {
             Self::PartialIdempotency { .. } => "partial_idempotency",
             Self::CrossStore { .. } => "cross_store",
             Self::Rejected { .. } => "rejected",
+            Self::CallbackFailed { .. } => "callback_failed",
+            Self::CallbackTimedOut { .. } => "callback_timeout",
             Self::Recovering { .. } => "recovering",
             Self::ViewLag { .. } => "view_lag",
             Self::History(_) => "history_unreadable",
@@ -245,6 +270,7 @@ impl AppendError {
         match self {
             Self::Busy { .. }
             | Self::QuotaExceeded { .. }
+            | Self::CallbackTimedOut { .. }
             | Self::Recovering { .. }
             | Self::ViewLag { .. }
             | Self::ShuttingDown
@@ -275,7 +301,22 @@ impl AppendError {
                 | Self::PartialIdempotency { .. }
                 | Self::CrossStore { .. }
                 | Self::Rejected { .. }
+                | Self::CallbackFailed { .. }
+                | Self::CallbackTimedOut { .. }
         )
+    }
+
+    /// What a record or a line of the log may say of it: nothing in a caller's or a callback's own
+    /// words, which may repeat what must not be stored.
+    pub(crate) fn recorded(&self) -> String {
+        let mut error = self.clone();
+        match &mut error {
+            Self::InvalidJson { problem, .. }
+            | Self::Rejected { problem, .. }
+            | Self::CallbackFailed { problem, .. } => "see the answer".clone_into(problem),
+            _ => {}
+        }
+        error.to_string()
     }
 }
 

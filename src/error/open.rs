@@ -10,6 +10,9 @@ use crate::events::LedgerId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// The redactor failed over what this opening would record: who changed the key, and why.
+    #[error("{0}")]
+    Callback(#[source] Box<super::AppendError>),
     /// The path names something else.
     #[error("{} is not a directory", .path.display())]
     NotADirectory {
@@ -188,6 +191,7 @@ impl OpenError {
             Self::BehindCheckpoint { .. } => "behind_checkpoint",
             Self::OtherHistory { .. } => "other_history",
             Self::OtherKey { .. } => "other_key",
+            Self::Callback(_) => "callback_failed",
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
             Self::Sealed(_) => "sealed",
@@ -221,6 +225,7 @@ impl OpenError {
             | Self::BehindCheckpoint { .. }
             | Self::OtherHistory { .. }
             | Self::OtherKey { .. }
+            | Self::Callback(_)
             | Self::History(_) => Retry::Never,
         }
     }

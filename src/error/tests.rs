@@ -188,6 +188,23 @@ fn deciding() -> Vec<(AppendError, Retry)> {
             },
             Retry::Never,
         ),
+        (
+            E::CallbackFailed {
+                callback: "redactor",
+                name: "x".to_owned(),
+                command: "begin",
+                problem: "text".to_owned(),
+            },
+            Retry::Never,
+        ),
+        (
+            E::CallbackTimedOut {
+                callback: "validator",
+                name: "x".to_owned(),
+                budget: Duration::from_secs(1),
+            },
+            Retry::Safe,
+        ),
         (E::Recovering { done: 1, total: 2 }, Retry::Safe),
         (E::ViewLag { lag: 1 }, Retry::Safe),
         (E::History(ReadError::Closed), Retry::Never),
@@ -223,7 +240,7 @@ fn access() -> [AccessError; 4] {
     ]
 }
 
-fn against_a_checkpoint() -> [(OpenError, Retry); 3] {
+fn against_a_checkpoint() -> [(OpenError, Retry); 4] {
     let (place, size, head) = (|| "the journal".to_owned(), 2, 1);
     let behind = OpenError::BehindCheckpoint {
         place: place(),
@@ -235,7 +252,9 @@ fn against_a_checkpoint() -> [(OpenError, Retry); 3] {
     let key = OpenError::OtherKey {
         key: "name+00000000".to_owned(),
     };
-    [behind, other, key].map(|error| (error, Retry::Never))
+    let busy = AppendError::ShuttingDown;
+    let callback = OpenError::Callback(Box::new(busy));
+    [behind, other, key, callback].map(|error| (error, Retry::Never))
 }
 
 #[test]

@@ -29,6 +29,8 @@ struct Buffer {
     bytes: usize,
     closed: bool,
     busy: bool,
+    /// When those were observed that the redactor has at the moment.
+    redacting: Vec<i64>,
 }
 
 /// A bounded buffer between `emit` and the store: never waits.
@@ -106,12 +108,25 @@ impl Background {
         true
     }
 
-    /// Nothing more comes in; what is in is stored, as far as there is time.
-    pub(super) async fn drain_within(&self, timeout: Duration) {
+    /// Nothing more comes in; what is in is stored, as far as there is time. The rest is lost: those
+    /// times are given, to be counted.
+    pub(super) async fn drain_within(&self, timeout: Duration) -> Vec<i64> {
         let timeout = timeout.max(Duration::from_secs(1));
-        if tokio::time::timeout(timeout, self.drain()).await.is_err() {
-            tracing::warn!("emitted observations were not stored in time");
+        if tokio::time::timeout(timeout, self.drain()).await.is_ok() {
+            return Vec::new();
         }
+        tracing::warn!("emitted observations were not stored in time");
+        let mut buffer = self.emitted.lock();
+        buffer.bytes = 0;
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let mut lost = std::mem::take(&mut buffer.redacting);
+        drop(buffer);
+        lost.extend(
+            waiting
+                .iter()
+                .filter_map(|(_, command, _)| observed(command)),
+        );
+        lost
     }
 
     async fn drain(&self) {
@@ -148,6 +163,40 @@ impl Drop for Background {
     }
 }
 
+fn observed(command: &Command) -> Option<i64> {
+    match command {
+        Command::Observe(observation) => observation.observed_ns,
+        _ => None,
+    }
+}
+
+/// What may be stored of the group. What may not is counted as lost, and so is what a close has
+/// given up in the meantime.
+async fn redacted(core: &Core, emitted: &Emitted, commands: Vec<Command>) -> Vec<Command> {
+    let observed: Vec<_> = commands.iter().filter_map(observed).collect();
+    emitted.lock().redacting.clone_from(&observed);
+    let redacted = core.foreign.redact_emitted(commands).await;
+    // A close that did not wait has counted them.
+    if std::mem::take(&mut emitted.lock().redacting).is_empty() {
+        return Vec::new();
+    }
+    let redacted = redacted.unwrap_or_else(|error| {
+        tracing::warn!(
+            error = error.recorded(),
+            "emitted observations were not redacted"
+        );
+        observed.iter().map(|_| None).collect()
+    });
+    for (_, observed_ns) in redacted
+        .iter()
+        .zip(observed)
+        .filter(|(kept, _)| kept.is_none())
+    {
+        core.shared.own.lost(observed_ns);
+    }
+    redacted.into_iter().flatten().collect()
+}
+
 async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
     loop {
         let group = emitted.take();
@@ -160,17 +209,15 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
             continue;
         };
         let grant = grant.clone();
-        let observed: Vec<Option<i64>> = group
-            .iter()
-            .map(|(_, command)| match command {
-                Command::Observe(observation) => observation.observed_ns,
-                _ => None,
-            })
-            .collect();
         let commands = group.into_iter().map(|(_, command)| command).collect();
+        let commands = redacted(&core, &emitted, commands).await;
+        let observed: Vec<_> = commands.iter().map(observed).collect();
         // Telemetry fails open: what cannot be stored is lost, and the loss is what is recorded.
         if let Err(refusal) = core.emit_group(&grant, commands).await {
-            tracing::warn!(error = %refusal.error, "emitted observations were not stored");
+            tracing::warn!(
+                error = refusal.error.recorded(),
+                "emitted observations were not stored"
+            );
             for observed_ns in observed.into_iter().flatten() {
                 core.shared.own.lost(observed_ns);
             }

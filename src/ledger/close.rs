@@ -35,7 +35,9 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
         });
     };
     core.phase.advance(FINISHING);
-    inner.background.drain_within(deadline).await;
+    for observed_ns in inner.background.drain_within(deadline).await {
+        core.shared.own.lost(observed_ns);
+    }
     let mut waited = Duration::ZERO;
     while core.gate.running() > 0 && waited < deadline && core.writer.sealed().is_none() {
         tokio::time::sleep(STEP).await;

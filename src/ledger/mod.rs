@@ -23,6 +23,7 @@ mod evidence;
 mod export;
 mod failure;
 mod follow;
+mod foreign;
 mod guarded;
 mod handles;
 mod open;
@@ -55,7 +56,7 @@ pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use evidence::{EvidenceError, EvidenceOptions};
 pub use follow::Follow;
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
-pub use options::{Options, Redaction};
+pub use options::Options;
 pub use read_only::{
     CheckpointProblem, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint,
     RefusedCheckpoint, SignedCheckpoints, Summary,

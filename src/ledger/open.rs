@@ -18,6 +18,7 @@ use crate::projections::{
 
 use super::checkpoints::Checkpoints;
 use super::failure::FailureNote;
+use super::foreign::Foreign;
 use super::guarded::Guarded;
 use super::options::Options;
 use super::past::ViewPast;
@@ -44,6 +45,7 @@ pub(super) struct Opened {
     pub(super) checkpoints: Arc<Checkpoints>,
     /// Another key signs than before.
     pub(super) key_change: Option<SigningKeyChangedV1>,
+    pub(super) foreign: Arc<Foreign>,
     pub(super) past: Arc<ViewPast>,
     /// How the last writer left it.
     pub(super) clean: bool,
@@ -136,7 +138,9 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     let views = open_views(&root, &mut options, source.clone())?;
     let set = view_set(&views, source)?;
     let signing = options.checkpoints.take();
+    let foreign = Foreign::new(&options);
     let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns);
+    let checkpoints = redacted(&foreign, checkpoints);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     let window_from = window_from(&past, head, &options);
@@ -150,11 +154,10 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         Ok(replayed)
     });
     let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
-    let epoch = head.epoch + 1;
     Ok(Opened {
         recovery,
         ledger,
-        epoch,
+        epoch: head.epoch + 1,
         clock,
         root,
         guarded,
@@ -166,6 +169,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         set,
         checkpoints: Arc::new(checkpoints),
         key_change,
+        foreign: Arc::new(foreign),
         past,
         clean: replayed.clean,
         replayed,
@@ -183,6 +187,19 @@ fn believed(options: &mut Options, head: Head) -> Arc<BelievedClock> {
     let clock = Arc::new(BelievedClock::new(injected, last_ns, ahead_ns_max));
     options.clock = clock.clone();
     clock
+}
+
+/// The change of keys that this opening is, as it may be recorded.
+fn redacted(
+    foreign: &Foreign,
+    checked: Result<(Checkpoints, Option<SigningKeyChangedV1>), OpenError>,
+) -> Result<(Checkpoints, Option<SigningKeyChangedV1>), OpenError> {
+    let (checkpoints, mut change) = checked?;
+    if let Some(change) = &mut change {
+        let redacted = foreign.redact_own("open", change);
+        redacted.map_err(|error| OpenError::Callback(error.into()))?;
+    }
+    Ok((checkpoints, change))
 }
 
 /// Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.

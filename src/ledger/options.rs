@@ -9,15 +9,9 @@ use crate::database::{Space, SystemSpace};
 use crate::events::LedgerId;
 use crate::journal::Anchoring;
 use crate::projections::Projection;
+use crate::redaction::Redaction;
 
 use super::checkpoints::CheckpointOptions;
-
-/// Changes what a command would persist, before anything of it is hashed or stored: the log cannot
-/// be cleaned afterwards. Gets arguments, results, inputs and attributes.
-pub trait Redaction: Send + Sync {
-    /// Redacts `bytes` in place; `kind` is the command's word, such as `authorize` or `finish`.
-    fn redact(&self, kind: &str, bytes: &mut Vec<u8>);
-}
 
 /// How a ledger is opened. The defaults are what a runtime wants.
 pub struct Options {
@@ -38,6 +32,9 @@ pub struct Options {
     pub validators: Vec<Arc<dyn Validator>>,
     /// Who takes secrets out before anything is stored.
     pub redaction: Option<Arc<dyn Redaction>>,
+    /// How long a command waits for a validator, and `emit`'s pump for the redactor (5 s). One that
+    /// takes longer costs what waits for it, and is in [`Health`](crate::Health) until it comes back.
+    pub callback_budget: Duration,
     /// Views beside the built-in ones.
     pub projections: Vec<Box<dyn Projection>>,
     /// Records after which the states are saved again, so that an opening reads the tail and not the
@@ -92,6 +89,7 @@ impl Default for Options {
             activity_interval: Duration::from_secs(10),
             validators: Vec::new(),
             redaction: None,
+            callback_budget: Duration::from_secs(5),
             projections: Vec::new(),
             snapshot_records: 100_000,
             checkpoints: None,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::submit::Core;
 use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
 use crate::actors::ComponentNames;
-use crate::commands::check;
+use crate::commands::{check, own::Reason};
 use crate::error::AppendError;
 use crate::events::{ComponentGrantedV1, ComponentId, ComponentRevokedV1};
 
@@ -78,7 +78,7 @@ impl Root {
             append: rights.append_mask().bits() | finish_others,
             read: rights.read_mask().bits(),
         };
-        self.core.write_own(&event.into()).await?;
+        self.core.write_own("grant", event).await?;
         let (records, bytes) = self.core.gate.component_part();
         let bucket = Bucket::new(quota, Arc::clone(&self.core.shared.clock));
         Ok(Grant(Arc::new(GrantState {
@@ -103,7 +103,10 @@ impl Root {
     pub async fn accept_clock(&self, reason: &str) -> Result<(), AppendError> {
         check::some_text("reason", reason, &self.core.shared.limits)?;
         self.core.serving()?;
-        let accepted = self.core.shared.own.accept_clock(reason.to_owned());
+        let reason = reason.to_owned();
+        let mut told = Reason { reason };
+        self.core.foreign.redact_own("accept_clock", &mut told)?;
+        let accepted = self.core.shared.own.accept_clock(told.reason);
         match self.core.durable(accepted).await? {
             Some(_) => Ok(()),
             None => Err(check::invalid("clock", "is believed already")),
@@ -121,7 +124,7 @@ impl Root {
             component: grant.0.component.0,
             reason: reason.to_owned(),
         };
-        let recorded = self.core.write_own(&event.into()).await;
+        let recorded = self.core.write_own("revoke", event).await;
         // Who waits to read looks at its grant again.
         self.core.phase.ring();
         recorded

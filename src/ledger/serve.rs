@@ -183,7 +183,7 @@ fn core(
         phase: Phase::new(),
         opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
         wait: options.wait_for_admission,
-        redaction: options.redaction.clone(),
+        foreign: Arc::clone(&opened.foreign),
         components,
         snapshots: Snapshots::new(&opened.root, options.snapshot_records, saved),
         checkpoints: Arc::clone(&opened.checkpoints),

@@ -15,7 +15,7 @@ use crate::events::{CommandId, ComponentId, Store, StoreMask};
 use crate::journal::{Reader, WriterHandle};
 
 use super::checkpoints::Checkpoints;
-use super::options::Redaction;
+use super::foreign::Foreign;
 use super::phase::{FINISHING, Phase, SERVING};
 use super::reserve::{self, Need, Reserve};
 use super::root::Components;
@@ -34,7 +34,7 @@ pub(crate) struct Core {
     pub(crate) phase: Phase,
     pub(crate) opening: u64,
     pub(crate) wait: bool,
-    pub(crate) redaction: Option<Arc<dyn Redaction>>,
+    pub(crate) foreign: Arc<Foreign>,
     pub(crate) components: Components,
     pub(crate) snapshots: Snapshots,
     pub(crate) checkpoints: Arc<Checkpoints>,
@@ -102,13 +102,11 @@ impl Core {
             return Ok(Vec::new());
         };
         let started = self.shared.clock.monotonic_ns();
-        if let Some(redaction) = &self.redaction {
-            for command in &mut commands {
-                let kind = command.kind();
-                command.payloads(|bytes| redaction.redact(kind, bytes));
-            }
-        }
-        let room = match self.enter(&grant.0, store, &commands).await {
+        let entered = match self.acceptable(&grant.0, store, &mut commands) {
+            Ok(()) => self.enter(&grant.0, &commands).await,
+            Err(error) => Err(error),
+        };
+        let room = match entered {
             Ok(room) => room,
             Err(error) => {
                 self.refused(&grant.0, &commands, &error);
@@ -195,12 +193,15 @@ impl Core {
         }
     }
 
-    async fn enter(
+    /// All that can be said without waiting; then the redactor is asked, for what its caller may
+    /// send and what is acceptable as sent. Before anything is hashed, and so before the command id
+    /// stands for a content.
+    fn acceptable(
         &self,
         grant: &GrantState,
         store: Store,
-        commands: &[Command],
-    ) -> Result<Room, AppendError> {
+        commands: &mut [Command],
+    ) -> Result<(), AppendError> {
         let finishes = commands.iter().all(Command::finishes);
         match self.phase.now() {
             SERVING => {}
@@ -213,6 +214,11 @@ impl Core {
         self.known(grant)?;
         grant.may_append(store)?;
         Command::validate_group(commands, &self.shared.limits)?;
+        self.foreign.redact(commands)
+    }
+
+    async fn enter(&self, grant: &GrantState, commands: &[Command]) -> Result<Room, AppendError> {
+        let finishes = commands.iter().all(Command::finishes);
         let size = commands.iter().map(Command::size).sum();
         let starts = reserve::starts(commands);
         self.reserve.admit(Need::of(finishes, starts))?;
@@ -343,7 +349,7 @@ impl Core {
     /// Counts a refusal that never reached its store, and audits it where it matters.
     pub(crate) fn refused(&self, grant: &GrantState, commands: &[Command], error: &AppendError) {
         let kind = commands.first().map_or("group", Command::kind);
-        let detail = || format!("{kind}: {error}");
+        let detail = || format!("{kind}: {}", error.recorded());
         self.shared
             .own
             .refused(&grant.name, error.code(), error.is_audited(), detail);

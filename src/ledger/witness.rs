@@ -199,7 +199,7 @@ impl Witness {
                 root: *newest.1.as_bytes(),
                 note: note.to_string().into_bytes(),
             };
-            let written = self.core.write_own(&event.into()).await;
+            let written = self.core.write_own("witness", event).await;
             written.map_err(|error| WitnessError::NotRecorded(error.to_string()))?;
             cosigned.insert(origin.to_owned(), newest);
         }

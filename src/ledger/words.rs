@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::commands::given::Given;
 use crate::error::AppendError;
 use crate::events::Event;
 use crate::journal::Sealed;
@@ -10,10 +11,17 @@ use super::phase::SERVING;
 use super::submit::Core;
 
 impl Core {
-    /// One of the ledger's own records, durable.
-    pub(crate) async fn write_own(&self, event: &Event) -> Result<(), AppendError> {
+    /// A record that the root authority has the ledger write, durable. `method` is what it called:
+    /// what it said is redacted as a command is.
+    pub(crate) async fn write_own<E: Given + Into<Event>>(
+        &self,
+        method: &'static str,
+        mut event: E,
+    ) -> Result<(), AppendError> {
         self.serving()?;
-        self.durable(self.shared.own.write(event)).await.map(drop)
+        self.foreign.redact_own(method, &mut event)?;
+        let written = self.shared.own.write(&event.into());
+        self.durable(written).await.map(drop)
     }
 
     /// Nothing is begun on a ledger that closes.

@@ -145,7 +145,7 @@ pub(super) fn refuse(shared: &Shared, order: Order, error: AppendError) -> Resul
     } = order;
     drop(finish);
     let kind = commands.first().map_or("group", Command::kind);
-    let detail = || format!("{kind}: {error}");
+    let detail = || format!("{kind}: {}", error.recorded());
     shared
         .own
         .refused(&grant.name, error.code(), error.is_audited(), detail);

@@ -78,7 +78,7 @@ impl Root {
     /// next opening is given the new signer, and the old key among the earlier ones.
     ///
     /// # Errors
-    /// `Key`: the old one goes on, nothing is recorded. Other errors after the record are those of
+    /// `Key`, `Callback`: the old one goes on, nothing is recorded. Other errors after the record are those of
     /// [`super::super::Ledger::checkpoint`]: the new key is in force.
     pub async fn change_key(
         &self,
@@ -115,10 +115,14 @@ async fn change(
     if known.any(|key| key.public() == new.public()) {
         return Err(CheckpointError::Key(format!("{new} signed before")));
     }
+    let mut event = event(old.key().to_string(), signer.key(), &change);
+    core.foreign
+        .redact_own("change_key", &mut event)
+        .map_err(|error| CheckpointError::Callback(error.into()))?;
     // A signer that cannot sign must not be recorded. Every history extends the empty one.
     let able = tokio::task::spawn_blocking(move || probe(&*signer).map(|()| signer)).await;
     let signer = able.map_err(|_| CheckpointError::Stopped)??;
-    write(core, &event(old.key().to_string(), &new, &change).into()).await?;
+    write(core, &event.into()).await?;
     options.earlier_keys.push(old.key().clone());
     options.signer = signer;
     let in_force = checkpoints.options.write();

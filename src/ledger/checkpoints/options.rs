@@ -105,6 +105,9 @@ pub enum CheckpointError {
     /// The new key cannot sign for this ledger; the old one goes on.
     #[error("the key cannot sign for this ledger: {0}")]
     Key(String),
+    /// The redactor failed over what the record would say; the old key goes on.
+    #[error("{0}")]
+    Callback(#[source] Box<crate::error::AppendError>),
     /// The export could not be written, or the journal not read for it.
     #[error("the export failed: {0}")]
     Export(String),

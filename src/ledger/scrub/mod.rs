@@ -126,7 +126,8 @@ impl Core {
     /// What is wrong although appends work, where something is.
     pub(super) fn complaint(&self) -> Option<String> {
         let found = self.scrub.complaint().or_else(|| self.reserve.complaint());
-        found.or_else(|| self.clock.complaint())
+        let found = found.or_else(|| self.clock.complaint());
+        found.or_else(|| self.foreign.complaint())
     }
 }
 

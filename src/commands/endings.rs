@@ -1,0 +1,222 @@
+//! How executions end: commands of the execution log (FC-STORAGE §5).
+
+use super::check::{self, Checked, Fields, invalid};
+use super::given::{Given, Hidden, Redactor, fields};
+use super::{Content, Context};
+use crate::config::Limits;
+use crate::events::{ExecutionId, Resolution, Store};
+
+/// A failed execution.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A stable code of the runtime's; cut where it is longer than a name.
+    pub code: String,
+    /// What happened, for a person; cut where it is longer than a text.
+    pub message: String,
+    /// Partial result or details, JSON; may be empty. An oversize one is truncated.
+    pub result: Vec<u8>,
+}
+
+fields!(Failure {
+    text code,
+    text message,
+    json result,
+});
+
+/// How an execution ended.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It succeeded with this result: JSON of any shape, kept byte for byte. Of an oversize one
+    /// digest, length and the first 64 KiB are kept: finishing is never refused for size.
+    Completed(Vec<u8>),
+    /// It failed.
+    Failed(Failure),
+    /// It was cancelled, for this reason; before its start it had no effect.
+    Cancelled(String),
+}
+
+impl Given for Ending {
+    fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
+        match self {
+            Self::Completed(result) => by.json("result", result),
+            Self::Failed(failure) => failure.redact(by),
+            Self::Cancelled(reason) => by.text("reason", reason),
+        }
+    }
+}
+
+impl std::fmt::Debug for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Completed(result) => write!(f, "Completed({:?})", Hidden::new(result)),
+            Self::Failed(failure) => write!(f, "Failed({failure:?})"),
+            Self::Cancelled(reason) => write!(f, "Cancelled({:?})", Hidden::new(reason)),
+        }
+    }
+}
+
+impl Ending {
+    pub(super) fn validate(&self) -> Checked {
+        match self {
+            Self::Completed(result) => check::json("result", result),
+            Self::Failed(failure) => {
+                if failure.code.is_empty() {
+                    return Err(invalid("code", "is empty"));
+                }
+                check::one_line("code", &failure.code)?;
+                check::optional_json("result", &failure.result)
+            }
+            Self::Cancelled(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn digest(&self, fields: &mut Fields) {
+        match self {
+            Self::Completed(result) => fields.text("completed").bytes(result),
+            Self::Failed(failure) => fields
+                .text("failed")
+                .text(&failure.code)
+                .text(&failure.message)
+                .bytes(&failure.result),
+            Self::Cancelled(reason) => fields.text("cancelled").text(reason),
+        };
+    }
+
+    pub(super) fn stored_len(&self, limits: &Limits) -> usize {
+        let riders = limits.text_bytes_max.saturating_add(limits.name_bytes_max);
+        let most = limits.payload_bytes_max.saturating_add(riders);
+        self.content_len().min(most.saturating_add(64))
+    }
+
+    pub(super) fn content_len(&self) -> usize {
+        64 + match self {
+            Self::Completed(result) => result.len(),
+            Self::Failed(failure) => {
+                failure.code.len() + failure.message.len() + failure.result.len()
+            }
+            Self::Cancelled(reason) => reason.len(),
+        }
+    }
+}
+
+/// Ends an execution.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// Common to all commands; parent and trace default to those of the decision.
+    pub context: Context,
+    /// Which execution.
+    pub execution: ExecutionId,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+fields!(Finish {
+    kept context,
+    kept execution,
+    nested ending,
+});
+
+impl Content for Finish {
+    const STORE: Store = Store::ExecutionLog;
+    const RECORDS_MAX: usize = 2;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, _: &Limits) -> Checked {
+        check::id("execution", self.execution.is_nil())?;
+        self.ending.validate()
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields.bytes(self.execution.as_bytes());
+        self.ending.digest(fields);
+    }
+
+    fn content_len(&self) -> usize {
+        self.ending.content_len()
+    }
+
+    fn stored_len(&self, limits: &Limits) -> usize {
+        self.ending.stored_len(limits)
+    }
+
+    fn execution(&self) -> Option<ExecutionId> {
+        Some(self.execution)
+    }
+}
+
+/// How an execution in doubt ended.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// The verdict.
+    pub resolution: Resolution,
+    /// Who or what knows, and how.
+    pub reason: String,
+    /// The late result, JSON; may be empty. An oversize one is truncated.
+    pub result: Vec<u8>,
+}
+
+fields!(Resolve {
+    kept resolution,
+    text reason,
+    json result,
+});
+
+/// Says how an execution in doubt ended; `ExecutionLog::resolve` makes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResolveInDoubt {
+    /// Common to all commands.
+    pub context: Context,
+    /// Which execution.
+    pub execution: ExecutionId,
+    /// The statement.
+    pub resolve: Resolve,
+}
+
+fields!(ResolveInDoubt {
+    kept context,
+    kept execution,
+    nested resolve,
+});
+
+impl Content for ResolveInDoubt {
+    const STORE: Store = Store::ExecutionLog;
+    const RECORDS_MAX: usize = 2;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn validate(&self, _: &Limits) -> Checked {
+        check::id("execution", self.execution.is_nil())?;
+        if self.resolve.reason.trim().is_empty() {
+            return Err(invalid("reason", "is empty"));
+        }
+        check::optional_json("result", &self.resolve.result)
+    }
+
+    fn digest(&self, fields: &mut Fields) {
+        fields
+            .bytes(self.execution.as_bytes())
+            .bytes(&[self.resolve.resolution.code()])
+            .text(&self.resolve.reason)
+            .bytes(&self.resolve.result);
+    }
+
+    fn content_len(&self) -> usize {
+        self.resolve.reason.len() + self.resolve.result.len() + 64
+    }
+
+    fn stored_len(&self, limits: &Limits) -> usize {
+        let most = limits
+            .payload_bytes_max
+            .saturating_add(limits.text_bytes_max);
+        self.content_len().min(most.saturating_add(64))
+    }
+
+    fn execution(&self) -> Option<ExecutionId> {
+        Some(self.execution)
+    }
+}

@@ -1,0 +1,58 @@
+//! Who takes secrets out of what a caller wrote, before anything of it is hashed or stored: the
+//! journal cannot be cleaned afterwards.
+
+/// How a field's bytes are to be read. A redactor must leave them so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FieldShape {
+    /// UTF-8.
+    Text,
+    /// UTF-8 and one JSON value.
+    Json,
+    /// Any bytes.
+    Bytes,
+}
+
+/// Which field of which command a redactor is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Field {
+    /// The command's word ([`Command::kind`](crate::Command::kind)), such as `begin`; for what
+    /// [`Root`](crate::Root) writes, the name of its method, such as `revoke`.
+    pub command: &'static str,
+    /// The field's name, such as `arguments`.
+    pub name: &'static str,
+    /// What its bytes are, and must be afterwards.
+    pub shape: FieldShape,
+}
+
+/// Changes what would be persisted, before it is checked against the limits, hashed or stored.
+///
+/// It is given every text and every payload that a caller writes freely, on every path: a command,
+/// a group, `emit`, an import, and what [`Root`](crate::Root) records. It is not given what things are
+/// called and found by: ids, the names of documents, capabilities, modules, positions and components,
+/// what a decision rested on, and codes from a fixed list. Empty fields are not given to it either.
+///
+/// Where it panics, says that it cannot, leaves what is no text, no JSON or more than the limit,
+/// that one command is refused with `CallbackFailed`, which names it; of an emitted observation the
+/// loss is counted and recorded. Nothing is ever stored unredacted.
+///
+/// A command's id stands for its *redacted* content: with a redactor that gives the same for the
+/// same, a command that is sent again is a duplicate.
+///
+/// # Blocking, locks
+/// It runs in the caller's task, so it should take microseconds: for as long as it takes, that
+/// task's thread does nothing else. For `emit` it runs on a thread of its own, for at most
+/// [`Options::callback_budget`](crate::Options::callback_budget) a group of observations. No lock of
+/// the ledger is held, so it may call the ledger's functions; it cannot wait for asynchronous ones.
+pub trait Redaction: Send + Sync {
+    /// Redacts `bytes` in place.
+    ///
+    /// # Errors
+    /// Why it cannot be done, for the caller: the command is refused.
+    fn redact(&self, field: Field, bytes: &mut Vec<u8>) -> Result<(), String>;
+
+    /// What errors, health and refusals call it. Asked once, at opening.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
+    }
+}

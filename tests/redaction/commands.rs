@@ -1,0 +1,233 @@
+//! A command of every kind that holds the secret in every field that its caller writes freely. No
+//! field is left to a default: a new one does not compile here before somebody has decided.
+
+use femtoclaw_ledger::events::Outcome;
+use femtoclaw_ledger::{
+    AuditEntry, AuditFamily, Basis, CapabilityDefinition, Change, ChangeCapability, Command,
+    Context, Decision, Ending, ExecutionId, Failure, Finish, Identify, Imported, Observation,
+    RegisterCapability, Rejection, RemoveModule, Request, Resolution, Resolve, ResolveInDoubt,
+    Rollback, RuntimeId, SavePosition, SetModule, State, SwitchCapability, TelemetryKind,
+    Transition, UnregisterCapability,
+};
+
+use crate::SECRET;
+
+fn text() -> String {
+    format!("the word is {SECRET}, said once")
+}
+
+fn json() -> Vec<u8> {
+    format!("{{\"password\": \"{SECRET}\"}}").into_bytes()
+}
+
+fn bytes() -> Vec<u8> {
+    format!("password={SECRET}").into_bytes()
+}
+
+pub(crate) fn execution(number: u8) -> ExecutionId {
+    ExecutionId::from_bytes([number; 16])
+}
+
+pub(crate) fn request(number: u8, basis: Basis) -> Request {
+    let basis = basis.policy(&text(), [3; 32]);
+    Request {
+        context: Context::new(),
+        execution: Some(execution(number)),
+        input: Some(bytes()),
+        capability: "message".to_owned(),
+        arguments: json(),
+        decision: Decision::Authorized,
+        reason: text(),
+        basis,
+    }
+}
+
+pub(crate) fn finish(number: u8, ending: Ending) -> Command {
+    Command::Finish(Finish {
+        context: Context::new(),
+        execution: execution(number),
+        ending,
+    })
+}
+
+pub(crate) fn failed() -> Ending {
+    Ending::Failed(Failure {
+        code: text(),
+        message: text(),
+        result: json(),
+    })
+}
+
+pub(crate) fn completed() -> Ending {
+    Ending::Completed(json())
+}
+
+fn import(number: u8, basis: &Basis, ending: Ending) -> Command {
+    Command::Import(Imported {
+        request: request(number, basis.clone()),
+        ending,
+    })
+}
+
+/// In an order in which none is refused; `Start` needs a permit, `Resolve` an execution in doubt.
+pub(crate) fn executions(basis: &Basis) -> Vec<Command> {
+    let begin = |number| Command::Begin(request(number, basis.clone()));
+    let mut denied = request(4, basis.clone());
+    denied.decision = Decision::DeniedPolicyViolation;
+    vec![
+        begin(1),
+        finish(1, completed()),
+        begin(2),
+        finish(2, failed()),
+        begin(3),
+        finish(3, Ending::Cancelled(text())),
+        Command::Authorize(denied),
+        Command::Reject(Rejection {
+            context: Context::new(),
+            execution: Some(execution(5)),
+            input: bytes(),
+            problem: text(),
+        }),
+        import(6, basis, completed()),
+        import(7, basis, failed()),
+        import(8, basis, Ending::Cancelled(text())),
+    ]
+}
+
+pub(crate) fn resolve(number: u8) -> Command {
+    Command::Resolve(ResolveInDoubt {
+        context: Context::new(),
+        execution: execution(number),
+        resolve: Resolve {
+            resolution: Resolution::Completed,
+            reason: text(),
+            result: json(),
+        },
+    })
+}
+
+pub(crate) fn observation() -> Observation {
+    Observation {
+        context: Context::new(),
+        kind: TelemetryKind::Other,
+        name: text(),
+        observed_ns: None,
+        execution: None,
+        outcome: Outcome::Neutral,
+        attributes: json(),
+    }
+}
+
+pub(crate) fn entry() -> AuditEntry {
+    AuditEntry {
+        context: Context::new(),
+        family: AuditFamily::OperatorAction,
+        action: text(),
+        subject: text(),
+        outcome: Outcome::Success,
+        execution: None,
+        detail: json(),
+    }
+}
+
+pub(crate) fn change(document: &str) -> Change {
+    Change {
+        context: Context::new(),
+        document: document.to_owned(),
+        content: bytes(),
+        author: text(),
+        reason: text(),
+        expected_version: None,
+    }
+}
+
+pub(crate) fn configuration() -> Vec<Command> {
+    vec![
+        Command::Change(change("policy")),
+        Command::Rollback(Rollback {
+            context: Context::new(),
+            document: "policy".to_owned(),
+            to_version: 1,
+            author: text(),
+            reason: text(),
+            expected_version: None,
+        }),
+    ]
+}
+
+fn definition() -> CapabilityDefinition {
+    CapabilityDefinition {
+        version: text(),
+        description: text(),
+        parameters: json(),
+    }
+}
+
+pub(crate) fn metadata() -> Vec<Command> {
+    let (context, expected_version) = (Context::new(), None);
+    let capability = || "read_file".to_owned();
+    let module = || "parser".to_owned();
+    vec![
+        Command::Identify(Identify {
+            context,
+            runtime: RuntimeId::from_bytes([9; 16]),
+            version: text(),
+        }),
+        Command::SetModule(SetModule {
+            context,
+            module: module(),
+            version: text(),
+        }),
+        Command::RemoveModule(RemoveModule {
+            context,
+            module: module(),
+        }),
+        Command::RegisterCapability(RegisterCapability {
+            context,
+            capability: capability(),
+            definition: definition(),
+            expected_version,
+        }),
+        Command::ChangeCapability(ChangeCapability {
+            context,
+            capability: capability(),
+            definition: definition(),
+            expected_version,
+        }),
+        Command::SwitchCapability(SwitchCapability {
+            context,
+            capability: capability(),
+            enabled: true,
+            reason: text(),
+            expected_version,
+        }),
+        Command::UnregisterCapability(UnregisterCapability {
+            context,
+            capability: capability(),
+            reason: text(),
+            expected_version,
+        }),
+        Command::Transition(Transition {
+            context,
+            to: State::Idle,
+            expected: None,
+        }),
+        Command::SavePosition(SavePosition {
+            context,
+            name: "reader".to_owned(),
+            seq: 1,
+            expected: None,
+        }),
+    ]
+}
+
+/// All kinds but `Start`, which nobody can make without a permit.
+pub(crate) fn all(basis: &Basis) -> Vec<Command> {
+    let mut all = executions(basis);
+    all.push(resolve(9));
+    all.push(Command::Audit(entry()));
+    all.push(Command::Observe(observation()));
+    all.extend(configuration());
+    all.extend(metadata());
+    all
+}
