@@ -96,8 +96,8 @@ impl Gate {
         }
         let need = u32::try_from(need).unwrap_or(u32::MAX);
         let wanted = [
-            (&grant.records, 1),
-            (&grant.bytes, need),
+            (&grant.of.records, 1),
+            (&grant.of.bytes, need),
             (&self.records, 1),
             (&self.bytes, need),
         ];
@@ -135,27 +135,22 @@ fn units(bytes: usize) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use std::sync::atomic::AtomicBool;
-
     use tokio_test::task::{Spawn, spawn};
     use tokio_test::{assert_pending, assert_ready};
 
     use super::*;
-    use crate::access::{Bucket, Quota, Rights};
+    use crate::access::{Component, Rights};
     use crate::clock::ManualClock;
     use crate::events::ComponentId;
 
     fn component(gate: &Gate) -> GrantState {
-        let (records, bytes) = gate.component_part();
+        let clock = Arc::new(ManualClock::new(0));
         GrantState {
             component: ComponentId::LEDGER,
-            name: "tester".to_owned(),
+            of: Arc::new(Component::new("tester", gate.component_part(), clock)),
             rights: Rights::none(),
             opening: 0,
-            revoked: AtomicBool::new(false),
-            records,
-            bytes,
-            bucket: Bucket::new(Quota::default(), Arc::new(ManualClock::new(0))),
+            reign: 0,
         }
     }
 

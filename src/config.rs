@@ -36,6 +36,8 @@ pub struct Limits {
     pub authorized_max: usize,
     /// Documents, capabilities, modules and named positions, of each (16,384).
     pub entries_max: usize,
+    /// Names of components, ever (65,536): they stay in memory and in the journal.
+    pub components_max: usize,
     /// Bytes up to which ending an execution takes no part in the admission; a larger one waits for
     /// room, whatever the options say, and is not refused for load either (64 KiB).
     pub finish_reserve_bytes: usize,
@@ -73,6 +75,7 @@ impl Default for Limits {
             running_max: 8_192,
             authorized_max: 65_536,
             entries_max: 16_384,
+            components_max: 65_536,
             finish_reserve_bytes: 64 << 10,
             view_lag_max: 262_144,
             follow_lag_max: 65_536,

@@ -167,6 +167,7 @@ const REASONS: &[&str] = &[
     "commit_too_large",
     "busy",
     "quota_exceeded",
+    "too_many_components",
     "foreign_grant",
     "grant_revoked",
     "not_granted",

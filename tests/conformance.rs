@@ -14,6 +14,8 @@ mod access;
 mod audit;
 #[path = "conformance/clock.rs"]
 mod clock;
+#[path = "conformance/components.rs"]
+mod components;
 #[path = "conformance/configuration.rs"]
 mod configuration;
 #[path = "conformance/durability.rs"]

@@ -175,7 +175,10 @@ impl<E: Deciding> StoreState<E> {
         self.forget();
         let shared = Arc::clone(&self.shared);
         let component = order.grant.component;
-        // Revoked while it waited: decided here, in order.
+        // Revoked while it waited: decided here, in order. What is decided is on its way before the
+        // record of a revocation can be.
+        let grant = Arc::clone(&order.grant);
+        let _deciding = grant.of.deciding();
         let standing = match order.grant.may_append(E::STORE) {
             Ok(()) => claim(&shared, component, &order.ids),
             Err(error) => Err(error.into()),

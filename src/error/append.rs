@@ -63,6 +63,12 @@ pub enum AppendError {
         /// When the allowance covers this command.
         retry_after: Duration,
     },
+    /// A component that is new, and there are as many as there may be.
+    #[error("nothing was written: there are {limit} components already")]
+    TooManyComponents {
+        /// The limit, `Limits::components_max`.
+        limit: u64,
+    },
     /// The component may not do this.
     #[error("nothing was written: {0}")]
     Access(#[from] AccessError),
@@ -240,6 +246,7 @@ impl AppendError {
             Self::CommitTooLarge { .. } => "commit_too_large",
             Self::Busy { .. } => "busy",
             Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::TooManyComponents { .. } => "too_many_components",
             Self::Access(error) => error.code(),
             Self::UnknownExecution { .. } => "unknown_execution",
             Self::InvalidTransition { .. } => "invalid_transition",
@@ -290,6 +297,7 @@ impl AppendError {
             self,
             Self::Access(_)
                 | Self::QuotaExceeded { .. }
+                | Self::TooManyComponents { .. }
                 | Self::UnknownExecution { .. }
                 | Self::InvalidTransition { .. }
                 | Self::VersionConflict { .. }

@@ -140,6 +140,7 @@ fn appending() -> Vec<(AppendError, Retry)> {
             Retry::Safe,
         ),
         (E::QuotaExceeded { retry_after }, Retry::Safe),
+        (E::TooManyComponents { limit: 1 }, Retry::Never),
         (E::UnknownExecution { execution }, Retry::Never),
         (E::InvalidTransition { from, to, hint }, Retry::Never),
         (

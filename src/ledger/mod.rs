@@ -18,6 +18,7 @@ use crate::projections::Views;
 mod background;
 mod checkpoints;
 mod close;
+mod components;
 mod destination;
 mod evidence;
 mod export;

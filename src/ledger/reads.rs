@@ -44,6 +44,16 @@ impl Reads {
         self.ledger.0.core.may_read(&self.grant.0, rights)
     }
 
+    /// Reads where it may block. What was read is given only where the grant still holds.
+    async fn given<R: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<R, ReadError> + Send + 'static,
+    ) -> Result<R, ReadError> {
+        let read = blocking(read).await;
+        self.allowed()?;
+        read
+    }
+
     /// The record at `seq`; `None` beyond the head.
     ///
     /// # Errors
@@ -51,7 +61,8 @@ impl Reads {
     pub async fn get(&self, seq: Seq) -> Result<Option<Record>, ReadError> {
         self.allowed()?;
         let reader = self.ledger.0.core.reader.clone();
-        let record = blocking(move || reader.get(seq).map_err(ReadError::from)).await?;
+        let record = self.given(move || reader.get(seq).map_err(ReadError::from));
+        let record = record.await?;
         if let Some(record) = &record {
             self.ledger
                 .0
@@ -70,7 +81,7 @@ impl Reads {
         self.allowed()?;
         let reader = self.ledger.0.core.reader.clone();
         let mask = self.grant.rights().read_mask();
-        blocking(move || {
+        self.given(move || {
             let readable = |record: &Result<Record, _>| {
                 record.as_ref().map_or(true, |record: &Record| {
                     record.header.stores.intersects(mask)
@@ -103,9 +114,9 @@ impl Reads {
         let reached = indexes.view().reached(reader.head().seq, INDEXED);
         let reached = phase.unless_closed(reached).await;
         reached.ok_or(ReadError::Closed)?.map_err(unviewable)?;
-        // Taken back while it waited: nothing is given any more.
+        // Taken back while it waited: nothing is read any more.
         self.allowed()?;
-        blocking(move || {
+        self.given(move || {
             let mut filter = filter;
             let end = filter.seq.as_ref().map_or(u64::MAX, |range| *range.end());
             let mut records = Vec::new();

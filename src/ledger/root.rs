@@ -1,42 +1,16 @@
 //! The root authority: who may do what, given and taken on the record. (FC-STORAGE §18)
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::submit::Core;
-use crate::access::{Bucket, Grant, GrantState, Quota, Rights};
-use crate::actors::ComponentNames;
+use crate::access::{Changing, Component, Grant, GrantState, Quota, Rights};
 use crate::commands::{check, own::Reason};
-use crate::error::AppendError;
-use crate::events::{ComponentGrantedV1, ComponentId, ComponentRevokedV1};
+use crate::error::{AccessError, AppendError};
+use crate::events::{ComponentGrantedV1, ComponentRevokedV1};
 
 /// The one root authority over a ledger, given at opening: grants and revokes. (FC-STORAGE §18)
 pub struct Root {
     core: Arc<Core>,
-}
-
-/// Every component that was ever granted anything, and its number.
-pub(crate) struct Components(Mutex<ComponentNames>);
-
-impl Components {
-    pub(super) const fn new(names: ComponentNames) -> Self {
-        Self(Mutex::new(names))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ComponentNames> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The number of the component `name`, the next one where it is new.
-    fn number(&self, name: &str) -> ComponentId {
-        let ComponentNames(names) = &mut *self.lock();
-        let next = names.values().max().copied().unwrap_or(0) + 1;
-        ComponentId(*names.entry(name.to_owned()).or_insert(next))
-    }
-
-    pub(super) fn all(&self) -> ComponentNames {
-        self.lock().clone()
-    }
 }
 
 impl std::fmt::Debug for Root {
@@ -57,8 +31,14 @@ impl Root {
     /// Grants the component `name` these rights. The grant is durable as a record; the object is
     /// worth something only in this process and this opening.
     ///
+    /// All grants of one name are one component's: they share its quota and its part of the admission. The
+    /// quota given last is the one in force; what was used up before stays so.
+    ///
     /// # Errors
-    /// `Invalid` for a name that is empty, longer than the limit or holds control characters.
+    /// `Invalid` for a name that is empty, longer than the limit or holds control characters;
+    /// `TooManyComponents` for a new one beyond `Limits::components_max`; otherwise as an append.
+    /// Dropping the future drops the wait: the grant may be on the record all the same, and nobody
+    /// holds it.
     pub async fn grant(
         &self,
         name: &str,
@@ -66,30 +46,33 @@ impl Root {
         quota: Quota,
     ) -> Result<Grant, AppendError> {
         check::name("component", name, &self.core.shared.limits)?;
-        let component = self.core.components.number(name);
+        self.core.serving()?;
+        let (component, of) = self.core.component(name)?;
         let finish_others = if rights.may_finish_others() {
             ComponentGrantedV1::FINISH_OTHERS
         } else {
             0
         };
-        let event = ComponentGrantedV1 {
+        let mut event = ComponentGrantedV1 {
             component: component.0,
             name: name.to_owned(),
             append: rights.append_mask().bits() | finish_others,
             read: rights.read_mask().bits(),
         };
-        self.core.write_own("grant", event).await?;
-        let (records, bytes) = self.core.gate.component_part();
-        let bucket = Bucket::new(quota, Arc::clone(&self.core.shared.clock));
+        self.core.foreign.redact_own("grant", &mut event)?;
+        let core = Arc::clone(&self.core);
+        let granted = in_order(&of, move |changing| {
+            let reign = changing.grant(quota);
+            (reign, core.shared.own.write(&event.into()))
+        });
+        let (reign, recorded) = granted.await.ok_or_else(|| self.core.stopped())?;
+        self.core.durable(recorded).await?;
         Ok(Grant(Arc::new(GrantState {
             component,
-            name: name.to_owned(),
+            of,
             rights,
             opening: self.core.opening,
-            revoked: AtomicBool::new(false),
-            records,
-            bytes,
-            bucket,
+            reign,
         })))
     }
 
@@ -113,20 +96,54 @@ impl Root {
         }
     }
 
-    /// Takes a grant back: commands that are not yet decided are refused from here on.
+    /// Takes back all grants of the component whose grant this is. Its commands that are decided
+    /// stand in the journal before the record of it, all others are refused, and so is every read; whoever
+    /// waits to read is told. A grant made afterwards works again.
     ///
     /// # Errors
-    /// `Access` for a grant of another ledger; otherwise as an append.
+    /// `Access` for a grant of another ledger, or one that was taken back before; `TooLarge` for the
+    /// reason; otherwise as an append. Dropping the future drops the wait: the component may be revoked
+    /// all the same.
     pub async fn revoke(&self, grant: &Grant, reason: &str) -> Result<(), AppendError> {
+        check::text(reason, &self.core.shared.limits)?;
         self.core.known(&grant.0)?;
-        grant.0.revoked.store(true, Ordering::Release);
-        let event = ComponentRevokedV1 {
+        self.core.serving()?;
+        if let Some(cause) = self.core.writer.sealed() {
+            return Err(AppendError::Sealed { cause });
+        }
+        let mut event = ComponentRevokedV1 {
             component: grant.0.component.0,
             reason: reason.to_owned(),
         };
-        let recorded = self.core.write_own("revoke", event).await;
+        self.core.foreign.redact_own("revoke", &mut event)?;
+        check::text(&event.reason, &self.core.shared.limits)?;
+        let (core, reign) = (Arc::clone(&self.core), grant.0.reign);
+        let revoked = in_order(&grant.0.of, move |changing| {
+            let revoked = changing.revoke(reign);
+            revoked.then(|| core.shared.own.write(&event.into()))
+        });
+        let recorded = revoked.await.ok_or_else(|| self.core.stopped())?;
+        let Some(recorded) = recorded else {
+            return Err(AppendError::Access(AccessError::Revoked {
+                component: grant.name().to_owned(),
+            }));
+        };
         // Who waits to read looks at its grant again.
         self.core.phase.ring();
-        recorded
+        self.core.durable(recorded).await.map(drop)
     }
+}
+
+/// Runs `change` while no command of the component is being decided, off this thread where one is.
+/// `None` where the runtime is gone.
+async fn in_order<R: Send + 'static>(
+    of: &Arc<Component>,
+    change: impl FnOnce(&Changing<'_>) -> R + Send + 'static,
+) -> Option<R> {
+    if let Some(changing) = of.try_changing() {
+        return Some(change(&changing));
+    }
+    let of = Arc::clone(of);
+    let changed = tokio::task::spawn_blocking(move || change(&of.changing()));
+    changed.await.ok()
 }

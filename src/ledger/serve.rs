@@ -15,12 +15,12 @@ use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1, StreamId};
 use crate::journal::Sealed;
 use crate::metrics;
 
+use super::components::Components;
 use super::failure::LastWords;
 use super::open::Opened;
 use super::phase::Phase;
 use super::recovery::Recovery;
 use super::reserve::{self, Reserve};
-use super::root::Components;
 use super::scrub::Scrub;
 use super::snapshots::Snapshots;
 use super::submit::{Core, Stores};

@@ -15,10 +15,10 @@ use crate::events::{CommandId, ComponentId, Store, StoreMask};
 use crate::journal::{Reader, WriterHandle};
 
 use super::checkpoints::Checkpoints;
+use super::components::Components;
 use super::foreign::Foreign;
 use super::phase::{FINISHING, Phase, SERVING};
 use super::reserve::{self, Need, Reserve};
-use super::root::Components;
 use super::scrub::Scrub;
 use super::snapshots::Snapshots;
 
@@ -245,6 +245,7 @@ impl Core {
         self.caught_up()?;
         let records = commands.iter().map(Command::records_max).sum();
         let charge = grant
+            .of
             .bucket
             .take(records, size)
             .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
@@ -352,7 +353,7 @@ impl Core {
         let detail = || format!("{kind}: {}", error.recorded());
         self.shared
             .own
-            .refused(&grant.name, error.code(), error.is_audited(), detail);
+            .refused(grant.name(), error.code(), error.is_audited(), detail);
     }
 
     /// A read without the grant: refused, counted and audited as an append is.
@@ -366,7 +367,7 @@ impl Core {
             let detail = || format!("read: {error}");
             self.shared
                 .own
-                .refused(&grant.name, error.code(), true, detail);
+                .refused(grant.name(), error.code(), true, detail);
         }
         outcome
     }

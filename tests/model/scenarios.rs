@@ -19,6 +19,7 @@ use super::world::{Medium, scratch};
 
 pub(crate) async fn all() {
     quota().await;
+    many_components().await;
     failed_sync().await;
     closed().await;
     views_behind().await;
@@ -83,6 +84,24 @@ async fn quota() {
     }
     let error = record(&ledger, &grant, 3).await.unwrap_err();
     told(error, "quota_exceeded", Retry::Safe);
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+async fn many_components() {
+    let directory = scratch(Medium::Memory);
+    let mut options = Options::default();
+    options.limits.components_max = 1;
+    let journal = std::sync::Arc::new(MemoryJournal::new());
+    let opened = Ledger::open_on(journal, directory.path(), options).await;
+    let (ledger, root) = opened.unwrap();
+    granted(&root, Quota::default()).await;
+    let other = root.grant("other", Rights::all(), Quota::default());
+    told(
+        other.await.unwrap_err(),
+        "too_many_components",
+        Retry::Never,
+    );
+    granted(&root, Quota::default()).await;
     ledger.close(Duration::from_secs(1)).await.unwrap();
 }
 

@@ -148,7 +148,7 @@ pub(super) fn refuse(shared: &Shared, order: Order, error: AppendError) -> Resul
     let detail = || format!("{kind}: {}", error.recorded());
     shared
         .own
-        .refused(&grant.name, error.code(), error.is_audited(), detail);
+        .refused(grant.name(), error.code(), error.is_audited(), detail);
     let answer = Box::new(move |outcome: Result<&Head, &Sealed>| {
         let error = match outcome {
             Ok(_) => error,

@@ -107,7 +107,10 @@ impl Handle {
     ) -> Result<R, ReadError> {
         self.may_read(store)?;
         let set = self.ledger.0.set.clone();
-        blocking(move || read(&set).map_err(unviewable)).await
+        let read = blocking(move || read(&set).map_err(unviewable)).await;
+        // Taken back while it was read: nothing is given any more.
+        self.may_read(store)?;
+        read
     }
 }
 

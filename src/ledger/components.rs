@@ -1,0 +1,69 @@
+//! Every component that was ever granted anything, and its number.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::submit::Core;
+use crate::access::Component;
+use crate::actors::ComponentNames;
+use crate::error::AppendError;
+use crate::events::ComponentId;
+
+/// The names stay for ever: they are in the journal, and numbers stand for them in every record.
+pub(crate) struct Components(Mutex<Known>);
+
+struct Known {
+    names: ComponentNames,
+    next: u32,
+    /// Those that were granted something in this opening.
+    live: HashMap<u32, Arc<Component>>,
+}
+
+impl Components {
+    pub(super) fn new(names: ComponentNames) -> Self {
+        // Once an opening, and never again: a new name costs no walk over all of them.
+        let last = names.0.values().max().copied().unwrap_or(0);
+        Self(Mutex::new(Known {
+            names,
+            next: last.saturating_add(1),
+            live: HashMap::new(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn all(&self) -> ComponentNames {
+        self.lock().names.clone()
+    }
+}
+
+impl Core {
+    /// The component `name` and its number, the next one where it is new.
+    pub(super) fn component(
+        &self,
+        name: &str,
+    ) -> Result<(ComponentId, Arc<Component>), AppendError> {
+        let limit = self.shared.limits.components_max;
+        let known = &mut *self.components.lock();
+        let number = match known.names.0.get(name) {
+            Some(number) => *number,
+            None if known.names.0.len() >= limit => {
+                let limit = limit as u64;
+                return Err(AppendError::TooManyComponents { limit });
+            }
+            None => {
+                let number = known.next;
+                known.next = number.saturating_add(1);
+                known.names.0.insert(name.to_owned(), number);
+                number
+            }
+        };
+        let live = known.live.entry(number).or_insert_with(|| {
+            let clock = Arc::clone(&self.shared.clock);
+            Arc::new(Component::new(name, self.gate.component_part(), clock))
+        });
+        Ok((ComponentId(number), Arc::clone(live)))
+    }
+}
