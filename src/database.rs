@@ -8,17 +8,20 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy, PinningPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
-use crate::error::OpenError;
+use crate::error::{Fault, OpenError, again};
 
 mod batch;
+mod blocks;
 mod boot;
 mod damage;
 mod durable;
+mod fault;
+mod files_max;
 mod inspection;
 mod merges;
 mod preflight;
@@ -31,11 +34,13 @@ mod tables;
 pub(crate) mod wal;
 
 pub(crate) use boot::boot_id;
-pub(crate) use damage::Damage;
+pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
-    PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private, replace, restrict,
-    sync_parent, sync_tree,
+    LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private,
+    replace, restrict, sync_parent, sync_tree,
 };
+pub(crate) use fault::fault;
+pub(crate) use files_max::files_each;
 pub(crate) use inspection::{Inspection, is_named, look_through};
 pub(crate) use merges::{Complain, Merges};
 pub use preflight::TornTail;
@@ -63,6 +68,12 @@ pub(crate) fn journal_keyspace(memtable_bytes: u64) -> KeyspaceCreateOptions {
         .with_kv_separation(None)
 }
 
+/// The same place whatever directory the process is in: one that goes to another finds its files all the
+/// same. Symbolic links are left as they are.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    std::path::absolute(path).map_err(|error| OpenError::io(path, error))
+}
+
 /// Whether there is anything at `path`.
 pub(crate) fn exists(path: &Path) -> Result<bool, OpenError> {
     match path.symlink_metadata() {
@@ -73,8 +84,8 @@ pub(crate) fn exists(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// Opens the database in `path`, which exists.
-pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Database, OpenError> {
-    let database = build(path, cache_bytes)?;
+pub(crate) fn open(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, OpenError> {
+    let database = build(path, cache_bytes, files_max)?;
     // After the engine: what it made just now, and what a process left that was killed.
     restrict(path).map_err(|source| OpenError::io(path, source))?;
     Ok(database)
@@ -92,7 +103,7 @@ pub(crate) fn create(
         fs::remove_dir_all(&creating).map_err(|source| OpenError::io(&creating, source))?;
     }
     create_private(&creating).map_err(|source| OpenError::io(&creating, source))?;
-    let database = build(&creating, CREATION_CACHE_BYTES)?;
+    let database = build(&creating, CREATION_CACHE_BYTES, files_max::FILES_MIN)?;
     for (name, options) in keyspaces {
         let created = database.keyspace(name, || options.clone());
         drop(created.map_err(|error| engine_error(&creating, &error))?);
@@ -107,10 +118,11 @@ pub(crate) fn create(
     finish().map_err(|source| OpenError::io(path, source))
 }
 
-fn build(path: &Path, cache_bytes: u64) -> Result<Database, OpenError> {
+fn build(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, OpenError> {
     Database::builder(path)
         .worker_threads(WORKER_THREADS)
         .cache_size(cache_bytes)
+        .max_cached_files(Some(files_max.max(files_max::FILES_MIN)))
         .journal_compression(CompressionType::None)
         .open()
         .map_err(|error| engine_error(path, &error))
@@ -147,15 +159,15 @@ pub(crate) fn poisoned(path: &Path) -> String {
 
 /// The engine's error, told of a path.
 pub(crate) fn engine_error(path: &Path, error: &fjall::Error) -> OpenError {
-    let raw_os_error = match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
-            error.raw_os_error()
-        }
-        _ => None,
-    };
-    match raw_os_error {
-        Some(code) => OpenError::io(path, io::Error::from_raw_os_error(code)),
-        None => OpenError::Database {
+    if let Some(io) = fault::system_error(error) {
+        return match Fault::of(io) {
+            Fault::Bytes => Damage::of(path, format!("the engine reports {error}")).into(),
+            _ => OpenError::io(path, again(io)),
+        };
+    }
+    match fault(error) {
+        Fault::Bytes => Damage::of(path, format!("the engine reports {error}")).into(),
+        _ => OpenError::Database {
             path: path.to_owned(),
             cause: error.to_string(),
         },

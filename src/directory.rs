@@ -1,12 +1,14 @@
 //! The ledger's directory: who may open it, which ledger it is, where things lie.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod identity;
+mod insecure;
 pub mod keys;
 mod medium;
 pub(crate) mod scratch;
@@ -29,7 +31,7 @@ const ANCHOR: &str = "ANCHOR";
 #[derive(Debug)]
 struct Locks {
     _file: File,
-    _directory: File,
+    directory: File,
 }
 
 /// The directory of one ledger, locked as long as this value lives.
@@ -38,7 +40,7 @@ pub struct Directory {
     path: PathBuf,
     identity: Identity,
     is_new: bool,
-    _locks: Locks,
+    locks: Locks,
 }
 
 impl Directory {
@@ -53,6 +55,7 @@ impl Directory {
         clock: &dyn Clock,
         entropy: &dyn Entropy,
     ) -> Result<Self, OpenError> {
+        let path = &*database::absolute(path)?;
         prepare(path)?;
         // Before anything is touched: is it ours, and can we read it?
         let found = Identity::read(&path.join(IDENTITY))?;
@@ -78,7 +81,7 @@ impl Directory {
             path: path.to_owned(),
             identity,
             is_new,
-            _locks: locks,
+            locks,
         })
     }
 
@@ -98,6 +101,12 @@ impl Directory {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Which directory it is, whatever its path leads to by now; `None` where the system does not say.
+    pub(crate) fn inode(&self) -> Option<(u64, u64)> {
+        let metadata = self.locks.directory.metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
     }
 
     /// Where the journal lies.
@@ -163,6 +172,12 @@ impl Directory {
     }
 }
 
+/// Which directory this path leads to.
+pub(crate) fn inode(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
 /// The directory exists afterwards, and nobody else may write to it.
 fn prepare(path: &Path) -> Result<(), OpenError> {
     let io = |source| OpenError::io(path, source);
@@ -184,13 +199,7 @@ fn prepare(path: &Path) -> Result<(), OpenError> {
             path: path.to_owned(),
         });
     }
-    let mode = metadata.permissions().mode();
-    check_mode(path, mode)?;
-    // Where others cannot enter, what lies inside is out of their reach.
-    if mode & 0o011 != 0 {
-        check_entries(path)?;
-    }
-    Ok(())
+    insecure::check(path, &metadata)
 }
 
 /// Every directory that is made on the way has its name synced too.
@@ -218,31 +227,11 @@ fn create_parents(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn check_mode(path: &Path, mode: u32) -> Result<(), OpenError> {
-    match mode & 0o022 {
-        0 => Ok(()),
-        _ => Err(OpenError::Insecure {
-            path: path.to_owned(),
-            mode: mode & 0o7777,
-        }),
-    }
-}
-
-fn check_entries(path: &Path) -> Result<(), OpenError> {
-    for entry in fs::read_dir(path).map_err(|source| OpenError::io(path, source))? {
-        let entry = entry.map_err(|source| OpenError::io(path, source))?.path();
-        let metadata = entry
-            .symlink_metadata()
-            .map_err(|source| OpenError::io(&entry, source))?;
-        if metadata.is_symlink() {
-            continue;
-        }
-        check_mode(&entry, metadata.permissions().mode())?;
-        if metadata.is_dir() {
-            check_entries(&entry)?;
-        }
-    }
-    Ok(())
+/// `lost+found` comes with a file system: it is nobody's, and only root may look into it.
+fn is_the_volumes(ledger: &Path, name: &OsStr) -> bool {
+    let is_directory = |found: fs::Metadata| found.is_dir();
+    let path = ledger.join(name);
+    name == database::LOST_AND_FOUND && path.symlink_metadata().is_ok_and(is_directory)
 }
 
 /// A directory without identity may hold only what an opening that was cut short leaves.
@@ -254,7 +243,7 @@ fn check_empty(path: &Path) -> Result<(), OpenError> {
         let ours = [LOCK, IDENTITY, ANCHOR];
         let name_text = name.to_string_lossy();
         let finished = name_text.strip_suffix(".creating").unwrap_or(&name_text);
-        if !ours.contains(&finished) {
+        if !ours.contains(&finished) && !is_the_volumes(path, &name) {
             return Err(OpenError::NotALedger {
                 path: path.to_owned(),
                 problem: format!("it has no {IDENTITY} file and holds {}", name.display()),
@@ -296,7 +285,7 @@ fn lock(directory: &Path) -> Result<Locks, OpenError> {
         .map_err(io)?;
     Ok(Locks {
         _file: file,
-        _directory: whole,
+        directory: whole,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::events::{DecodeError, ExecutionId, Seq, Store};
 
 mod append;
+mod fault;
 mod open;
 mod reopen;
 mod salvage;
@@ -13,6 +14,8 @@ mod salvage;
 mod tests;
 
 pub use append::AppendError;
+pub use fault::Fault;
+pub(crate) use fault::{again, io_error};
 pub use open::OpenError;
 pub use reopen::ReopenError;
 pub use salvage::SalvageError;

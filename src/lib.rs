@@ -95,7 +95,7 @@ pub use commands::*;
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
 pub use database::{Space, SystemSpace};
 pub use error::{
-    AccessError, AppendError, CloseError, OpenError, ReadError, ReopenError, Retry, Right,
+    AccessError, AppendError, CloseError, Fault, OpenError, ReadError, ReopenError, Retry, Right,
     SalvageError,
 };
 pub use events::{
@@ -109,8 +109,8 @@ pub use ledger::{
     EvidenceOptions, ExecutionLog, Follow, Health, KeyChange, Ledger, Options, PartialTrace,
     Progress, ReadOnly, ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint,
     Recovery, RefusedCheckpoint, Root, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged,
-    SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Summary, Telemetry, TraceStep, Verified,
-    VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Summary, Telemetry, TraceStep, Unread,
+    Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

@@ -43,7 +43,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("fjall::", &["database", "journal", "projections"]),
     ("bincode::", &["events"]),
     ("getrandom::", &["clock"]),
-    ("rustix::", &["database", "directory"]),
+    ("rustix::", &["database", "directory", "error"]),
     ("SystemTime", &["clock"]),
     ("Instant::now", &["clock"]),
     ("Utc::now", &["clock"]),

@@ -24,6 +24,8 @@ use femtoclaw_ledger::{
 
 const WAIT: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(50);
+/// When a commit is given up in these tests.
+const HANG_AFTER: Duration = Duration::from_secs(1);
 
 async fn everything(root: &Root) -> Grant {
     let grant = root.grant("runtime", Rights::all(), Quota::default());
@@ -55,7 +57,7 @@ async fn over_held_journal() -> (
     let clock = Arc::new(ManualClock::new(1_000_000_000));
     let options = Options {
         clock: clock.clone(),
-        hang_after: Duration::from_secs(5),
+        hang_after: HANG_AFTER,
         ..Options::default()
     };
     let opened = Ledger::open_on(journal.clone(), directory.path(), options).await;
@@ -82,10 +84,14 @@ async fn a_hanging_commit_is_answered_and_seals() {
     let behind = tokio::spawn(async move { log.record(entry(6)).await });
     tokio::time::sleep(SOON).await;
     assert!(!hanging.is_finished() && !behind.is_finished());
-    clock.advance(Duration::from_secs(4));
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // A stopped process, a sleeping machine: no time in which the commit could have come back.
+    clock.advance(Duration::from_secs(600));
+    tokio::time::sleep(HANG_AFTER / 2).await;
     assert!(!hanging.is_finished(), "not yet");
-    clock.advance(Duration::from_secs(1));
+    while !hanging.is_finished() {
+        clock.advance(HANG_AFTER / 8);
+        tokio::time::sleep(HANG_AFTER / 8).await;
+    }
     let told = hanging.await.unwrap().unwrap_err();
     assert!(
         matches!(told, AppendError::OutcomeUnknown { command } if command.as_bytes() == &[5; 16]),

@@ -5,7 +5,7 @@ use super::report::{Report, time};
 use super::verify::{TRUST, Trust};
 use super::{Exit, Problem, hex};
 use crate::error::OpenError;
-use crate::journal::Head;
+use crate::journal::{Finding, FindingKind, Head};
 use crate::ledger::{Ledger, ReadOnly, ReadOnlyOptions};
 
 /// Executions that are named; the rest is counted.
@@ -88,9 +88,15 @@ fn findings(report: &mut Report, ledger: &ReadOnly) -> Exit {
     }
     match ledger.findings() {
         _ if ledger.is_damaged() => Exit::Integrity,
+        // Nothing is known to be wrong, and not everything could be looked at.
+        found if found.iter().any(is_unread) => Exit::Failure,
         [] => Exit::Ok,
         _ => Exit::Warnings,
     }
+}
+
+fn is_unread(finding: &Finding) -> bool {
+    finding.kind == FindingKind::Unreadable
 }
 
 /// What the recorded checkpoints are worth to somebody with this trust: false where one is refused.

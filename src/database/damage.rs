@@ -1,9 +1,12 @@
-//! What is wrong with a closed database, and where.
+//! What is wrong with a closed database, and where; or that nobody can tell.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::OpenError;
+use crate::error::{Fault, OpenError};
+
+/// What the engine states of a table by mistake.
+const ENGINE: &str = "every block of the table is right, and the engine states another checksum of the whole: it met a short write";
 
 #[derive(Debug)]
 pub(crate) struct Damage {
@@ -17,8 +20,21 @@ enum Problem {
         offset: Option<u64>,
         what: String,
     },
-    /// The medium did not answer: nothing is known.
+    /// The bytes are those that were written, and the engine states otherwise.
+    Engine,
+    /// The system refused or the medium did not answer: nothing is known.
     Io(io::Error),
+}
+
+/// What is to be made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Bytes are not those that were written, or are missing.
+    Damaged,
+    /// Nothing is wrong but what the engine states.
+    EngineFault,
+    /// It could not be read, for this reason: that is no damage.
+    Unread(Fault),
 }
 
 impl Damage {
@@ -38,10 +54,21 @@ impl Damage {
         }
     }
 
+    /// A table whose checksum alone is wrong.
+    pub(super) fn engine(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            problem: Problem::Engine,
+        }
+    }
+
     pub(crate) fn io(path: &Path, error: io::Error) -> Self {
-        // What must be there and is not, is damage; all else is the medium's word.
+        // What must be there and is not, or is shorter, is damage; all else says nothing of the bytes.
         if error.kind() == io::ErrorKind::NotFound {
             return Self::of(path, "it is missing");
+        }
+        if Fault::of(&error) == Fault::Bytes {
+            return Self::of(path, format!("it is not what the engine writes: {error}"));
         }
         Self {
             path: path.to_owned(),
@@ -49,11 +76,27 @@ impl Damage {
         }
     }
 
+    pub(crate) fn meaning(&self) -> Meaning {
+        match &self.problem {
+            Problem::Found { .. } => Meaning::Damaged,
+            Problem::Engine => Meaning::EngineFault,
+            Problem::Io(error) => Meaning::Unread(Fault::of(error)),
+        }
+    }
+
+    /// The operating system's error, where there is nothing but that.
+    pub(super) const fn unread(&self) -> Option<&io::Error> {
+        match &self.problem {
+            Problem::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// The file, and where in it.
     pub(crate) fn place(&self) -> (PathBuf, Option<u64>) {
         let offset = match &self.problem {
             Problem::Found { offset, .. } => *offset,
-            Problem::Io(_) => None,
+            _ => None,
         };
         (self.path.clone(), offset)
     }
@@ -62,6 +105,7 @@ impl Damage {
     pub(crate) fn what(&self) -> String {
         match &self.problem {
             Problem::Found { what, .. } => what.clone(),
+            Problem::Engine => ENGINE.to_owned(),
             Problem::Io(error) => format!("it cannot be read: {error}"),
         }
     }
@@ -72,7 +116,8 @@ impl Damage {
     pub(super) fn parts(self) -> (PathBuf, Option<u64>, String) {
         match self.problem {
             Problem::Found { offset, what } => (self.path, offset, what),
-            Problem::Io(error) => (self.path, None, error.to_string()),
+            Problem::Engine => (self.path, None, ENGINE.to_owned()),
+            Problem::Io(error) => (self.path, None, format!("it cannot be read: {error}")),
         }
     }
 }
@@ -85,6 +130,7 @@ impl std::fmt::Display for Damage {
                 f.write_str(what)?;
                 offset.map_or(Ok(()), |at| write!(f, " (byte {at})"))
             }
+            Problem::Engine => f.write_str(ENGINE),
             Problem::Io(error) => error.fmt(f),
         }
     }
@@ -98,7 +144,11 @@ impl From<Damage> for OpenError {
                 offset,
                 problem: what,
             },
-            Problem::Io(source) => Self::Io { path, source },
+            Problem::Engine => Self::Database {
+                path,
+                cause: ENGINE.to_owned(),
+            },
+            Problem::Io(source) => Self::io(&path, source),
         }
     }
 }

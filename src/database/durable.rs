@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) const PRIVATE_DIRECTORY: u32 = 0o700;
 pub(crate) const PRIVATE_FILE: u32 = 0o600;
+/// Comes with a file system, in its topmost directory.
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 
 /// Creates a directory that only its owner can enter, whatever the umask.
 pub(crate) fn create_private(path: &Path) -> io::Result<()> {
@@ -83,7 +85,8 @@ fn walk(path: &Path, visit: &mut dyn FnMut(&Path, bool) -> io::Result<()>) -> io
         Ok(metadata) => metadata.file_type(),
         Err(error) => return vanished(error),
     };
-    if kind.is_symlink() {
+    // `lost+found` is the file system's, and only root may look into it.
+    if kind.is_symlink() || path.file_name().is_some_and(|name| name == LOST_AND_FOUND) {
         return Ok(());
     }
     if kind.is_dir() {

@@ -19,9 +19,10 @@ use fjall::compaction::filter::{
     CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
 };
 
-use super::damage::Damage;
+use super::damage::{Damage, Meaning};
 use super::inspection::{is_named, tables_of};
 use super::structure;
+use crate::error::again;
 
 /// Is told what is damaged, before the merge fails for it.
 pub(crate) type Complain = Box<dyn Fn(String) + Send + Sync + RefUnwindSafe>;
@@ -100,6 +101,10 @@ impl Merges {
             match table.check(&mut |_| goes_on()) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
+                // Its blocks are right: the table that replaces it will have a checksum that is.
+                Err(damage) if damage.meaning() == Meaning::EngineFault => {
+                    tracing::warn!(%damage, "the engine's fault, and no damage");
+                }
                 Err(damage) if is_named(table) => return Err(damage),
                 Err(_) => {}
             }
@@ -142,6 +147,11 @@ impl CompactionFilter for OneMerge {
                 Ok(true) => self.may = true,
                 Ok(false) => return Err(io::Error::other("the database is closing").into()),
                 Err(damage) => {
+                    // What could not be read is not known to be damaged: the merge fails, and no more.
+                    if let Some(error) = damage.unread() {
+                        tracing::warn!(%damage, "a table could not be read before it is merged");
+                        return Err(again(error).into());
+                    }
                     let cause = damage.to_string();
                     (self.merges.complain)(cause.clone());
                     return Err(io::Error::other(cause).into());

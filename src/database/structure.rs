@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -49,7 +49,7 @@ pub(super) fn keyspaces(database: &Path) -> Result<Vec<PathBuf>, Damage> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&keyspaces).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        if number(&path).is_none() || !path.is_dir() {
+        if number(&path).is_none() || !is_directory(&path)? {
             return Err(Damage::of(&path, "a stray entry among the keyspaces"));
         }
         found.push(path);
@@ -78,18 +78,19 @@ pub(super) fn check_recorded(database: &Path, recorded: &[u64]) -> Result<(), Da
 }
 
 fn check_keyspace(keyspace: &Path) -> Result<(), Damage> {
-    let tables = tables_of(keyspace)?;
-    match tables.into_iter().find(|table| !is_filled(&table.path)) {
-        None => Ok(()),
-        Some(table) => Err(Damage::of(&table.path, "the table is missing or empty")),
+    for table in tables_of(keyspace)? {
+        if !is_filled(&table.path)? {
+            return Err(Damage::of(&table.path, "the table is missing or empty"));
+        }
     }
+    Ok(())
 }
 
 /// The tables that the keyspace's manifest names, and that there is a directory for them.
 pub(super) fn tables_of(keyspace: &Path) -> Result<Vec<Table>, Damage> {
     let tables = manifest(keyspace)?;
     let directory = keyspace.join(TABLES);
-    if !directory.is_dir() {
+    if !is_directory(&directory)? {
         return Err(Damage::of(&directory, "the directory of tables is missing"));
     }
     Ok(tables)
@@ -116,8 +117,25 @@ pub(super) fn manifest(keyspace: &Path) -> Result<Vec<Table>, Damage> {
     tables.ok_or_else(|| Damage::of(&manifest, "it does not list tables"))
 }
 
-pub(super) fn is_filled(table: &Path) -> bool {
-    fs::metadata(table).is_ok_and(|table| table.is_file() && table.len() > 0)
+/// What is there; `None` where nothing is. That the system does not say so is not taken for nothing.
+fn found(path: &Path) -> Result<Option<fs::Metadata>, Damage> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Damage::io(path, error)),
+    }
+}
+
+pub(super) fn is_filled(table: &Path) -> Result<bool, Damage> {
+    Ok(found(table)?.is_some_and(|table| table.is_file() && table.len() > 0))
+}
+
+pub(super) fn is_directory(path: &Path) -> Result<bool, Damage> {
+    Ok(found(path)?.is_some_and(|found| found.is_dir()))
+}
+
+pub(super) fn is_file(path: &Path) -> Result<bool, Damage> {
+    Ok(found(path)?.is_some_and(|found| found.is_file()))
 }
 
 /// A manifest is an archive of sections: their bytes, `TOC!`, count u32, per section position u64,
@@ -166,14 +184,14 @@ fn tables(manifest: &[u8], directory: &Path) -> Option<Vec<Table>> {
     rest.is_empty().then_some(tables)
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*head)
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Damage> {
-    let io = |error| Damage::io(path, error);
+    let io = |error: io::Error| Damage::io(path, error);
     let metadata = fs::symlink_metadata(path).map_err(io)?;
     if !metadata.is_file() || metadata.len() > MANIFEST_BYTES_MAX {
         return Err(Damage::of(path, "it is not what the engine writes"));

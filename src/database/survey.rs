@@ -9,9 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::batch::{Batch, NoBatch, Source};
-use super::damage::Damage;
+use super::damage::{Damage, Meaning};
 use super::table::Part;
-use super::{quiet, structure, table, wal};
+use super::{blocks, quiet, structure, table, wal};
+use crate::error::{Fault, again};
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub(crate) enum TroubleKind {
     LogGap,
     /// What a kill leaves behind the last whole batch.
     TornTail,
+    /// A table whose bytes are right, and of which the engine states another checksum.
+    Engine,
+    /// It could not be read: nothing is known of it.
+    Unread,
 }
 
 /// Where bytes were found.
@@ -63,6 +68,8 @@ pub(crate) struct Survey {
     pub(crate) log_files: u64,
     pub(crate) log_batches: u64,
     pub(crate) troubles: Vec<Trouble>,
+    /// The first refusal of the system: what was not read for it is not known to be wrong.
+    pub(crate) refused: Option<(PathBuf, io::Error)>,
 }
 
 type Each<'a> = &'a mut dyn FnMut(&Path, Stretch);
@@ -79,6 +86,17 @@ pub(crate) fn survey(path: &Path, keyspace: u64, each: Each<'_>) -> Survey {
 
 impl Survey {
     fn trouble(&mut self, kind: TroubleKind, damage: Damage) {
+        let kind = match damage.meaning() {
+            Meaning::Damaged => kind,
+            Meaning::EngineFault => TroubleKind::Engine,
+            Meaning::Unread(_) => TroubleKind::Unread,
+        };
+        if damage.meaning() == Meaning::Unread(Fault::System)
+            && let Some(error) = damage.unread()
+        {
+            let refused = || (damage.place().0, again(error));
+            self.refused.get_or_insert_with(refused);
+        }
         let (path, offset, what) = damage.parts();
         self.troubles.push(Trouble {
             kind,
@@ -135,20 +153,32 @@ impl Survey {
         }
         for (id, sum) in tables {
             let path = directory.join(id.to_string());
-            if !structure::is_filled(&path) {
-                if sum.is_some() {
-                    let damage = Damage::of(&path, "the table is missing or empty");
-                    self.trouble(TroubleKind::TableMissing, damage);
+            match structure::is_filled(&path) {
+                Ok(true) => {}
+                Ok(false) => {
+                    if sum.is_some() {
+                        let damage = Damage::of(&path, "the table is missing or empty");
+                        self.trouble(TroubleKind::TableMissing, damage);
+                    }
+                    continue;
                 }
-                continue;
+                Err(damage) => {
+                    self.trouble(TroubleKind::Table, damage);
+                    continue;
+                }
             }
-            if let Err(error) = self.table(&path, sum, each) {
+            if let Err(error) = self.table(&path, (id, sum), each) {
                 self.trouble(TroubleKind::Table, Damage::io(&path, error));
             }
         }
     }
 
-    fn table(&mut self, path: &Path, sum: Option<u128>, each: Each<'_>) -> io::Result<()> {
+    fn table(
+        &mut self,
+        path: &Path,
+        (number, sum): (u64, Option<u128>),
+        each: Each<'_>,
+    ) -> io::Result<()> {
         let file = quiet::open(path)?;
         let length = file.metadata()?.len();
         let id = self.file(path);
@@ -180,6 +210,7 @@ impl Survey {
             let what = "it is not the table that the manifest names: its checksum differs";
             let damage = match broken {
                 Some(at) => Damage::at(path, at, what),
+                None if walked.is_ok() && blocks::are_right(&file, number)? => Damage::engine(path),
                 None => Damage::of(path, what),
             };
             self.trouble(TroubleKind::Table, damage);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::{damage::Damage, quiet};
+use super::{blocks, damage::Damage, quiet};
 
 /// Read at a time.
 const STEP: usize = 256 << 10;
@@ -103,7 +103,11 @@ impl TableReading {
         let problem = "the table is not the one that the manifest names";
         Err(match first_bad_block(&self.file) {
             Ok(Some(offset)) => Damage::at(path, offset, problem),
-            Ok(None) => Damage::of(path, problem),
+            Ok(None) => match blocks::are_right(&self.file, self.table.id) {
+                Ok(true) => Damage::engine(path),
+                Ok(false) => Damage::of(path, problem),
+                Err(error) => Damage::io(path, error),
+            },
             Err(error) => Damage::io(path, error),
         })
     }

@@ -91,7 +91,7 @@ fn last_value(wal: &Wal) -> Vec<u8> {
 }
 
 fn fill(path: &Path, numbers: std::ops::Range<u32>) {
-    let database = super::open(path, 1 << 20).unwrap();
+    let database = super::open(path, 1 << 20, 10).unwrap();
     let frames = database
         .keyspace("frames", || journal_keyspace(4 << 20))
         .unwrap();
@@ -124,7 +124,7 @@ fn a_log_of_several_files_is_read_back() {
     assert!(wal.torn().is_none() && wal.gap().is_none());
     // And all is there for the engine too, tables included.
     assert_eq!(structure::check(&path).unwrap(), BTreeSet::from([0, 1]));
-    let database = super::open(&path, 1 << 20).unwrap();
+    let database = super::open(&path, 1 << 20, 10).unwrap();
     let frames = database
         .keyspace("frames", || journal_keyspace(4 << 20))
         .unwrap();
@@ -139,7 +139,7 @@ fn every_byte_of_a_table_is_covered_filters_included() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db");
     super::create(&path, &[("views", KeyspaceCreateOptions::default())]).unwrap();
-    let database = super::open(&path, 1 << 20).unwrap();
+    let database = super::open(&path, 1 << 20, 10).unwrap();
     let views = database
         .keyspace("views", KeyspaceCreateOptions::default)
         .unwrap();
@@ -189,7 +189,7 @@ fn a_table_says_which_key_it_begins_with() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db");
     super::create(&path, &[("frames", journal_keyspace(4 << 20))]).unwrap();
-    let database = super::open(&path, 1 << 20).unwrap();
+    let database = super::open(&path, 1 << 20, 10).unwrap();
     let frames = || database.keyspace("frames", || journal_keyspace(4 << 20));
     let begins = [300_u64, 7_000, u64::MAX - 1];
     for first in begins {

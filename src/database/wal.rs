@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::batch::{Batch, NoBatch, START_LEN, Source};
-use super::damage::Damage;
+use super::{damage::Damage, structure};
 
 /// Times the bytes in question that are hashed at most to look for whole batches in them.
 const HASHED_TIMES_MAX: u64 = 64;
@@ -131,10 +131,17 @@ pub(super) fn named(database: &Path) -> Result<Vec<Named>, Damage> {
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("jnl"))
         {
+            let is_file = match structure::is_file(&path) {
+                Ok(is_file) => is_file,
+                Err(damage) => {
+                    files.push(Err(damage));
+                    continue;
+                }
+            };
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             let id = stem.and_then(|stem| stem.parse().ok());
             let named = |id: &u64| path.file_name() == Some(format!("{id}.jnl").as_ref());
-            let id = id.filter(named).filter(|_| path.is_file());
+            let id = id.filter(named).filter(|_| is_file);
             let id = id.ok_or_else(|| Damage::of(&path, "is no log file"));
             files.push(id.map(|id| (id, path)));
         }

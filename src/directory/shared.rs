@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::identity::Identity;
-use super::{ANCHOR, IDENTITY, LOCK, check_entries, check_mode, holder};
+use super::{ANCHOR, IDENTITY, LOCK, holder, insecure};
 use crate::database::quiet;
 use crate::error::OpenError;
 
@@ -55,11 +55,7 @@ impl SharedDirectory {
             let path = path.to_owned();
             return Err(OpenError::NotADirectory { path });
         }
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-        check_mode(path, mode)?;
-        if mode & 0o011 != 0 {
-            check_entries(path)?;
-        }
+        insecure::check(path, &metadata)?;
         // Before the locks, so that what is of another format is told to be so.
         drop(identity(path)?);
         let mut shared = Self {

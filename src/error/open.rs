@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ReadError, Retry};
+use super::{Fault, ReadError, Retry};
 use crate::events::LedgerId;
 
 /// The ledger was not opened.
@@ -20,12 +20,14 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Group or others may write to it: whatever it holds is not to be trusted.
-    #[error("{} may be written by others (mode {mode:04o})", .path.display())]
+    #[error("{} may be written by others (mode {mode:04o}): {remedy}", .path.display())]
     Insecure {
         /// What may be written.
         path: PathBuf,
         /// Its mode.
         mode: u32,
+        /// What puts it right, once it is known who wrote there.
+        remedy: String,
     },
     /// Another process, or another opening in this one, has it open.
     #[error("the ledger is locked by process {pid}")]
@@ -99,6 +101,9 @@ pub enum OpenError {
     /// The end of the journal does not verify: nothing is appended to it.
     #[error("the journal does not verify: {0}")]
     Journal(#[source] ReadError),
+    /// The end of the journal could not be read: nothing says that it is damaged.
+    #[error("the journal could not be read, which says nothing of what is in it: {0}")]
+    JournalUnread(#[source] ReadError),
     /// The database did not open.
     #[error("the database in {} does not open: {cause}", .path.display())]
     Database {
@@ -150,7 +155,26 @@ pub enum OpenError {
     /// The first record of this opening could not be made durable.
     #[error("nothing can be appended: {0}")]
     Sealed(String),
-    /// The operating system refused.
+    /// The operating system refused: no descriptors, no memory, no right, no room. It says nothing about
+    /// what is in the directory; once it is put right, opening goes on.
+    #[error("{}: the system refused: {source}", .path.display())]
+    Refused {
+        /// What was touched.
+        path: PathBuf,
+        /// In the operating system's words.
+        source: io::Error,
+    },
+    /// The process may have fewer files open than the ledger needs.
+    #[error(
+        "the ledger needs up to {needed} open files and the process may have {limit}: raise the limit (ulimit -n), or lower descriptors_max"
+    )]
+    Descriptors {
+        /// What `Options::descriptors_max` permits the engine, and what is needed beside it.
+        needed: u64,
+        /// The process's soft limit.
+        limit: u64,
+    },
+    /// The medium did not answer. Whether anything is damaged is not known.
     #[error("{}: {source}", .path.display())]
     Io {
         /// What was touched.
@@ -167,7 +191,20 @@ fn at(offset: Option<u64>) -> String {
 impl OpenError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        Self::Io { path, source }
+        match Fault::of(&source) {
+            Fault::System => Self::Refused { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// Of a journal whose end was asked for.
+    pub(crate) fn journal(failure: impl Into<ReadError>) -> Self {
+        match failure.into() {
+            error @ (ReadError::Damaged { .. } | ReadError::Undecodable { .. }) => {
+                Self::Journal(error)
+            }
+            error => Self::JournalUnread(error),
+        }
     }
 
     /// A stable word.
@@ -185,6 +222,7 @@ impl OpenError {
             Self::AcknowledgedRecordsMissing { .. } => "acknowledged_records_missing",
             Self::Anchor { .. } => "anchor",
             Self::Journal(_) => "journal_damaged",
+            Self::JournalUnread(_) => "journal_unread",
             Self::Database { .. } => "database",
             Self::Limits(_) => "limits",
             Self::History(_) => "history",
@@ -195,6 +233,8 @@ impl OpenError {
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
             Self::Sealed(_) => "sealed",
+            Self::Refused { .. } => "refused",
+            Self::Descriptors { .. } => "descriptors",
             Self::Io { .. } => "io",
         }
     }
@@ -207,11 +247,14 @@ impl OpenError {
             // Whoever holds it may let go; the medium, the engine or the system may recover.
             Self::Locked { .. }
             | Self::Io { .. }
+            | Self::Refused { .. }
+            | Self::Descriptors { .. }
+            | Self::JournalUnread(_)
             | Self::Database { .. }
             | Self::Views(_)
             | Self::Actors(_)
             | Self::Sealed(_) => Retry::Safe,
-            Self::Journal(error) => error.retry(),
+            Self::Journal(_) => Retry::Never,
             Self::NotADirectory { .. }
             | Self::Insecure { .. }
             | Self::NotALedger { .. }

@@ -33,7 +33,6 @@ fn opening() -> Vec<(OpenError, Retry)> {
         seq: Seq::FIRST,
         problem: text(),
     };
-    let unavailable = ReadError::Unavailable { cause: "x".into() };
     vec![
         (
             OpenError::NotADirectory { path: path.clone() },
@@ -43,6 +42,7 @@ fn opening() -> Vec<(OpenError, Retry)> {
             OpenError::Insecure {
                 path: path.clone(),
                 mode,
+                remedy: text(),
             },
             Retry::Never,
         ),
@@ -72,7 +72,6 @@ fn opening() -> Vec<(OpenError, Retry)> {
             Retry::Never,
         ),
         (OpenError::Journal(damage()), Retry::Never),
-        (OpenError::Journal(unavailable), Retry::Safe),
         (
             OpenError::Database {
                 path: path.clone(),
@@ -87,6 +86,16 @@ fn opening() -> Vec<(OpenError, Retry)> {
         (OpenError::Sealed(text()), Retry::Safe),
         (OpenError::Io { path, source: io }, Retry::Safe),
     ]
+}
+
+/// What the system has to say.
+fn of_the_system() -> [(OpenError, Retry); 3] {
+    let (path, source) = (PathBuf::from("/ledger"), std::io::ErrorKind::Interrupted);
+    let refused = OpenError::io(&path, source.into());
+    let (needed, limit) = (192, 64);
+    let few = OpenError::Descriptors { needed, limit };
+    let unread = OpenError::journal(ReadError::Unavailable { cause: "x".into() });
+    [refused, few, unread].map(|error| (error, Retry::Safe))
 }
 
 /// What the anchor has to say.
@@ -262,6 +271,7 @@ fn against_a_checkpoint() -> [(OpenError, Retry); 4] {
 fn every_refusal_to_open_has_a_word_and_says_whether_to_try_again() {
     let mut all = opening();
     all.extend(anchoring());
+    all.extend(of_the_system());
     all.extend(against_a_checkpoint());
     for (error, retry) in &all {
         assert_eq!(error.retry(), *retry, "{}", error.code());

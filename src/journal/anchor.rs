@@ -180,7 +180,7 @@ impl Anchor {
     /// [`OpenError::AcknowledgedRecordsMissing`] where it ends before, or has another record in
     /// that place; [`OpenError::Anchor`] where it is another ledger's.
     pub fn check(&self, journal: &dyn Journal) -> Result<(), OpenError> {
-        let unreadable = |failure: ReadFailure| OpenError::Journal(failure.into());
+        let unreadable = |failure: ReadFailure| OpenError::journal(failure);
         let Claim {
             ledger, seq, hash, ..
         } = self.claim;

@@ -45,7 +45,7 @@ impl<J: Journal> Anchored<J> {
     /// # Errors
     /// As [`Anchor::check`], and where the frames behind the claim do not verify.
     pub fn open(journal: J, anchor: Anchor, anchoring: Anchoring) -> Result<Self, OpenError> {
-        let unreadable = |failure: ReadFailure| OpenError::Journal(failure.into());
+        let unreadable = |failure: ReadFailure| OpenError::journal(failure);
         let head = journal.head().map_err(unreadable)?;
         let claim = *anchor.claim();
         anchor.check(&journal)?;

@@ -8,9 +8,9 @@ use fjall::{Database, Guard, Keyspace, PersistMode};
 use super::admit::Standing;
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::linked::{self, Linked};
-use super::{Frame, Frames, Head, Journal, held};
-use crate::database::{self, Damage, TornTail};
-use crate::error::OpenError;
+use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, held};
+use crate::database::{self, Damage, TornTail, wal::Wal};
+use crate::error::{Fault, OpenError};
 use crate::events::{LedgerId, Seq};
 
 pub(super) const FRAMES: &str = "frames";
@@ -27,6 +27,8 @@ pub struct JournalOptions {
     pub memtable_bytes: u64,
     /// Cache of blocks read, in bytes.
     pub cache_bytes: u64,
+    /// Files of tables that are kept open for reading, at least 10.
+    pub files_max: usize,
 }
 
 impl Default for JournalOptions {
@@ -34,6 +36,7 @@ impl Default for JournalOptions {
         Self {
             memtable_bytes: 8 << 20,
             cache_bytes: 16 << 20,
+            files_max: 64,
         }
     }
 }
@@ -71,22 +74,24 @@ impl FjallJournal {
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path, options: &JournalOptions) -> Result<Self, OpenError> {
-        Self::recover(path, options, 0).map(|(journal, _)| journal)
+        Self::recover(path, options, None).map(|(journal, _)| journal)
     }
 
-    /// As [`FjallJournal::open`]; gives what was found, and refuses a log that ends before the
-    /// record `acknowledged` before anything is changed.
+    /// As [`FjallJournal::open`]; gives what was found, and refuses a journal that ends before what
+    /// `claim` says was acknowledged, before anything is changed.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn recover(
         path: &Path,
         options: &JournalOptions,
-        acknowledged: u64,
+        claim: Option<&Claim>,
     ) -> Result<(Self, Found), OpenError> {
+        let acknowledged = claim.map_or(0, |claim| claim.seq);
+        let path = &*database::absolute(path)?;
         let keyspace = database::journal_keyspace(options.memtable_bytes);
         let found = if database::exists(path)? {
-            prepare(path, acknowledged)?
+            prepare(path, claim)?
         } else if acknowledged > 0 {
             return Err(OpenError::AcknowledgedRecordsMissing {
                 anchored: acknowledged,
@@ -96,7 +101,7 @@ impl FjallJournal {
             database::create(path, &[(FRAMES, keyspace.clone())])?;
             Found::default()
         };
-        let database = database::open(path, options.cache_bytes)?;
+        let database = database::open(path, options.cache_bytes, options.files_max)?;
         let engine = |error| database::engine_error(path, &error);
         if !database.keyspace_exists(FRAMES) {
             return Err(Damage::of(path, "there are no frames in it").into());
@@ -105,14 +110,12 @@ impl FjallJournal {
         // What cannot be read there is no earlier than what the anchor claims.
         let end = Seq::new(acknowledged).unwrap_or(Seq::FIRST);
         let last = frames.last_key_value().map(|guard| decode(guard, end));
-        let last = last
-            .transpose()
-            .map_err(|failure| OpenError::Journal(failure.into()))?;
+        let last = last.transpose().map_err(OpenError::journal)?;
         let standing = last
             .as_ref()
             .map_or_else(Standing::default, Standing::after);
         last.map_or(Ok(()), |frame| frame.verify())
-            .map_err(|failure| OpenError::Journal(failure.into()))?;
+            .map_err(OpenError::journal)?;
         let journal = Self {
             path: path.to_owned(),
             opened: RwLock::new(Some(Opened { frames, database })),
@@ -181,25 +184,45 @@ pub struct Found {
 }
 
 /// Looks at a closed database, and repairs what a crash leaves.
-fn prepare(path: &Path, acknowledged: u64) -> Result<Found, OpenError> {
+fn prepare(path: &Path, claim: Option<&Claim>) -> Result<Found, OpenError> {
     let inspected = database::inspect(path, &KEYSPACES)?;
     // While nothing is changed yet: a tail that was acknowledged is not a torn one.
     let last = inspected.last_value()?;
     // One that is no frame is named by its place when the journal is read.
     let last = last.and_then(|value| Frame::from_slice(value.into()).ok());
-    if let Some(frame) = last.filter(|frame| frame.last.seq < acknowledged) {
-        return Err(OpenError::AcknowledgedRecordsMissing {
-            anchored: acknowledged,
-            recovered: frame.last.seq,
-        });
-    }
     let wal = &inspected.wal;
+    if let (Some(frame), Some(claim)) = (last, claim)
+        && frame.last.seq < claim.seq
+    {
+        check_end(path, claim, wal)?;
+    }
     Ok(Found {
         log_files: wal.files.len() as u64,
         log_batches: wal.files.iter().map(|file| file.batches).sum(),
         log_gap: wal.gap(),
         torn: inspected.repair(&path.with_file_name(QUARANTINE))?,
     })
+}
+
+/// The log ends before what was acknowledged: tables may hold what it has lost. Who inspects the journal is
+/// told the same, by the same function.
+fn check_end(path: &Path, claim: &Claim, wal: &Wal) -> Result<(), OpenError> {
+    let end = |claim| ReadOnlyJournal::open(path, None, claim).map(|journal| journal.end());
+    let recovered = end(Some(claim))?;
+    if recovered < claim.seq {
+        return Err(OpenError::AcknowledgedRecordsMissing {
+            anchored: claim.seq,
+            recovered,
+        });
+    }
+    // Without the claim nothing vouches for a frame that no whole batch holds: the engine would not read it.
+    match wal.torn() {
+        Some(torn) if end(None)? < claim.seq => {
+            let problem = "the last batch is not whole, and what it holds was acknowledged";
+            Err(Damage::at(&torn.path, torn.end, problem).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) const fn key(seq: Seq) -> [u8; 8] {
@@ -222,11 +245,9 @@ fn decode(guard: Guard, wanted: Seq) -> Result<Frame, ReadFailure> {
 
 fn read_failure(error: &fjall::Error, wanted: Seq) -> ReadFailure {
     let cause: Arc<str> = error.to_string().into();
-    match error {
-        fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)) => {
-            ReadFailure::Io { cause }
-        }
-        _ => ReadFailure::damaged(wanted, Problem::Database(cause)),
+    match database::fault(error) {
+        Fault::Bytes => ReadFailure::damaged(wanted, Problem::Database(cause)),
+        _ => ReadFailure::Io { cause },
     }
 }
 

@@ -64,6 +64,8 @@ impl CheckpointDirectory {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.display().to_string();
+        // For ever the same one, wherever the process goes; where that is unknown, as it was given.
+        let path = std::path::absolute(&path).unwrap_or(path);
         Self { path, name }
     }
 
@@ -165,6 +167,11 @@ impl CheckpointCommand {
     pub fn new(program: impl Into<PathBuf>, arguments: Vec<String>) -> Self {
         let program = program.into();
         let name = program.display().to_string();
+        // A bare name is looked for in PATH; a path is for ever the same one.
+        let program = match program.components().count() {
+            1 => program,
+            _ => std::path::absolute(&program).unwrap_or(program),
+        };
         Self {
             program,
             arguments,

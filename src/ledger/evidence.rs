@@ -183,8 +183,9 @@ impl Reads {
         options: EvidenceOptions,
         path: impl AsRef<Path>,
     ) -> Result<Bundle, EvidenceError> {
+        let path = std::path::absolute(path.as_ref());
+        let path = path.map_err(|error| EvidenceError::Write(error.to_string()))?;
         let bundle = self.evidence(execution, options).await?;
-        let path = path.as_ref().to_owned();
         let work = move || write(&path, bundle);
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_| CheckpointError::Stopped)?

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::database::{
-    PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, replace, sync_parent,
+    PRIVATE_DIRECTORY, PRIVATE_FILE, absolute, create_private, creating, replace, sync_parent,
 };
 use crate::events::{HEADER_LEN, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
@@ -51,7 +51,8 @@ impl Root {
     ) -> Result<(), CheckpointError> {
         let core = Arc::clone(self.core());
         let own = core.checkpoints.own(checkpoint)?;
-        let (note, path) = (checkpoint.clone(), path.as_ref().to_owned());
+        let (note, path) = (checkpoint.clone(), absolute(path.as_ref()));
+        let path = path.map_err(failed)?;
         // One after the other, and no thread is held by the one that waits.
         let exporting = Arc::clone(&core.checkpoints.exporting).lock_owned().await;
         let reached = core.checkpoints.reached(own.size()).await;

@@ -42,13 +42,12 @@ impl Guarded {
         directory
     }
 
-    /// The ledger's directory, as long as it is held.
-    pub(super) fn path(&self) -> Option<PathBuf> {
+    /// The ledger's directory, and which one it is, as long as it is held.
+    pub(super) fn place(&self) -> Option<(PathBuf, Option<(u64, u64)>)> {
         let directory = self.directory.lock();
         let directory = directory.unwrap_or_else(PoisonError::into_inner);
-        directory
-            .as_ref()
-            .map(|directory| directory.path().to_owned())
+        let place = |it: &Directory| (it.path().to_owned(), it.inode());
+        directory.as_ref().map(place)
     }
 
     /// Takes every right from group and others.

@@ -1,6 +1,6 @@
 //! The front door: open a ledger, grant components their rights, take handles, read, close.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::access::Grant;
 use crate::actors::{Actors, InForce};
 use crate::commands::{Command, Receipt};
+use crate::database;
 use crate::error::OpenError;
 use crate::error::{AccessError, AppendError, CloseError, ReadError, ReopenError};
 use crate::events::{CommandId, LedgerId};
@@ -68,7 +69,7 @@ pub use recovery::Recovery;
 pub use root::Root;
 pub use salvage::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
 pub use scrub::Scrubbed;
-pub use verify::{Damaged, Progress, Verified, VerifyOptions};
+pub use verify::{Damaged, Progress, Unread, Verified, VerifyOptions};
 pub use witness::{Witness, WitnessError};
 pub use witnessed::{WitnessDestination, WitnessTransport};
 
@@ -130,7 +131,8 @@ impl Ledger {
     /// # Errors
     /// [`OpenError`]: locked, not a ledger, another format, damage — named, and nothing changed.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, Root), OpenError> {
-        open::open(open::Place::Directory(path.as_ref().to_owned()), options).await
+        let path = database::absolute(path.as_ref())?;
+        open::open(open::Place::Directory(path), options).await
     }
 
     /// Opens a ledger over a given journal, with its views in `views`.
@@ -142,7 +144,7 @@ impl Ledger {
         views: impl AsRef<Path>,
         options: Options,
     ) -> Result<(Self, Root), OpenError> {
-        let views: PathBuf = views.as_ref().to_owned();
+        let views = database::absolute(views.as_ref())?;
         open::open(open::Place::Journal(journal, views), options).await
     }
 

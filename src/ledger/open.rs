@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use crate::actors::{FrameCounts, Meters, Past};
 use crate::clock::BelievedClock;
+use crate::database;
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{LedgerId, SigningKeyChangedV1};
@@ -111,6 +112,7 @@ fn find(place: Place, options: &Options) -> Result<Found, OpenError> {
 fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError> {
     let started_ns = options.clock.monotonic_ns();
     options.limits.check().map_err(OpenError::Limits)?;
+    let files_each = database::files_each(options.descriptors_max)?;
     let Found {
         identity,
         guarded,
@@ -121,21 +123,17 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     // Not before the lock is held: another ledger of this process may be counting.
     metrics::init();
     let note = FailureNote::in_directory(&root);
-    let known = journal
-        .ledger()
-        .map_err(|failure| OpenError::Journal(failure.into()))?;
+    let known = journal.ledger().map_err(OpenError::journal)?;
     let ledger = identity
         .or(known)
         .or(options.ledger_id)
         .unwrap_or_else(|| LedgerId::from_bytes(options.entropy.bytes16()));
-    let head = journal
-        .head()
-        .map_err(|failure| OpenError::Journal(failure.into()))?;
+    let head = journal.head().map_err(OpenError::journal)?;
     let clock = believed(&mut options, head);
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
     let source = JournalSource::shared(reader.clone());
-    let views = open_views(&root, &mut options, source.clone())?;
+    let views = open_views(&root, &mut options, files_each, source.clone())?;
     let set = view_set(&views, source)?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options);
@@ -211,6 +209,7 @@ fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
 fn open_views(
     root: &Path,
     options: &mut Options,
+    files_max: usize,
     source: Arc<dyn projections::Source>,
 ) -> Result<Views, OpenError> {
     let mut projections = projections::built_in();
@@ -221,6 +220,7 @@ fn open_views(
     projections.append(&mut options.projections);
     let mut how = ViewsOptions {
         clock: Arc::clone(&options.clock),
+        files_max,
         ..ViewsOptions::default()
     };
     how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
@@ -290,7 +290,7 @@ fn start_writer(
         Some(Box::new(report)),
         Some(watch),
     )
-    .map_err(|failure| OpenError::Journal(failure.into()))?;
+    .map_err(OpenError::journal)?;
     let reader = Reader::new(Arc::clone(journal), &writer.handle());
     Ok((writer, reader))
 }

@@ -53,6 +53,10 @@ pub struct Options {
     /// Bytes of blocks that the engine keeps of the journal, and again of the views; `None`: 16 MiB
     /// of each.
     pub cache_bytes: Option<u64>,
+    /// Files of tables that the engine keeps open, of the journal and the views together (128; at least
+    /// 20). Some 64 more are needed beside them, and opening fails with `Descriptors` where the process may
+    /// not have as many.
+    pub descriptors_max: usize,
     /// Which start of the machine this is; `None`: the operating system's word. For tests of power
     /// cuts, which no machine takes part in.
     #[doc(hidden)]
@@ -63,7 +67,7 @@ pub struct Options {
     /// Who says how much room there is.
     pub space: Arc<dyn Space>,
     /// A commit that takes longer hangs (30 s): its callers are answered *outcome unknown* and the
-    /// ledger is sealed.
+    /// ledger is sealed. Time in which the process did not run is not counted.
     pub hang_after: Duration,
     /// Whether the process is aborted then (false), for a supervisor to start it again.
     pub abort_when_hung: bool,
@@ -97,6 +101,7 @@ impl Default for Options {
             scrub_pause: Duration::from_secs(24 * 60 * 60),
             memtable_bytes: None,
             cache_bytes: None,
+            descriptors_max: 128,
             boot: None,
             disk_reserve_bytes: 256 << 20,
             space: Arc::new(SystemSpace),

@@ -94,10 +94,11 @@ pub(super) fn recover(
         });
     }
     let renews = options.renew_anchor && is_there;
-    let floor = if renews { 0 } else { claimed.unwrap_or(0) };
+    let floor = anchor.as_ref().map(Anchor::claim).filter(|_| !renews);
     let mut engine = JournalOptions::default();
     engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
     engine.cache_bytes = options.cache_bytes.unwrap_or(engine.cache_bytes);
+    engine.files_max = database::files_each(options.descriptors_max)?;
     let (journal, found) = FjallJournal::recover(&path, &engine, floor)?;
     recovery.found = found;
     let anchor = match anchor.map(|anchor| anchor.check(&journal).map(|()| anchor)) {
@@ -115,9 +116,7 @@ pub(super) fn recover(
     }
     let anchored = Anchored::open(journal, anchor, options.anchoring)?;
     let head = anchored.head();
-    recovery.recovered = head
-        .map_err(|failure| OpenError::Journal(failure.into()))?
-        .seq;
+    recovery.recovered = head.map_err(OpenError::journal)?.seq;
     // Last: what is refused is left as it is.
     recovery.swept = directory.sweep()?;
     let took = options.clock.monotonic_ns().saturating_sub(started_ns);
@@ -146,7 +145,7 @@ fn usable(
 }
 
 fn renew(directory: &Directory, journal: &FjallJournal) -> Result<Anchor, OpenError> {
-    let unreadable = |failure: crate::journal::ReadFailure| OpenError::Journal(failure.into());
+    let unreadable = |failure: crate::journal::ReadFailure| OpenError::journal(failure);
     keep(directory)?;
     let mut frames = 0;
     for frame in journal.frames(Seq::FIRST) {

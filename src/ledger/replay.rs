@@ -78,7 +78,7 @@ pub(crate) fn replay(
     let first = replayed.from.first().min(window_from);
     let first = replayed.places_from.map_or(first, |from| from.min(first));
     for frame in journal.frames(Seq::FIRST.plus(first)) {
-        let frame = frame.map_err(|failure| OpenError::Journal(failure.into()))?;
+        let frame = frame.map_err(OpenError::journal)?;
         replayed.frame(&frame, ledger, window_from)?;
         if replayed.head.seq >= forget_at {
             forget_at = replayed.head.seq + (1 << 16);
@@ -99,11 +99,9 @@ impl Replayed {
             });
         }
         // Checksums are plain digests, which an editor can make anew: here hashes and commitments count.
-        frame
-            .verify()
-            .map_err(|failure| OpenError::Journal(failure.into()))?;
+        frame.verify().map_err(OpenError::journal)?;
         for record in frame.records() {
-            let record = record.map_err(|failure| OpenError::Journal(failure.into()))?;
+            let record = record.map_err(OpenError::journal)?;
             self.record(&record, window)?;
         }
         self.head = frame.last;

@@ -17,7 +17,7 @@ use crate::actors::{self, Snapshot, Taken};
 use crate::database::{self, PRIVATE_FILE};
 use crate::events::{Event, Hash, LedgerId, Seq, SnapshotTakenV1, Store};
 use crate::integrity::digest;
-use crate::journal::Journal;
+use crate::journal::{Journal, ReadFailure};
 
 use super::replay::{Replayed, Saved};
 use super::submit::Core;
@@ -199,7 +199,8 @@ fn read(
         let seq = rest.number()?;
         let length = usize::try_from(rest.number()?).unwrap_or(usize::MAX);
         let bytes = rest.take(length)?;
-        let vouched = vouched(journal, seq, state, bytes.len() as u64, &digest(bytes))?;
+        let vouched = vouched(journal, seq, state, bytes.len() as u64, &digest(bytes));
+        let vouched = vouched.map_err(|doubt| doubt.to_string())?;
         let forgotten = restore(&mut replayed, &vouched, seq, bytes)?;
         if forgotten > views_at {
             return Err(format!(
@@ -213,6 +214,47 @@ fn read(
     Ok(replayed)
 }
 
+/// Why saved states are not believed.
+#[derive(Debug)]
+pub(super) enum Doubt {
+    /// They are not what was saved.
+    Wrong(String),
+    /// Their file could not be read.
+    Io(std::io::Error),
+    /// The journal could not be asked: nothing is known.
+    Unread(String),
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Wrong(what) | Self::Unread(what) => f.write_str(what),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<&str> for Doubt {
+    fn from(what: &str) -> Self {
+        Self::Wrong(what.to_owned())
+    }
+}
+
+impl From<String> for Doubt {
+    fn from(what: String) -> Self {
+        Self::Wrong(what)
+    }
+}
+
+impl From<ReadFailure> for Doubt {
+    fn from(failure: ReadFailure) -> Self {
+        match failure {
+            ReadFailure::Damaged { .. } => Self::Wrong(failure.to_string()),
+            _ => Self::Unread(failure.to_string()),
+        }
+    }
+}
+
 /// The record that holds the digest of a state's bytes: without it they are anybody's word.
 pub(super) fn vouched(
     journal: &dyn Journal,
@@ -220,21 +262,20 @@ pub(super) fn vouched(
     state: u8,
     length: u64,
     digest: &Hash,
-) -> Result<SnapshotTakenV1, String> {
+) -> Result<SnapshotTakenV1, Doubt> {
     let place = Seq::new(seq).ok_or("there is no record 0")?;
     let frame = journal
-        .frame_at(place)
-        .map_err(|error| error.to_string())?
+        .frame_at(place)?
         .ok_or("it is of a later record than the journal holds")?;
-    frame.verify().map_err(|error| error.to_string())?;
-    let record = frame.record(place).map_err(|error| error.to_string())?;
+    frame.verify()?;
+    let record = frame.record(place)?;
     match record.event() {
         Ok(Event::SnapshotTaken(taken))
             if taken.state == state && taken.length == length && taken.digest == *digest =>
         {
             Ok(taken)
         }
-        _ => Err(format!("record {seq} does not vouch for its bytes")),
+        _ => Err(format!("record {seq} does not vouch for its bytes").into()),
     }
 }
 

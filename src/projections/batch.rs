@@ -81,10 +81,6 @@ pub struct ViewBatch {
     key: Vec<u8>,
 }
 
-fn damaged(error: fjall::Error) -> ProjectionError {
-    ProjectionError::Damaged(error.to_string())
-}
-
 impl ViewBatch {
     /// A batch of records after `after`, on top of what earlier batches left in `recent`.
     pub(super) fn new(generation: Arc<Generation>, after: u64, recent: Recent) -> Self {
@@ -114,7 +110,11 @@ impl ViewBatch {
         if let Some(recent) = self.recent.get(key) {
             return Ok(recent.clone());
         }
-        let found = self.generation.keyspace.get(key).map_err(damaged)?;
+        let found = self
+            .generation
+            .keyspace
+            .get(key)
+            .map_err(ProjectionError::from)?;
         Ok(found.map(|value| value.to_vec()))
     }
 
@@ -208,7 +208,7 @@ impl ViewBatch {
         let mut merged = BTreeMap::new();
         let snapshot = self.generation.database.snapshot();
         for guard in snapshot.prefix(&self.generation.keyspace, &prefix) {
-            let (key, value) = guard.into_inner().map_err(damaged)?;
+            let (key, value) = guard.into_inner().map_err(ProjectionError::from)?;
             merged.insert(key.to_vec(), value.to_vec());
         }
         for (key, change) in &self.pending {

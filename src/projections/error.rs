@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::database::{self, Damage, Meaning};
+use crate::error::Fault;
+
 /// Views could not be set up at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +41,9 @@ pub enum ProjectionError {
     /// made again.
     #[error("view is damaged: {0}")]
     Damaged(String),
+    /// The view's stored state could not be read, which says nothing of it: the views are opened again.
+    #[error("view could not be read: {0}")]
+    Unread(String),
     /// The record contradicts what the projection knows: the view halts before it.
     #[error("record cannot be projected: {0}")]
     Refused(String),
@@ -49,6 +55,7 @@ impl ProjectionError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Damaged(_) => "view_damaged",
+            Self::Unread(_) => "view_unread",
             Self::Refused(_) => "record_refused",
         }
     }
@@ -83,6 +90,9 @@ pub enum ReadError {
     /// The view's files are damaged; it is being set aside and rebuilt.
     #[error("view is damaged and will be rebuilt: {0}")]
     Damaged(String),
+    /// The system refused or the medium did not answer: nothing says that the view is damaged.
+    #[error("view could not be read: {0}")]
+    Unread(String),
     /// A configuration document's stored content is not what its digest says. Never replaced by
     /// a default (FC-STORAGE §8).
     #[error("configuration document {document:?} version {version} fails its digest")]
@@ -109,6 +119,7 @@ impl ReadError {
             Self::Halted { .. } => "view_halted",
             Self::Behind { .. } => "view_behind",
             Self::Damaged(_) => "view_damaged",
+            Self::Unread(_) => "view_unread",
             Self::ContentDamaged { .. } => "content_damaged",
             Self::Source(_) => "journal_unreadable",
             Self::Closed => "closed",
@@ -117,12 +128,17 @@ impl ReadError {
 }
 
 /// Why the runner cannot go on with the database it has.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Failure {
     /// The files are not what was written: set aside, make again.
     Damage(String),
-    /// The medium refuses (full, read-only, I/O error): nothing wrong with what is there; wait.
+    /// The system refuses (no descriptors, full, read-only): nothing wrong with what is there; wait.
     Medium(String),
+    /// The medium does not answer, or the engine stopped and does not say why: wait, and read every byte
+    /// before going on, so that damage is told from it.
+    Unknown(String),
+    /// The engine panicked. It asserts where files are not what it wrote, and where the system refuses.
+    Panic(String),
     /// The journal cannot be read just now; the views are as good as they were.
     Source(String),
 }
@@ -130,44 +146,64 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn cause(&self) -> &str {
         match self {
-            Self::Damage(cause) | Self::Medium(cause) | Self::Source(cause) => cause,
+            Self::Damage(cause)
+            | Self::Medium(cause)
+            | Self::Unknown(cause)
+            | Self::Panic(cause)
+            | Self::Source(cause) => cause,
+        }
+    }
+
+    fn of(fault: Fault, cause: String) -> Self {
+        match fault {
+            Fault::Bytes => Self::Damage(cause),
+            Fault::System => Self::Medium(cause),
+            Fault::Unknown => Self::Unknown(cause),
         }
     }
 }
 
 impl From<fjall::Error> for Failure {
     fn from(error: fjall::Error) -> Self {
-        let text = error.to_string();
-        match io_kind(&error) {
-            Some(
-                std::io::ErrorKind::StorageFull
-                | std::io::ErrorKind::QuotaExceeded
-                | std::io::ErrorKind::ReadOnlyFilesystem
-                | std::io::ErrorKind::PermissionDenied,
-            ) => Self::Medium(text),
-            _ if matches!(error, fjall::Error::Poisoned | fjall::Error::Locked) => {
-                Self::Medium(text)
+        Self::of(database::fault(&error), error.to_string())
+    }
+}
+
+impl Failure {
+    /// What was found in closed views; `None` where it is no reason not to open them.
+    pub(super) fn found(damage: &Damage) -> Option<Self> {
+        let fault = match damage.meaning() {
+            Meaning::Damaged => Fault::Bytes,
+            Meaning::Unread(fault) => fault,
+            Meaning::EngineFault => {
+                tracing::warn!(%damage, "the engine's fault, and no damage");
+                return None;
             }
-            _ => Self::Damage(text),
+        };
+        Some(Self::of(fault, damage.to_string()))
+    }
+}
+
+impl From<fjall::Error> for ProjectionError {
+    fn from(error: fjall::Error) -> Self {
+        match database::fault(&error) {
+            Fault::Bytes => Self::Damaged(error.to_string()),
+            _ => Self::Unread(error.to_string()),
         }
     }
 }
 
-fn io_kind(error: &fjall::Error) -> Option<std::io::ErrorKind> {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        source = error.source();
+impl From<fjall::Error> for ReadError {
+    fn from(error: fjall::Error) -> Self {
+        ProjectionError::from(error).into()
     }
-    None
 }
 
 impl From<ProjectionError> for ReadError {
     fn from(error: ProjectionError) -> Self {
         match error {
             ProjectionError::Damaged(cause) => Self::Damaged(cause),
+            ProjectionError::Unread(cause) => Self::Unread(cause),
             ProjectionError::Refused(cause) => Self::Halted { cause },
         }
     }

@@ -10,11 +10,15 @@ use super::seal;
 use super::slot::Slot;
 use super::views::Notice;
 use super::views_database::{ViewsDatabase, set_aside};
+use crate::database;
 
 /// How often in a row views are set aside before the runner gives up and waits for an order.
 const SET_ASIDE_MAX: u32 = 3;
-/// How long the runner leaves a medium alone that refused.
+/// How long the runner leaves a medium alone that refused; twice as long each time, up to 64 times.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DOUBLINGS: u32 = 6;
+/// How often in a row the engine may panic over files that are whole, before they are set aside.
+const PANICS_MAX: u32 = 2;
 const READER_POLL: Duration = Duration::from_millis(1);
 /// Polls after which a stopping runner leaves the database to its last reader.
 const READER_POLLS_AT_STOP: u32 = 1_000;
@@ -23,11 +27,21 @@ const READER_POLLS_AT_STOP: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Health {
     set_aside: u32,
-    poisoned: bool,
+    /// Troubles in a row that were no damage: each is waited out longer than the one before.
+    waited: u32,
+    panics: u32,
+    /// Nobody knows what the last trouble was: every byte is read before the next opening.
+    look: bool,
     /// Given up until a rebuild is ordered.
     gave_up: bool,
     /// Readers were told of a trouble.
     told: bool,
+}
+
+/// What the runner does after a trouble.
+enum Then {
+    GoOn,
+    Wait,
 }
 
 impl Health {
@@ -47,6 +61,9 @@ impl Runner {
         if self.health.gave_up {
             return Ok(false);
         }
+        if self.health.look {
+            self.look()?;
+        }
         self.incarnation += 1;
         let (control, incarnation) = (Arc::clone(&self.control), self.incarnation);
         let complain = Box::new(move |cause| control.complain(incarnation, cause));
@@ -55,7 +72,28 @@ impl Runner {
             slot.attach(&database, &self.source, self.health.set_aside > 0)?;
         }
         self.database = Some(database);
+        self.health.look = false;
         Ok(true)
+    }
+
+    /// Reads every byte of the closed database: what is damaged is told from what only was in the way.
+    fn look(&self) -> Result<(), Failure> {
+        if !database::exists(&self.path).unwrap_or(true) {
+            return Ok(());
+        }
+        let found = database::look_through(&self.path, false, &|| 0);
+        let mut damages = found.damages.iter();
+        if let Some(failure) = damages.find_map(Failure::found) {
+            return Err(failure);
+        }
+        for table in &found.tables {
+            match table.check(&mut |_| !self.control.is_stopping()) {
+                Ok(true) => {}
+                Ok(false) => return Err(Failure::Medium("views are being closed".to_owned())),
+                Err(damage) => Failure::found(&damage).map_or(Ok(()), Err)?,
+            }
+        }
+        Ok(())
     }
 
     /// The first opening, by the caller of `Views::open`: afterwards every view serves, is being
@@ -64,9 +102,9 @@ impl Runner {
         // What an empty journal gives is complete as it is: a new ledger is not recovering.
         let open = |runner: &mut Self| runner.open().and_then(|_| runner.settle());
         while let Err(failure) = self.guarded(open) {
-            let patient = matches!(failure, Failure::Damage(_));
-            self.mend(failure);
-            if !patient {
+            if let Then::Wait = self.mend(failure)
+                && self.health.waited > 1
+            {
                 return;
             }
         }
@@ -90,27 +128,40 @@ impl Runner {
     }
 
     pub(super) fn heal(&mut self, failure: Failure) {
-        let patient = matches!(failure, Failure::Damage(_));
-        self.mend(failure);
-        if !patient {
-            self.control.pause(RETRY_PAUSE);
+        if let Then::Wait = self.mend(failure) {
+            let doublings = self.health.waited.saturating_sub(1).min(RETRY_DOUBLINGS);
+            self.control.pause(RETRY_PAUSE * 2_u32.pow(doublings));
         }
     }
 
-    fn mend(&mut self, failure: Failure) {
+    fn mend(&mut self, failure: Failure) -> Then {
         self.slots.iter().for_each(Slot::failed);
-        let poisoned = failure.cause().contains("Poisoned");
         match failure {
-            Failure::Source(cause) => self.tell(&cause),
-            // The engine poisons itself for a full disk and for a damaged table alike, and says
-            // no more: once is the medium, again after reopening is the data.
-            Failure::Medium(cause) if !(poisoned && self.health.poisoned) => {
-                self.health.poisoned |= poisoned;
+            Failure::Source(cause) => self.wait(&cause),
+            Failure::Medium(cause) => {
                 self.release();
-                self.tell(&cause);
+                self.wait(&cause)
             }
-            Failure::Medium(cause) | Failure::Damage(cause) => self.quarantine(&cause),
+            Failure::Unknown(cause) => {
+                self.health.look = true;
+                self.release();
+                self.wait(&cause)
+            }
+            Failure::Panic(cause) if self.health.panics + 1 < PANICS_MAX => {
+                self.health.panics += 1;
+                self.health.look = true;
+                self.release();
+                self.wait(&cause)
+            }
+            Failure::Panic(cause) | Failure::Damage(cause) => self.quarantine(&cause),
         }
+    }
+
+    /// Nothing is known to be damaged: readers are told, and it is tried again later.
+    fn wait(&mut self, cause: &str) -> Then {
+        self.health.waited += 1;
+        self.tell(cause);
+        Then::Wait
     }
 
     fn tell(&mut self, cause: &str) {
@@ -125,9 +176,9 @@ impl Runner {
         });
     }
 
-    fn quarantine(&mut self, cause: &str) {
+    fn quarantine(&mut self, cause: &str) -> Then {
         if !self.release() {
-            return;
+            return Then::GoOn;
         }
         match set_aside(&self.path, &self.quarantine) {
             Ok(to) => {
@@ -137,17 +188,18 @@ impl Runner {
                     to,
                 });
                 self.health.set_aside += 1;
-                self.health.poisoned = false;
+                self.health.look = false;
+                self.health.panics = 0;
                 self.health.gave_up = self.health.set_aside >= SET_ASIDE_MAX;
             }
             Err(error) => {
-                self.health.gave_up = true;
-                self.tell(&format!("{cause}; setting views aside failed: {error}"));
+                return self.wait(&format!("{cause}; setting views aside failed: {error}"));
             }
         }
         if self.health.gave_up {
             self.tell(cause);
         }
+        Then::GoOn
     }
 
     /// Closes the database once the last reader has gone: its threads write by path, and must

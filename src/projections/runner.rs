@@ -28,6 +28,8 @@ const BUILD_CHUNKS: usize = 4;
 const FLUSHING: Duration = Duration::from_millis(1);
 /// Memtables that wait longer than this for a thread of the engine wait for one that has panicked.
 const STUCK: Duration = Duration::from_secs(120);
+/// More of a pause between two looks was time in which the process did not run.
+const LOOK_NS_MAX: u64 = 1_000_000_000;
 /// How long an idle runner waits before it looks for orders again.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -40,8 +42,8 @@ pub(super) struct Runner {
     pub(super) slots: Vec<Slot>,
     pub(super) database: Option<ViewsDatabase>,
     pub(super) incarnation: u64,
-    /// Since when the database has taken no more changes.
-    pub(super) without_room: Option<u64>,
+    /// When the database was seen without room for changes last, and for how long by then.
+    pub(super) without_room: Option<(u64, u64)>,
     pub(super) health: Health,
 }
 
@@ -73,14 +75,14 @@ impl Runner {
         self.shut();
     }
 
-    /// The engine asserts where files are not what it wrote: a panic is damage too.
+    /// The engine asserts where files are not what it wrote: a panic may be damage too.
     pub(super) fn guarded<R>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             let text = panic_text(panic.as_ref());
-            Err(Failure::Damage(format!("the engine panicked: {text}")))
+            Err(Failure::Panic(format!("the engine panicked: {text}")))
         })
     }
 
@@ -120,13 +122,15 @@ impl Runner {
         let generations = self.slots.iter().flat_map(Slot::generations);
         let room = database.make_room(generations)?;
         let now = self.options.clock.monotonic_ns();
-        let since = *self.without_room.get_or_insert(now);
+        let (looked, waited) = self.without_room.unwrap_or((now, 0));
+        let waited = waited + now.saturating_sub(looked).min(LOOK_NS_MAX);
+        self.without_room = Some((now, waited));
         if room {
             self.without_room = None;
-        } else if now.saturating_sub(since) > STUCK.as_nanos() as u64 {
+        } else if waited > STUCK.as_nanos() as u64 {
             self.without_room = None;
             let cause = "the engine has stopped making tables of memtables".to_owned();
-            return Err(Failure::Damage(cause));
+            return Err(Failure::Unknown(cause));
         }
         Ok(room)
     }

@@ -230,6 +230,7 @@ impl Slot {
         match outcome {
             Ok(Ok(())) => Ok(Some(batch)),
             Ok(Err(ProjectionError::Damaged(cause))) => Err(Failure::Damage(cause)),
+            Ok(Err(ProjectionError::Unread(cause))) => Err(Failure::Unknown(cause)),
             Ok(Err(refused)) => {
                 self.halt(refused.to_string());
                 Ok(None)

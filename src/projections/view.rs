@@ -303,10 +303,6 @@ impl View {
     }
 }
 
-fn damaged(error: fjall::Error) -> ReadError {
-    ReadError::Damaged(error.to_string())
-}
-
 /// A view as it was at one position.
 pub struct ViewSnapshot {
     snapshot: fjall::Snapshot,
@@ -317,7 +313,7 @@ pub struct ViewSnapshot {
 impl ViewSnapshot {
     fn new(generation: Arc<Generation>) -> Result<Self, ReadError> {
         let snapshot = generation.database.snapshot();
-        let position = Position::read(&snapshot, &generation.keyspace).map_err(damaged)?;
+        let position = Position::read(&snapshot, &generation.keyspace).map_err(ReadError::from)?;
         Ok(Self {
             snapshot,
             generation,
@@ -334,12 +330,12 @@ impl ViewSnapshot {
     /// The value under `key`.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`]
+    /// [`ReadError::Damaged`], [`ReadError::Unread`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let found = self
             .snapshot
             .get(&self.generation.keyspace, state_key(key))
-            .map_err(damaged)?;
+            .map_err(ReadError::from)?;
         Ok(found.map(|value| value.to_vec()))
     }
 
@@ -352,7 +348,7 @@ impl ViewSnapshot {
         let prefix = state_key(prefix);
         self.snapshot
             .range(&self.generation.keyspace, state_key(from)..)
-            .map(|guard| guard.into_inner().map_err(damaged))
+            .map(|guard| guard.into_inner().map_err(ReadError::from))
             .take_while(move |pair| match pair {
                 Ok((key, _)) => key.starts_with(&prefix),
                 Err(_) => true,

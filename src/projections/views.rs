@@ -25,6 +25,8 @@ pub struct ViewsOptions {
     pub cache_bytes: u64,
     /// Changes of all views together that are held in memory before they become tables, in bytes.
     pub memtable_bytes: u64,
+    /// Files of tables that are kept open for reading, at least 10.
+    pub files_max: usize,
     /// Checks what the engine leaves unchecked, before it opens: what it refuses is set aside.
     pub preflight: Option<Preflight>,
     /// Called from the runner's thread; must return soon.
@@ -41,6 +43,7 @@ impl Default for ViewsOptions {
         Self {
             cache_bytes: 16 << 20,
             memtable_bytes: 8 << 20,
+            files_max: 64,
             preflight: None,
             listener: None,
             boot: database::boot_id(),

@@ -36,6 +36,8 @@ const WORKER_THREADS: usize = 1;
 const WAITING_MAX: usize = 1;
 /// This part of the memtables' bound is for what is changed while one of them becomes a table.
 const WHILE_WAITING: u64 = 8;
+/// Fewer the engine does not take.
+const FILES_MIN: usize = 10;
 /// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
 const TABLE_BYTES: u64 = 8 << 20;
 
@@ -163,7 +165,9 @@ impl ViewsDatabase {
             create().map_err(medium)?;
         }
         let sealed = seal::check_and_break(path)?;
-        check(path, sealed).map_err(|damage| Failure::Damage(damage.to_string()))?;
+        if let Some(failure) = check(path, sealed).err().and_then(|it| Failure::found(&it)) {
+            return Err(failure);
+        }
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }
@@ -180,6 +184,7 @@ impl ViewsDatabase {
         let database = Database::builder(path)
             .worker_threads(WORKER_THREADS)
             .cache_size(options.cache_bytes)
+            .max_cached_files(Some(options.files_max.max(FILES_MIN)))
             .with_compaction_filter_factories(Arc::new(move |name| Some(filters.filter(name))))
             .open()?;
         let meta = database.keyspace(META, || create_options(META_BYTES))?;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use femtoclaw_ledger::OpenError;
-use femtoclaw_ledger::journal::{FjallJournal, Found, Journal, JournalOptions};
+use femtoclaw_ledger::journal::{Claim, FjallJournal, Found, Journal, JournalOptions};
 
-use crate::fixtures::{frame, seq};
+use crate::fixtures::{LEDGER, frame, seq};
 
 /// Records in each of the frames.
 pub(crate) const RECORDS: u64 = 5;
@@ -20,7 +20,14 @@ pub(crate) struct Scene {
 pub(crate) type State = Vec<(PathBuf, Vec<u8>)>;
 
 pub(crate) fn open(path: &Path, acknowledged: u64) -> Result<(FjallJournal, Found), OpenError> {
-    FjallJournal::recover(path, &JournalOptions::default(), acknowledged)
+    let claim = Claim {
+        ledger: LEDGER,
+        generation: 1,
+        seq: acknowledged,
+        hash: [0; 32],
+        frames: 1,
+    };
+    FjallJournal::recover(path, &JournalOptions::default(), Some(&claim))
 }
 
 pub(crate) fn append(journal: &FjallJournal, frames: u64) {

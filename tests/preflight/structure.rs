@@ -26,6 +26,13 @@ fn with_tables() -> Scene {
     fs::remove_dir_all(&scene.path).unwrap();
     let journal = FjallJournal::open(&scene.path, &options).unwrap();
     append(&journal, 40);
+    // The engine makes them in the background, and a close does not wait for it.
+    for _ in 0..3_000 {
+        if !tables(&scene).is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     journal.close();
     assert!(!tables(&scene).is_empty());
     scene

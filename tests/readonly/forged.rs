@@ -54,7 +54,7 @@ fn what_looks_like_a_frame_in_a_damaged_one_is_not_the_history() {
         hash: head.hash,
         frames: 3,
     };
-    let whole = ReadOnlyJournal::open(&path, Some(LEDGER), Some(&claim));
+    let whole = ReadOnlyJournal::open(&path, Some(LEDGER), Some(&claim)).unwrap();
     assert_eq!((whole.verified(), whole.findings().len()), (head, 0));
     assert!(!shows_the_forgery(&whole));
     // The frame that carries it: in its header, so that the search finds what it carries.
@@ -66,7 +66,7 @@ fn what_looks_like_a_frame_in_a_damaged_one_is_not_the_history() {
     assert!(frames[1].0 < find(&log, "CARRIER").unwrap());
     flip(&log, frames[1].0 + 40);
     for claim in [None, Some(&claim)] {
-        let damaged = ReadOnlyJournal::open(&path, Some(LEDGER), claim);
+        let damaged = ReadOnlyJournal::open(&path, Some(LEDGER), claim).unwrap();
         assert_eq!(damaged.verified().seq, 3, "{:?}", damaged.findings());
         let codes = damaged.findings().iter().map(|finding| finding.kind.code());
         let codes: Vec<_> = codes.collect();

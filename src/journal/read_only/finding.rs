@@ -68,6 +68,11 @@ pub enum FindingKind {
     FailureNote,
     /// No lock could be had: a writer may be at work.
     NotLocked,
+    /// Every block of a table is right, and the engine states another checksum of the whole: a fault of
+    /// the engine, which met a short write, and no damage.
+    EngineFault,
+    /// The medium did not answer: what lies there, or would follow from it, is not known to be damaged.
+    Unreadable,
 }
 
 impl FindingKind {
@@ -95,10 +100,13 @@ impl FindingKind {
             Self::Unfinished => "unfinished",
             Self::FailureNote => "failure_note",
             Self::NotLocked => "not_locked",
+            Self::EngineFault => "engine_fault",
+            Self::Unreadable => "unreadable",
         }
     }
 
-    /// False for what a kill or a failed writer leaves, and an opening puts right.
+    /// False for what a kill or a failed writer leaves, and an opening puts right; and for what is the
+    /// engine's or the medium's trouble, and says nothing of the bytes.
     #[must_use]
     pub const fn is_damage(self) -> bool {
         !matches!(
@@ -109,6 +117,8 @@ impl FindingKind {
                 | Self::Unfinished
                 | Self::FailureNote
                 | Self::NotLocked
+                | Self::EngineFault
+                | Self::Unreadable
         )
     }
 }
@@ -167,6 +177,8 @@ impl From<Trouble> for Finding {
             TroubleKind::Log => FindingKind::Log,
             TroubleKind::LogGap => FindingKind::LogGap,
             TroubleKind::TornTail => FindingKind::TornTail,
+            TroubleKind::Engine => FindingKind::EngineFault,
+            TroubleKind::Unread => FindingKind::Unreadable,
         };
         Self {
             kind,

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, FindingKind, Findings};
 use crate::database::quiet;
 use crate::database::survey::{Place, Stretch};
+use crate::error::Fault;
 use crate::events::{Hash, LedgerId};
 use crate::integrity::GENESIS;
 use crate::journal::error::ReadFailure;
@@ -64,6 +65,8 @@ pub(super) struct Gather {
     pub(super) candidates: Vec<Candidate>,
     pub(super) findings: Findings,
     open: Option<(u32, File)>,
+    /// The first refusal of the system.
+    pub(super) refused: Option<(PathBuf, io::Error)>,
     /// Up to where every byte of a file is accounted for, whatever is damaged behind.
     certain: (u32, u64),
 }
@@ -75,6 +78,7 @@ impl Gather {
             candidates: Vec::new(),
             findings: Findings::default(),
             open: None,
+            refused: None,
             certain: (0, 0),
         }
     }
@@ -90,8 +94,15 @@ impl Gather {
             read
         });
         if let Err(error) = read {
-            let finding = Finding::new(FindingKind::Frame, error.to_string());
+            let kind = match Fault::of(&error) {
+                Fault::Bytes => FindingKind::Frame,
+                Fault::System | Fault::Unknown => FindingKind::Unreadable,
+            };
+            let finding = Finding::new(kind, error.to_string());
             self.findings.add(finding.of(path).at(stretch.start));
+            if Fault::of(&error) == Fault::System {
+                self.refused.get_or_insert_with(|| (path.to_owned(), error));
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use super::linked::Linked;
 use super::{Claim, Frame, Frames, Head, Journal};
 use crate::database::quiet;
 use crate::database::survey::survey;
+use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 
 mod chain;
@@ -66,8 +67,15 @@ impl ReadOnlyJournal {
     /// Reads the journal in the directory `path`, of which `ledger` is the ledger where that is known,
     /// and `claim` what was acknowledged. Reads all of it, and writes nothing anywhere. Nobody must be
     /// writing there: hold a lock.
-    #[must_use]
-    pub fn open(path: &Path, ledger: Option<LedgerId>, claim: Option<&Claim>) -> Self {
+    ///
+    /// # Errors
+    /// [`OpenError::Refused`] where the system did not let something be read: then nothing that is not
+    /// found is known to be missing. What the medium does not answer is a finding.
+    pub fn open(
+        path: &Path,
+        ledger: Option<LedgerId>,
+        claim: Option<&Claim>,
+    ) -> Result<Self, OpenError> {
         let mut gather = Gather::new(ledger);
         let survey = survey(path, FRAMES_KEYSPACE, &mut |path, stretch| {
             gather.stretch(path, stretch);
@@ -76,8 +84,12 @@ impl ReadOnlyJournal {
             ledger,
             mut candidates,
             findings: found,
+            refused,
             ..
         } = gather;
+        if let Some((path, error)) = survey.refused.or(refused) {
+            return Err(OpenError::io(&path, error));
+        }
         let mut findings = finding::Findings::default();
         survey
             .troubles
@@ -105,19 +117,20 @@ impl ReadOnlyJournal {
             log: (survey.log_files, survey.log_batches),
             open: Mutex::new(None),
         };
-        let head = |at: Option<usize>| {
-            let candidate = at.and_then(|at| inner.frames.get(at));
-            let frame = candidate.map(|candidate| inner.read(candidate));
-            frame
-                .and_then(Result::ok)
-                .map_or(Head::default(), |frame| frame.last)
+        let head = |at: Option<usize>| match at.and_then(|at| inner.frames.get(at)) {
+            Some(candidate) => match inner.read(candidate) {
+                Err(failure @ ReadFailure::Io { .. }) => Err(OpenError::journal(failure)),
+                frame => Ok(frame.map_or(Head::default(), |frame| frame.last)),
+            },
+            None => Ok(Head::default()),
         };
-        let verified = head(selection.verified.checked_sub(1));
-        let last = head(inner.frames.len().checked_sub(1));
+        let verified = head(selection.verified.checked_sub(1))?;
+        let last = head(inner.frames.len().checked_sub(1))?;
         inner.verified = verified;
         inner.standing = Standing { head: last, ledger };
         inner.compare_with_anchor();
-        Self(Arc::new(inner))
+        inner.excuse();
+        Ok(Self(Arc::new(inner)))
     }
 
     /// What is wrong with it, in the order in which it was found.
@@ -137,6 +150,11 @@ impl ReadOnlyJournal {
     #[must_use]
     pub fn verified(&self) -> Head {
         self.0.verified
+    }
+
+    /// The number of the last record that can be shown: what a journal that was cut still has.
+    pub(crate) fn end(&self) -> u64 {
+        self.0.standing.head.seq
     }
 
     /// Frames up to there.
@@ -243,6 +261,26 @@ impl Inner {
             true => Ok(frame),
             // It was there when the journal was opened.
             false => Err(damaged(Problem::Missing)),
+        }
+    }
+
+    /// What is not found is not known to be missing where something could not be read.
+    fn excuse(&mut self) {
+        let unread = |finding: &Finding| finding.kind == FindingKind::Unreadable;
+        if !self.findings.iter().any(unread) {
+            return;
+        }
+        let missing = [
+            FindingKind::RecordsMissing,
+            FindingKind::AcknowledgedMissing,
+        ];
+        for finding in &mut self.findings {
+            if missing.contains(&finding.kind) {
+                finding.kind = FindingKind::Unreadable;
+                finding
+                    .problem
+                    .push_str("; they may be where nothing could be read");
+            }
         }
     }
 

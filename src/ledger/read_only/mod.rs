@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
+use crate::database;
 use crate::directory::Identity;
 use crate::directory::shared::SharedDirectory;
 use crate::error::{OpenError, ReadError};
@@ -110,7 +111,7 @@ impl Ledger {
         path: impl AsRef<Path>,
         options: ReadOnlyOptions,
     ) -> Result<ReadOnly, OpenError> {
-        ReadOnly::open(path.as_ref(), options)
+        ReadOnly::open(&database::absolute(path.as_ref())?, options)
     }
 }
 
@@ -131,7 +132,7 @@ impl ReadOnly {
         };
         let claim = claim(&directory, known, &mut findings)?;
         leftovers(path, &mut findings)?;
-        let journal = ReadOnlyJournal::open(&directory.journal(), known, claim.as_ref());
+        let journal = ReadOnlyJournal::open(&directory.journal(), known, claim.as_ref())?;
         findings.extend_from_slice(journal.findings());
         let ReadOnlyOptions { scratch, clock } = options;
         Ok(Self {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::actors::own_record;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::database;
 use crate::error::SalvageError;
 use crate::events::{CommandId, LedgerId, RecoveryReportedV1};
 use crate::integrity::Chain;
@@ -142,7 +143,8 @@ impl Ledger {
         to: impl AsRef<Path>,
         options: &SalvageOptions,
     ) -> Result<Salvaged, SalvageError> {
-        salvage(from.as_ref(), to.as_ref(), options)
+        let absolute = |path| database::absolute(path).map_err(SalvageError::Source);
+        salvage(&absolute(from.as_ref())?, &absolute(to.as_ref())?, options)
     }
 }
 

@@ -187,6 +187,7 @@ impl Target {
         let (claim, _) = Anchor::peek(&anchor).map_err(SalvageError::Write)?;
         let journal = self.creating.join("journal");
         let written = ReadOnlyJournal::open(&journal, Some(ledger), Some(&claim));
+        let written = written.map_err(SalvageError::Write)?;
         let verified = (written.verified(), written.verified_frames());
         if verified != (*head, frames) || !written.findings().is_empty() {
             let problem = written.findings().first().map(ToString::to_string);

@@ -6,7 +6,7 @@ use crate::actors::Own;
 use crate::events::HealthChangedV1;
 use crate::metrics;
 
-use super::super::verify::Damaged;
+use super::super::verify::{Damaged, Unread};
 use super::Scrubbed;
 
 /// Damages that are kept by name.
@@ -19,6 +19,8 @@ const RECORDED_MAX: u64 = 16;
 pub(super) struct Found {
     /// With the pass that met it last.
     damages: BTreeMap<Damaged, u64>,
+    unread: BTreeMap<Unread, u64>,
+    engine_faults: BTreeMap<Damaged, u64>,
     recorded: u64,
     passes: u64,
     verified_through: u64,
@@ -27,7 +29,13 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn complaint(&self) -> Option<String> {
-        let (first, _) = self.damages.first_key_value()?;
+        let Some((first, _)) = self.damages.first_key_value() else {
+            let (first, _) = self.unread.first_key_value()?;
+            return Some(format!(
+                "the scrub could not read {} places, the first: {first}",
+                self.unread.len()
+            ));
+        };
         Some(match self.damages.len() {
             1 => format!("damage: {first}"),
             count => format!("{count} damages, the first: {first}"),
@@ -40,6 +48,8 @@ impl Found {
             passes: self.passes,
             bytes: self.bytes,
             damages: self.damages.keys().cloned().collect(),
+            unread: self.unread.keys().cloned().collect(),
+            engine_faults: self.engine_faults.keys().cloned().collect(),
         }
     }
 
@@ -50,6 +60,33 @@ impl Found {
         metrics::VERIFIED_THROUGH_SEQ
             .gauge(&[])
             .set(verified_through as f64);
+    }
+
+    /// Something could not be read: health says so, and nothing is recorded.
+    pub(super) fn unread(&mut self, unread: Unread) {
+        if !self.unread.contains_key(&unread) {
+            if self.unread.len() >= KEPT_MAX {
+                return;
+            }
+            tracing::warn!(%unread, "the scrub could not read this; it is no damage");
+        }
+        self.unread.insert(unread, self.passes);
+    }
+
+    /// What could not be read is tried once more.
+    pub(super) fn tried_again(&mut self, unread: &Unread) {
+        self.unread.remove(unread);
+    }
+
+    /// The engine states what is not so.
+    pub(super) fn engine_fault(&mut self, fault: Damaged) {
+        if !self.engine_faults.contains_key(&fault) {
+            if self.engine_faults.len() >= KEPT_MAX {
+                return;
+            }
+            tracing::warn!(%fault, "a fault of the engine, and no damage");
+        }
+        self.engine_faults.insert(fault, self.passes);
     }
 
     /// Something is damaged: told once, as long as it stays so.
@@ -78,6 +115,8 @@ impl Found {
         let was_damaged = !self.damages.is_empty();
         let this = self.passes;
         self.damages.retain(|_, pass| *pass >= this);
+        self.unread.retain(|_, pass| *pass >= this);
+        self.engine_faults.retain(|_, pass| *pass >= this);
         self.passes += 1;
         if was_damaged && self.damages.is_empty() {
             tracing::warn!("the scrub finds no damage any more");

@@ -5,6 +5,7 @@
 //! bytes a second of the injected clock, and writes nothing but its position. What it finds makes the
 //! ledger unhealthy until a whole pass has found nothing of it any more.
 
+mod again;
 mod found;
 mod pass;
 mod position;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use super::options::Options;
 use super::submit::Core;
-use super::verify::{Damaged, Subject};
+use super::verify::{Damaged, Subject, Unread};
 
 use found::Found;
 use pass::Pass;
@@ -39,6 +40,10 @@ pub struct Scrubbed {
     pub bytes: u64,
     /// Damages found, and not gone since.
     pub damages: Vec<Damaged>,
+    /// What could not be read, and was not since: nothing is known of it.
+    pub unread: Vec<Unread>,
+    /// Tables whose every block is right, and of which the engine states another checksum of the whole.
+    pub engine_faults: Vec<Damaged>,
 }
 
 pub(crate) struct Scrub {

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::database::{Table, TableReading};
+use crate::error::Fault;
 use crate::events::Seq;
 use crate::journal::{Head, ReadFailure};
 
 use super::super::submit::Core;
-use super::super::verify::{Begins, Damaged, Files, Place, next_readable};
+use super::super::verify::{Begins, Damaged, Files, Met, Place, Unread, next_readable};
+use super::again::Again;
 use super::position::{Position, Stage, TableId};
 use super::{SAVE_NS, SAVED_UP_NS, Scrub};
 
@@ -36,6 +38,7 @@ pub(super) struct Pass {
     /// Bytes that may be read; below 0 after a large piece.
     allowance: i64,
     looked_ns: u64,
+    again: Again,
     saved_ns: u64,
     saved: Option<Position>,
 }
@@ -52,6 +55,7 @@ impl Pass {
             queue: None,
             allowance: 0,
             looked_ns: now_ns,
+            again: Again::default(),
             saved_ns: now_ns,
             saved: None,
         }
@@ -61,11 +65,12 @@ impl Pass {
     pub(super) fn go_on(&mut self, core: &Core, now_ns: u64) {
         let scrub = &core.scrub;
         self.allow(scrub.bytes_per_second, now_ns);
-        while self.allowance > 0 && !scrub.is_stopped() {
+        while self.allowance > 0 && !scrub.is_stopped() && self.again.may(now_ns) {
             if !self.begun {
                 self.begin(core);
             }
             let stage = self.position.stage;
+            self.again.begin(&mut scrub.found());
             let read = match stage {
                 Stage::Frames => self.frame(core),
                 Stage::Files => self.file(core),
@@ -179,7 +184,19 @@ impl Pass {
                 return 0;
             }
             Err(failure) => {
-                self.damaged(core, Damaged::record(&journal, seq, cause(&failure)));
+                match failure {
+                    ReadFailure::Damaged { problem, .. } => {
+                        let damaged = Damaged::record(&journal, seq, problem.to_string());
+                        self.damaged(core, damaged);
+                    }
+                    failure => {
+                        self.broken = true;
+                        let unread = Unread::record(&journal, seq, failure.to_string());
+                        if self.unread(core, unread) {
+                            return 0;
+                        }
+                    }
+                }
                 let subject = &core.scrub.subject;
                 let next = next_readable(&*subject.journal, at, self.target + 1, &|| true);
                 self.position.seq = next.unwrap_or(at + 1) - 1;
@@ -237,10 +254,10 @@ impl Pass {
                 0
             }
         };
-        for damaged in queue.files.take_damages() {
-            self.damaged(core, damaged);
-        }
-        if read == 0 {
+        let waits = self.met(core, &place, queue.files.take_met());
+        if waits {
+            queue.reading = None;
+        } else if read == 0 {
             queue.tables.pop_front();
             self.position.table = Some(id);
         }
@@ -252,10 +269,10 @@ impl Pass {
         let mut subject = core.scrub.subject.clone();
         subject.head = core.reader.head();
         let files = Files::look(place, &subject);
-        for damaged in files.take_damages() {
-            self.damaged(core, damaged);
-        }
         let read = files.read_bytes;
+        if self.met(core, place, files.take_met()) {
+            return read;
+        }
         let left = |id: &TableId| self.position.table.is_none_or(|last| *id > last);
         let tables = files.tables.iter();
         let tables = tables.map(|table| (table_id(place, &table.path), table.clone()));
@@ -267,6 +284,30 @@ impl Pass {
             reading: None,
         });
         read
+    }
+
+    /// Tells what was met; true where it is to be read once more.
+    fn met(&mut self, core: &Core, place: &Place, met: Vec<Met>) -> bool {
+        if !met.is_empty() && !place.is_there() {
+            let what = "the directory is no longer where it was opened";
+            return self.unread(core, Unread::of(&place.root, Fault::System, what));
+        }
+        let mut waits = false;
+        for met in met {
+            match met {
+                Met::Damaged(damaged) => self.damaged(core, damaged),
+                Met::EngineFault(fault) => core.scrub.found().engine_fault(fault),
+                Met::Unread(unread) => waits |= self.unread(core, unread),
+            }
+        }
+        waits
+    }
+
+    /// True where it is worth to try again soon; else it is passed over until the next pass.
+    fn unread(&mut self, core: &Core, unread: Unread) -> bool {
+        self.frozen.get_or_insert(self.position);
+        core.scrub.found().unread(unread.clone());
+        self.again.later(unread, self.looked_ns)
     }
 
     fn end(&mut self, core: &Core) {
@@ -285,13 +326,6 @@ fn is_there(core: &Core, position: &Position) -> bool {
     };
     let record = core.reader.get(seq).ok().flatten();
     record.is_some_and(|record| record.hash == position.hash)
-}
-
-fn cause(failure: &ReadFailure) -> String {
-    match failure {
-        ReadFailure::Damaged { problem, .. } => problem.to_string(),
-        other => other.to_string(),
-    }
 }
 
 fn table_id(place: &Place, table: &Path) -> TableId {

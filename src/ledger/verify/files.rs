@@ -1,18 +1,19 @@
 //! The files of a ledger's directory: what each of them says of itself.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use crate::database::{self, Damage, Table};
 use crate::directory::Identity;
-use crate::error::OpenError;
 use crate::events::Seq;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 
 use super::course::Course;
+use super::met::Met;
 use super::result::Findings;
 use super::states;
 use super::{Damaged, Place, Subject};
@@ -24,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// What was found without reading the tables, and the tables.
 pub(in crate::ledger) struct Files {
     pub(in crate::ledger) tables: Vec<Table>,
-    damages: Mutex<Vec<Damaged>>,
+    met: Mutex<Vec<Met>>,
     pub(super) not_checked: Vec<String>,
     /// Files looked at.
     pub(super) count: u64,
@@ -35,14 +36,14 @@ pub(in crate::ledger) struct Files {
 impl Files {
     /// Looks at every file but the tables.
     pub(in crate::ledger) fn look(place: &Place, subject: &Subject) -> Self {
-        let mut damages = Vec::new();
-        damages.extend(identity(place));
-        damages.extend(anchor(place, subject));
+        let mut met = Vec::new();
+        met.extend(identity(place));
+        met.extend(anchor(place, subject));
         let (states, mut wrong) = states::check(place, &*subject.journal);
-        damages.append(&mut wrong);
+        met.append(&mut wrong);
         let mut files = Self {
             tables: Vec::new(),
-            damages: Mutex::new(damages),
+            met: Mutex::new(met),
             not_checked: Vec::new(),
             count: 2 + states,
             read_bytes: 0,
@@ -82,9 +83,9 @@ impl Files {
     }
 
     fn take(&mut self, inspection: database::Inspection, wrong: Option<Damage>) {
-        let damages = inspection.damages.iter().chain(&wrong).map(Damaged::from);
-        let own = self.damages.get_mut();
-        own.unwrap_or_else(PoisonError::into_inner).extend(damages);
+        let met = inspection.damages.iter().chain(&wrong).map(Met::from);
+        let own = self.met.get_mut();
+        own.unwrap_or_else(PoisonError::into_inner).extend(met);
         self.count += inspection.files;
         self.read_bytes += inspection.log_bytes();
         self.tables.extend(inspection.tables);
@@ -109,44 +110,41 @@ impl Files {
     /// A table is damaged, unless the engine has compacted it away meanwhile.
     pub(in crate::ledger) fn damaged(&self, place: &Place, table: &Table, damage: &Damage) {
         if !place.live || database::is_named(table) {
-            let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
-            damages.push(Damaged::from(damage));
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            met.push(Met::from(damage));
         }
     }
 
     /// What was found since the last call.
-    pub(in crate::ledger) fn take_damages(&self) -> Vec<Damaged> {
-        let mut damages = self.damages.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *damages)
+    pub(in crate::ledger) fn take_met(&self) -> Vec<Met> {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *met)
     }
 
     pub(super) fn tell(self, findings: &mut Findings) {
-        let damages = self.damages.into_inner();
-        for damaged in damages.unwrap_or_else(PoisonError::into_inner) {
-            findings.push(damaged);
+        let met = self.met.into_inner();
+        for met in met.unwrap_or_else(PoisonError::into_inner) {
+            findings.push(met);
         }
         findings.not_checked.extend(self.not_checked);
     }
 }
 
-fn identity(place: &Place) -> Option<Damaged> {
+fn identity(place: &Place) -> Option<Met> {
     let path = place.root.join("LEDGER");
     match Identity::read(&path) {
         Ok(Some(identity)) if identity.ledger == place.ledger => None,
         Ok(Some(other)) => {
             let what = format!("it is of ledger {}", other.ledger);
-            Some(Damaged::of(&path, what))
+            Some(Damaged::of(&path, what).into())
         }
-        Ok(None) => Some(Damaged::of(&path, "it is missing")),
-        Err(OpenError::Damaged { problem, .. } | OpenError::NotALedger { problem, .. }) => {
-            Some(Damaged::of(&path, problem))
-        }
-        Err(error) => Some(Damaged::of(&path, error.to_string())),
+        Ok(None) => Some(Damaged::of(&path, "it is missing").into()),
+        Err(error) => Some(Met::refused(&path, &error)),
     }
 }
 
 /// Both slots are whole, and what they claim is in the journal.
-fn anchor(place: &Place, subject: &Subject) -> Vec<Damaged> {
+fn anchor(place: &Place, subject: &Subject) -> Vec<Met> {
     let path = place.root.join("ANCHOR");
     let mut looks = 1;
     let claims = loop {
@@ -156,7 +154,7 @@ fn anchor(place: &Place, subject: &Subject) -> Vec<Damaged> {
                 std::thread::sleep(PAUSE);
             }
             Ok(claims) => break claims,
-            Err(error) => return vec![Damaged::from(&Damage::io(&path, error))],
+            Err(error) => return vec![Met::from(&Damage::io(&path, error))],
         }
     };
     let slot = |(slot, claim): (usize, &Option<Claim>)| {
@@ -164,10 +162,11 @@ fn anchor(place: &Place, subject: &Subject) -> Vec<Damaged> {
             None => "the slot is not whole".to_owned(),
             Some(claim) => contradiction(claim, place, subject)?,
         };
-        Some(Damaged {
+        let damaged = Damaged {
             offset: Some((slot * ANCHOR_SLOT_LEN) as u64),
             ..Damaged::of(&path, what)
-        })
+        };
+        Some(damaged.into())
     };
     claims.iter().enumerate().filter_map(slot).collect()
 }
@@ -203,9 +202,13 @@ fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damag
 }
 
 /// Entries of a directory that may be missing.
-pub(super) fn entries(directory: &Path) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+pub(super) fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<_> = paths.collect::<io::Result<_>>()?;
     paths.sort();
-    paths
+    Ok(paths)
 }

@@ -10,6 +10,7 @@ use crate::integrity::merkle::{Frontier, Run, TreeHash, leaf_hash};
 use crate::journal::{Head, Journal, Problem, ReadFailure};
 
 use super::course::Course;
+use super::met::Unread;
 use super::part::{Part, Signed};
 use super::result::{Damaged, Findings};
 
@@ -88,11 +89,15 @@ impl<'a> Gather<'a> {
                 self.damaged(seq, what);
             }
         }
-        if part.frames > 0 || !part.damages.is_empty() {
+        if !part.is_empty() {
             self.previous = part.ends;
         }
         for (seq, what) in &part.damages {
             self.damaged(*seq, what.as_str());
+        }
+        for (seq, what) in &part.unread {
+            let unread = Unread::record(self.journal_path, *seq, what.as_str());
+            self.findings.push(unread);
         }
         self.grow(part.whole, part.runs, part.leaves);
         if let Some((size, None)) = self.view {

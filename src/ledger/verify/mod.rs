@@ -17,6 +17,7 @@ mod ahead;
 mod course;
 mod files;
 mod gather;
+mod met;
 mod part;
 mod plan;
 mod result;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use crate::directory;
 use crate::error::ReadError;
 use crate::events::LedgerId;
 use crate::journal::{Head, Journal, ReadFailure};
@@ -37,10 +39,12 @@ use super::reads::blocking;
 use super::{Ledger, Running};
 
 pub(super) use files::Files;
+pub(super) use met::Met;
+pub use met::Unread;
 pub(super) use part::{Begins, next_readable};
 pub use result::{Damaged, Progress, Verified};
 
-use course::Course;
+use course::{Course, stopped};
 use result::Findings;
 
 /// How a ledger is verified.
@@ -83,14 +87,26 @@ pub(crate) struct Place {
     pub(crate) ledger: LedgerId,
     /// Whether the engine has it open: then files come and go while they are looked at.
     pub(crate) live: bool,
+    /// Which directory it is, where that is known: one that was moved away is not found by its path.
+    pub(crate) inode: Option<(u64, u64)>,
 }
 
 impl Place {
     /// The directory of a ledger that is open.
     pub(super) fn of(guarded: Option<&Guarded>, ledger: LedgerId) -> Option<Self> {
-        let root = guarded.and_then(Guarded::path)?;
-        let live = true;
-        Some(Self { root, ledger, live })
+        let (root, inode) = guarded.and_then(Guarded::place)?;
+        Some(Self {
+            root,
+            ledger,
+            live: true,
+            inode,
+        })
+    }
+
+    /// Whether the directory is where it was opened. What is not found elsewhere is not missing.
+    pub(super) fn is_there(&self) -> bool {
+        self.inode
+            .is_none_or(|inode| directory::inode(&self.root) == Some(inode))
     }
 }
 
@@ -127,6 +143,12 @@ pub(crate) fn verify(
         (*place, files)
     });
     let walked = walk::walk(subject, tables, threads, &course, &mut findings)?;
+    if let Some(place) = subject.place.as_ref().filter(|place| !place.is_there()) {
+        let root = place.root.display();
+        return Err(stopped(&format!(
+            "the ledger's directory is no longer {root}"
+        )));
+    }
     if let Some((_, files)) = files {
         files.tell(&mut findings);
     }

@@ -40,6 +40,8 @@ pub(super) struct Part {
     pub(super) whole: bool,
     pub(super) signed: Vec<Signed>,
     pub(super) damages: Vec<(Seq, String)>,
+    /// Records that could not be read, and why.
+    pub(super) unread: Vec<(Seq, String)>,
     pub(super) frames: u64,
 }
 
@@ -160,7 +162,7 @@ impl<'a> Reading<'a> {
 
     fn frame(&mut self, frame: &Frame, last: Option<Head>) {
         let Self { part, ledger, .. } = self;
-        if part.begins.is_none() && part.frames == 0 && part.damages.is_empty() {
+        if part.begins.is_none() && part.is_empty() {
             part.begins = Some(Begins::of(frame));
         }
         if ledger.is_some_and(|ledger| ledger != frame.ledger) {
@@ -199,7 +201,10 @@ impl<'a> Reading<'a> {
             _ => format!("{what}; up to record {} nothing can be read", next - 1),
         };
         let seq = Seq::new(at).unwrap_or(Seq::FIRST);
-        self.part.damages.push((seq, what));
+        match failure {
+            ReadFailure::Damaged { .. } => self.part.damages.push((seq, what)),
+            _ => self.part.unread.push((seq, what)),
+        }
         self.part.whole &= next == at;
         self.part.ends = None;
         self.walked(next - at, 0);
@@ -262,6 +267,11 @@ pub(in crate::ledger) fn next_readable(
 }
 
 impl Part {
+    /// Nothing was met yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.frames == 0 && self.damages.is_empty() && self.unread.is_empty()
+    }
+
     /// The leaves of these headers, from this index on; where they do not follow there is no tree.
     fn grow(&mut self, index: u64, headers: &[&[u8]]) {
         let first = *self.first.get_or_insert(index);

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::database::Damage;
 use crate::events::Seq;
 use crate::integrity::merkle::TreeHash;
 use crate::journal::Head;
 
 use super::Subject;
+use super::met::{Met, Unread};
 use super::walk::Walked;
 
 /// Damages that are kept; what is beyond is counted.
@@ -72,16 +72,6 @@ impl Damaged {
     }
 }
 
-impl From<&Damage> for Damaged {
-    fn from(damage: &Damage) -> Self {
-        let (path, offset) = damage.place();
-        Self {
-            offset,
-            ..Self::of(&path, damage.what())
-        }
-    }
-}
-
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,15 +95,27 @@ pub struct Verified {
     pub damages: Vec<Damaged>,
     /// How many more there are.
     pub more: u64,
+    /// What could not be read: the system refused, or the medium did not answer. Nothing is known of it;
+    /// the first 10,000.
+    pub unread: Vec<Unread>,
+    /// Tables whose every block is right, and of which the engine states another checksum of the whole:
+    /// it met a short write. Nothing is wrong with what is in them.
+    pub engine_faults: Vec<Damaged>,
     /// What could not be checked, and why.
     pub not_checked: Vec<String>,
 }
 
 impl Verified {
-    /// True where nothing is wrong.
+    /// True where nothing is wrong, and nothing could not be read.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        self.damages.is_empty() && self.more == 0
+        !self.is_damaged() && self.unread.is_empty()
+    }
+
+    /// True where bytes are not those that were written.
+    #[must_use]
+    pub const fn is_damaged(&self) -> bool {
+        !self.damages.is_empty() || self.more > 0
     }
 }
 
@@ -123,11 +125,24 @@ pub(super) struct Findings {
     damages: Vec<Damaged>,
     more: u64,
     first_bad: Option<Seq>,
+    unread: Vec<Unread>,
+    engine_faults: Vec<Damaged>,
     pub(super) not_checked: Vec<String>,
 }
 
 impl Findings {
-    pub(super) fn push(&mut self, damaged: Damaged) {
+    pub(super) fn push(&mut self, met: impl Into<Met>) {
+        match met.into() {
+            Met::Damaged(damaged) => self.damaged(damaged),
+            Met::EngineFault(fault) if self.engine_faults.len() < DAMAGES_MAX => {
+                self.engine_faults.push(fault);
+            }
+            Met::Unread(unread) if self.unread.len() < DAMAGES_MAX => self.unread.push(unread),
+            Met::EngineFault(_) | Met::Unread(_) => {}
+        }
+    }
+
+    fn damaged(&mut self, damaged: Damaged) {
         self.first_bad = match (self.first_bad, damaged.seq) {
             (Some(first), Some(seq)) => Some(first.min(seq)),
             (first, seq) => first.or(seq),
@@ -147,6 +162,9 @@ impl Findings {
     ) -> Verified {
         self.damages.sort();
         self.damages.dedup();
+        self.unread.sort();
+        self.unread.dedup();
+        self.engine_faults.sort();
         Verified {
             head: subject.head,
             frames: walked.frames,
@@ -157,6 +175,8 @@ impl Findings {
             first_bad: self.first_bad,
             damages: self.damages,
             more: self.more,
+            unread: self.unread,
+            engine_faults: self.engine_faults,
             not_checked: self.not_checked,
         }
     }

@@ -5,20 +5,27 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use crate::database::Damage;
+use crate::error::Fault;
 use crate::integrity::RunningDigest;
 use crate::journal::Journal;
-use crate::ledger::snapshots;
+use crate::ledger::snapshots::{self, Doubt};
 
 use super::files::entries;
+use super::met::{Met, Unread};
 use super::{Damaged, Place};
 
 /// Read at a time.
 const STEP: usize = 256 << 10;
 
 /// How many files there are, and what is wrong with them.
-pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Damaged>) {
-    let (mut count, mut damages) = (0, Vec::new());
-    for path in entries(&snapshots::directory(&place.root)) {
+pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Met>) {
+    let (mut count, mut met) = (0, Vec::new());
+    let directory = snapshots::directory(&place.root);
+    let paths = match entries(&directory) {
+        Ok(paths) => paths,
+        Err(error) => return (0, vec![Met::from(&Damage::io(&directory, error))]),
+    };
+    for path in paths {
         if path.extension().is_none_or(|it| it != snapshots::SUFFIX) {
             continue;
         }
@@ -28,7 +35,7 @@ pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Damaged>)
             // Old ones are removed when a new one is there.
             Err(error) if place.live && error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
-                damages.push(Damaged::from(&Damage::io(&path, error)));
+                met.push(Met::from(&Damage::io(&path, error)));
                 continue;
             }
         };
@@ -36,11 +43,14 @@ pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Damaged>)
             file: BufReader::with_capacity(STEP, file),
             at: 0,
         };
-        if let Err(what) = states.check(place, journal) {
-            damages.push(damaged(&path, states.at, what));
-        }
+        met.extend(match states.check(place, journal) {
+            Ok(()) => None,
+            Err(Doubt::Wrong(what)) => Some(damaged(&path, states.at, what).into()),
+            Err(Doubt::Io(error)) => Some(Met::from(&Damage::io(&path, error))),
+            Err(Doubt::Unread(what)) => Some(Unread::of(&path, Fault::Unknown, what).into()),
+        });
     }
-    (count, damages)
+    (count, met)
 }
 
 fn damaged(path: &Path, at: u64, what: String) -> Damaged {
@@ -57,20 +67,20 @@ struct States {
 }
 
 impl States {
-    fn check(&mut self, place: &Place, journal: &dyn Journal) -> Result<(), String> {
+    fn check(&mut self, place: &Place, journal: &dyn Journal) -> Result<(), Doubt> {
         let head: [u8; 24] = self.take()?.ok_or("it ends too early")?;
         let head = head.split_first_chunk::<8>();
         let is_ours = head.is_some_and(|(magic, ledger)| {
             magic == snapshots::MAGIC && ledger == place.ledger.as_bytes()
         });
         if !is_ours {
-            return Err("it is not of this ledger".to_owned());
+            return Err("it is not of this ledger".into());
         }
         self.at = 24;
         while let Some([state]) = self.take()? {
             let mut number = || {
                 let bytes: [u8; 8] = self.take()?.ok_or("it ends too early")?;
-                Ok::<_, String>(u64::from_be_bytes(bytes))
+                Ok::<_, Doubt>(u64::from_be_bytes(bytes))
             };
             let (seq, length) = (number()?, number()?);
             let mut digest = RunningDigest::default();
@@ -78,8 +88,7 @@ impl States {
             while left > 0 {
                 let want = usize::try_from(left).unwrap_or(STEP).min(STEP);
                 let part = piece.get_mut(..want).unwrap_or_default();
-                let read = self.file.read_exact(part);
-                read.map_err(|error| format!("a state cannot be read: {error}"))?;
+                self.file.read_exact(part).map_err(Doubt::Io)?;
                 digest.add(part);
                 left -= want as u64;
             }
@@ -90,16 +99,16 @@ impl States {
     }
 
     /// The next bytes; `None` at the end of the file.
-    fn take<const N: usize>(&mut self) -> Result<Option<[u8; N]>, String> {
+    fn take<const N: usize>(&mut self) -> Result<Option<[u8; N]>, Doubt> {
         let mut bytes = [0; N];
         let mut filled = 0;
         while filled < N {
             match self.file.read(bytes.get_mut(filled..).unwrap_or_default()) {
                 Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err("it ends too early".to_owned()),
+                Ok(0) => return Err("it ends too early".into()),
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("it cannot be read: {error}")),
+                Err(error) => return Err(Doubt::Io(error)),
             }
         }
         Ok(Some(bytes))

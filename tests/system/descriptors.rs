@@ -1,0 +1,278 @@
+//! Files that the process may have open: bounded, and where there are none left nothing is damaged.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use femtoclaw_ledger::{
+    FindingKind, Ledger, OpenError, Options, ReadError, ReadOnlyOptions, Retry, SalvageOptions,
+    Seq, VerifyOptions,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::child::child_path;
+use crate::scene::{block_on, closed, entries, filled, in_a_process, options, quarantined, record};
+use crate::shared::{WAIT, everything};
+
+fn limit(files: u64) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = Some(files);
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+}
+
+/// Every descriptor that is left, but for so many.
+fn taken(spare: usize) -> Vec<File> {
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+    }
+    taken.truncate(taken.len().saturating_sub(spare));
+    taken
+}
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// What an opening may say that got no descriptor, and must not.
+fn is_a_refusal(error: &OpenError) -> bool {
+    let text = error.to_string();
+    let says_damage = ["copy", "damage", "missing"];
+    error.retry() == Retry::Safe
+        && matches!(
+            error.code(),
+            "refused" | "journal_unread" | "views" | "actors"
+        )
+        && !says_damage.iter().any(|word| text.contains(word))
+}
+
+#[test]
+fn an_opening_without_descriptors_is_refused_and_changes_nothing() {
+    let name = "descriptors::an_opening_without_descriptors_is_refused_and_changes_nothing";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async {
+        closed(filled(&path, options(), 300).await).await;
+        limit(200);
+        let mut refusals = 0;
+        for spare in (0..40).step_by(3) {
+            let taken = taken(spare);
+            let opened = Ledger::open(&path, options()).await;
+            drop(taken);
+            match opened {
+                Ok((ledger, root)) => {
+                    drop(root);
+                    ledger.close(Duration::from_secs(30)).await.unwrap();
+                }
+                Err(error) => {
+                    assert!(is_a_refusal(&error), "{spare} left: {error:?}");
+                    refusals += 1;
+                }
+            }
+            assert!(quarantined(&path).is_empty(), "{spare} left");
+        }
+        assert!(refusals > 3, "{refusals}");
+        let (ledger, root, grant) = filled(&path, options(), 10).await;
+        let verified = ledger
+            .verify(VerifyOptions::threads(1), |_| {})
+            .await
+            .unwrap();
+        assert!(verified.is_sound(), "{:?}", verified.damages);
+        assert!(ledger.health().healthy);
+        closed((ledger, root, grant)).await;
+    });
+}
+
+#[test]
+fn reading_only_and_salvage_without_descriptors_find_no_damage() {
+    let name = "descriptors::reading_only_and_salvage_without_descriptors_find_no_damage";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async { closed(filled(&path, options(), 300).await).await });
+    limit(200);
+    let mut refusals = 0;
+    for spare in 0..12 {
+        let read_only = || Ledger::open_read_only(&path, ReadOnlyOptions::default());
+        let fds = taken(spare);
+        let opened = read_only();
+        drop(fds);
+        match opened {
+            Ok(opened) => {
+                assert!(opened.findings().is_empty(), "{:?}", opened.findings());
+            }
+            Err(error) => {
+                assert!(is_a_refusal(&error), "{spare} left: {error:?}");
+                refusals += 1;
+            }
+        }
+        let fds = taken(spare);
+        let target = path.with_file_name("salvaged");
+        let salvaged = Ledger::salvage(&path, &target, &SalvageOptions::default());
+        drop(fds);
+        match salvaged {
+            Ok(salvaged) => assert!(salvaged.findings.is_empty() && salvaged.stop.is_none()),
+            Err(error) => assert!(!error.to_string().contains("damage"), "{error}"),
+        }
+        let _ = fs::remove_dir_all(&target);
+    }
+    assert!(refusals > 1, "{refusals}");
+    assert!(quarantined(&path).is_empty());
+}
+
+#[test]
+fn an_open_ledger_without_descriptors_calls_nothing_damaged() {
+    let name = "descriptors::an_open_ledger_without_descriptors_calls_nothing_damaged";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async {
+        // More tables than may be kept open.
+        closed(filled(&path, options(), 600).await).await;
+        let (ledger, root) = Ledger::open(&path, options()).await.unwrap();
+        let grant = everything(&root).await;
+        ledger.at_least(ledger.head().seq).await.unwrap();
+        limit(300);
+        let head = ledger.head();
+        let fds = taken(0);
+        let verified = ledger.verify(VerifyOptions::threads(1), |_| {}).await;
+        let reads = ledger.reader(&grant).unwrap();
+        let mut unread = 0;
+        for seq in (1..head.seq).step_by(7) {
+            match reads.get(Seq::new(seq).unwrap()).await {
+                Ok(record) => assert!(record.is_some()),
+                Err(ReadError::Unavailable { .. }) => unread += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let traces = reads
+            .query(femtoclaw_ledger::Filter::default(), 1_000)
+            .await;
+        if let Err(error) = traces {
+            assert_eq!(error.retry(), Retry::Safe, "{error}");
+        }
+        drop(fds);
+        let verified = verified.unwrap();
+        assert!(!verified.is_damaged(), "{:?}", verified.damages);
+        assert!(!verified.is_sound() && !verified.unread.is_empty() && unread > 0);
+        // Nothing stays of it.
+        record(&ledger, &grant, 10, 400).await;
+        until(|| ledger.health().healthy).await;
+        ledger.at_least(ledger.head().seq).await.unwrap();
+        assert!(quarantined(&path).is_empty());
+        let again = ledger
+            .verify(VerifyOptions::threads(1), |_| {})
+            .await
+            .unwrap();
+        assert!(again.is_sound(), "{:?} {:?}", again.damages, again.unread);
+        closed((ledger, root, grant)).await;
+    });
+}
+
+/// The scrub, too: it says so, records nothing, and is healthy again once it has read.
+#[test]
+fn a_scrub_without_descriptors_records_no_damage() {
+    let name = "descriptors::a_scrub_without_descriptors_records_no_damage";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async {
+        closed(filled(&path, options(), 300).await).await;
+        let scrubbing = femtoclaw_ledger::Options {
+            scrub_bytes_per_second: 1 << 30,
+            scrub_pause: Duration::ZERO,
+            ..options()
+        };
+        let (ledger, root) = Ledger::open(&path, scrubbing).await.unwrap();
+        limit(300);
+        let fds = taken(0);
+        until(|| !ledger.scrubbed().unread.is_empty()).await;
+        assert!(!ledger.health().healthy, "{:?}", ledger.health());
+        assert_eq!(ledger.scrubbed().damages, []);
+        let head = ledger.head().seq;
+        drop(fds);
+        until(|| ledger.health().healthy).await;
+        assert_eq!(ledger.scrubbed().damages, []);
+        assert_eq!(ledger.head().seq, head, "nothing was recorded");
+        ledger.close(Duration::from_secs(30)).await.unwrap();
+        drop(root);
+    });
+}
+
+async fn until(is: impl Fn() -> bool) {
+    let waits = async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WAIT, waits).await.expect("in time");
+}
+
+#[test]
+fn the_engine_keeps_no_more_files_open_than_the_option_says() {
+    let name = "descriptors::the_engine_keeps_no_more_files_open_than_the_option_says";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async {
+        let before = open_files();
+        let (ledger, root, grant) = filled(&path, options(), 1_200).await;
+        let tables = entries(&path.join("journal/keyspaces/1/tables")).len();
+        assert!(tables > 24, "{tables}");
+        let reads = ledger.reader(&grant).unwrap();
+        for seq in 1..ledger.head().seq {
+            reads.get(Seq::new(seq).unwrap()).await.unwrap();
+        }
+        let now = open_files() - before;
+        assert!(now <= 20 + 64, "{now} files for {tables} tables");
+        closed((ledger, root, grant)).await;
+    });
+}
+
+#[test]
+fn a_limit_below_what_is_needed_is_told_at_opening() {
+    let name = "descriptors::a_limit_below_what_is_needed_is_told_at_opening";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async {
+        limit(100);
+        let error = Ledger::open(&path, Options::default()).await.unwrap_err();
+        assert_eq!((error.code(), error.retry()), ("descriptors", Retry::Safe));
+        let numbers = matches!(
+            error,
+            OpenError::Descriptors {
+                needed: 192,
+                limit: 100
+            }
+        );
+        assert!(
+            numbers && error.to_string().contains("ulimit -n"),
+            "{error}"
+        );
+        assert!(!Path::new(&path).exists(), "nothing was touched");
+        // With fewer it fits.
+        closed(filled(&path, options(), 10).await).await;
+        let few = Options {
+            descriptors_max: 19,
+            ..options()
+        };
+        let error = Ledger::open(&path, few).await.unwrap_err();
+        assert_eq!(error.code(), "limits", "{error}");
+    });
+}
+
+/// For whoever reads findings: these two kinds are no damage.
+#[test]
+fn what_could_not_be_read_is_no_finding_of_damage() {
+    for kind in [FindingKind::Unreadable, FindingKind::EngineFault] {
+        assert!(!kind.is_damage(), "{}", kind.code());
+    }
+}
