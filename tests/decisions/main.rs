@@ -1,0 +1,73 @@
+//! What decisions rest on: what is in force is one durable snapshot, which lags behind nothing that
+//! was acknowledged; reads hold what this ledger acknowledged; a denial is always on the record.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod denials;
+mod own_writes;
+mod reopening;
+mod snapshots;
+
+use std::sync::mpsc;
+
+use femtoclaw_ledger::events::{Event, Record};
+use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
+use femtoclaw_ledger::{CapabilityDefinition, Context, InForce, Ledger, RuntimeMetadata};
+use shared::World;
+
+/// A view that stands still, and all others with it, until the sender is dropped.
+pub(crate) struct Held(mpsc::Receiver<()>);
+
+impl Projection for Held {
+    fn name(&self) -> &'static str {
+        "held"
+    }
+    fn version(&self) -> u32 {
+        1
+    }
+    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
+        assert!(self.0.recv().is_err());
+        Ok(())
+    }
+}
+
+/// A ledger whose views read nothing until the sender is dropped.
+pub(crate) async fn held() -> (World, mpsc::Sender<()>) {
+    let (holding, held) = mpsc::channel();
+    let world = World::new(|options| options.projections = vec![Box::new(Held(held))]).await;
+    (world, holding)
+}
+
+/// How far the view of this name has read.
+pub(crate) fn read_up_to(ledger: &Ledger, view: &str) -> u64 {
+    let positions = ledger.view_positions();
+    positions.iter().find(|(name, _)| *name == view).unwrap().1
+}
+
+/// Everything in force but where that was seen.
+pub(crate) fn facts(in_force: &InForce) -> impl PartialEq + std::fmt::Debug + use<> {
+    let own = |(name, it): (&str, _)| (name.to_owned(), it);
+    let documents: Vec<_> = in_force.documents().map(own).collect();
+    let enabled = |(name, it): (&str, bool)| (name.to_owned(), it);
+    let capabilities: Vec<_> = in_force.capabilities().map(enabled).collect();
+    let version = in_force.configuration_version();
+    (version, documents, in_force.registry(), capabilities)
+}
+
+/// Registers a capability; it is not enabled.
+pub(crate) async fn register(metadata: &RuntimeMetadata, name: &str) {
+    let definition = CapabilityDefinition {
+        version: "1".to_owned(),
+        ..CapabilityDefinition::default()
+    };
+    let registered = metadata.register(name, definition, Context::new());
+    registered.await.unwrap();
+}
