@@ -242,3 +242,73 @@ fn bad_changes_are_refused() {
         );
     }
 }
+
+/// A change decided and applied, which has no place yet.
+fn decide(state: &mut State, world: &World, document: &str) {
+    let command = change(document, document.as_bytes(), None);
+    state.execute(&[command], &world.around()).unwrap();
+}
+
+fn places(state: &State) -> Vec<(String, Option<u64>)> {
+    let in_force = state.documents.iter();
+    in_force
+        .map(|(name, it)| (name.to_string(), it.seq.map(Seq::get)))
+        .collect()
+}
+
+fn at(place: u64) -> Seq {
+    Seq::new(place).unwrap()
+}
+
+#[test]
+fn a_document_is_placed_when_its_last_change_is() {
+    let (world, mut state) = (World::default(), State::default());
+    let named = |a, b| vec![("a".to_owned(), a), ("b".to_owned(), b)];
+    decide(&mut state, &world, "a");
+    decide(&mut state, &world, "b");
+    assert_eq!(places(&state), named(None, None));
+    assert!(state.documents_in_force().any(|it| it.is_err()));
+    // One commit of two changes.
+    state.committed(2, at(11));
+    assert_eq!(places(&state), named(Some(10), Some(11)));
+    decide(&mut state, &world, "a");
+    decide(&mut state, &world, "a");
+    state.committed(3, at(20));
+    assert_eq!(
+        places(&state),
+        named(None, Some(11)),
+        "a later one is on its way"
+    );
+    state.committed(4, at(30));
+    assert_eq!(places(&state), named(Some(30), Some(11)));
+    let in_force: Vec<_> = state.documents_in_force().map(Result::unwrap).collect();
+    assert_eq!(
+        (in_force[0].1.version, in_force[0].1.digest),
+        (3, digest(b"a"))
+    );
+}
+
+#[test]
+fn what_was_on_its_way_when_it_was_saved_finds_its_place_in_the_journal() {
+    let (world, mut twins) = (World::default(), Twins::<State>::default());
+    let mut all = Vec::new();
+    for document in ["a", "b", "a"] {
+        let decided = twins.one(&world, change(document, b"1", None)).unwrap();
+        all.extend(records(&decided, twins.head));
+        twins.live.behind(twins.head + 100);
+    }
+    assert_eq!(twins.replayed.portrait().unplaced_after(), None);
+    twins.live.committed(1, at(1));
+    let portrait = twins.live.portrait();
+    // The second change is the first without a place: it was decided when the head stood there.
+    assert_eq!(portrait.unplaced_after(), Some(102));
+    let mut restored = State::from_portrait(portrait);
+    for (header, event) in &all {
+        restored.place(header, event);
+    }
+    assert_eq!(places(&restored), places(&twins.replayed));
+    assert_eq!(
+        places(&restored),
+        [("a".to_owned(), Some(3)), ("b".to_owned(), Some(2))]
+    );
+}

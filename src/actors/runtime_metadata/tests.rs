@@ -352,3 +352,39 @@ fn a_group_is_all_or_nothing_and_disorder_is_an_error() {
     let error = State::default().replay(&header, &event).unwrap_err();
     assert!(error.to_string().contains("registry version 3"), "{error}");
 }
+
+#[test]
+fn the_registry_is_placed_when_its_last_change_is() {
+    let (world, mut twins) = (World::default(), Metadata::default());
+    let seq = |place: u64| Seq::new(place).unwrap();
+    let all: Vec<_> = [
+        register("a"),
+        identify(1, "1"),
+        register("b"),
+        identify(1, "1"),
+    ]
+    .into_iter()
+    .flat_map(|command| {
+        let decided = twins.one(&world, command).unwrap();
+        records(&decided, twins.head)
+    })
+    .collect();
+    let Twins {
+        mut live, replayed, ..
+    } = twins;
+    assert_eq!(replayed.registry_seq(), Some(seq(3)));
+    live.behind(50);
+    live.committed(1, seq(1));
+    assert_eq!(live.registry_seq(), None, "a later one is on its way");
+    let portrait = live.portrait();
+    assert_eq!(portrait.unplaced_after(), Some(50));
+    assert_eq!(replayed.portrait().unplaced_after(), None);
+    let mut restored = State::from_portrait(portrait);
+    for (header, event) in &all {
+        restored.place(header, event);
+    }
+    assert_eq!(restored.registry_seq(), Some(seq(3)));
+    // The last three in one commit.
+    live.committed(4, seq(4));
+    assert_eq!(live.registry_seq(), Some(seq(3)));
+}
