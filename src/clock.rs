@@ -46,6 +46,15 @@ impl Clock for SystemClock {
     }
 }
 
+/// The moment of the runtime's clock after `timeout`, for what is waited for in real time: a clock
+/// that stands still must not keep a close from ending. No duration is too long.
+pub(crate) fn runtime_after(timeout: std::time::Duration) -> tokio::time::Instant {
+    /// Thirty years.
+    const FAR: std::time::Duration = std::time::Duration::from_secs(86_400 * 365 * 30);
+    let now = tokio::time::Instant::now();
+    now.checked_add(timeout.min(FAR)).unwrap_or(now)
+}
+
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug, Default)]
 pub struct ManualClock {

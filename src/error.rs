@@ -188,6 +188,22 @@ pub enum CloseError {
         /// Why.
         cause: Arc<str>,
     },
+    /// Time was up and this had not come back: it is left behind in a thread of its own, and keeps
+    /// the directory locked until it does. Closing again waits for it again.
+    #[error(
+        "the deadline passed and {what} has not come back: the directory stays locked until it does"
+    )]
+    StillInUse {
+        /// What has not come back.
+        what: &'static str,
+    },
+    /// The runtime in which it was closing ended first. What was acknowledged is durable; the next
+    /// opening finds an unclean end.
+    #[error("the runtime ended before the ledger was closed")]
+    RuntimeGone,
+    /// It was opened again: the new one is the one to close.
+    #[error("the ledger was opened again: close that one")]
+    Reopened,
     /// The storage below failed while closing.
     #[error("cannot close cleanly: {cause}")]
     Storage {
@@ -203,13 +219,19 @@ impl CloseError {
         match self {
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::Sealed { .. } => "sealed",
+            Self::StillInUse { .. } => "still_in_use",
+            Self::RuntimeGone => "runtime_gone",
+            Self::Reopened => "reopened",
             Self::Storage { .. } => "storage",
         }
     }
 
-    /// Closing again does not help; opening again does.
+    /// Whether closing again can come to another end: it waits for what was left behind.
     #[must_use]
     pub const fn retry(&self) -> Retry {
-        Retry::Never
+        match self {
+            Self::StillInUse { .. } => Retry::Safe,
+            _ => Retry::Never,
+        }
     }
 }

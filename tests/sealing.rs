@@ -117,7 +117,7 @@ async fn a_hanging_commit_is_answered_and_seals() {
     assert_eq!(again.code(), "given_journal", "{again}");
     // Its thread keeps the journal: closing says so and does not wait for ever.
     let closed = ledger.close(SOON).await.unwrap_err();
-    assert_eq!(closed.code(), "storage", "{closed}");
+    assert_eq!(closed.code(), "still_in_use", "{closed}");
     journal.release();
     tokio::time::sleep(SOON).await;
     assert_eq!(ledger.head(), head);
@@ -177,7 +177,7 @@ async fn a_sealed_ledger_is_opened_again_under_the_same_lock() {
         old_log.record(entry(3)).await.unwrap_err().code(),
         "shutting_down"
     );
-    assert_eq!(old.close(WAIT).await.unwrap_err().code(), "storage");
+    assert_eq!(old.close(WAIT).await.unwrap_err().code(), "reopened");
     let again = old.reopen(Options::default(), WAIT).await;
     assert_eq!(again.map(drop).unwrap_err().code(), "closed");
     assert_eq!(

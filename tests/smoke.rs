@@ -40,7 +40,7 @@ async fn what_was_recorded_is_there_after_reopening() {
     let reads = ledger.reader(&grant).unwrap();
     let trace = reads.reconstruct(begun.execution).await.unwrap().unwrap();
     assert_eq!(trace.steps.len(), 6);
-    let closed = ledger.close(Duration::from_millis(200)).await.unwrap();
+    let closed = ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
     assert_eq!(closed.running, 1);
     drop((ledger, root, log, reads));
 

@@ -3,7 +3,6 @@
 //! the journal, and nothing is rolled back in memory. Reads go on; appends answer `Sealed`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
@@ -195,23 +194,18 @@ impl Actors {
         ]
     }
 
-    /// Every command in a mailbox is decided. False where that took longer than `timeout`.
-    pub(crate) async fn drain_stores(&self, timeout: Duration) -> bool {
+    /// Every command in a mailbox is decided. False where an actor did not end as it should.
+    pub(crate) async fn drain_stores(&self) -> bool {
         let mut drained = true;
         for store in self.stores() {
-            drained &= store.actor().drain_and_wait(Some(timeout)).await.is_ok();
+            drained &= store.actor().drain_and_wait(None).await.is_ok();
         }
         drained
     }
 
-    /// Every event on its way is handed to the writer. False where that took too long.
-    pub(crate) async fn drain_sequencer(&self, timeout: Duration) -> bool {
-        let drained = self
-            .sequencer
-            .actor()
-            .drain_and_wait(Some(timeout))
-            .await
-            .is_ok();
+    /// Every event on its way is handed to the writer. False where that did not end as it should.
+    pub(crate) async fn drain_sequencer(&self) -> bool {
+        let drained = self.sequencer.actor().drain_and_wait(None).await.is_ok();
         self.supervisor.stop(None);
         drained
     }

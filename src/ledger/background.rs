@@ -108,14 +108,8 @@ impl Background {
         true
     }
 
-    /// Nothing more comes in; what is in is stored, as far as there is time. The rest is lost: those
-    /// times are given, to be counted.
-    pub(super) async fn drain_within(&self, timeout: Duration) -> Vec<i64> {
-        let timeout = timeout.max(Duration::from_secs(1));
-        if tokio::time::timeout(timeout, self.drain()).await.is_ok() {
-            return Vec::new();
-        }
-        tracing::warn!("emitted observations were not stored in time");
+    /// What is not stored is given up: those times are given, to be counted as lost.
+    pub(super) fn give_up(&self) -> Vec<i64> {
         let mut buffer = self.emitted.lock();
         buffer.bytes = 0;
         let waiting = std::mem::take(&mut buffer.waiting);
@@ -129,7 +123,8 @@ impl Background {
         lost
     }
 
-    async fn drain(&self) {
+    /// Nothing more comes in; waits until what is in is stored.
+    pub(super) async fn drain(&self) {
         self.emitted.lock().closed = true;
         loop {
             let emptied = self.emitted.emptied.notified();

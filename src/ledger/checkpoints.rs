@@ -18,6 +18,7 @@ use crate::integrity::note::Note;
 use crate::metrics;
 use crate::projections::{ReadError as ViewError, TreeView};
 
+use super::dropped::Dropped;
 use super::submit::Core;
 use super::witness::Cosigned;
 
@@ -79,11 +80,11 @@ impl Checkpoints {
         tree: TreeView,
         head: u64,
         now_ns: u64,
+        dropped: &Dropped,
     ) -> Result<(Self, Option<SigningKeyChangedV1>), OpenError> {
         let (mut newest, mut changed) = (None, None);
         if let Some(options) = &options {
-            let waited = tree.view().at_least(head, WAIT);
-            waited.map_err(|error| OpenError::Views(error.to_string()))?;
+            read_up_to(&tree, head, dropped)?;
             changed = keys::changed(options, &tree)?;
             newest = recorded(options, &tree)?;
             for destination in &options.destinations {
@@ -190,6 +191,21 @@ enum Due {
     Sign,
     /// Only to the destinations that have not got the newest one.
     Copy,
+}
+
+/// Blocks until the tree holds the record `head`, as long as somebody waits for it.
+fn read_up_to(tree: &TreeView, head: u64, dropped: &Dropped) -> Result<(), OpenError> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let looks = WAIT.as_millis() / LOOK.as_millis();
+    for _ in 0..looks {
+        dropped.check()?;
+        match tree.view().at_least(head, LOOK) {
+            Err(ViewError::Behind { .. }) => {}
+            Err(error) => return Err(OpenError::Views(error.to_string())),
+            Ok(_) => return Ok(()),
+        }
+    }
+    Err(OpenError::Views("the tree is not being read".to_owned()))
 }
 
 /// The newest checkpoint that the journal tells of; it must hold as any other.

@@ -1,5 +1,8 @@
 //! Closing, in the one order that loses nothing: refuse what is new, let executions finish, drain
 //! stores, sequencer and writer, record the shutdown, let go of views, journal and directory.
+//!
+//! One deadline is for all of it. Half of it, at most 2 s, is kept for what comes after the wait for
+//! others.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -10,10 +13,12 @@ use crate::events::LedgerClosedV1;
 use crate::journal::Head;
 
 use super::checkpoints;
-use super::phase::{CLOSED, FINISHING, SHUT};
+use super::deadline::{Deadline, LEAST, Until};
+use super::ending::{self, End, Ending, Kind, Stage};
+use super::phase::{FINISHING, SHUT};
 use super::snapshots;
 use super::submit::Core;
-use super::{Inner, Running};
+use super::{Inner, Ledger, Running};
 
 /// How a ledger was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,46 +30,131 @@ pub struct Closed {
     pub running: u64,
 }
 
-const STEP: Duration = Duration::from_millis(5);
+/// What whoever waits for the end is told.
+pub(super) type Ended = Result<Closed, CloseError>;
 
-pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, CloseError> {
-    let core = &inner.core;
-    let Some(running) = take(inner) else {
-        return Err(CloseError::Storage {
-            cause: "the ledger was closed before".into(),
+const STEP: Duration = Duration::from_millis(5);
+/// After the deadline, for the word of what comes of it.
+const SLACK: Duration = Duration::from_millis(200);
+
+impl Ledger {
+    /// Refuses new commands, waits for running executions to finish, makes everything durable,
+    /// records the shutdown and lets go of the directory.
+    ///
+    /// `deadline` is for all of it, by the runtime's clock; less than 0.5 s is taken as 0.5 s.
+    /// Executions are waited for until half of it is left, at most 2 s: the rest is for what comes
+    /// after. What hangs is left behind in a thread of its own, and named in the error.
+    ///
+    /// Dropping the future ends the wait, and the closing goes on. Another call joins it and waits for
+    /// the same; its deadline makes the end come nearer, never later. Closing a ledger that is
+    /// closed says again how it was closed.
+    ///
+    /// # Errors
+    /// [`CloseError`]: what could not be done in time; nothing acknowledged is lost.
+    pub async fn close(&self, deadline: Duration) -> Result<Closed, CloseError> {
+        close(&self.0, deadline, deadline).await
+    }
+
+    /// As [`Ledger::close`], without waiting for running executions: they are in doubt at the next
+    /// opening.
+    ///
+    /// # Errors
+    /// As [`Ledger::close`].
+    pub async fn close_at_once(&self, deadline: Duration) -> Result<Closed, CloseError> {
+        close(&self.0, deadline, Duration::ZERO).await
+    }
+}
+
+/// `patience`: how long others are waited for at most.
+async fn close(
+    inner: &Arc<Inner>,
+    timeout: Duration,
+    patience: Duration,
+) -> Result<Closed, CloseError> {
+    let end = begun(inner, timeout, patience);
+    let joined = end.wait(timeout.max(LEAST).saturating_add(SLACK)).await;
+    let still_running = inner.core.shared.running.load(Ordering::Acquire) as u64;
+    match joined {
+        Stage::Over(ended) => match inner.released().give_up() {
+            true => Err(CloseError::Reopened),
+            false => ended,
+        },
+        Stage::Left(what) => Err(CloseError::StillInUse { what }),
+        // The runtime was slow to turn to it; it goes on.
+        Stage::UnderWay => Err(CloseError::DeadlinePassed {
+            running: still_running,
+            pending: inner.core.gate.pending_records() as u64,
+        }),
+    }
+}
+
+/// The end under way, which this may hurry; else it begins here.
+fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<End> {
+    let mut known = inner.end();
+    if let Some(end) = &*known {
+        end.deadline.shorten(timeout, patience);
+        return Arc::clone(end);
+    }
+    let end = End::new(Kind::Close, Deadline::new(timeout, patience));
+    *known = Some(Arc::clone(&end));
+    let running = inner
+        .running
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    inner.core.phase.advance(FINISHING);
+    if let Some(running) = running {
+        let mut ending = Ending {
+            inner: Arc::clone(inner),
+            end: Arc::clone(&end),
+            running: Some(running),
+        };
+        tokio::spawn(async move {
+            let ended = run(&mut ending).await;
+            ending.over(ended);
         });
+    }
+    end
+}
+
+async fn run(ending: &mut Ending) -> Ended {
+    let (inner, end) = (Arc::clone(&ending.inner), Arc::clone(&ending.end));
+    let (core, deadline) = (&inner.core, &end.deadline);
+    let Some(running) = &ending.running else {
+        return Err(CloseError::RuntimeGone);
     };
-    core.phase.advance(FINISHING);
-    for observed_ns in inner.background.drain_within(deadline).await {
-        core.shared.own.lost(observed_ns);
+    let emptied = deadline.within(Until::Patience, inner.background.drain());
+    if emptied.await.is_none() {
+        tracing::warn!("emitted observations were not stored in time");
+        for observed_ns in inner.background.give_up() {
+            core.shared.own.lost(observed_ns);
+        }
     }
-    let mut waited = Duration::ZERO;
-    while core.gate.running() > 0 && waited < deadline && core.writer.sealed().is_none() {
-        tokio::time::sleep(STEP).await;
-        waited += STEP;
-    }
+    deadline.within(Until::Patience, finished(core)).await;
     core.phase.advance(SHUT);
-    let left = deadline.saturating_sub(waited).max(Duration::from_secs(1));
-    let saving = tokio::time::timeout(left, snapshots::take_at_close(core)).await;
-    if saving.is_err() {
+    let saving = deadline.within(Until::End, snapshots::take_at_close(core));
+    if saving.await.is_none() {
         tracing::warn!("the states were not saved in time; the next opening reads more");
     }
-    let drained = running.actors.drain_stores(left).await;
+    let drained = deadline.within(Until::End, running.actors.drain_stores());
+    let drained = drained.await.unwrap_or(false);
     let still_running = core.shared.running.load(Ordering::Acquire) as u64;
     core.shared.own.flush();
-    let signing = tokio::time::timeout(left, checkpoints::sign_at_close(core)).await;
-    if signing.is_err() {
+    let signing = deadline.within(Until::End, checkpoints::sign_at_close(core));
+    if signing.await.is_none() {
         tracing::warn!("no checkpoint was signed in time");
     }
-    let told = last_words(inner, still_running, left).await;
+    let told = deadline.within(Until::End, last_words(core, still_running));
+    let told = told.await.unwrap_or(false);
     inner.background.stop();
-    stop_scrub(inner).await;
-    let drained = drained && running.actors.drain_sequencer(left).await;
-    let head = let_go(core, running, left).await?;
+    core.scrub.halt();
+    let sequenced = deadline.within(Until::End, running.actors.drain_sequencer());
+    let sequenced = sequenced.await.unwrap_or(false);
+    let head = let_go(core, ending.running.take(), &end).await?;
     if let Some(cause) = core.writer.sealed() {
         return Err(CloseError::Sealed { cause });
     }
-    if !drained || !told {
+    if !drained || !sequenced || !told {
         let pending = core.gate.pending_records() as u64;
         return Err(CloseError::DeadlinePassed {
             running: still_running,
@@ -77,26 +167,16 @@ pub(super) async fn close(inner: &Inner, deadline: Duration) -> Result<Closed, C
     })
 }
 
-/// Before the directory is let go of: nothing is written into it afterwards.
-pub(super) async fn stop_scrub(inner: &Inner) {
-    let core = Arc::clone(&inner.core);
-    let stopping = tokio::task::spawn_blocking(move || core.scrub.stop());
-    if stopping.await.is_err() {
-        tracing::warn!("the scrub's position was not kept");
+/// Waits until nothing runs any more, or nothing can end any more.
+async fn finished(core: &Core) {
+    while core.gate.running() > 0 && core.writer.sealed().is_none() {
+        tokio::time::sleep(STEP).await;
     }
 }
 
-fn take(inner: &Inner) -> Option<Running> {
-    inner
-        .running
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-}
-
 /// SHUTDOWN, TERMINATED, and the close itself; true once durable.
-async fn last_words(inner: &Inner, running: u64, timeout: Duration) -> bool {
-    let shared = &inner.core.shared;
+async fn last_words(core: &Core, running: u64) -> bool {
+    let shared = &core.shared;
     let closing = {
         let in_force = shared
             .in_force
@@ -108,36 +188,16 @@ async fn last_words(inner: &Inner, running: u64, timeout: Duration) -> bool {
         drop(shared.own.write_draft(&draft));
     }
     let closed = shared.own.write(&LedgerClosedV1 { running }.into());
-    matches!(tokio::time::timeout(timeout, closed).await, Ok(Ok(Ok(_))))
+    matches!(closed.await, Ok(Ok(_)))
 }
 
-/// Everything that blocks, off the runtime's threads.
-async fn let_go(core: &Arc<Core>, running: Running, timeout: Duration) -> Result<Head, CloseError> {
-    let Running {
-        mut writer,
-        views,
-        journal,
-        ..
-    } = running;
-    let core = Arc::clone(core);
-    let step = tokio::task::spawn_blocking(move || {
-        // One that hangs keeps the journal, and the lock with it, until it comes back.
-        let joined = writer.join_within(timeout);
-        core.phase.advance(CLOSED);
-        if !joined {
-            views.close();
-            return Err("the writer's thread has not come back".to_owned());
-        }
-        let head = journal.head();
-        views.close();
-        journal.close();
-        head.map_err(|error| error.to_string())
-    });
-    let outcome = step
-        .await
-        .map_err(|error| error.to_string())
-        .and_then(|outcome| outcome);
-    outcome.map_err(|cause| CloseError::Storage {
+async fn let_go(core: &Arc<Core>, running: Option<Running>, end: &End) -> Result<Head, CloseError> {
+    let storage = |cause: String| CloseError::Storage {
         cause: cause.into(),
-    })
+    };
+    let running = running.ok_or(CloseError::RuntimeGone)?;
+    let letting_go = ending::let_go(core, running);
+    let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
+    let let_go = ending::gone(end, &step, gone).await.map_err(storage)?;
+    let_go.head.map_err(storage)
 }

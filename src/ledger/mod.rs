@@ -1,7 +1,7 @@
 //! The front door: open a ledger, grant components their rights, take handles, read, close.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use crate::actors::{Actors, InForce};
 use crate::commands::{Command, Receipt};
 use crate::database;
 use crate::error::OpenError;
-use crate::error::{AccessError, AppendError, CloseError, ReadError, ReopenError};
+use crate::error::{AccessError, AppendError, ReadError};
 use crate::events::{CommandId, LedgerId};
 use crate::journal::{Head, Journal, Writer};
 use crate::projections::Views;
@@ -20,7 +20,10 @@ mod background;
 mod checkpoints;
 mod close;
 mod components;
+mod deadline;
 mod destination;
+mod dropped;
+mod ending;
 mod evidence;
 mod export;
 mod failure;
@@ -28,6 +31,7 @@ mod follow;
 mod foreign;
 mod guarded;
 mod handles;
+mod health;
 mod open;
 mod options;
 mod past;
@@ -58,6 +62,7 @@ pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use evidence::{EvidenceError, EvidenceOptions};
 pub use follow::Follow;
 pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
+pub use health::Health;
 pub use options::Options;
 pub use read_only::{
     CheckpointProblem, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews, RecordedCheckpoint,
@@ -93,7 +98,19 @@ struct Inner {
     recovery: Option<Recovery>,
     background: Background,
     running: Mutex<Option<Running>>,
-    letting_go: tokio::sync::Mutex<Option<reopen::LettingGo>>,
+    /// Once it ends.
+    end: Mutex<Option<Arc<ending::End>>>,
+    released: Mutex<reopen::Released>,
+}
+
+impl Inner {
+    fn end(&self) -> MutexGuard<'_, Option<Arc<ending::End>>> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn released(&self) -> MutexGuard<'_, reopen::Released> {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Inner {
@@ -116,17 +133,11 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-/// How a ledger is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// True where appends and views work.
-    pub healthy: bool,
-    /// What is wrong; empty when healthy.
-    pub cause: String,
-}
-
 impl Ledger {
     /// Opens the ledger in `path`, creating it where there is none. Gives the one root authority.
+    ///
+    /// Dropping the future gives the opening up: it lets go of its threads and of the lock in its own
+    /// time, soon, and the next opening finds an unclean end where this one had begun to write.
     ///
     /// # Errors
     /// [`OpenError`]: locked, not a ledger, another format, damage — named, and nothing changed.
@@ -165,7 +176,8 @@ impl Ledger {
                 recovery,
                 background,
                 running,
-                letting_go: tokio::sync::Mutex::default(),
+                end: Mutex::default(),
+                released: Mutex::default(),
             })),
             root,
         )
@@ -203,26 +215,6 @@ impl Ledger {
     #[must_use]
     pub fn in_force(&self) -> InForce {
         self.0.core.shared.durable.in_force()
-    }
-
-    /// Whether appends and views work. Deterministic: asks no disk. (Runbook §8)
-    #[must_use]
-    pub fn health(&self) -> Health {
-        let cause = match self.0.core.writer.sealed() {
-            Some(cause) => format!("sealed: {cause}"),
-            None => self.0.core.complaint().unwrap_or_else(|| {
-                let halted = self.0.set.all.iter().find_map(|view| {
-                    view.status()
-                        .halted
-                        .map(|cause| format!("view {}: {cause}", view.name()))
-                });
-                halted.unwrap_or_default()
-            }),
-        };
-        Health {
-            healthy: cause.is_empty(),
-            cause,
-        }
     }
 
     /// Waits until every view has read up to `seq`. Holds no thread; dropping the future ends the
@@ -311,30 +303,6 @@ impl Ledger {
         let core = Arc::clone(&self.0.core);
         let key = (grant.0.component, command);
         reads::blocking(move || core.lookup(key)).await
-    }
-
-    /// Refuses new commands, waits for running executions to finish — at most until `deadline` —
-    /// makes everything durable, records the shutdown and lets go of the directory.
-    ///
-    /// # Errors
-    /// [`CloseError`]: what could not be done in time; nothing acknowledged is lost.
-    pub async fn close(&self, deadline: Duration) -> Result<Closed, CloseError> {
-        close::close(&self.0, deadline).await
-    }
-
-    /// Opens a sealed ledger again without ending the process: everything lets go, at most until
-    /// `deadline`, the lock is handed over, and the journal is recovered as after any other end.
-    /// This ledger, its handles and grants are of no use afterwards, also where it fails. Where it
-    /// says `StillHung` or `StillInUse` it may be called again.
-    ///
-    /// # Errors
-    /// [`ReopenError`].
-    pub async fn reopen(
-        &self,
-        options: Options,
-        deadline: Duration,
-    ) -> Result<(Self, Root), ReopenError> {
-        reopen::reopen(&self.0, options, deadline).await
     }
 
     /// The execution log for this component. (FC-STORAGE §5)

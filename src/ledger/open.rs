@@ -18,6 +18,7 @@ use crate::projections::{
 };
 
 use super::checkpoints::Checkpoints;
+use super::dropped::Dropped;
 use super::failure::FailureNote;
 use super::foreign::Foreign;
 use super::guarded::Guarded;
@@ -91,8 +92,8 @@ fn found_in(directory: Directory, options: &Options) -> Result<Found, OpenError>
     })
 }
 
-fn find(place: Place, options: &Options) -> Result<Found, OpenError> {
-    Ok(match place {
+fn find(place: Place, options: &Options, dropped: &Dropped) -> Result<Found, OpenError> {
+    let found = match place {
         Place::Directory(path) => {
             let (clock, entropy) = (&*options.clock, &*options.entropy);
             let directory = Directory::open(&path, options.ledger_id, clock, entropy)?;
@@ -106,10 +107,16 @@ fn find(place: Place, options: &Options) -> Result<Found, OpenError> {
             journal,
             root: path,
         },
-    })
+    };
+    dropped.check()?;
+    Ok(found)
 }
 
-fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError> {
+fn open_blocking(
+    place: Place,
+    mut options: Options,
+    dropped: &Dropped,
+) -> Result<Opened, OpenError> {
     let started_ns = options.clock.monotonic_ns();
     options.limits.check().map_err(OpenError::Limits)?;
     let files_each = database::files_each(options.descriptors_max)?;
@@ -119,7 +126,7 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
         recovery,
         journal,
         root,
-    } = find(place, &options)?;
+    } = find(place, &options, dropped)?;
     // Not before the lock is held: another ledger of this process may be counting.
     metrics::init();
     let note = FailureNote::in_directory(&root);
@@ -137,17 +144,16 @@ fn open_blocking(place: Place, mut options: Options) -> Result<Opened, OpenError
     let set = view_set(&views, source)?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options);
-    let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns);
+    let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns, dropped);
     let checkpoints = redacted(&foreign, checkpoints);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     let window_from = window_from(&past, head, &options);
-    past.windows_from.store(window_from, Ordering::Release);
     let saved = match Recovery::is_gapless(recovery.as_ref()) {
         true => snapshots::load(&root, ledger, &*journal, past.position()),
         false => Replayed::default(),
     };
-    let replayed = replay(&journal, ledger, window_from, saved).and_then(|replayed| {
+    let replayed = replay(&journal, ledger, window_from, saved, dropped).and_then(|replayed| {
         guarded.as_ref().map_or(Ok(()), |it| it.restrict())?;
         Ok(replayed)
     });
@@ -203,7 +209,9 @@ fn redacted(
 /// Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
 fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
     let tolerated = head.seq.saturating_sub(options.limits.view_lag_max);
-    past.position().max(tolerated).min(head.seq)
+    let from = past.position().max(tolerated).min(head.seq);
+    past.windows_from.store(from, Ordering::Release);
+    from
 }
 
 fn open_views(
@@ -337,15 +345,27 @@ fn view_set(views: &Views, source: Arc<dyn projections::Source>) -> Result<ViewS
 /// Opens in the background and starts the actors on this runtime.
 pub(super) async fn open(place: Place, options: Options) -> Result<(Ledger, Root), OpenError> {
     metrics::describe_all();
-    let opened = tokio::task::spawn_blocking(move || open_blocking(place, options))
-        .await
-        .unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())));
-    let served = match opened {
-        Ok(opened) => super::serve::serve(opened).await,
-        Err(error) => Err(error),
-    };
+    let dropped = Dropped::default();
+    let _caller = dropped.caller();
+    // In a task of its own: dropped half-way it must end its threads and actors in order.
+    let opening = tokio::spawn(opening(place, options, dropped)).await;
+    let served = opening.unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())));
     if served.is_err() {
         metrics::RECOVERIES.counter(&["failed"]).increment(1);
     }
     served
+}
+
+async fn opening(
+    place: Place,
+    options: Options,
+    dropped: Dropped,
+) -> Result<(Ledger, Root), OpenError> {
+    // The runtime may end before this does.
+    let _runtime = dropped.caller();
+    let asked = dropped.clone();
+    let opened = tokio::task::spawn_blocking(move || open_blocking(place, options, &asked)).await;
+    let opened = opened.unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())))?;
+    dropped.check()?;
+    super::serve::serve(opened).await
 }

@@ -1,84 +1,156 @@
 //! Opening again in the same process: everything lets go in order, the lock is handed over, and
 //! what is there is recovered as after any other end.
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
 use crate::directory::Directory;
-use crate::error::ReopenError;
+use crate::error::{CloseError, ReopenError};
 
-use super::guarded::Guarded;
+use super::close::Ended;
+use super::deadline::{Deadline, Until};
+use super::ending::{self, End, Ending, Kind, Stage};
 use super::open::{self, Place};
 use super::options::Options;
-use super::phase::{CLOSED, SHUT};
-use super::{Inner, Ledger, Root, Running};
+use super::phase::SHUT;
+use super::{Inner, Ledger, Root};
 
-/// Lets go, step by step; may take longer than one attempt to open again.
-pub(super) type LettingGo = JoinHandle<Option<Directory>>;
+/// What was let go of for an opening that is still to come.
+#[derive(Default)]
+pub(super) struct Released {
+    /// Still locked; for the first opening that is tried.
+    directory: Option<Directory>,
+    /// For another one, where the first did not succeed.
+    path: Option<PathBuf>,
+    reopened: bool,
+}
+
+impl Released {
+    /// Nobody opens it again from here. True where somebody has.
+    pub(super) fn give_up(&mut self) -> bool {
+        let Self {
+            directory,
+            path,
+            reopened,
+        } = self;
+        drop(directory.take());
+        *path = None;
+        *reopened
+    }
+}
 
 /// What is left for the actors, which have nothing to wait for.
 const DRAIN: Duration = Duration::from_secs(1);
 
-pub(super) async fn reopen(
-    inner: &Inner,
+impl Ledger {
+    /// Opens a sealed ledger again without ending the process: everything lets go, at most until
+    /// `deadline`, the lock is handed over, and the journal is recovered as after any other end.
+    /// This ledger, its handles and grants are of no use afterwards, also where it fails.
+    ///
+    /// It may be called again where it says `StillHung` or `StillInUse`, where opening failed, and
+    /// where the future was dropped: it goes on where it was. What a dropped call was opening lets
+    /// go of the directory in its own time; until then the next one is told `Locked`.
+    ///
+    /// # Errors
+    /// [`ReopenError`].
+    pub async fn reopen(
+        &self,
+        options: Options,
+        deadline: Duration,
+    ) -> Result<(Self, Root), ReopenError> {
+        reopen(&self.0, options, deadline).await
+    }
+}
+
+async fn reopen(
+    inner: &Arc<Inner>,
     options: Options,
-    deadline: Duration,
+    timeout: Duration,
 ) -> Result<(Ledger, Root), ReopenError> {
-    let mut letting_go = inner.letting_go.lock().await;
-    if letting_go.is_none() {
-        *letting_go = Some(begin(inner).await?);
-    }
-    let Some(task) = letting_go.as_mut() else {
-        return Err(ReopenError::Closed);
-    };
-    let released = match tokio::time::timeout(deadline, &mut *task).await {
+    let end = begun(inner, timeout)?;
+    match end.wait(timeout).await {
+        Stage::Over(_) => {}
         // Still under way: the next attempt waits for the same.
-        Err(_) if inner.core.writer.has_ended() => return Err(ReopenError::StillInUse),
-        Err(_) => return Err(ReopenError::StillHung),
-        Ok(released) => released,
-    };
-    *letting_go = None;
-    drop(letting_go);
-    let directory = released.ok().flatten().ok_or(ReopenError::Closed)?;
-    Ok(open::open(Place::Locked(Box::new(directory)), options).await?)
-}
-
-async fn begin(inner: &Inner) -> Result<LettingGo, ReopenError> {
-    let (running, guarded) = take(inner)?;
-    inner.core.phase.advance(SHUT);
-    inner.background.stop();
-    super::close::stop_scrub(inner).await;
-    inner.core.writer.seal("the ledger is opened again");
-    let Running {
-        actors,
-        writer,
-        views,
-        journal,
-        ..
-    } = running;
-    // They hold no files; what they still say is answered as sealed.
-    actors.drain_stores(DRAIN).await;
-    actors.drain_sequencer(DRAIN).await;
-    drop(journal);
-    let core = Arc::clone(&inner.core);
-    Ok(tokio::task::spawn_blocking(move || {
-        writer.join();
-        core.phase.advance(CLOSED);
-        views.close();
-        guarded.release()
-    }))
-}
-
-fn take(inner: &Inner) -> Result<(Running, Arc<Guarded>), ReopenError> {
-    let mut running = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-    let guarded = running.as_ref().map(|running| running.guarded.clone());
-    match guarded.ok_or(ReopenError::Closed)? {
-        None => Err(ReopenError::GivenJournal),
-        Some(guarded) => {
-            let running = running.take().ok_or(ReopenError::Closed)?;
-            Ok((running, guarded))
-        }
+        _ if inner.core.writer.has_ended() => return Err(ReopenError::StillInUse),
+        _ => return Err(ReopenError::StillHung),
     }
+    let place = place(inner)?;
+    let opened = open::open(place, options).await?;
+    inner.released().reopened = true;
+    Ok(opened)
+}
+
+fn place(inner: &Inner) -> Result<Place, ReopenError> {
+    let mut released = inner.released();
+    if released.reopened {
+        return Err(ReopenError::Closed);
+    }
+    let path = released.path.clone();
+    match (released.directory.take(), path) {
+        (Some(directory), _) => Ok(Place::Locked(Box::new(directory))),
+        (None, Some(path)) => Ok(Place::Directory(path)),
+        (None, None) => Err(ReopenError::Closed),
+    }
+}
+
+/// The end under way for the same purpose; else it begins here.
+fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError> {
+    let mut known = inner.end();
+    match &*known {
+        Some(end) if end.kind == Kind::Reopen => return Ok(Arc::clone(end)),
+        Some(_) => return Err(ReopenError::Closed),
+        None => {}
+    }
+    let running = {
+        let mut running = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = running.as_ref().is_some_and(|it| it.guarded.is_none());
+        if given {
+            return Err(ReopenError::GivenJournal);
+        }
+        running.take().ok_or(ReopenError::Closed)?
+    };
+    let end = End::new(Kind::Reopen, Deadline::new(timeout, timeout));
+    *known = Some(Arc::clone(&end));
+    inner.core.phase.advance(SHUT);
+    let mut ending = Ending {
+        inner: Arc::clone(inner),
+        end: Arc::clone(&end),
+        running: Some(running),
+    };
+    tokio::spawn(async move {
+        let ended = run(&mut ending).await;
+        ending.over(ended);
+    });
+    Ok(end)
+}
+
+async fn run(ending: &mut Ending) -> Ended {
+    let (inner, end) = (Arc::clone(&ending.inner), Arc::clone(&ending.end));
+    let core = &inner.core;
+    let Some(running) = &ending.running else {
+        return Err(CloseError::RuntimeGone);
+    };
+    inner.background.stop();
+    core.scrub.halt();
+    core.writer.seal("the ledger is opened again");
+    // They hold no files; what they still say is answered as sealed.
+    let drained = async {
+        running.actors.drain_stores().await;
+        running.actors.drain_sequencer().await;
+    };
+    let drained = tokio::time::timeout(DRAIN, drained);
+    let _timely = end.deadline.within(Until::End, drained).await;
+    let storage = |cause: String| CloseError::Storage {
+        cause: cause.into(),
+    };
+    let place = running.guarded.as_ref().and_then(|it| it.place());
+    inner.released().path = place.map(|(path, _)| path);
+    let running = ending.running.take().ok_or(CloseError::RuntimeGone)?;
+    let letting_go = ending::let_go(core, running);
+    let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
+    let let_go = ending::gone(&end, &step, gone).await.map_err(storage)?;
+    inner.released().directory = let_go.directory;
+    let cause = core.writer.sealed().unwrap_or_default();
+    Err(CloseError::Sealed { cause })
 }

@@ -13,6 +13,7 @@ use crate::journal::{Frame, Head, Journal};
 
 use crate::error::OpenError;
 
+use super::dropped::Dropped;
 use super::past::{Commanded, decoded};
 
 /// What the journal says of the past.
@@ -69,6 +70,7 @@ pub(crate) fn replay(
     ledger: LedgerId,
     window_from: u64,
     saved: Replayed,
+    dropped: &Dropped,
 ) -> Result<Replayed, OpenError> {
     let mut replayed = Replayed {
         clean: true,
@@ -78,6 +80,7 @@ pub(crate) fn replay(
     let first = replayed.from.first().min(window_from);
     let first = replayed.places_from.map_or(first, |from| from.min(first));
     for frame in journal.frames(Seq::FIRST.plus(first)) {
+        dropped.check()?;
         let frame = frame.map_err(OpenError::journal)?;
         replayed.frame(&frame, ledger, window_from)?;
         if replayed.head.seq >= forget_at {

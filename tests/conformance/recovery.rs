@@ -157,7 +157,7 @@ async fn s22_1_a_copy_has_the_same_head_and_a_flipped_byte_is_refused() {
     let (root, path) = place();
     let open = open(&path).await;
     open.sample().await;
-    let closed = open.ledger.close(Duration::from_millis(100)).await.unwrap();
+    let closed = open.ledger.close_at_once(WAIT).await.unwrap();
     drop(open);
     let elsewhere = root.path().join("elsewhere");
     copy(&path, &elsewhere);

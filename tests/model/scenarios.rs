@@ -273,5 +273,5 @@ async fn of_another_component() {
     let retry = error.retry();
     told(error, "foreign_execution", retry);
     assert_eq!(retry, Retry::Never);
-    ledger.close(Duration::ZERO).await.unwrap();
+    ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
 }

@@ -185,7 +185,13 @@ impl World {
             grants,
         } = self.opening.take().expect("it is open");
         let running = match close {
-            true => Some(ledger.close(Duration::ZERO).await.unwrap().running),
+            true => Some(
+                ledger
+                    .close_at_once(Duration::from_secs(60))
+                    .await
+                    .unwrap()
+                    .running,
+            ),
             false => None,
         };
         self.earlier = grants.first().cloned();

@@ -95,7 +95,7 @@ impl Made {
         }
         let reads = ledger.reader(&grant).unwrap();
         let records = reads.range(Seq::FIRST, usize::MAX).await.unwrap();
-        let closed = ledger.close(Duration::from_millis(50)).await.unwrap();
+        let closed = ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
         assert_eq!(closed.running, 1);
         drop((reads, log, ledger, root, grant));
         Self {

@@ -112,7 +112,7 @@ async fn after_a_change_of_keys_both_must_be_trusted() {
     let done = log.complete(begun.execution, Context::new(), said);
     done.await.unwrap();
     ledger.checkpoint().await.unwrap();
-    ledger.close(Duration::from_millis(50)).await.unwrap();
+    ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
     drop((log, ledger, root, grant));
     let opened = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
     let told = |seeds: &[u8]| opened.signed_checkpoints(&trusting(seeds), None).unwrap();

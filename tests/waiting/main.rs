@@ -11,7 +11,9 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod closing;
 mod followers;
+mod opening;
 
 use std::time::Duration;
 

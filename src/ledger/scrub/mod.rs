@@ -12,6 +12,7 @@ mod position;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ pub(crate) struct Scrub {
     /// Held while it reads.
     pass: Mutex<Pass>,
     found: Mutex<Found>,
-    under_way: AtomicBool,
+    /// Its thread, once there is something to do: it takes moments of the monotonic clock.
+    thread: Mutex<Option<SyncSender<u64>>>,
     stopped: AtomicBool,
 }
 
@@ -66,7 +68,7 @@ impl Scrub {
             subject,
             pass: Mutex::new(Pass::new(now_ns)),
             found: Mutex::default(),
-            under_way: AtomicBool::new(false),
+            thread: Mutex::default(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -101,7 +103,8 @@ impl Scrub {
 
     /// As [`Scrub::halt`]; keeps the position. Blocks for as long as one frame takes.
     pub(super) fn stop(&self) {
-        if self.stopped.swap(true, Ordering::AcqRel) || self.bytes_per_second == 0 {
+        self.halt();
+        if self.bytes_per_second == 0 {
             return;
         }
         let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,16 +118,34 @@ pub(super) fn go_on(core: &Arc<Core>, now_ns: u64) {
     if scrub.bytes_per_second == 0 || scrub.is_stopped() {
         return;
     }
-    if !scrub.under_way.swap(true, Ordering::AcqRel) {
-        let core = Arc::clone(core);
-        tokio::task::spawn_blocking(move || {
-            let scrub = &core.scrub;
-            let mut pass = scrub.pass.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut thread = scrub.thread.lock().unwrap_or_else(PoisonError::into_inner);
+    let ticks = match &*thread {
+        Some(ticks) => ticks,
+        None => match start(core) {
+            Ok(ticks) => thread.insert(ticks),
+            Err(error) => return tracing::warn!(%error, "no thread for the scrub"),
+        },
+    };
+    // Full while it reads: what it may read adds up meanwhile.
+    let _full = ticks.try_send(now_ns).is_err();
+}
+
+/// A thread of its own: a medium that hangs holds it, and no thread of the runtime. It ends with
+/// the ledger.
+fn start(core: &Arc<Core>) -> std::io::Result<SyncSender<u64>> {
+    let (ticks, taken) = sync_channel::<u64>(0);
+    let core = Arc::downgrade(core);
+    let run = move || {
+        for now_ns in taken {
+            let Some(core) = core.upgrade() else { return };
+            let pass = core.scrub.pass.lock();
+            let mut pass = pass.unwrap_or_else(PoisonError::into_inner);
             pass.go_on(&core, now_ns);
-            drop(pass);
-            scrub.under_way.store(false, Ordering::Release);
-        });
-    }
+        }
+    };
+    let builder = std::thread::Builder::new().name("ledger-scrub".into());
+    builder.spawn(run)?;
+    Ok(ticks)
 }
 
 impl Core {

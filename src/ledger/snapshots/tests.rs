@@ -134,7 +134,14 @@ impl World {
     fn replay(&self, saved: Replayed) -> Replayed {
         let journal: Arc<dyn Journal> = Arc::new(self.journal.clone());
         let window_from = self.ledger.head().seq;
-        super::super::replay::replay(&journal, self.ledger.id(), window_from, saved).unwrap()
+        super::super::replay::replay(
+            &journal,
+            self.ledger.id(),
+            window_from,
+            saved,
+            &super::super::dropped::Dropped::default(),
+        )
+        .unwrap()
     }
 }
 

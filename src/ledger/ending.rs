@@ -1,0 +1,189 @@
+//! The end of an opening, by a close or by opening again. It runs in a task of its own: whoever asked
+//! for it waits for its outcome, may go away, and may ask again. What must block is done in a thread
+//! of its own, and is left behind where it does not come back in time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::close::Ended;
+use super::deadline::{Deadline, Until};
+use super::phase::CLOSED;
+use super::submit::Core;
+use super::{Inner, Running};
+use crate::directory::Directory;
+use crate::error::CloseError;
+use crate::journal::Head;
+
+/// Who asked for it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Close,
+    Reopen,
+}
+
+/// What came of it, as far as it has come.
+#[derive(Debug, Clone)]
+pub(super) enum Stage {
+    UnderWay,
+    /// Time is up, and this has not come back; it is still waited for.
+    Left(&'static str),
+    Over(Ended),
+}
+
+/// What is known to everybody who waits for one end.
+pub(super) struct End {
+    pub(super) kind: Kind,
+    pub(super) deadline: Deadline,
+    pub(super) stage: watch::Sender<Stage>,
+}
+
+impl End {
+    pub(super) fn new(kind: Kind, deadline: Deadline) -> Arc<Self> {
+        Arc::new(Self {
+            kind,
+            deadline,
+            stage: watch::Sender::new(Stage::UnderWay),
+        })
+    }
+
+    /// Waits until it is over, at most for `timeout`; until time is up, where it has not been told
+    /// yet what is left behind.
+    pub(super) async fn wait(&self, timeout: Duration) -> Stage {
+        let mut stage = self.stage.subscribe();
+        let before = matches!(&*stage.borrow(), Stage::Left(_));
+        let over = stage.wait_for(|stage| match stage {
+            Stage::UnderWay => false,
+            Stage::Left(_) => !before,
+            Stage::Over(_) => true,
+        });
+        let waited = tokio::time::timeout(timeout, over).await;
+        match waited {
+            Ok(Ok(stage)) => stage.clone(),
+            // Its sender is in `self`.
+            Ok(Err(_)) | Err(_) => self.stage.borrow().clone(),
+        }
+    }
+}
+
+/// An end on its way. Where its runtime ends before it does, whoever waits is told, and everything is
+/// let go of as after a crash.
+pub(super) struct Ending {
+    pub(super) inner: Arc<Inner>,
+    pub(super) end: Arc<End>,
+    pub(super) running: Option<Running>,
+}
+
+impl Ending {
+    pub(super) fn over(self, ended: Ended) {
+        self.end.stage.send_replace(Stage::Over(ended));
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let core = &self.inner.core;
+        self.inner.background.stop();
+        core.scrub.halt();
+        if let Some(running) = self.running.take() {
+            // It ends by itself; without a thread the last handle lets go.
+            drop(let_go(core, running));
+        }
+        core.phase.advance(CLOSED);
+        self.end.stage.send_if_modified(|stage| {
+            let is_over = matches!(stage, Stage::Over(_));
+            if !is_over {
+                *stage = Stage::Over(Err(CloseError::RuntimeGone));
+            }
+            !is_over
+        });
+    }
+}
+
+/// What was let go of.
+pub(super) struct LetGo {
+    pub(super) head: Result<Head, String>,
+    /// Still locked.
+    pub(super) directory: Option<Directory>,
+}
+
+/// What is being waited for, in words.
+#[derive(Clone)]
+pub(super) struct Step(Arc<Mutex<&'static str>>);
+
+impl Step {
+    fn lock(&self) -> MutexGuard<'_, &'static str> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> &'static str {
+        *self.lock()
+    }
+}
+
+/// Everything that blocks, in order, in a thread of its own: what hangs there keeps the journal, and
+/// the lock with it, until it comes back, and keeps neither the runtime nor the caller.
+///
+/// # Errors
+/// There is no thread to be had.
+pub(super) fn let_go(
+    core: &Arc<Core>,
+    running: Running,
+) -> std::io::Result<(Step, oneshot::Receiver<LetGo>)> {
+    let Running {
+        writer,
+        views,
+        journal,
+        guarded,
+        actors,
+    } = running;
+    // They hold no files: whatever they still say is answered by the writer, or dropped.
+    drop(actors);
+    let (told, gone) = oneshot::channel();
+    let step = Step(Arc::new(Mutex::new("the writer's thread")));
+    let (core, at) = (Arc::clone(core), step.clone());
+    let work = move || {
+        writer.join();
+        core.phase.advance(CLOSED);
+        *at.lock() = "the views' thread";
+        views.close();
+        *at.lock() = "the scrub";
+        core.scrub.stop();
+        *at.lock() = "the journal";
+        let head = journal.head().map_err(|error| error.to_string());
+        let directory = match guarded {
+            Some(guarded) => guarded.release(),
+            None => {
+                journal.close();
+                None
+            }
+        };
+        drop((journal, core));
+        // Nobody waits any more: the directory is unlocked by being dropped.
+        drop(told.send(LetGo { head, directory }));
+    };
+    let builder = std::thread::Builder::new().name("ledger-closing".into());
+    builder.spawn(work)?;
+    Ok((step, gone))
+}
+
+/// Waits for what was let go of: says at the deadline what has not come back, and goes on waiting.
+pub(super) async fn gone(
+    end: &End,
+    step: &Step,
+    gone: oneshot::Receiver<LetGo>,
+) -> Result<LetGo, String> {
+    let mut gone = gone;
+    let in_time = end.deadline.within(Until::End, &mut gone).await;
+    let outcome = match in_time {
+        Some(outcome) => outcome,
+        None => {
+            let what = step.now();
+            tracing::error!(what, "the ledger is not let go of yet");
+            end.stage.send_replace(Stage::Left(what));
+            gone.await
+        }
+    };
+    outcome.map_err(|_| format!("letting go panicked: {}", step.now()))
+}

@@ -1,0 +1,38 @@
+//! How a ledger is, told without asking a disk.
+
+use super::Ledger;
+use super::phase::{CLOSED, FINISHING, SHUT};
+
+/// How a ledger is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// True where appends and views work.
+    pub healthy: bool,
+    /// What is wrong; empty when healthy.
+    pub cause: String,
+}
+
+impl Ledger {
+    /// Whether appends and views work. Deterministic: asks no disk. (Runbook §8)
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let core = &self.0.core;
+        let cause = match (core.phase.now(), core.writer.sealed()) {
+            (_, Some(cause)) => format!("sealed: {cause}"),
+            (FINISHING | SHUT, None) => "closing".to_owned(),
+            (CLOSED, None) => "closed".to_owned(),
+            (_, None) => core.complaint().unwrap_or_else(|| {
+                let halted = self.0.set.all.iter().find_map(|view| {
+                    view.status()
+                        .halted
+                        .map(|cause| format!("view {}: {cause}", view.name()))
+                });
+                halted.unwrap_or_default()
+            }),
+        };
+        Health {
+            healthy: cause.is_empty(),
+            cause,
+        }
+    }
+}

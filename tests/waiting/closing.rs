@@ -1,0 +1,245 @@
+//! Closing: one deadline for all of it, whoever goes away meanwhile and whatever hangs.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use femtoclaw_ledger::events::{LedgerId, Seq};
+use femtoclaw_ledger::journal::{
+    AppendFailure, Frame, Frames, Head, HeldJournal, Journal, MemoryJournal, ReadFailure,
+};
+use femtoclaw_ledger::{
+    CloseError, Closed, Context, ExecutionLog, Ledger, OpenError, Options, Root,
+};
+use tokio_test::task;
+
+use crate::shared::{WAIT, command, everything, request};
+use crate::{Driver, in_time};
+
+/// With one execution running.
+async fn running(path: &Path) -> (Ledger, Root, ExecutionLog) {
+    let (ledger, root) = Ledger::open(path, Options::default()).await.unwrap();
+    let grant = everything(&root).await;
+    let log = ledger.execution_log(&grant).unwrap();
+    (ledger, root, log)
+}
+
+/// As soon as the one before it has let go of the directory.
+async fn opens(path: &Path) -> Ledger {
+    for _ in 0..6_000 {
+        match Ledger::open(path, Options::default()).await {
+            Ok((ledger, _)) => return ledger,
+            Err(OpenError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("it stays locked")
+}
+
+#[test]
+fn a_close_whose_caller_went_away_is_joined_by_the_next() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        driver.run(async {
+            let (ledger, _root, log) = running(&path).await;
+            let begun = log.begin(request(&ledger, command(1))).await.unwrap();
+            assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
+            let health = ledger.health();
+            assert!(!health.healthy && health.cause == "closing", "{health:?}");
+            let refused = log.begin(request(&ledger, command(2))).await;
+            assert_eq!(refused.map(drop).unwrap_err().code(), "shutting_down");
+            let reopened = ledger.reopen(Options::default(), WAIT).await;
+            assert_eq!(reopened.map(drop).unwrap_err().code(), "closed");
+            // What runs can still end, and then nothing is waited for any more.
+            let completed = log.complete(begun.execution, Context::new(), b"1".to_vec());
+            completed.await.unwrap();
+            let closed = in_time(ledger.close(WAIT)).await.unwrap();
+            assert_eq!(closed.running, 0);
+            assert_eq!(closed.head, ledger.head());
+            // Once more: it is closed, and says how.
+            assert_eq!(ledger.close(Duration::ZERO).await.unwrap(), closed);
+            let health = ledger.health();
+            assert!(!health.healthy && health.cause == "closed", "{health:?}");
+            Ledger::open(&path, Options::default()).await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_close_whose_caller_went_away_ends_by_itself() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        driver.run(async {
+            let (ledger, _root, _log) = running(&path).await;
+            assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
+            let again = opens(&path).await;
+            assert!(again.recovery().unwrap().found.torn.is_none());
+            assert_eq!(ledger.close(WAIT).await.unwrap().running, 0);
+        });
+    }
+}
+
+/// The nearer of two deadlines counts, for both callers.
+#[tokio::test]
+async fn a_second_close_hurries_the_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, _root, log) = running(&directory.path().join("ledger")).await;
+    log.begin(request(&ledger, command(1))).await.unwrap();
+    let (first, second) =
+        in_time(async { tokio::join!(ledger.close(Duration::MAX), ledger.close_at_once(WAIT)) })
+            .await;
+    assert_eq!(first.unwrap().running, 1);
+    assert_eq!(second.unwrap().running, 1);
+}
+
+/// A medium that hangs: the deadline is one for all steps, and what hangs is named.
+#[test]
+fn a_hanging_medium_does_not_keep_the_close_beyond_its_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(2);
+    for driver in Driver::both() {
+        let views = tempfile::tempdir().unwrap();
+        let memory = MemoryJournal::new();
+        let journal = Arc::new(HeldJournal::new(memory.clone()));
+        driver.run(async {
+            let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
+            let (ledger, root) = opened.unwrap();
+            let grant = everything(&root).await;
+            let log = ledger.execution_log(&grant).unwrap();
+            journal.hold();
+            let mut hanging = task::spawn(log.begin(request(&ledger, command(1))));
+            assert!(hanging.poll().is_pending());
+            let begun = Instant::now();
+            let left = in_time(ledger.close(DEADLINE)).await.unwrap_err();
+            let took = begun.elapsed();
+            // Each step with a deadline of its own would take thrice that.
+            assert!(took >= DEADLINE && took < DEADLINE * 5 / 2, "{took:?}");
+            let what = "the writer's thread";
+            assert_eq!(left, CloseError::StillInUse { what });
+            // It is waited for again, and in vain again.
+            let left = in_time(ledger.close(Duration::ZERO)).await.unwrap_err();
+            assert_eq!(left, CloseError::StillInUse { what });
+            assert_eq!(ledger.health().cause, "closing");
+            journal.release();
+            let late = in_time(ledger.close(WAIT)).await.unwrap_err();
+            assert_eq!(late.code(), "deadline_passed", "{late}");
+            drop(hanging);
+        });
+        driver.end();
+    }
+}
+
+/// Holds the scrub's thread, and no other, at its next frame.
+struct Scrubbed {
+    inner: MemoryJournal,
+    held: Mutex<bool>,
+    moved: Condvar,
+    stands: AtomicBool,
+}
+
+impl Scrubbed {
+    fn hold(&self, held: bool) {
+        *self.held.lock().unwrap() = held;
+        self.moved.notify_all();
+    }
+
+    fn look(&self) {
+        if std::thread::current().name() == Some("ledger-scrub") {
+            let held = self.held.lock().unwrap();
+            self.stands.store(*held, Ordering::SeqCst);
+            drop(self.moved.wait_while(held, |held| *held).unwrap());
+        }
+    }
+}
+
+impl Journal for Scrubbed {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        self.inner.append(frame, after)
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.inner.head()
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.inner.ledger()
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        self.look();
+        self.inner.frame_at(seq)
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        self.look();
+        self.inner.frames(from)
+    }
+
+    fn close(&self) {
+        self.inner.close();
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn wal_files(&self) -> usize {
+        self.inner.wal_files()
+    }
+}
+
+#[test]
+fn a_hanging_scrub_keeps_neither_the_close_nor_the_runtime() {
+    let views = tempfile::tempdir().unwrap();
+    let journal = Arc::new(Scrubbed {
+        inner: MemoryJournal::new(),
+        held: Mutex::new(true),
+        moved: Condvar::new(),
+        stands: AtomicBool::new(false),
+    });
+    let driver = Driver::multi_thread();
+    let ledger = driver.run(async {
+        let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
+        let (ledger, _root) = opened.unwrap();
+        while !journal.stands.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let left = in_time(ledger.close(Duration::from_secs(1))).await;
+        let what = "the scrub";
+        assert_eq!(left.unwrap_err(), CloseError::StillInUse { what });
+        ledger
+    });
+    // It stands still: the runtime ends all the same.
+    driver.end();
+    journal.hold(false);
+    let told = Driver::current_thread().run(in_time(ledger.close(WAIT)));
+    assert_eq!(told.unwrap_err().code(), "runtime_gone");
+}
+
+/// The close goes with its runtime, and says so; the directory is let go of although handles live.
+#[test]
+fn a_runtime_that_ends_during_the_close() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let (ledger, log) = driver.run(async {
+            let (ledger, _root, log) = running(&path).await;
+            log.begin(request(&ledger, command(1))).await.unwrap();
+            assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
+            (ledger, log)
+        });
+        driver.end();
+        let health = ledger.health();
+        assert!(!health.healthy && health.cause == "closed", "{health:?}");
+        Driver::current_thread().run(async {
+            let told: Result<Closed, CloseError> = in_time(ledger.close(WAIT)).await;
+            assert_eq!(told.unwrap_err(), CloseError::RuntimeGone);
+            let refused = in_time(log.begin(request(&ledger, command(2)))).await;
+            assert_eq!(refused.map(drop).unwrap_err().code(), "shutting_down");
+            let again = in_time(opens(&path)).await;
+            again.close(WAIT).await.unwrap();
+        });
+    }
+}

@@ -1,0 +1,120 @@
+//! Opening, and opening again, dropped half-way: nothing is left behind.
+
+use std::path::Path;
+use std::time::Duration;
+
+use femtoclaw_ledger::{Ledger, OpenError, Options, ReopenError, Root};
+use tokio_test::task;
+
+use crate::shared::{WAIT, everything};
+use crate::{Driver, in_time};
+
+/// As soon as the one before it has let go of the directory.
+async fn opened(path: &Path) -> (Ledger, Root) {
+    for _ in 0..6_000 {
+        match Ledger::open(path, Options::default()).await {
+            Ok(opened) => return opened,
+            Err(OpenError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("it stays locked")
+}
+
+/// Polls so many times, with the runtime's other tasks in between; true where it was ready.
+async fn polled<F: Future>(future: F, polls: usize) -> bool {
+    let mut future = task::spawn(future);
+    for _ in 0..polls {
+        if future.poll().is_ready() {
+            return true;
+        }
+        while !future.is_woken() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    future.poll().is_ready()
+}
+
+#[test]
+fn an_opening_dropped_after_any_poll_lets_go_of_the_directory() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        driver.run(async {
+            let mut polls = 0;
+            while !polled(Ledger::open(&path, Options::default()), polls).await {
+                let (ledger, root) = in_time(opened(&path)).await;
+                everything(&root).await;
+                in_time(ledger.close(WAIT)).await.unwrap();
+                polls += 1;
+            }
+            // It was ready, and dropped with what it gave.
+            let (ledger, _) = in_time(opened(&path)).await;
+            in_time(ledger.close(WAIT)).await.unwrap();
+        });
+        driver.end();
+    }
+}
+
+#[test]
+fn a_runtime_ends_in_the_midst_of_an_opening() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        driver.run(async {
+            let mut opening = task::spawn(Ledger::open(&path, Options::default()));
+            assert!(opening.poll().is_pending());
+        });
+        driver.end();
+        Driver::current_thread().run(async {
+            in_time(opened(&path)).await;
+        });
+    }
+}
+
+#[test]
+fn opening_again_goes_on_where_a_dropped_call_left_it() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        driver.run(async {
+            let (mut ledger, _root) = opened(&path).await;
+            for polls in 0..4 {
+                let again = ledger.reopen(Options::default(), WAIT);
+                if polled(again, polls).await {
+                    break;
+                }
+                // What the dropped call was opening may still hold the lock.
+                let next = loop {
+                    match in_time(ledger.reopen(Options::default(), WAIT)).await {
+                        Ok((next, _)) => break next,
+                        Err(ReopenError::Open(OpenError::Locked { .. })) => {
+                            tokio::time::sleep(Duration::from_millis(10)).await;
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                };
+                assert!(next.health().healthy);
+                let told = ledger.reopen(Options::default(), WAIT).await;
+                assert_eq!(told.map(drop).unwrap_err().code(), "closed");
+                let told = ledger.close(WAIT).await.unwrap_err();
+                assert_eq!(told.code(), "reopened");
+                ledger = next;
+            }
+        });
+    }
+}
+
+/// Whoever gives up opening again closes, and the directory is free.
+#[tokio::test]
+async fn a_close_takes_over_from_an_opening_that_was_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (ledger, _root) = opened(&path).await;
+    let mut again = task::spawn(ledger.reopen(Options::default(), WAIT));
+    assert!(again.poll().is_pending());
+    drop(again);
+    let told = in_time(ledger.close(WAIT)).await.unwrap_err();
+    assert_eq!(told.code(), "sealed");
+    Ledger::open(&path, Options::default()).await.unwrap();
+}
