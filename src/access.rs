@@ -12,6 +12,7 @@ use crate::events::{ComponentId, Store, StoreMask};
 mod bucket;
 mod component;
 
+pub(crate) use bucket::Charge;
 pub(crate) use component::{Changing, Component};
 
 /// What a component may do, per store.

@@ -8,6 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::access::GrantState;
 use crate::config::Limits;
 use crate::error::AppendError;
+use crate::events::ExecutionId;
+
+mod ends;
+
+pub(crate) use ends::{Ending, Ends};
 
 /// One unit of the byte allowance.
 const UNIT_BYTES: usize = 256;
@@ -17,18 +22,51 @@ pub(crate) struct Gate {
     records: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    pub(crate) ends: Arc<Ends>,
     pub(crate) limits: Limits,
 }
 
 /// Room taken by one command, given back when its answer is delivered.
 #[derive(Debug, Default)]
 #[allow(dead_code, reason = "held for its drop")]
-pub(crate) struct Admitted(Vec<OwnedSemaphorePermit>);
+pub(crate) struct Admitted {
+    room: Vec<OwnedSemaphorePermit>,
+    ending: Option<Ending>,
+}
+
+impl Admitted {
+    /// Also in the room that executions hold for their end.
+    pub(crate) fn ending(mut self, ending: Ending) -> Self {
+        self.ending = Some(ending);
+        self
+    }
+}
 
 /// Room for one execution to finish, held from its start.
-#[allow(dead_code, reason = "held for its drop")]
 #[derive(Debug)]
-pub(crate) struct FinishReserve(OwnedSemaphorePermit);
+pub(crate) struct FinishReserve {
+    #[allow(dead_code, reason = "held for its drop")]
+    room: OwnedSemaphorePermit,
+    ends: Arc<Ends>,
+    execution: Option<ExecutionId>,
+}
+
+impl FinishReserve {
+    /// From here on it is this execution's, and its ending asks for no more.
+    pub(crate) fn of(mut self, execution: ExecutionId) -> Self {
+        self.ends.begin(execution);
+        self.execution = Some(execution);
+        self
+    }
+}
+
+impl Drop for FinishReserve {
+    fn drop(&mut self) {
+        if let Some(execution) = self.execution {
+            self.ends.end(execution);
+        }
+    }
+}
 
 impl Gate {
     pub(crate) fn new(limits: Limits) -> Self {
@@ -36,6 +74,7 @@ impl Gate {
             records: Arc::new(Semaphore::new(limits.pending_records_max)),
             bytes: Arc::new(Semaphore::new(units(limits.pending_bytes_max))),
             running: Arc::new(Semaphore::new(limits.running_max)),
+            ends: Arc::default(),
             limits,
         }
     }
@@ -73,7 +112,11 @@ impl Gate {
     pub(crate) fn reserve_finish(&self) -> Result<FinishReserve, AppendError> {
         let permit = Arc::clone(&self.running).try_acquire_owned();
         permit
-            .map(FinishReserve)
+            .map(|room| FinishReserve {
+                room,
+                ends: Arc::clone(&self.ends),
+                execution: None,
+            })
             .map_err(|_| busy("running executions", self.limits.running_max))
     }
 
@@ -116,7 +159,10 @@ impl Gate {
             };
             held.push(permit);
         }
-        Ok(Admitted(held))
+        Ok(Admitted {
+            room: held,
+            ending: None,
+        })
     }
 }
 

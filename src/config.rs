@@ -87,6 +87,12 @@ impl Default for Limits {
     }
 }
 
+/// Bytes of the largest frame less what surrounds a commit in it.
+pub(crate) const FRAME_CONTENT_MAX: usize = 31 << 20;
+
+/// The most that a semaphore counts.
+const COUNT_MAX: usize = usize::MAX >> 3;
+
 impl Limits {
     /// Whether the limits can hold together; checked at opening.
     ///
@@ -103,6 +109,30 @@ impl Limits {
             .saturating_add(riders);
         let rules = [
             (
+                self.pending_records_max <= COUNT_MAX && self.running_max <= COUNT_MAX,
+                "pending_records_max or running_max is more than can be counted",
+            ),
+            (
+                self.frame_bytes_target <= FRAME_CONTENT_MAX,
+                "frame_bytes_target is more than 31 MiB",
+            ),
+            (
+                self.frame_bytes_target > 0 && self.frame_records_target > 0,
+                "a frame's target is zero",
+            ),
+            (
+                self.finish_reserve_bytes <= self.commit_bytes_max,
+                "finish_reserve_bytes is more than one commit",
+            ),
+            (
+                self.emit_records_max > 0 && self.emit_bytes_max >= self.payload_bytes_max,
+                "emit cannot hold one observation",
+            ),
+            (
+                self.view_lag_max > 0 && self.follow_lag_max > 0,
+                "a lag of zero records is none that anything keeps",
+            ),
+            (
                 self.payload_bytes_max >= KEPT_BYTES,
                 "payload_bytes_max is less than the 64 KiB that are kept of a truncated result",
             ),
@@ -111,8 +141,8 @@ impl Limits {
                 "commit_bytes_max cannot hold the largest single command",
             ),
             (
-                self.commit_bytes_max <= 64 << 20,
-                "commit_bytes_max is more than 64 MiB",
+                self.commit_bytes_max <= FRAME_CONTENT_MAX,
+                "commit_bytes_max is more than 31 MiB",
             ),
             (
                 (8..=65_535).contains(&self.commit_records_max),
@@ -128,6 +158,10 @@ impl Limits {
             ),
             (
                 self.name_bytes_max > 0 && self.running_max > 0 && self.authorized_max > 0,
+                "a limit is zero",
+            ),
+            (
+                self.text_bytes_max > 0 && self.entries_max > 0 && self.components_max > 0,
                 "a limit is zero",
             ),
             (

@@ -24,6 +24,8 @@ mod durability;
 mod executions;
 #[path = "conformance/integrity.rs"]
 mod integrity;
+#[path = "conformance/limits.rs"]
+mod limits;
 #[path = "conformance/load.rs"]
 mod load;
 #[path = "conformance/observability.rs"]

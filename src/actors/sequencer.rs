@@ -11,13 +11,19 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::mailbox::{Address, Filled, Inbox};
 use super::meters::Meters;
 use crate::clock::{BelievedClock, Entropy};
+use crate::config::FRAME_CONTENT_MAX;
 use crate::events::{
     ClockAcceptedV1, ClockSkewedV1, CommandId, ComponentId, Event, Hash, LedgerId, Outcome,
     ParentId, Seq, StoreMask, StreamId, TraceId,
 };
 use crate::integrity::Chain;
-use crate::journal::{Answer, FrameBuilder, Head, NewRecord, Sealed, Work, WriterHandle};
+use crate::journal::{
+    Answer, FRAME_BYTES_MAX, FrameBuilder, Head, NewRecord, Sealed, Work, WriterHandle,
+};
 use crate::metrics::CLOCK_SKEWS;
+
+/// A frame holds the largest commit, and what the sequencer says of the clock before it.
+const _: () = assert!(FRAME_CONTENT_MAX + (1 << 16) <= FRAME_BYTES_MAX);
 
 /// Messages handled before the runtime may turn to other tasks.
 const AT_ONCE: usize = 32;

@@ -23,6 +23,7 @@ mod components;
 mod deadline;
 mod destination;
 mod dropped;
+mod emitting;
 mod ending;
 mod evidence;
 mod export;

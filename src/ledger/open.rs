@@ -118,7 +118,7 @@ fn open_blocking(
     dropped: &Dropped,
 ) -> Result<Opened, OpenError> {
     let started_ns = options.clock.monotonic_ns();
-    options.limits.check().map_err(OpenError::Limits)?;
+    options.check().map_err(OpenError::Limits)?;
     let files_each = database::files_each(options.descriptors_max)?;
     let Found {
         identity,

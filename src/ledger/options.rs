@@ -82,6 +82,32 @@ pub struct Options {
     pub no_tree: bool,
 }
 
+impl Options {
+    /// Whether a ledger can be opened with these; asked at every opening.
+    ///
+    /// # Errors
+    /// Says which option or limit is of no use, or contradicts which.
+    pub fn check(&self) -> Result<(), &'static str> {
+        self.limits.check()?;
+        let rules = [
+            (
+                !self.hang_after.is_zero(),
+                "hang_after is zero: every commit would hang",
+            ),
+            (
+                !self.activity_interval.is_zero(),
+                "activity_interval is zero",
+            ),
+            (
+                self.memtable_bytes != Some(0) && self.cache_bytes != Some(0),
+                "memtable_bytes or cache_bytes is zero",
+            ),
+        ];
+        let broken = rules.iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(()), |(_, problem)| Err(*problem))
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::access::{Grant, GrantState};
+use crate::access::{Charge, Grant, GrantState};
 use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, StoreRef, deliver};
-use crate::admission::{Admitted, FinishReserve, Gate};
+use crate::admission::{Admitted, Ending, FinishReserve, Gate};
 use crate::clock::BelievedClock;
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
@@ -63,9 +63,9 @@ impl Stores {
 }
 
 /// Room that an order holds until it is answered.
-struct Room {
-    admitted: Admitted,
-    finish: Vec<FinishReserve>,
+pub(super) struct Room {
+    pub(super) admitted: Admitted,
+    pub(super) finish: Vec<FinishReserve>,
 }
 
 impl Core {
@@ -123,7 +123,7 @@ impl Core {
         outcome
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         grant: &Grant,
         store: Store,
@@ -222,7 +222,11 @@ impl Core {
         let size = commands.iter().map(Command::size).sum();
         let starts = reserve::starts(commands);
         self.reserve.admit(Need::of(finishes, starts))?;
-        if finishes {
+        let ending = match finishes {
+            true => self.ending(commands),
+            false => None,
+        };
+        if let Some(ending) = ending {
             // The effect has happened: its room was taken at its start. Only what exceeds that
             // waits, and waiting is no refusal. An oversize result counts as what is kept of it.
             let limits = &self.shared.limits;
@@ -230,25 +234,20 @@ impl Core {
                 .iter()
                 .map(|command| command.stored_size(limits))
                 .sum();
-            if over <= self.shared.limits.finish_reserve_bytes * commands.len() {
-                return Ok(Room {
-                    admitted: Admitted::default(),
-                    finish: Vec::new(),
-                });
-            }
-            let admitted = self.gate.admit(grant, over, true).await?;
+            let admitted = if over <= limits.finish_reserve_bytes * commands.len() {
+                Admitted::default()
+            } else {
+                self.gate.admit(grant, over, true).await?
+            };
             return Ok(Room {
-                admitted,
+                admitted: admitted.ending(ending),
                 finish: Vec::new(),
             });
         }
-        self.caught_up()?;
-        let records = commands.iter().map(Command::records_max).sum();
-        let charge = grant
-            .of
-            .bucket
-            .take(records, size)
-            .map_err(|retry_after| AppendError::QuotaExceeded { retry_after })?;
+        if !finishes {
+            self.caught_up()?;
+        }
+        let charge = self.charge(grant, commands)?;
         let finish = (0..starts)
             .map(|_| self.gate.reserve_finish())
             .collect::<Result<_, _>>()?;
@@ -257,41 +256,23 @@ impl Core {
         Ok(Room { admitted, finish })
     }
 
-    /// What `emit` can refuse without waiting for anything.
-    pub(crate) fn may_emit(
-        &self,
-        grant: &GrantState,
-        command: &Command,
-    ) -> Result<(), AppendError> {
-        if self.phase.now() != SERVING {
-            return Err(AppendError::ShuttingDown);
-        }
-        self.known(grant)?;
-        grant.may_append(Store::Telemetry)?;
-        command.validate(&self.shared.limits)
+    /// The room that these executions hold for their end; `None` where one of them does not run: its
+    /// ending is a command like any other, and what nobody knows costs no more than that.
+    fn ending(&self, commands: &[Command]) -> Option<Ending> {
+        let executions: Vec<_> = commands.iter().filter_map(Command::execution).collect();
+        self.gate.ends.take(&executions)
     }
 
-    /// Emitted observations: admitted when there is room, without the caller's waiting for it, and
-    /// still while the ledger closes.
-    pub(crate) async fn emit_group(
+    /// What commands take of their component's quota.
+    pub(super) fn charge<'a>(
         &self,
-        grant: &Grant,
-        commands: Vec<Command>,
-    ) -> Result<Vec<Answered>, Refusal> {
-        if let Err(error) = self.reserve.admit(Need::Other) {
-            return Err(Refusal { error, commands });
-        }
-        let size = commands.iter().map(Command::size).sum();
-        match self.gate.admit(&grant.0, size, true).await {
-            Ok(admitted) => {
-                let room = Room {
-                    admitted,
-                    finish: Vec::new(),
-                };
-                self.send(grant, Store::Telemetry, commands, room).await
-            }
-            Err(error) => Err(Refusal { error, commands }),
-        }
+        grant: &'a GrantState,
+        commands: &[Command],
+    ) -> Result<Charge<'a>, AppendError> {
+        let records = commands.iter().map(Command::records_max).sum();
+        let bytes = commands.iter().map(Command::size).sum();
+        let charge = grant.of.bucket.take(records, bytes);
+        charge.map_err(|retry_after| AppendError::QuotaExceeded { retry_after })
     }
 
     /// What a command's id stands for: in the window, else in the past. Blocks.

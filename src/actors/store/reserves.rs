@@ -23,7 +23,7 @@ impl<E: Deciding> StoreState<E> {
                 )
                 | (Reply::Execution(execution), Command::Start(_)) => {
                     if let Some(reserve) = finish.pop() {
-                        self.reserves.insert(*execution, reserve);
+                        self.reserves.insert(*execution, reserve.of(*execution));
                     }
                 }
                 (Reply::Execution(execution), Command::Finish(_)) => {

@@ -18,10 +18,11 @@ impl Telemetry {
     }
 
     /// Hands an observation over and returns at once, whatever the disk does. Where the bounded
-    /// buffer is full the loss is counted and becomes a durable gap record.
+    /// buffer is full, or the component's quota is used up, the loss is counted and becomes a durable gap
+    /// record.
     ///
     /// # Errors
-    /// `Invalid`, `InvalidJson`, `TooLarge`, `Access`, `ShuttingDown`: it will not be recorded.
+    /// `QuotaExceeded`: it is lost, counted in the gap and as a refusal. `Invalid`, `InvalidJson`, `TooLarge`, `Access`, `ShuttingDown`: it will not be recorded.
     pub fn emit(&self, mut observation: Observation) -> Result<(), AppendError> {
         let core = &self.0.ledger.0.core;
         let observed = observation
@@ -34,7 +35,14 @@ impl Telemetry {
             core.refused(&self.0.grant.0, std::slice::from_ref(&command), &error);
             return Err(error);
         }
-        if !self.0.ledger.0.background.emit(&self.0.grant, command) {
+        let one = std::slice::from_ref(&command);
+        let charge = core.charge(&self.0.grant.0, one).inspect_err(|error| {
+            core.refused(&self.0.grant.0, one, error);
+            core.shared.own.lost(observed);
+        })?;
+        if self.0.ledger.0.background.emit(&self.0.grant, command) {
+            charge.keep();
+        } else {
             core.shared.own.lost(observed);
         }
         Ok(())

@@ -1,0 +1,94 @@
+//! Which executions hold room for their end: one ending each is taken without asking for more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::events::ExecutionId;
+
+/// Executions that run, and whether an ending of each is under way. An ending of anything else holds
+/// no room: it is a command like any other.
+#[derive(Debug, Default)]
+pub(crate) struct Ends(Mutex<HashMap<ExecutionId, bool>>);
+
+impl Ends {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin(&self, execution: ExecutionId) {
+        self.lock().insert(execution, false);
+    }
+
+    pub(super) fn end(&self, execution: ExecutionId) {
+        self.lock().remove(&execution);
+    }
+
+    /// Takes the room of all these, each of which must run and have no ending under way; `None`
+    /// where one does not.
+    pub(crate) fn take(self: &Arc<Self>, executions: &[ExecutionId]) -> Option<Ending> {
+        let mut running = self.lock();
+        let mut taken = Vec::with_capacity(executions.len());
+        for execution in executions {
+            match running.get_mut(execution) {
+                Some(under_way @ false) => *under_way = true,
+                _ => {
+                    give_back(&mut running, &taken);
+                    return None;
+                }
+            }
+            taken.push(*execution);
+        }
+        drop(running);
+        let ends = Arc::clone(self);
+        Some(Ending { ends, taken })
+    }
+}
+
+fn give_back(running: &mut HashMap<ExecutionId, bool>, taken: &[ExecutionId]) {
+    for execution in taken {
+        // What has ended meanwhile has none any more.
+        if let Some(under_way) = running.get_mut(execution) {
+            *under_way = false;
+        }
+    }
+}
+
+/// Endings under way in the room of their executions, until they are answered: one that is refused
+/// can be sent again.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    ends: Arc<Ends>,
+    taken: Vec<ExecutionId>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        give_back(&mut self.ends.lock(), &self.taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_execution_that_runs_has_room_for_one_ending_at_a_time() {
+        let ends = Arc::new(Ends::default());
+        let [one, two, unknown] = [1, 2, 3].map(|byte| ExecutionId::from_bytes([byte; 16]));
+        ends.begin(one);
+        ends.begin(two);
+        assert!(ends.take(&[unknown]).is_none());
+        assert!(ends.take(&[one, unknown]).is_none());
+        assert!(ends.take(&[one, one]).is_none());
+        let both = ends.take(&[one, two]);
+        assert!(both.is_some());
+        assert!(ends.take(&[two]).is_none());
+        drop(both);
+        let again = ends.take(&[two]);
+        assert!(again.is_some());
+        ends.end(two);
+        drop(again);
+        assert!(ends.take(&[two]).is_none());
+        assert!(ends.take(&[one]).is_some());
+    }
+}
