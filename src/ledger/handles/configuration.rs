@@ -12,6 +12,12 @@ use crate::ledger::views::ViewSet;
 use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
 
 /// The configuration store (FC-STORAGE §8).
+///
+/// Every read holds what this ledger acknowledged before the call, by whichever handle. Reads wait
+/// for the view that answers them, at most for a minute, without blocking a thread; where it is
+/// halted or being made again they are an error at once (`unavailable`, `recovering`).
+/// [`Configuration::current`] and [`Configuration::content`] need no view. Dropping a read ends the
+/// wait and nothing else.
 #[derive(Clone)]
 pub struct Configuration(pub(in crate::ledger) Handle);
 

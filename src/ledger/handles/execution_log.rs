@@ -207,7 +207,7 @@ impl ExecutionLog {
         Ok(entries)
     }
 
-    /// Executions that stand so, at most `limit`, as the view has them.
+    /// Executions that stand so, at most `limit`; with all that was acknowledged before the call.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -220,7 +220,7 @@ impl ExecutionLog {
         self.0.read(Store::ExecutionLog, read).await
     }
 
-    /// One execution, as the view has it.
+    /// One execution; with all that was acknowledged before the call.
     ///
     /// # Errors
     /// [`ReadError`].

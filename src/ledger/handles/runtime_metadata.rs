@@ -12,6 +12,11 @@ use crate::ledger::views::ViewSet;
 use crate::projections::{AsOf, Module, RegistryState, Runtime, RuntimeState, SavedPosition};
 
 /// The runtime metadata store (FC-STORAGE §9).
+///
+/// Every read holds what this ledger acknowledged before the call, by whichever handle. Reads wait
+/// for the view that answers them, at most for a minute, without blocking a thread; where it is
+/// halted or being made again they are an error at once (`unavailable`, `recovering`). Dropping a
+/// read ends the wait and nothing else.
 #[derive(Clone)]
 pub struct RuntimeMetadata(pub(in crate::ledger) Handle);
 
@@ -140,7 +145,7 @@ impl RuntimeMetadata {
             .await
     }
 
-    /// A saved position, as the view has it.
+    /// A saved position.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -180,7 +185,8 @@ impl RuntimeMetadata {
             .await
     }
 
-    /// The capability registry, as the view has it.
+    /// The capability registry. Whoever decides by it takes [`Ledger::in_force`](crate::Ledger::in_force)
+    /// instead.
     ///
     /// # Errors
     /// [`ReadError`].
