@@ -39,6 +39,21 @@ impl Projection for Held {
     }
 }
 
+/// A view that takes no record, and halts.
+pub(crate) struct Refusing;
+
+impl Projection for Refusing {
+    fn name(&self) -> &'static str {
+        "refusing"
+    }
+    fn version(&self) -> u32 {
+        1
+    }
+    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
+        Err(ProjectionError::Refused("no".to_owned()))
+    }
+}
+
 /// A ledger whose views read nothing until the sender is dropped.
 pub(crate) async fn held() -> (World, mpsc::Sender<()>) {
     let (holding, held) = mpsc::channel();

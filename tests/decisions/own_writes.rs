@@ -7,7 +7,7 @@ use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{AsOf, Context, ReadError, SetModule};
 
 use crate::shared::{World, change, request};
-use crate::{Held, held, register};
+use crate::{Held, Refusing, held, register};
 
 /// What every read of the three stores with views says.
 #[derive(Debug, PartialEq)]
@@ -171,4 +171,15 @@ async fn what_an_opening_found_is_never_missing_after_it() {
     let metadata = world.ledger.runtime_metadata(&world.grant).unwrap();
     let state = metadata.state().await.unwrap().unwrap().state;
     assert_eq!(state, State::Initializing);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedders_view_that_halted_is_not_waited_for() {
+    let world = World::new(|options| options.projections = vec![Box::new(Refusing)]).await;
+    let execution = write(&world).await;
+    let waited = world.ledger.at_least(world.ledger.head().seq).await;
+    assert_eq!(waited.unwrap_err().code(), "unavailable");
+    assert_eq!(see(&world, execution).await.unwrap(), ALL);
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    assert_eq!(log.in_doubt().await.unwrap(), []);
 }

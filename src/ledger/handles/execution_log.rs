@@ -12,6 +12,9 @@ use crate::ledger::views::ViewSet;
 use crate::projections::{ExecutionEntry, ExecutionStatus};
 
 /// The execution log (FC-STORAGE §5).
+///
+/// Every read holds what this ledger acknowledged before the call, by whichever handle; it waits for
+/// its view, at most for a minute, without blocking a thread.
 #[derive(Clone)]
 pub struct ExecutionLog(pub(in crate::ledger) Handle);
 
@@ -19,7 +22,8 @@ impl ExecutionLog {
     /// Records a decision. An authorized one is answered with the permit to start.
     ///
     /// # Errors
-    /// [`AppendError`]; `PermitStale` where what it rested on has moved, `CapabilityNotEnabled`.
+    /// [`AppendError`]; of an authorization alone `PermitStale` where what it rested on has moved,
+    /// `CapabilityNotEnabled`. A denial is recorded with what it was based on.
     pub async fn authorize(&self, request: Request) -> Result<Authorization, AppendError> {
         let answered = self.0.ask(Command::Authorize(request)).await?;
         let receipt = answered.receipt;
@@ -196,13 +200,17 @@ impl ExecutionLog {
         })
     }
 
-    /// Executions started before a restart and not finished, in order of their start.
+    /// Executions started before a restart and not finished, in order of their start; with
+    /// everything that is durable at the call. Waits as every read does, and for no other view.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn in_doubt(&self) -> Result<Vec<ExecutionEntry>, ReadError> {
-        self.0.ledger.at_least(self.0.ledger.head().seq).await?;
-        let mut entries = self.by_status(ExecutionStatus::InDoubt, usize::MAX).await?;
+        let head = self.0.ledger.head().seq;
+        let in_doubt = ExecutionStatus::InDoubt;
+        let read = move |set: &ViewSet| set.executions.by_status(in_doubt, 0, usize::MAX);
+        let read = self.0.read_behind(head, Store::ExecutionLog, read);
+        let mut entries = read.await?;
         entries.sort_unstable_by_key(|entry| entry.started_seq);
         Ok(entries)
     }

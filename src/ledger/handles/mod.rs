@@ -90,10 +90,21 @@ impl Handle {
         store: Store,
         read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
     ) -> Result<R, ReadError> {
+        let durable = &self.ledger.0.core.shared.durable;
+        let acknowledged = durable.acknowledged(store);
+        self.read_behind(acknowledged, store, read).await
+    }
+
+    /// The same, with the view that has read up to the record `seq`.
+    async fn read_behind<R: Send + 'static>(
+        &self,
+        seq: u64,
+        store: Store,
+        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
+    ) -> Result<R, ReadError> {
         self.may_read(store)?;
         let inner = &self.ledger.0;
-        let acknowledged = inner.core.shared.durable.acknowledged(store);
-        let serves = inner.set.serves(store, acknowledged, OWN_WRITES_MAX);
+        let serves = inner.set.serves(store, seq, OWN_WRITES_MAX);
         let serves = inner.core.phase.unless_closed(serves).await;
         serves.ok_or(ReadError::Closed)?.map_err(unviewable)?;
         self.read_now(store, read).await

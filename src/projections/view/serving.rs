@@ -25,7 +25,7 @@ impl View {
 
 fn look(state: &ViewState, version: u32, seq: u64) -> Option<Result<u64, ReadError>> {
     let serving = state.serving.as_ref();
-    if !serving.is_some_and(|serving| serving.version == version) {
+    if serving.is_none_or(|serving| serving.version != version) {
         return Some(Err(unavailable(state)));
     }
     super::reached(state, seq)
