@@ -108,6 +108,46 @@ pub struct ExecutionResolvedV1 {
     pub result_digest: Hash,
 }
 
+/// An execution that runs was let go of: whoever was to tell how it ends is gone. Its effect may have happened, and may
+/// be happening still; it waits to be resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionInDoubtV1 {
+    /// [`LeftCause`] as its number.
+    pub cause: u8,
+}
+
+/// An authorized execution was let go of before its start: it never starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionAbandonedV1 {
+    /// [`LeftCause`] as its number.
+    pub cause: u8,
+}
+
+/// Why an execution was let go of while the ledger was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LeftCause {
+    /// Its handle or its permit was dropped, or the call that was to give one.
+    Dropped = 1,
+}
+
+impl LeftCause {
+    /// The cause with this number; `None` for one of a later software.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Dropped),
+            _ => None,
+        }
+    }
+
+    /// Its number on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
 /// The five authorization decisions (authorization specification §8, §15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -239,6 +239,8 @@ events! {
     0x0105 ExecutionFailed ExecutionFailedV1 1 [ExecutionLog AuditLog Telemetry];
     0x0106 ExecutionCancelled ExecutionCancelledV1 1 [ExecutionLog AuditLog Telemetry];
     0x0107 ExecutionResolved ExecutionResolvedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0108 ExecutionInDoubt ExecutionInDoubtV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0109 ExecutionAbandoned ExecutionAbandonedV1 1 [ExecutionLog AuditLog Telemetry];
     0x0201 TransitionsRecorded TransitionsRecordedV1 1 [AuditLog Telemetry];
     0x0202 AuditRecorded AuditRecordedV1 1 [AuditLog];
     0x0203 RefusalsRecorded RefusalsRecordedV1 1 [AuditLog Telemetry];

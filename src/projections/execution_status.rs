@@ -13,9 +13,9 @@ pub enum ExecutionStatus {
     Authorized = 1,
     /// Started and not finished.
     Running = 2,
-    /// Started before a restart and not finished: nobody knows until it is resolved.
+    /// Started, and let go of or cut short by a restart: nobody knows until it is resolved.
     InDoubt = 3,
-    /// Authorized before a restart and never started.
+    /// Authorized, and let go of or cut short by a restart before it started.
     Abandoned = 4,
     /// Succeeded.
     Completed = 5,

@@ -208,6 +208,8 @@ const fn typed_status(event_type: EventType) -> Option<ExecutionStatus> {
         EventType::ExecutionCompleted => ExecutionStatus::Completed,
         EventType::ExecutionFailed => ExecutionStatus::Failed,
         EventType::ExecutionCancelled => ExecutionStatus::Cancelled,
+        EventType::ExecutionInDoubt => ExecutionStatus::InDoubt,
+        EventType::ExecutionAbandoned => ExecutionStatus::Abandoned,
         _ => return None,
     })
 }

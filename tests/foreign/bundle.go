@@ -183,7 +183,7 @@ func (s *stream) next(h header) {
 	if s.records > 1 && !s.path && h.seq != s.last+1 {
 		fail("record %d does not stand behind the one before", h.seq)
 	}
-	s.last, s.path = h.seq, h.kind == 0x201
+	s.last, s.path = h.seq, h.kind == 0x201 || h.kind == 0x108
 	type step struct {
 		stand   string
 		kind    uint16
@@ -196,6 +196,8 @@ func (s *stream) next(h header) {
 		{"authorized", 0x103, -1}: "running", {"running", 0x104, -1}: "ending completed",
 		{"running", 0x105, -1}: "ending failed", {"running", 0x107, -1}: "ending resolved",
 		{"running", 0x106, -1}: "ending cancelled", {"authorized", 0x106, -1}: "ending cancelled",
+		{"running", 0x108, -1}: "in doubt", {"in doubt", 0x107, -1}: "ending resolved",
+		{"authorized", 0x109, -1}: "ended abandoned",
 		{"authorized", 0x201, -1}: "authorized", {"running", 0x201, -1}: "running",
 	}
 	next, ok := steps[step{s.stand, h.kind, int(h.outcome)}]

@@ -29,6 +29,8 @@ EVENTS = {
     0x0105: ("ExecutionFailed", {1: "code:str message:str result:bytes result_len:u64 result_digest:b32"}),
     0x0106: ("ExecutionCancelled", {1: "reason:str"}),
     0x0107: ("ExecutionResolved", {1: "resolution:u8 reason:str result:bytes result_len:u64 result_digest:b32"}),
+    0x0108: ("ExecutionInDoubt", {1: "cause:u8"}),
+    0x0109: ("ExecutionAbandoned", {1: "cause:u8"}),
     0x0201: ("TransitionsRecorded", {1: "machine:u8 path:bytes"}),
     0x0202: ("AuditRecorded", {1: "family:u8 action:str subject:str detail:bytes"}),
     0x0203: ("RefusalsRecorded", {1: "component:str reason:str count:u64 first_ns:i64 last_ns:i64 detail:str"}),

@@ -84,7 +84,7 @@ macro_rules! payload_of {
 pub(crate) fn payload(event: &Event) -> Value {
     payload_of!(event;
         ProtocolValidated AuthorizationDecided ExecutionStarted ExecutionCompleted
-        ExecutionFailed ExecutionCancelled ExecutionResolved TransitionsRecorded AuditRecorded
+        ExecutionFailed ExecutionCancelled ExecutionResolved ExecutionInDoubt ExecutionAbandoned TransitionsRecorded AuditRecorded
         RefusalsRecorded ClockSkewed ComponentGranted ComponentRevoked LedgerOpened LedgerClosed
         HealthChanged CheckpointSigned CheckpointCosigned CheckpointWitnessed SigningKeyChanged ClockAccepted TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
         SnapshotTaken RecoveryReported

@@ -150,6 +150,14 @@ fn execution_log_b() -> Vec<Event> {
             result_digest: [0; 32],
         }
         .into(),
+        ExecutionInDoubtV1 {
+            cause: LeftCause::Dropped.code(),
+        }
+        .into(),
+        ExecutionAbandonedV1 {
+            cause: LeftCause::Dropped.code(),
+        }
+        .into(),
     ]
 }
 

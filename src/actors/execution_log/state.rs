@@ -20,7 +20,7 @@ pub(crate) enum Status {
     Authorized,
     /// Started, not finished.
     Running,
-    /// Started under an earlier opening, not finished.
+    /// Started, and let go of or cut short by a restart.
     InDoubt,
     Completed,
     Failed,
@@ -28,7 +28,7 @@ pub(crate) enum Status {
     Denied,
     /// The protocol did not accept it.
     Rejected,
-    /// Authorized under an earlier opening, never started.
+    /// Authorized, and let go of or cut short by a restart before it started.
     Abandoned,
     /// Resolved: nobody can know.
     Lost,
@@ -53,7 +53,7 @@ impl Status {
         match self {
             Self::Authorized => "start it with its permit, or cancel it",
             Self::Running => "complete, fail or cancel it",
-            Self::InDoubt => "it was started under an earlier opening: resolve it",
+            Self::InDoubt => "it was started and let go of, or under an earlier opening: resolve it",
             Self::Abandoned => "it was never started: authorize a new one",
             _ => "it has ended",
         }
@@ -255,6 +255,8 @@ impl State {
                 }
             }
             Event::ExecutionStarted(_) => self.start_at(place)?,
+            Event::ExecutionInDoubt(_) => self.doubt(place)?,
+            Event::ExecutionAbandoned(_) => self.end(place, Status::Abandoned)?,
             Event::ExecutionCompleted(_) => self.end(place, Status::Completed)?,
             Event::ExecutionFailed(_) => self.end(place, Status::Failed)?,
             Event::ExecutionCancelled(_) => self.end(place, Status::Cancelled)?,
@@ -296,6 +298,17 @@ impl State {
                 Ok(())
             }
             _ => Err(place.inconsistent(format!("{} starts unauthorized", place.execution))),
+        }
+    }
+
+    fn doubt(&mut self, place: &Place) -> Result<(), ReplayError> {
+        match self.open.get_mut(&place.execution) {
+            Some(open) if open.status == Status::Running => {
+                open.status = Status::InDoubt;
+                self.running -= 1;
+                Ok(())
+            }
+            _ => Err(place.inconsistent(format!("{} is in doubt and did not run", place.execution))),
         }
     }
 

@@ -26,8 +26,10 @@ pub enum Closing {
     Failed,
     /// It was cancelled.
     Cancelled,
-    /// It was in doubt after a restart, and somebody said how it ended.
+    /// It was in doubt, and somebody said how it ended.
     Resolved,
+    /// It was authorized and let go of before its start.
+    Abandoned,
     /// The gate denied it.
     Denied,
     /// The protocol did not accept the agent's output.
@@ -36,11 +38,12 @@ pub enum Closing {
 
 impl Closing {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
         Self::Resolved,
+        Self::Abandoned,
         Self::Denied,
         Self::Rejected,
     ];
@@ -53,6 +56,7 @@ impl Closing {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Resolved => "resolved",
+            Self::Abandoned => "abandoned",
             Self::Denied => "denied",
             Self::Rejected => "rejected",
         }
@@ -168,6 +172,7 @@ enum Stand {
     Accepted,
     Authorized,
     Running,
+    InDoubt,
     Ending(Closing),
     Ended(Closing),
 }
@@ -189,7 +194,13 @@ impl Stand {
             (Self::Authorized, EventType::ExecutionStarted, _) => Self::Running,
             (Self::Running, EventType::ExecutionCompleted, _) => Self::Ending(Closing::Completed),
             (Self::Running, EventType::ExecutionFailed, _) => Self::Ending(Closing::Failed),
-            (Self::Running, EventType::ExecutionResolved, _) => Self::Ending(Closing::Resolved),
+            (Self::Running, EventType::ExecutionInDoubt, _) => Self::InDoubt,
+            (Self::Authorized, EventType::ExecutionAbandoned, _) => {
+                Self::Ended(Closing::Abandoned)
+            }
+            (Self::Running | Self::InDoubt, EventType::ExecutionResolved, _) => {
+                Self::Ending(Closing::Resolved)
+            }
             (Self::Authorized | Self::Running, EventType::ExecutionCancelled, _) => {
                 Self::Ending(Closing::Cancelled)
             }
@@ -278,10 +289,12 @@ impl StreamReader {
 }
 
 /// Whether `next` may stand where it does: a command's last record is that of its path, and all
-/// before it are followed at once.
+/// before it are followed at once. Letting go is one record and walks no path.
 fn follows(last: &RecordHeader, next: &RecordHeader) -> bool {
-    last.event_type == EventType::TransitionsRecorded
-        || (next.seq == last.seq.plus(1)
+    matches!(
+        last.event_type,
+        EventType::TransitionsRecorded | EventType::ExecutionInDoubt
+    ) || (next.seq == last.seq.plus(1)
             && next.command == last.command
             && next.component == last.component
             && next.commit_len == last.commit_len

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::super::Item;
 use super::text::{Sheet, hex};
 use crate::events::{
-    AuditFamily, Decision, Event, EventType, Hash, Outcome, RecordHeader, Resolution, State,
-    TelemetryKind, flags,
+    AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1, ExecutionInDoubtV1, Hash,
+    LeftCause, Outcome, RecordHeader, Resolution, State, TelemetryKind, flags,
 };
 use crate::integrity::text::rfc3339;
 
@@ -61,6 +61,8 @@ fn title(event_type: EventType) -> &'static str {
         EventType::ExecutionFailed => "Execution failed",
         EventType::ExecutionCancelled => "Execution cancelled",
         EventType::ExecutionResolved => "Doubt resolved",
+        EventType::ExecutionInDoubt => "Left in doubt",
+        EventType::ExecutionAbandoned => "Abandoned before its start",
         EventType::TransitionsRecorded => "States passed",
         EventType::AuditRecorded => "Audit event",
         EventType::TelemetryRecorded => "Observation",
@@ -173,6 +175,14 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
             rows.text("statement", verdict);
             rows.text("reason", &e.reason);
             rows.kept("result", &e.result, e.result_len, &e.result_digest);
+        }
+        Event::ExecutionInDoubt(ExecutionInDoubtV1 { cause })
+        | Event::ExecutionAbandoned(ExecutionAbandonedV1 { cause }) => {
+            let cause = match LeftCause::from_code(*cause) {
+                Some(LeftCause::Dropped) => "its handle was dropped",
+                None => "unknown",
+            };
+            rows.text("cause", cause);
         }
         Event::TransitionsRecorded(e) => {
             let name = |code: &u8| State::from_code(*code).map_or("UNKNOWN", State::name);
