@@ -33,7 +33,7 @@ async fn cycles(path: &Path, count: usize) -> (u64, u64, Vec<Record>) {
     let first = ledger.head().seq + 1;
     for _ in 0..count {
         let begun = log.begin(request(&ledger, json(half))).await.unwrap();
-        log.complete(begun.execution, Context::new(), json(half))
+        log.complete(begun.execution(), Context::new(), json(half))
             .await
             .unwrap();
     }

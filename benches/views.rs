@@ -44,7 +44,7 @@ async fn fill(ledger: &Ledger, grant: &Grant, records: u64) {
                 while ledger.head().seq < records {
                     let begun = log.begin(request(&ledger, json(156))).await.unwrap();
                     let context = Context::new();
-                    log.complete(begun.execution, context, json(156))
+                    log.complete(begun.execution(), context, json(156))
                         .await
                         .unwrap();
                     for _ in 0..6 {

@@ -7,8 +7,8 @@
 //! acknowledged survives the process and the machine's power.
 //!
 //! * **Execution log** ([`ExecutionLog`]): decisions, starts, results. A start is durable *before*
-//!   its effect; what was started and not finished when a process died is *in doubt* at the next
-//!   opening, until somebody says how it ended.
+//!   its effect, and held by a [`Running`]; what was started and let go of, or not finished when a process died,
+//!   is *in doubt* until somebody says how it ended.
 //! * **Audit log** ([`AuditLog`]): decisions, validations, executions and transitions are in it by
 //!   construction — the same record belongs to both stores — and what components tell of.
 //! * **Telemetry** ([`Telemetry`]): observations, recorded durably or emitted without waiting; what
@@ -30,9 +30,8 @@
 //!     let path = std::env::temp_dir().join(format!("agent-ledger-{}", std::process::id()));
 //!     let (ledger, root) = Ledger::open(&path, Options::default()).await?;
 //!     let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
-//!     let log = ledger.execution_log(&grant)?;
 //!     let in_force = ledger.in_force(); // decide by this: policy, capabilities
-//!     let begun = log.begin(Request {
+//!     let running = ledger.execution_log(&grant)?.begin(Request {
 //!         context: Context::new(),
 //!         execution: None, // the ledger makes an id
 //!         input: Some(br#"{"message":{"content":"hello"}}"#.to_vec()),
@@ -41,10 +40,11 @@
 //!         decision: Decision::Authorized, // by your gate
 //!         reason: "a plain message is always allowed".into(),
 //!         basis: in_force.basis(),
-//!     }).await?; // durable: the effect may happen now
+//!     }).await?.started()?; // durable: the effect may happen now
 //!     println!("hello");
-//!     log.complete(begun.execution, Context::new(), b"\"said\"".to_vec()).await?;
-//!     let trace = ledger.reader(&grant)?.reconstruct(begun.execution).await?;
+//!     let execution = running.execution();
+//!     running.complete(Context::new(), b"\"said\"".to_vec()).await?;
+//!     let trace = ledger.reader(&grant)?.reconstruct(execution).await?;
 //!     assert_eq!(trace.map(|trace| trace.steps.len()), Some(6)); // six records, in order
 //!     ledger.close(std::time::Duration::from_secs(5)).await?;
 //!     Ok(std::fs::remove_dir_all(path)?) // a real ledger stays
@@ -104,13 +104,14 @@ pub use events::{
 };
 pub use journal::{Anchoring, Finding, FindingKind, Head};
 pub use ledger::{
-    AuditLog, CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions,
-    CheckpointProblem, Closed, Configuration, CopyStatus, Damaged, Destination, EvidenceError,
-    EvidenceOptions, ExecutionLog, Follow, Health, KeyChange, Ledger, Options, PartialTrace,
-    Progress, ReadOnly, ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint,
-    Recovery, RefusedCheckpoint, Root, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged,
-    SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Summary, Telemetry, TraceStep, Unread,
-    Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    Answer, AuditLog, Begun, CheckpointCommand, CheckpointDirectory, CheckpointError,
+    CheckpointOptions, CheckpointProblem, Closed, CommitError, Committed, Configuration,
+    CopyStatus, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog, FinishError,
+    Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly, ReadOnlyOptions,
+    ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery, RefusedCheckpoint, Root,
+    Running, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint,
+    Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TraceStep, Unread, Verified,
+    VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

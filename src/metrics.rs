@@ -181,6 +181,7 @@ const REASONS: &[&str] = &[
     "capability_not_enabled",
     "idempotency_conflict",
     "partial_idempotency",
+    "group_conflict",
     "cross_store",
     "rejected",
     "callback_failed",

@@ -291,7 +291,14 @@ async fn appends_stop_before_the_disk_is_full_and_go_on_by_themselves() {
     );
     let mut running = Vec::new();
     for _ in 0..2 {
-        running.push(log.begin(request(&ledger)).await.unwrap().execution);
+        running.push(
+            log.begin(request(&ledger))
+                .await
+                .unwrap()
+                .started()
+                .unwrap()
+                .detach(),
+        );
     }
     let full = |error: AppendError| match error {
         AppendError::DiskReserve { free, reserve } => (free, reserve),
@@ -322,6 +329,6 @@ async fn appends_stop_before_the_disk_is_full_and_go_on_by_themselves() {
         .await
         .unwrap();
     audit.record(entry(2)).await.unwrap();
-    log.begin(request(&ledger)).await.unwrap();
+    let _running = log.begin(request(&ledger)).await.unwrap();
     ledger.close(Duration::from_secs(1)).await.unwrap();
 }

@@ -31,14 +31,14 @@ async fn what_was_recorded_is_there_after_reopening() {
         .unwrap();
     let log = ledger.execution_log(&grant).unwrap();
     let begun = log.begin(request(&ledger, "message")).await.unwrap();
-    assert!(begun.started);
+    assert!(begun.is_started());
     let receipt = log
-        .complete(begun.execution, Context::new(), b"\"ok\"".to_vec())
+        .complete(begun.execution(), Context::new(), b"\"ok\"".to_vec())
         .await
         .unwrap();
     let left = log.begin(request(&ledger, "message")).await.unwrap();
     let reads = ledger.reader(&grant).unwrap();
-    let trace = reads.reconstruct(begun.execution).await.unwrap().unwrap();
+    let trace = reads.reconstruct(begun.execution()).await.unwrap().unwrap();
     assert_eq!(trace.steps.len(), 6);
     let closed = ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
     assert_eq!(closed.running, 1);
@@ -56,11 +56,11 @@ async fn what_was_recorded_is_there_after_reopening() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(record.header.execution, begun.execution);
+    assert_eq!(record.header.execution, begun.execution());
     let log = ledger.execution_log(&grant).unwrap();
     let in_doubt = log.in_doubt().await.unwrap();
     assert_eq!(in_doubt.len(), 1);
-    assert_eq!(in_doubt[0].execution, left.execution);
+    assert_eq!(in_doubt[0].execution, left.execution());
     assert_eq!(
         ledger
             .lookup(&grant, receipt.command)
@@ -84,6 +84,9 @@ async fn a_ledger_that_is_dropped_can_be_opened_again_in_the_same_process() {
         .unwrap();
     let log = ledger.execution_log(&grant).unwrap();
     let begun = log.begin(request(&ledger, "message")).await.unwrap();
+    let receipt = begun.receipt();
+    // A handle keeps its ledger open.
+    let _left = begun.started().unwrap().detach();
     drop((ledger, root, log, grant));
     let mut tries = 0;
     let (ledger, root) = loop {
@@ -102,11 +105,8 @@ async fn a_ledger_that_is_dropped_can_be_opened_again_in_the_same_process() {
         .grant("test", Rights::all(), Quota::default())
         .await
         .unwrap();
-    let found = ledger.lookup(&grant, begun.receipt.command).await.unwrap();
-    assert_eq!(
-        found.map(|receipt| receipt.first),
-        Some(begun.receipt.first)
-    );
+    let found = ledger.lookup(&grant, receipt.command).await.unwrap();
+    assert_eq!(found.map(|receipt| receipt.first), Some(receipt.first));
     ledger.close(Duration::from_secs(1)).await.unwrap();
 }
 

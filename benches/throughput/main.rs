@@ -62,7 +62,7 @@ impl Target {
                 let begun = log.begin(request(ledger, json(156))).await.unwrap();
                 latencies.push(nanos(started));
                 let started = support::now();
-                log.complete(begun.execution, Context::new(), json(156))
+                log.complete(begun.execution(), Context::new(), json(156))
                     .await
                     .unwrap();
                 return latencies.push(nanos(started));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{
-    AuditFamily, CommandId, Decision, ExecutionId, Outcome, Resolution, State, TelemetryKind,
+    AuditFamily, CommandId, ExecutionId, Outcome, Resolution, State, TelemetryKind,
 };
 use femtoclaw_ledger::{
-    AuditEntry, AuditLog, Change, Command, Configuration, Context, ExecutionLog, Failure, Grant,
-    Head, Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, RuntimeMetadata,
-    Telemetry, Transition, Validator,
+    AuditEntry, AuditLog, Begun, Change, Command, Configuration, Context, ExecutionLog, Failure,
+    Grant, Head, Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, Running,
+    RuntimeMetadata, Telemetry, Transition, Validator,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -192,7 +192,7 @@ impl Port {
             expected: Some(State::Initializing),
         });
         let idle = self.ledger.commit(&self.grant, vec![idle]).await?;
-        acks.extend(idle.map(Ack::from));
+        acks.extend(idle.map(|committed| Ack::from(committed.receipt)));
         Ok(acks)
     }
 
@@ -229,14 +229,15 @@ impl Port {
         })
     }
 
-    /// Records input, validation, decision and, where it is authorized, the start: one commit.
+    /// Records input, validation, decision and, where it is authorized, the start: one commit. Only the handle of a
+    /// running execution is leave to act.
     pub(crate) async fn begin(
         &self,
         input: &[u8],
         request: &Request,
         verdict: &Verdict,
         basis: &Basis,
-    ) -> Result<Recorded, Problem> {
+    ) -> Result<(Recorded, Option<Running>), Problem> {
         let request = femtoclaw_ledger::Request {
             context: Context::new(),
             execution: None,
@@ -248,39 +249,37 @@ impl Port {
             basis: basis.clone(),
         };
         let begun = self.executions.begin(request).await?;
-        if begun.started != (verdict.decision == Decision::Authorized) {
-            return Err(Problem::stop(
-                Exit::Failure,
-                "the ledger started what was not authorized",
-            ));
+        let recorded = Recorded {
+            execution: begun.execution(),
+            ack: begun.receipt().into(),
+        };
+        match begun {
+            Begun::Started(running) => Ok((recorded, Some(running))),
+            Begun::Denied(_) => Ok((recorded, None)),
+            // Its command id was made a moment ago.
+            Begun::Duplicate(it) => {
+                let problem = format!("execution {} was begun before", it.execution);
+                Err(Problem::stop(Exit::Failure, problem))
+            }
         }
-        Ok(Recorded {
-            execution: begun.execution,
-            ack: begun.receipt.into(),
-        })
     }
 
     /// Records how an execution ended.
     pub(crate) async fn finish(
         &self,
-        execution: ExecutionId,
+        running: Running,
         done: Result<Vec<u8>, effects::Failure>,
     ) -> Result<Recorded, Problem> {
+        let execution = running.execution();
         let finished = match done {
-            Ok(result) => {
-                self.executions
-                    .complete(execution, Context::new(), result)
-                    .await
-            }
+            Ok(result) => running.complete(Context::new(), result).await,
             Err(failure) => {
                 let failure = Failure {
                     code: failure.code.to_owned(),
                     message: failure.message,
                     result: failure.result,
                 };
-                self.executions
-                    .fail(execution, Context::new(), failure)
-                    .await
+                running.fail(Context::new(), failure).await
             }
         };
         // An effect without its end on record: nothing more may be started.

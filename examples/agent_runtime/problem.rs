@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use femtoclaw_ledger::{AccessError, AppendError, OpenError, ReadError};
+use femtoclaw_ledger::{AccessError, AppendError, CommitError, OpenError, ReadError};
 
 /// Exit codes, the same in every program around the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Problem {
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
         Self::stop(Exit::Failure, error)
+    }
+}
+
+impl From<CommitError> for Problem {
+    fn from(error: CommitError) -> Self {
+        error.error.into()
     }
 }
 

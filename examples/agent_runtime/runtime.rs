@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use femtoclaw_ledger::events::Decision;
+use femtoclaw_ledger::Running;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -112,12 +112,12 @@ impl Runtime {
         to: &mut Handled,
     ) -> Result<(), Problem> {
         to.capability.clone_from(&request.capability);
-        let (gate, verdict, begun) = self.begin(line, request).await?;
+        let (gate, verdict, (begun, running)) = self.begin(line, request).await?;
         to.decision = Some(verdict.decision);
         to.detail = verdict.reason;
         to.ending = Ending::Denied;
         self.acknowledged(&begun, to)?;
-        let (Decision::Authorized, Some(call)) = (verdict.decision, verdict.call) else {
+        let (Some(running), Some(call)) = (running, verdict.call) else {
             return Ok(());
         };
         // From here on the start is durable: only now may anything happen in the world.
@@ -129,7 +129,7 @@ impl Runtime {
                 Ending::Failed
             }
         };
-        let finished = self.port.finish(begun.execution, done).await?;
+        let finished = self.port.finish(running, done).await?;
         self.acknowledged(&finished, to)
     }
 
@@ -139,7 +139,7 @@ impl Runtime {
         &self,
         line: &Line,
         request: &Request,
-    ) -> Result<(Arc<(Gate, Basis)>, Verdict, Recorded), Problem> {
+    ) -> Result<(Arc<(Gate, Basis)>, Verdict, (Recorded, Option<Running>)), Problem> {
         let mut tries = 0;
         loop {
             let gate = Arc::clone(&self.gate.lock().unwrap_or_else(PoisonError::into_inner));

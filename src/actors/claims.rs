@@ -52,8 +52,23 @@ impl From<&Reply> for Gist {
                 decision,
                 started,
             },
-            Reply::Execution(execution) => Self::Execution(execution),
+            Reply::Execution(execution) | Reply::Repeated { execution, .. } => {
+                Self::Execution(execution)
+            }
             Reply::Changed { version } => Self::Changed { version },
+        }
+    }
+}
+
+impl From<Gist> for Reply {
+    /// What a duplicate of a command that began nothing is answered with.
+    fn from(gist: Gist) -> Self {
+        match gist {
+            Gist::Receipt => Self::Receipt,
+            Gist::Decided { execution, .. } | Gist::Execution(execution) => {
+                Self::Execution(execution)
+            }
+            Gist::Changed { version } => Self::Changed { version },
         }
     }
 }

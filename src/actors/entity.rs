@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::in_force::DecidedInForce;
 use crate::clock::Entropy;
-use crate::commands::{Command, Context, Permit};
+use crate::commands::{Command, Context, Permit, Standing};
 use crate::config::{Limits, Validator};
 use crate::error::{AppendError, ReadError};
 use crate::events::{
@@ -141,6 +141,15 @@ pub(crate) enum Reply {
     },
     /// Start, reject, finish, resolve, import.
     Execution(ExecutionId),
+    /// Authorize, begin and start that had been committed before.
+    Repeated {
+        execution: ExecutionId,
+        decision: Decision,
+        /// Where the execution stands now.
+        standing: Standing,
+        /// The permit again, where it stands authorized.
+        permit: Option<Permit>,
+    },
     /// Change, rollback.
     Changed { version: u64 },
 }

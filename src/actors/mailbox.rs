@@ -87,6 +87,14 @@ pub(super) fn new<T>() -> (Inbox<T>, impl FnOnce(ActorRef<Filled>) -> Address<T>
 }
 
 impl<T> Inbox<T> {
+    /// The address of this mailbox, for the actor that holds it.
+    pub(super) fn address(&self, actor: ActorRef<Filled>) -> Address<T> {
+        Address {
+            actor,
+            queue: Arc::clone(&self.0),
+        }
+    }
+
     /// All that has come since the last time.
     pub(super) fn take(&self) -> Vec<T> {
         let mut waiting = self.0.waiting();

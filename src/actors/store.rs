@@ -4,8 +4,10 @@
 
 mod answers;
 mod deciding;
+mod holding;
 mod idempotency;
 mod message;
+mod repeating;
 mod reserves;
 mod saving;
 
@@ -19,24 +21,28 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use crate::access::GrantState;
 use crate::admission::FinishReserve;
 use crate::clock::{Clock, Entropy};
-use crate::commands::Permit;
+use crate::commands::Command;
 use crate::config::{Limits, Validator};
 use crate::error::{AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
-use crate::journal::{Head, Sealed};
+use crate::journal::Sealed;
 
 use super::claims::{Claim, Claims, Gist, Place};
-use super::entity::{Decided, Entity, History, Refused, Reply, Surroundings};
+use super::entity::{Decided, Draft, Entity, History, Refused, Reply, Surroundings};
+use super::execution_log::Held;
 use super::in_force::{Changes, DecidedInForce, Durable};
 use super::mailbox::{Filled, Inbox};
 use super::meters::Meters;
 use super::own::Own;
 use super::sequencer::{Sequenced, SequencerMsg, SequencerRef};
-use answers::{again, place, receipt, records, refuse, send, unacknowledged};
-use idempotency::{Standing, claim, release};
+use answers::{place, records, refuse, send, unacknowledged};
+use holding::{holds, used};
+use idempotency::{Claimed, claim, release};
 use saving::Saved;
 
-pub(crate) use message::{Answered, Id, Message, Order, Refusal, Taken};
+pub(crate) use message::{Answered, Id, LetGo, Message, Order, Refusal, Taken};
+
+use super::StoreRef;
 
 /// Orders handled before the runtime may turn to other tasks.
 const AT_ONCE: usize = 32;
@@ -89,8 +95,17 @@ pub(crate) trait Deciding: Entity + Send + 'static {
     fn committed(&mut self, _mark: u64, _seq: Seq) {}
     /// Drops what has left the windows: every view holds it.
     fn forget_through(&mut self, _position: Seq) {}
-    /// The permit again, for a caller whose answer got lost.
-    fn reissue(&self, _execution: ExecutionId, _around: &Surroundings<'_>) -> Option<Permit> {
+    /// What a command that had been committed before is answered with.
+    fn repeated(
+        &self,
+        _command: &Command,
+        gist: Gist,
+        _around: &Surroundings<'_>,
+    ) -> Result<Reply, AppendError> {
+        Ok(gist.into())
+    }
+    /// What is written where its holder lets go of an execution.
+    fn let_go(&self, _execution: ExecutionId, _held: Held) -> Option<Draft> {
         None
     }
     /// What is saved of it, so that an opening need not replay all of it.
@@ -117,6 +132,8 @@ pub(crate) struct StoreState<E> {
     entity: E,
     shared: Arc<Shared>,
     inbox: Inbox<Message>,
+    /// This store's own, for those who hold what it starts.
+    address: StoreRef,
     reserves: HashMap<ExecutionId, FinishReserve>,
     /// Commits under way whose acknowledgement the entity has yet to hear of.
     under_way: VecDeque<(u64, Place)>,
@@ -132,14 +149,16 @@ impl<E: Deciding> Actor for StoreActor<E> {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Filled>,
+        myself: ActorRef<Filled>,
         (entity, shared, inbox): Self::Arguments,
     ) -> Result<StoreState<E>, ActorProcessingErr> {
+        let address = inbox.address(myself);
         let (reserves, under_way) = (HashMap::new(), VecDeque::new());
         Ok(StoreState {
             entity,
             shared,
             inbox,
+            address,
             reserves,
             under_way,
             forgotten: 0,
@@ -160,6 +179,7 @@ impl<E: Deciding> Actor for StoreActor<E> {
                     span.in_scope(|| state.handle(order))?;
                 }
                 Message::Snapshot(reply) => state.snapshot(reply),
+                Message::LetGo(gone) => state.let_go(&gone)?,
             }
             // The runtime's other tasks run in between; nobody else touches this state.
             if number % AT_ONCE == 0 {
@@ -185,8 +205,8 @@ impl<E: Deciding> StoreState<E> {
         };
         match standing {
             Err(error) => refuse(&shared, order, error),
-            Ok(Standing::Duplicate(claims)) => self.repeat(&shared, order, claims),
-            Ok(Standing::New(places)) => self.decide(&shared, order, places),
+            Ok(Claimed::Before(claims)) => self.repeat(&shared, order, claims),
+            Ok(Claimed::New(places)) => self.decide(&shared, order, places),
         }
     }
 
@@ -242,10 +262,8 @@ impl<E: Deciding> StoreState<E> {
         };
         self.keep_reserves(&mut order, &decided);
         let records = records(&order, &decided, &mut self.encoded);
-        let counts: Vec<u64> = decided
-            .iter()
-            .map(|step| step.drafts.len() as u64)
-            .collect();
+        let counts = decided.iter().map(|step| step.drafts.len() as u64);
+        let counts: Vec<u64> = counts.collect();
         let replies: Vec<Reply> = decided.into_iter().map(|step| step.reply).collect();
         for (place, reply) in places.iter().zip(&replies) {
             // Decided once: a claim that was decided twice would not have been new.
@@ -258,18 +276,22 @@ impl<E: Deciding> StoreState<E> {
         );
         let Order {
             ids,
+            grant,
             reply,
             admitted,
             commands,
             span,
             ..
         } = order;
+        let store = self.address.clone();
         let shared_then = Arc::clone(shared);
         let deliver = Box::new(move |outcome: Result<Sequenced, &Sealed>| {
             let answer = match outcome {
                 Ok(whole) => {
                     shared_then.durable.advance(E::STORE, changes, &whole);
                     shared_then.own.activity.committed(counts.iter().sum());
+                    let replies = holds(&store, grant.component, &commands, replies);
+                    used(commands);
                     Ok(place(&shared_then, whole, &ids, &places, counts, replies))
                 }
                 Err(sealed) => Err(Refusal {
@@ -289,55 +311,6 @@ impl<E: Deciding> StoreState<E> {
                 span,
             },
         )
-    }
-
-    /// Answers a duplicate once its original is durable.
-    fn repeat(&self, shared: &Arc<Shared>, order: Order, claims: Vec<Claim>) -> Result<(), String> {
-        let permits: Vec<Option<Permit>> = {
-            let in_force = shared
-                .in_force
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            let around = around(shared, &in_force, &order.grant);
-            let permit = |claim: &Claim| match claim.place.gist.get() {
-                Some(Gist::Decided { execution, .. }) => self.entity.reissue(*execution, &around),
-                _ => None,
-            };
-            claims.iter().map(permit).collect()
-        };
-        let Order {
-            ids,
-            reply,
-            admitted,
-            commands,
-            finish,
-            ..
-        } = order;
-        // Nothing starts: the room is free before the caller hears of it.
-        drop(finish);
-        let ledger = shared.ledger;
-        let answer = Box::new(move |_: Result<&Head, &Sealed>| {
-            let originals = ids.iter().zip(claims).zip(permits);
-            let answers = originals.map(|((id, claim), permit)| {
-                // Set where the original was acknowledged, and only there.
-                let placed = claim.place.sequenced.get().ok_or(id.command)?;
-                let gist = claim.place.gist.get().ok_or(id.command)?;
-                let receipt = receipt(ledger, id.command, *placed, true);
-                Ok(Answered {
-                    receipt,
-                    reply: again(*gist, permit),
-                })
-            });
-            let answer = answers
-                .collect::<Result<Vec<_>, CommandId>>()
-                .map_err(|command| Refusal {
-                    error: AppendError::OutcomeUnknown { command },
-                    commands,
-                });
-            drop(admitted);
-            drop(reply.send(answer));
-        });
-        send(shared, SequencerMsg::Answer(answer))
     }
 
     fn forget(&mut self) {

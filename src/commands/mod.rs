@@ -12,6 +12,7 @@ mod configuration;
 mod endings;
 mod execution_log;
 pub(crate) mod given;
+mod hold;
 pub(crate) mod own;
 mod permit;
 mod receipts;
@@ -24,8 +25,11 @@ pub(crate) use basis::Grounds;
 pub use configuration::{Change, Rollback};
 pub use endings::{Ending, Failure, Finish, Resolve, ResolveInDoubt};
 pub use execution_log::{Imported, Rejection, Request};
+pub(crate) use hold::Hold;
 pub use permit::{Permit, Start, StartError};
-pub use receipts::{Authorization, Begun, Changed, Receipt, Rejected, Running};
+pub use receipts::{
+    Authorization, Changed, Denied, Duplicate, End, NotStarted, Receipt, Rejected, Standing,
+};
 pub use runtime_metadata::{
     CapabilityDefinition, ChangeCapability, Identify, RegisterCapability, RemoveModule,
     SavePosition, SetModule, SwitchCapability, Transition, UnregisterCapability,
@@ -327,6 +331,13 @@ impl Command {
         }
         Ok(())
     }
+}
+
+/// As [`Command::content_digest`], of a holder's letting go: no caller sends it.
+pub(crate) fn let_go_digest(execution: ExecutionId) -> Hash {
+    Fields::new(Store::ExecutionLog.name(), "let_go")
+        .bytes(execution.as_bytes())
+        .finish()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::check::{Checked, Fields};
 use super::given::given;
+use super::hold::Hold;
 use super::{Basis, Content, Context};
 use crate::config::Limits;
 use crate::error::AppendError;
@@ -9,8 +10,10 @@ use crate::events::{ExecutionId, Hash, LedgerId, Store};
 
 /// The right to start one authorized execution, once: bound to the execution, its capability and
 /// arguments, the versions that the decision rested on, the ledger and this opening of it.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "an execution that is authorized and not started is abandoned at the next opening"]
+///
+/// Dropped without having been used it abandons the execution, at once and on the record.
+#[derive(Debug)]
+#[must_use = "an authorized execution whose permit is dropped is abandoned"]
 pub struct Permit {
     pub(crate) execution: ExecutionId,
     pub(crate) capability: String,
@@ -18,7 +21,29 @@ pub struct Permit {
     pub(crate) basis: Basis,
     pub(crate) ledger: LedgerId,
     pub(crate) epoch: u64,
+    /// `None` until its decision is durable.
+    pub(crate) hold: Option<Hold>,
 }
+
+/// Two permits are equal where they give the same right.
+impl PartialEq for Permit {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            execution,
+            capability,
+            arguments_digest,
+            basis,
+            ledger,
+            epoch,
+            hold: _,
+        } = other;
+        (self.execution, &self.capability, &self.arguments_digest)
+            == (*execution, capability, arguments_digest)
+            && (&self.basis, self.ledger, self.epoch) == (basis, *ledger, *epoch)
+    }
+}
+
+impl Eq for Permit {}
 
 impl Permit {
     /// The execution that it starts.

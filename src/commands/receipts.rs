@@ -20,39 +20,156 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-/// A decision is durable; where it authorizes, the permit starts the execution.
-#[derive(Debug)]
-pub struct Authorization {
+/// A denial is durable. Nothing may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
     /// The execution.
     pub execution: ExecutionId,
     /// The receipt.
     pub receipt: Receipt,
     /// The decision.
     pub decision: Decision,
-    /// The right to start; `None` where it was denied.
+}
+
+/// The command had been committed before. Nothing may be done on its account: whoever sent it first may have
+/// acted on it.
+#[derive(Debug)]
+pub struct Duplicate {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The first receipt, with `duplicate` set.
+    pub receipt: Receipt,
+    /// The decision of then.
+    pub decision: Decision,
+    /// Where the execution stands now.
+    pub standing: Standing,
+    /// The right to start, once more: only where it stands authorized, for a caller whose answer got lost. Two permits start one
+    /// execution once.
     pub permit: Option<Permit>,
 }
 
-/// An execution's start is durable: its effect may happen now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    /// The execution.
-    pub execution: ExecutionId,
-    /// The receipt.
-    pub receipt: Receipt,
+/// Where an execution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Authorized and not started.
+    Authorized,
+    /// Started in this opening, and somebody holds it.
+    Running,
+    /// Started, and let go of or cut short by a restart: its effect may have happened. Resolve it.
+    InDoubt,
+    /// Over.
+    Ended(End),
 }
 
-/// A decision is durable and, where it authorizes, the start with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Begun {
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// It succeeded.
+    Completed,
+    /// It failed.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+    /// The gate denied it.
+    Denied,
+    /// The protocol did not accept it.
+    Rejected,
+    /// Authorized, and never started.
+    Abandoned,
+    /// It was in doubt, and a statement says that nobody can know.
+    Lost,
+}
+
+/// Nothing was started by this call.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The gate's decision was a denial.
+    #[error("execution {} was denied: {}", .0.execution, .0.decision.name())]
+    Denied(Denied),
+    /// The command had been committed before.
+    #[error("execution {} was decided on before, it is {}", .0.execution, .0.standing)]
+    Duplicate(Duplicate),
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Authorized => "authorized",
+            Self::Running => "running",
+            Self::InDoubt => "in doubt",
+            Self::Ended(End::Completed) => "completed",
+            Self::Ended(End::Failed) => "failed",
+            Self::Ended(End::Cancelled) => "cancelled",
+            Self::Ended(End::Denied) => "denied",
+            Self::Ended(End::Rejected) => "rejected",
+            Self::Ended(End::Abandoned) => "abandoned",
+            Self::Ended(End::Lost) => "lost",
+        })
+    }
+}
+
+/// A decision is durable.
+#[derive(Debug)]
+#[must_use = "an authorized execution whose permit is dropped is abandoned"]
+pub enum Authorization {
+    /// It may be started.
+    Authorized {
+        /// The right to start it.
+        permit: Permit,
+        /// The receipt.
+        receipt: Receipt,
+    },
+    /// Nothing may be done.
+    Denied(Denied),
+    /// The command had been committed before.
+    Duplicate(Duplicate),
+}
+
+impl Authorization {
     /// The execution.
-    pub execution: ExecutionId,
+    #[must_use]
+    pub const fn execution(&self) -> ExecutionId {
+        match self {
+            Self::Authorized { permit, .. } => permit.execution(),
+            Self::Denied(denied) => denied.execution,
+            Self::Duplicate(duplicate) => duplicate.execution,
+        }
+    }
+
     /// The receipt.
-    pub receipt: Receipt,
+    #[must_use]
+    pub const fn receipt(&self) -> Receipt {
+        match self {
+            Self::Authorized { receipt, .. } => *receipt,
+            Self::Denied(denied) => denied.receipt,
+            Self::Duplicate(duplicate) => duplicate.receipt,
+        }
+    }
+
     /// The decision.
-    pub decision: Decision,
-    /// True where its effect may happen now.
-    pub started: bool,
+    #[must_use]
+    pub const fn decision(&self) -> Decision {
+        match self {
+            Self::Authorized { .. } => Decision::Authorized,
+            Self::Denied(denied) => denied.decision,
+            Self::Duplicate(duplicate) => duplicate.decision,
+        }
+    }
+
+    /// The right to start: of a new authorization, or once more of one that still stands authorized.
+    ///
+    /// # Errors
+    /// [`NotStarted`]: there is none.
+    pub fn permit(self) -> Result<Permit, NotStarted> {
+        match self {
+            Self::Authorized { permit, .. } => Ok(permit),
+            Self::Denied(denied) => Err(NotStarted::Denied(denied)),
+            Self::Duplicate(mut duplicate) => match duplicate.permit.take() {
+                Some(permit) => Ok(permit),
+                None => Err(NotStarted::Duplicate(duplicate)),
+            },
+        }
+    }
 }
 
 /// A protocol violation is durable.

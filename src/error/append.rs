@@ -138,6 +138,15 @@ pub enum AppendError {
         /// The first command that was written before.
         command: CommandId,
     },
+    /// The commands of the group were committed before, but not one behind the other and in this order.
+    #[error(
+        "nothing was written: command {command} of the group was committed before, but not right behind the one in \
+         front of it"
+    )]
+    GroupConflict {
+        /// The first command that stands elsewhere.
+        command: CommandId,
+    },
     /// A command belongs to another store than the rest of its group, or than its handle.
     #[error("nothing was written: a command of {other} among those of {first}")]
     CrossStore {
@@ -257,6 +266,7 @@ impl AppendError {
             Self::CapabilityNotEnabled { .. } => "capability_not_enabled",
             Self::IdempotencyConflict { .. } => "idempotency_conflict",
             Self::PartialIdempotency { .. } => "partial_idempotency",
+            Self::GroupConflict { .. } => "group_conflict",
             Self::CrossStore { .. } => "cross_store",
             Self::Rejected { .. } => "rejected",
             Self::CallbackFailed { .. } => "callback_failed",
@@ -307,6 +317,7 @@ impl AppendError {
                 | Self::CapabilityNotEnabled { .. }
                 | Self::IdempotencyConflict { .. }
                 | Self::PartialIdempotency { .. }
+                | Self::GroupConflict { .. }
                 | Self::CrossStore { .. }
                 | Self::Rejected { .. }
                 | Self::CallbackFailed { .. }

@@ -18,7 +18,7 @@ use super::ending::{self, End, Ending, Kind, Stage};
 use super::phase::{FINISHING, SHUT};
 use super::snapshots;
 use super::submit::Core;
-use super::{Inner, Ledger, Running};
+use super::{Inner, Ledger, Parts};
 
 /// How a ledger was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +191,7 @@ async fn last_words(core: &Core, running: u64) -> bool {
     matches!(closed.await, Ok(Ok(_)))
 }
 
-async fn let_go(core: &Arc<Core>, running: Option<Running>, end: &End) -> Result<Head, CloseError> {
+async fn let_go(core: &Arc<Core>, running: Option<Parts>, end: &End) -> Result<Head, CloseError> {
     let storage = |cause: String| CloseError::Storage {
         cause: cause.into(),
     };

@@ -11,7 +11,7 @@ use super::close::Ended;
 use super::deadline::{Deadline, Until};
 use super::phase::CLOSED;
 use super::submit::Core;
-use super::{Inner, Running};
+use super::{Inner, Parts};
 use crate::directory::Directory;
 use crate::error::CloseError;
 use crate::journal::Head;
@@ -72,7 +72,7 @@ impl End {
 pub(super) struct Ending {
     pub(super) inner: Arc<Inner>,
     pub(super) end: Arc<End>,
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<Parts>,
 }
 
 impl Ending {
@@ -129,9 +129,9 @@ impl Step {
 /// There is no thread to be had.
 pub(super) fn let_go(
     core: &Arc<Core>,
-    running: Running,
+    running: Parts,
 ) -> std::io::Result<(Step, oneshot::Receiver<LetGo>)> {
-    let Running {
+    let Parts {
         writer,
         views,
         journal,

@@ -11,7 +11,7 @@ use crate::actors::{Actors, InForce};
 use crate::commands::{Command, Receipt};
 use crate::database;
 use crate::error::OpenError;
-use crate::error::{AccessError, AppendError, ReadError};
+use crate::error::{AccessError, ReadError};
 use crate::events::{CommandId, LedgerId};
 use crate::journal::{Head, Journal, Writer};
 use crate::projections::Views;
@@ -62,7 +62,10 @@ pub use close::Closed;
 pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
 pub use evidence::{EvidenceError, EvidenceOptions};
 pub use follow::Follow;
-pub use handles::{AuditLog, Configuration, ExecutionLog, RuntimeMetadata, Telemetry, Watch};
+pub use handles::{
+    Answer, AuditLog, Begun, CommitError, Committed, Configuration, ExecutionLog, FinishError,
+    Running, RuntimeMetadata, Started, Telemetry, Watch,
+};
 pub use health::Health;
 pub use options::Options;
 pub use read_only::{
@@ -84,7 +87,7 @@ use submit::Core;
 use views::ViewSet;
 
 /// What must be closed in order.
-pub(crate) struct Running {
+pub(crate) struct Parts {
     pub(crate) actors: Actors,
     pub(crate) writer: Writer,
     pub(crate) views: Views,
@@ -98,7 +101,7 @@ struct Inner {
     set: ViewSet,
     recovery: Option<Recovery>,
     background: Background,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<Parts>>,
     /// Once it ends.
     end: Mutex<Option<Arc<ending::End>>>,
     released: Mutex<reopen::Released>,
@@ -164,7 +167,7 @@ impl Ledger {
         core: Arc<Core>,
         set: ViewSet,
         recovery: Option<Recovery>,
-        running: Running,
+        running: Parts,
         interval: Duration,
     ) -> (Self, Root) {
         let background = Background::start(&core, &set, interval);
@@ -268,26 +271,21 @@ impl Ledger {
     }
 
     /// Commits a group of commands of one store: all of it or nothing. The empty group touches
-    /// nothing; it is answered with `None`.
+    /// nothing; it is answered with `None`. A group that had been committed before is answered with the first receipts, if its
+    /// commands stand one behind the other and in this order.
+    ///
+    /// Cancelled before the group is on its way, it leaves nothing; after that it is committed, and what it starts is in doubt.
     ///
     /// # Errors
-    /// `CrossStore` where they belong to several stores; otherwise as each command.
+    /// [`CommitError`] gives the commands back where nothing was written. `CrossStore` where they belong to several stores, `PartialIdempotency` where only some, and `GroupConflict` where not
+    /// together they had been committed before; otherwise as each command.
     pub async fn commit(
         &self,
         grant: &Grant,
         commands: Vec<Command>,
-    ) -> Result<Option<Receipt>, AppendError> {
-        let answers = self
-            .0
-            .core
-            .submit(grant, commands)
-            .await
-            .map_err(|refusal| refusal.error)?;
-        let ends = answers.first().zip(answers.last());
-        Ok(ends.map(|(first, last)| Receipt {
-            last: last.receipt.last,
-            ..first.receipt
-        }))
+    ) -> Result<Option<Committed>, CommitError> {
+        let answers = self.0.core.submit(grant, commands).await;
+        handles::Handle::new(self, grant).committed(answers)
     }
 
     /// What became of a command of this component: its receipt where it is durable. `None` says

@@ -25,7 +25,7 @@ use super::scrub::Scrub;
 use super::snapshots::Snapshots;
 use super::submit::{Core, Stores};
 use super::verify::{Place, Subject};
-use super::{Ledger, Root, Running};
+use super::{Ledger, Parts, Root};
 
 /// Tells openings of one process apart, so that a grant of an earlier one opens nothing.
 static OPENINGS: AtomicU64 = AtomicU64::new(0);
@@ -105,7 +105,7 @@ fn start(opened: Opened, core: Arc<Core>, actors: Actors) -> (Ledger, Root) {
         options,
         ..
     } = opened;
-    let running = Running {
+    let running = Parts {
         actors,
         writer,
         views,

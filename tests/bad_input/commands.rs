@@ -42,12 +42,14 @@ async fn a_second_completion_and_one_before_the_start() {
             .await;
     }
     let authorized = it.log.authorize(it.request()).await.unwrap();
-    let early = it.complete(authorized.execution, b"1");
+    let execution = authorized.execution();
+    let early = it.complete(execution, b"1");
     it.refused("completion before start", "invalid_transition", early)
         .await;
-    let permit = authorized.permit.unwrap();
-    it.log.start(permit, Context::new()).await.unwrap();
-    it.complete(authorized.execution, b"1").await.unwrap();
+    let permit = authorized.permit().unwrap();
+    let running = it.log.start(permit, Context::new()).await.unwrap();
+    it.complete(execution, b"1").await.unwrap();
+    drop(running);
     let mut twice = it.request();
     twice.execution = Some(execution);
     let begin = it.log.begin(twice);

@@ -61,7 +61,13 @@ impl Scene {
     }
 
     pub(crate) async fn running(&self) -> ExecutionId {
-        self.log.begin(self.request()).await.unwrap().execution
+        self.log
+            .begin(self.request())
+            .await
+            .unwrap()
+            .started()
+            .unwrap()
+            .detach()
     }
 
     pub(crate) async fn complete(
@@ -77,16 +83,16 @@ impl Scene {
 
     /// Refused so; after it the ledger holds nothing but, where it must be audited, one record
     /// of its own that tells of the refusal.
-    pub(crate) async fn refused<T>(
+    pub(crate) async fn refused<T, E: Into<AppendError>>(
         &self,
         what: &str,
         code: &str,
-        command: impl Future<Output = Result<T, AppendError>>,
+        command: impl Future<Output = Result<T, E>>,
     ) {
         let before = self.settled().await;
         let error = match command.await {
             Ok(_) => panic!("{what} was accepted"),
-            Err(error) => error,
+            Err(error) => error.into(),
         };
         assert_eq!(error.code(), code, "{what}: {error}");
         assert!(

@@ -22,7 +22,7 @@ async fn s2_1_no_acknowledged_record_is_lost_and_a_missing_one_is_named() {
             tasks.push(tokio::spawn(async move {
                 loop {
                     let begun = open.begin().await;
-                    acknowledge(format!("{} {}", begun.receipt.last, begun.execution));
+                    acknowledge(format!("{} {}", begun.receipt().last, begun.execution()));
                 }
             }));
         }
@@ -283,7 +283,7 @@ async fn s11_1_a_commit_is_there_as_a_whole_or_not_at_all() {
     assert_eq!(open.ledger.head(), before);
     // A sync that fails leaves all of a group or nothing of it.
     let all = open.ledger.commit(&open.grant, observations(5)).await;
-    let receipt = all.unwrap().unwrap();
+    let receipt = all.unwrap().unwrap().receipt;
     assert_eq!(receipt.last.get() - receipt.first.get(), 4);
     for how in [FailedSync::Persisted, FailedSync::NotPersisted] {
         journal_fails(how).await;
@@ -341,6 +341,9 @@ async fn s14_1_order_is_gapless_and_a_completion_follows_its_start() {
     }
     // And what was never started cannot be completed.
     let authorized = open.log().authorize(open.request("message")).await.unwrap();
-    let early = open.complete(authorized.execution, b"1").await.unwrap_err();
+    let early = open
+        .complete(authorized.execution(), b"1")
+        .await
+        .unwrap_err();
     assert_eq!(early.code(), "invalid_transition");
 }

@@ -22,7 +22,7 @@ async fn s5_1_a_record_holds_every_field_and_a_malformed_one_is_refused() {
     let mut request = open.request("message");
     request.execution = Some(execution(11));
     let begun = open.log().begin(request).await.unwrap();
-    let done = open.complete(begun.execution, RESULT);
+    let done = open.complete(begun.execution(), RESULT);
     done.await.unwrap();
     let trace = open.reads().reconstruct(execution(11)).await;
     let trace = trace.unwrap().unwrap();
@@ -61,10 +61,10 @@ async fn s5_1_a_record_holds_every_field_and_a_malformed_one_is_refused() {
         assert_eq!(error.code(), code, "case {index}: {error}");
     }
     let begun = open.begin().await;
-    let no_result = open.complete(begun.execution, b"");
+    let no_result = open.complete(begun.execution(), b"");
     assert_eq!(no_result.await.unwrap_err().code(), "invalid_json");
     let written = open.ledger.head().seq - before.seq;
-    assert_eq!(written, begun.receipt.last.get() - before.seq);
+    assert_eq!(written, begun.receipt().last.get() - before.seq);
 }
 
 #[tokio::test]
@@ -83,10 +83,10 @@ async fn s24_1_an_execution_is_reconstructed_whole_also_elsewhere() {
     };
     let failed = open
         .log()
-        .fail(begun.execution, Context::new(), failure)
+        .fail(begun.execution(), Context::new(), failure)
         .await;
     failed.unwrap();
-    let trace = open.reads().reconstruct(begun.execution).await;
+    let trace = open.reads().reconstruct(begun.execution()).await;
     let trace = trace.unwrap().unwrap();
     let names: Vec<_> = trace
         .steps
@@ -125,7 +125,7 @@ async fn s24_1_an_execution_is_reconstructed_whole_also_elsewhere() {
     open.close().await;
     // Elsewhere, from the frames alone.
     let elsewhere = open_on(exported(&path), later(&clock())).await;
-    let again = elsewhere.reads().reconstruct(begun.execution).await;
+    let again = elsewhere.reads().reconstruct(begun.execution()).await;
     assert_eq!(again.unwrap().unwrap(), trace);
 }
 
@@ -221,9 +221,9 @@ async fn executions_walk_their_path() {
     let mut denied = open.request("nothing");
     denied.decision = Decision::DeniedCapabilityNotFound;
     let denied = open.log().begin(denied).await.unwrap();
-    let path = path_of(&open, denied.execution).await;
+    let path = path_of(&open, denied.execution()).await;
     assert_eq!(path, [whole[0], whole[1], whole[2], S::Error]);
-    let running = open.begin().await.execution;
+    let running = open.begin().await.started().unwrap().detach();
     let cancelled = open
         .log()
         .cancel(running, Context::new(), "no longer wanted".to_owned())
@@ -252,8 +252,11 @@ async fn x2_five_decisions_are_recorded_and_a_capability_is_disabled_until_enabl
         request.decision = decision;
         let begun = open.log().begin(request).await.unwrap();
         let is_authorized = decision == Decision::Authorized;
-        assert_eq!((begun.decision, begun.started), (decision, is_authorized));
-        let trace = open.reads().reconstruct(begun.execution).await;
+        assert_eq!(
+            (begun.decision(), begun.is_started()),
+            (decision, is_authorized)
+        );
+        let trace = open.reads().reconstruct(begun.execution()).await;
         let recorded = trace.unwrap().unwrap().steps.into_iter().find_map(|step| {
             let Event::AuthorizationDecided(it) = step.event else {
                 return None;
@@ -262,21 +265,23 @@ async fn x2_five_decisions_are_recorded_and_a_capability_is_disabled_until_enabl
         });
         assert_eq!(recorded, Some(decision));
         if !is_authorized {
-            let ended = open.complete(begun.execution, b"1");
+            let ended = open.complete(begun.execution(), b"1");
             assert_eq!(ended.await.unwrap_err().code(), "invalid_transition");
         }
     }
     // Unknown, registered, enabled, disabled.
     let refused = async || {
         let outcome = open.log().begin(open.request("read_file")).await;
-        outcome.map_err(|error| error.code())
+        outcome
+            .map(|begun| begun.is_started())
+            .map_err(|error| error.code())
     };
     let not_enabled = Err("capability_not_enabled");
     assert_eq!(refused().await, not_enabled);
     open.register("read_file").await;
     assert_eq!(refused().await, not_enabled);
     open.switch("read_file", true).await;
-    assert!(refused().await.unwrap().started);
+    assert_eq!(refused().await, Ok(true));
     open.switch("read_file", false).await;
     assert_eq!(refused().await, not_enabled);
     assert!(audited(&open, "capability_not_enabled").await);

@@ -272,21 +272,21 @@ async fn served_by_a_ledger() {
     open.ledger.at_least(open.ledger.head().seq).await.unwrap();
     let frame = journal
         .inner
-        .frame_at(begun.receipt.first)
+        .frame_at(begun.receipt().first)
         .unwrap()
         .unwrap();
     let mut bytes = frame.bytes().to_vec();
     let at = payload_at(&bytes, 1);
     bytes[at + 2] ^= 1;
     *journal.rotten.lock().unwrap() = Some(Frame::decode(&bytes).unwrap());
-    let bad = begun.receipt.first.plus(1);
+    let bad = begun.receipt().first.plus(1);
     let is_named = |error: ReadError| matches!(error, ReadError::Damaged { seq, .. } if seq == bad);
     assert!(is_named(open.reads().get(bad).await.unwrap_err()));
     let range = open.reads().range(Seq::FIRST, usize::MAX).await;
     assert!(is_named(range.unwrap_err()));
-    let trace = open.reads().reconstruct(begun.execution).await;
+    let trace = open.reads().reconstruct(begun.execution()).await;
     assert!(is_named(trace.unwrap_err()));
-    for intact in [begun.receipt.first, bad.plus(1)] {
+    for intact in [begun.receipt().first, bad.plus(1)] {
         assert!(open.reads().get(intact).await.unwrap().is_some());
     }
 }
@@ -296,7 +296,7 @@ async fn s16_1_every_changed_byte_of_a_frame_is_detected() {
     let memory = MemoryJournal::new();
     let open = open_on(Arc::new(memory.clone()), fixed(&clock())).await;
     let begun = open.begin().await;
-    let frame = memory.frame_at(begun.receipt.first).unwrap().unwrap();
+    let frame = memory.frame_at(begun.receipt().first).unwrap().unwrap();
     assert_eq!(frame.count, 4);
     // By the check of everything, and by a walk, which believes the offset table.
     let verified = |bytes: &[u8]| Frame::decode(bytes).is_ok_and(|it| it.verify().is_ok());

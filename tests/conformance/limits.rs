@@ -141,7 +141,10 @@ impl Table {
         match path {
             "record" => word(open.ledger.telemetry(grant).unwrap().record(observed).await),
             "emit" => word(open.ledger.telemetry(grant).unwrap().emit(observed)),
-            "commit" => word(open.ledger.commit(grant, vec![Command::Audit(told)]).await),
+            "commit" => {
+                let done = open.ledger.commit(grant, vec![Command::Audit(told)]).await;
+                word(done.map_err(AppendError::from))
+            }
             "begin" => word(log.begin(request).await),
             "complete_unknown" => {
                 let unknown = execution(999);
@@ -203,10 +206,10 @@ impl Table {
         };
         match path {
             "complete" => word(
-                log.complete(begun.execution, Context::new(), failure.result)
+                log.complete(begun.execution(), Context::new(), failure.result)
                     .await,
             ),
-            _ => word(log.fail(begun.execution, Context::new(), failure).await),
+            _ => word(log.fail(begun.execution(), Context::new(), failure).await),
         }
     }
 
@@ -263,7 +266,7 @@ async fn t2_every_path_is_charged_to_the_quota_but_the_ending_of_what_runs() {
         let grant = table.granted(&format!("of {path}"), Some(4)).await;
         if expected == "quota_exceeded" {
             let log = table.open.ledger.execution_log(&grant).unwrap();
-            log.begin(table.open.request("message")).await.unwrap();
+            let _running = log.begin(table.open.request("message")).await.unwrap();
         }
         let told = table.sized(&grant, path, SMALL).await;
         assert_eq!(told, expected, "{path}");
@@ -297,7 +300,9 @@ async fn t2_every_path_takes_room_in_the_admission_but_the_ending_of_what_runs()
             log.begin(table.open.request("message"))
                 .await
                 .unwrap()
-                .execution,
+                .started()
+                .unwrap()
+                .detach(),
         );
     }
     table.memory.hold();

@@ -18,7 +18,7 @@ async fn s19_1_a_thousand_executions_at_once_and_busy_beyond_the_limit() {
     let open = Arc::new(open_with(&path, options).await);
     let tasks = (0..1_000).map(|_| {
         let open = Arc::clone(&open);
-        tokio::spawn(async move { open.begin().await.execution })
+        tokio::spawn(async move { open.begin().await.started().unwrap().detach() })
     });
     let tasks: Vec<_> = tasks.collect();
     let mut running = Vec::new();
@@ -38,7 +38,7 @@ async fn s19_1_a_thousand_executions_at_once_and_busy_beyond_the_limit() {
         let done = open.complete(execution, RESULT);
         done.await.unwrap();
     }
-    assert!(open.begin().await.started);
+    assert!(open.begin().await.is_started());
     open.ledger.at_least(open.ledger.head().seq).await.unwrap();
     assert_eq!(counted(&open, ExecutionStatus::Completed).await, 1_000);
     overload().await;
@@ -58,7 +58,7 @@ async fn overload() {
     options.wait_for_admission = false;
     options.limits.pending_records_max = 256;
     let open = Arc::new(open_on(journal.clone(), options).await);
-    let running = open.begin().await.execution;
+    let running = open.begin().await.started().unwrap().detach();
     journal.hold();
     let mut waiting = Vec::new();
     let mut busy = 0;

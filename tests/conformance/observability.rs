@@ -88,7 +88,8 @@ async fn write_commit_recovery(path: &std::path::Path, page: &PrometheusHandle, 
     assert_eq!(at(answered), 2.0);
     assert!(log.contains("kind=\"begin\""), "a span per command");
     // Left without a close: the next opening is a recovery, and says so in a record.
-    first.begin().await;
+    let running = first.begin().await.started().unwrap().detach();
+    assert!(!running.is_nil());
     drop(first);
     let second = reopen(path).await;
     assert_eq!(at("recoveries_total{outcome=\"unclean\"}"), 1.0);
@@ -125,7 +126,7 @@ async fn failure(page: &PrometheusHandle, log: &Log) {
     let memory = MemoryJournal::new();
     let journal = Arc::new(HeldJournal::new(memory.clone()));
     let open = open_on(journal.clone(), fixed(&clock())).await;
-    let running = open.begin().await.execution;
+    let running = open.begin().await.started().unwrap().detach();
     let refused = "refusals_total{reason=\"unknown_execution\"}";
     assert_eq!(at(refused), 0.0);
     let unknown = open.complete(execution(404), b"1");

@@ -25,7 +25,7 @@ async fn s13_1_everything_is_recovered_also_after_crashes_during_recovery() {
         let open = open(&path).await;
         if open.ledger.head().seq < 20 {
             open.sample().await;
-            open.begin().await;
+            let _running = open.begin().await;
             for record in open.records().await {
                 acknowledge(hex(&bytes(&record)));
             }

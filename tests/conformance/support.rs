@@ -149,9 +149,9 @@ impl Open {
     /// One execution from its input to its result.
     pub(crate) async fn execute(&self) -> ExecutionId {
         let begun = self.begin().await;
-        let done = self.complete(begun.execution, RESULT);
+        let done = self.complete(begun.execution(), RESULT);
         done.await.unwrap();
-        begun.execution
+        begun.execution()
     }
 
     pub(crate) async fn change(&self, document: &str, content: &str) -> Changed {
@@ -211,7 +211,7 @@ impl Open {
         self.execute().await;
         let mut denied = self.request("read_file");
         denied.decision = Decision::DeniedPolicyViolation;
-        assert!(!self.log().begin(denied).await.unwrap().started);
+        assert!(!self.log().begin(denied).await.unwrap().is_started());
         let rejection = Rejection {
             context: Context::new(),
             execution: None,
@@ -233,7 +233,7 @@ impl Open {
     pub(crate) async fn sample_more(&self) {
         for _ in 0..5 {
             self.execute().await;
-            self.begin().await;
+            let _running = self.begin().await.started().unwrap().detach();
             self.change("limits", "max = 7\n").await;
         }
     }

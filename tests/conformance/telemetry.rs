@@ -71,7 +71,7 @@ async fn s7_2_telemetry_alone_tells_an_execution_as_the_audit_log_does() {
         telemetry.emit(it).unwrap();
     }
     journal.release();
-    waiting.await.unwrap().unwrap();
+    let _running = waiting.await.unwrap().unwrap();
     open.ledger.close(WAIT).await.unwrap();
     let (mut stored, mut lost) = (0, 0);
     for event in journal_events(&memory.reopen()) {
@@ -110,6 +110,6 @@ async fn p2_emit_returns_at_once_while_the_writer_is_held() {
     assert!(!waiting.is_finished(), "the writer was held all the while");
     journal.release();
     let begun = waiting.await.unwrap().unwrap();
-    let done = open.complete(begun.execution, b"1");
+    let done = open.complete(begun.execution(), b"1");
     done.await.unwrap();
 }

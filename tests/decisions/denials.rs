@@ -25,7 +25,7 @@ async fn a_denial_is_recorded_with_what_it_was_based_on() {
         denied.basis = before.basis().policy("7", [7; 32]);
         let begun = log.begin(denied.clone()).await.unwrap();
         let authorized = log.authorize(denied.clone()).await.unwrap();
-        for receipt in [begun.receipt, authorized.receipt] {
+        for receipt in [begun.receipt(), authorized.receipt()] {
             let record = reads.get(receipt.first).await.unwrap().unwrap();
             let Event::AuthorizationDecided(told) = record.event().unwrap() else {
                 panic!("not a decision")

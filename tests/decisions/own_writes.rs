@@ -75,7 +75,7 @@ async fn write(world: &World) -> ExecutionId {
     saved.await.unwrap();
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let begun = log.begin(request(&world.ledger, Context::new())).await;
-    begun.unwrap().execution
+    begun.unwrap().started().unwrap().detach()
 }
 
 const ALL: Seen = Seen {

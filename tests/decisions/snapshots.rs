@@ -36,7 +36,7 @@ async fn a_policy_that_was_acknowledged_is_the_one_that_decisions_are_made_by() 
         decided.basis = in_force.basis_of("policy").unwrap();
         assert_eq!(decided.basis.policy_version(), round.to_string());
         assert_eq!(decided.basis.policy_digest(), &document.digest);
-        log.begin(decided).await.unwrap();
+        let _running = log.begin(decided).await.unwrap();
     }
     assert_eq!(by_old, 0, "of 30 decisions, by an old policy");
     drop(holding);
@@ -131,7 +131,7 @@ async fn each_document_of_a_group_is_at_its_own_record() {
     };
     let group = vec![named("a", "1"), named("b", "2"), named("a", "3")];
     let receipt = world.ledger.commit(&world.grant, group).await.unwrap();
-    let first = receipt.unwrap().first;
+    let first = receipt.unwrap().receipt.first;
     let in_force = world.ledger.in_force();
     for (name, content, at) in [("a", b"3", 2), ("b", b"2", 1)] {
         let found = in_force.document(name).unwrap();

@@ -83,6 +83,6 @@ async fn sixty_idle_seconds_write_nothing() {
     }
     assert!(bytes(&path.join("journal")) == journal, "bytes moved");
     // It was awake all the time.
-    let done = log.complete(begun.execution, Context::new(), b"1".to_vec());
+    let done = log.complete(begun.execution(), Context::new(), b"1".to_vec());
     assert_eq!(done.await.unwrap().first.get(), head.seq + 1);
 }

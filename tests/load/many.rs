@@ -51,9 +51,9 @@ async fn a_thousand_at_once(path: &std::path::Path, page: &PrometheusHandle) {
             let finish = Arc::clone(&finish);
             tokio::spawn(async move {
                 let begun = log.begin(begin).await.unwrap();
-                assert!(begun.started);
+                assert!(begun.is_started());
                 finish.wait().await;
-                let done = log.complete(begun.execution, Context::new(), b"1".to_vec());
+                let done = log.complete(begun.execution(), Context::new(), b"1".to_vec());
                 done.await.unwrap();
             })
         })

@@ -119,7 +119,7 @@ async fn run(ledger: Ledger, log: ExecutionLog, begin: Request, done: Arc<Atomic
         let begun = log.begin(begin.clone()).await.unwrap();
         let context = Context::new();
         let result = br#"{"content":"hello"}"#.to_vec();
-        log.complete(begun.execution, context, result)
+        log.complete(begun.execution(), context, result)
             .await
             .unwrap();
         let head = ledger.head().seq;

@@ -84,7 +84,7 @@ async fn a_start_that_stops_waiting_gives_back_the_room_to_finish() {
     answered(held).await;
     for _ in 0..2 {
         let begun = log.begin(request(&world.ledger, Context::new())).await;
-        assert!(begun.unwrap().started);
+        assert!(begun.unwrap().is_started());
     }
     let third = log.begin(request(&world.ledger, Context::new())).await;
     let busy = AppendError::Busy {
@@ -139,7 +139,7 @@ async fn what_can_never_fit_is_told_so_and_not_left_waiting() {
     // A component's part of 4 MiB is 3 MiB.
     let waiting = world.ledger.commit(&world.grant, group(3));
     let refused = tokio::time::timeout(WAIT, waiting).await.unwrap();
-    let AppendError::TooLarge { size, limit } = refused.unwrap_err() else {
+    let AppendError::TooLarge { size, limit } = refused.unwrap_err().error else {
         panic!("another error");
     };
     assert_eq!(limit, 3 << 20);

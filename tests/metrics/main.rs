@@ -21,8 +21,8 @@ use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{FailedSync, Journal, MemoryJournal};
 use femtoclaw_ledger::metrics::ALL;
 use femtoclaw_ledger::{
-    AppendError, CheckpointDirectory, CheckpointOptions, Context, Grant, Ledger, OpenError,
-    Options, Resolution, Resolve, Root,
+    AppendError, CheckpointDirectory, CheckpointOptions, Context, ExecutionLog, Grant, Ledger,
+    OpenError, Options, Request, Resolution, Resolve, Root,
 };
 
 #[path = "../shared/mod.rs"]
@@ -106,6 +106,12 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     }
 }
 
+/// An execution that nobody ends.
+async fn begin(log: &ExecutionLog, request: Request) {
+    let begun = log.begin(request).await.unwrap();
+    let _execution = begun.started().unwrap().detach();
+}
+
 /// A directory: new, left without a close, opened again, its views deleted.
 async fn on_disk(book: &Book) {
     let directory = tempfile::tempdir().unwrap();
@@ -114,7 +120,7 @@ async fn on_disk(book: &Book) {
     ledger.checkpoint().await.unwrap();
     witness(book, &root).await;
     let log = ledger.execution_log(&grant).unwrap();
-    log.begin(request(&ledger, Context::new())).await.unwrap();
+    begin(&log, request(&ledger, Context::new())).await;
     let refused = log.complete(unknown(), Context::new(), b"1".to_vec());
     assert!(refused.await.is_err());
     assert_eq!(
@@ -244,7 +250,7 @@ async fn held(book: &Book) {
     world.journal.release();
     waiting.await.unwrap().unwrap();
     let log = world.ledger.execution_log(&world.grant).unwrap();
-    log.begin(request(&world.ledger, command(2))).await.unwrap();
+    let _running = log.begin(request(&world.ledger, command(2))).await.unwrap();
     until("it runs", || book.value("running_executions", &[]) == 1.0).await;
 
     world.journal.fail_next(FailedSync::NotPersisted);

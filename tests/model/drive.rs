@@ -215,8 +215,12 @@ impl Driver {
             true => sender.one(group[0].clone(), permits.pop().flatten()).await,
             false => sender.group(group.clone(), permits).await,
         };
-        if let (Some(permit), Some(Concrete::Start(it))) = (left, group.first()) {
-            self.world.keep(it.opening, permit);
+        for permit in left {
+            let opening = group.iter().find_map(|concrete| match concrete {
+                Concrete::Start(it) if it.execution == permit.execution() => Some(it.opening),
+                _ => None,
+            });
+            self.world.keep(opening.expect("its start"), permit);
         }
         self.judge(by, &grant, group, answer).await
     }

@@ -277,17 +277,33 @@ impl Reference {
             Some((command, _)) if taken.len() < group.len() => {
                 Err(AppendError::PartialIdempotency { command: *command })
             }
-            Some(_) => Ok(Some(answers)),
+            Some(_) => {
+                let pairs = answers
+                    .iter()
+                    .zip(answers.iter().skip(1))
+                    .zip(group.iter().skip(1));
+                for (((_, before), (_, next)), concrete) in pairs {
+                    if before.last + 1 != next.first {
+                        let command = concrete.context().command_id().unwrap_or_default();
+                        return Err(AppendError::GroupConflict { command });
+                    }
+                }
+                Ok(Some(answers))
+            }
         }
     }
 
-    /// A permit comes again as long as it is worth something.
+    /// Nothing starts a second time; a permit comes again as long as it is worth something.
     fn again(&self, sent: &Sent) -> Reply {
         let mut reply = sent.reply.clone();
         if let Reply::Decided {
-            execution, permit, ..
+            execution,
+            started,
+            permit,
+            ..
         } = &mut reply
         {
+            *started = false;
             let status = self.executions.get(execution).map(|it| it.status);
             *permit = status == Some(ExecutionStatus::Authorized);
         }

@@ -268,7 +268,7 @@ async fn of_another_component() {
     let rights = Rights::none().append(Store::ExecutionLog);
     let other = root.grant("other", rights, Quota::default()).await.unwrap();
     let other = ledger.execution_log(&other).unwrap();
-    let complete = other.complete(begun.execution, Context::new(), b"1".to_vec());
+    let complete = other.complete(begun.execution(), Context::new(), b"1".to_vec());
     let error = complete.await.unwrap_err();
     let retry = error.retry();
     told(error, "foreign_execution", retry);

@@ -1,6 +1,9 @@
 //! One commit to the ledger: a single command through its store's handle, a group through `commit`.
 
-use femtoclaw_ledger::{AppendError, Context, Ending, Grant, Ledger, Permit, Receipt, StartError};
+use femtoclaw_ledger::{
+    Answer as Given, AppendError, Command, CommitError, Committed, Context, Ending, Grant, Ledger,
+    Permit, Receipt, Running, StartError, Started,
+};
 
 use super::concrete::Concrete;
 use super::reference::{Placed, Reply};
@@ -30,6 +33,20 @@ impl Answer {
     }
 }
 
+/// The receipt of the whole group. What it started goes on running, and what it authorized stays so for the rest of
+/// the sequence: the model holds no permit of a group.
+fn whole(committed: Committed) -> Receipt {
+    for answer in committed.answers {
+        match answer {
+            Given::Running(running) => drop(running.detach()),
+            Given::Authorized { permit, .. } => std::mem::forget(permit),
+            Given::Duplicate(it) => std::mem::forget(it.permit),
+            _ => {}
+        }
+    }
+    committed.receipt
+}
+
 type Answered = Result<Answer, AppendError>;
 
 pub(crate) struct Sender<'a> {
@@ -42,18 +59,27 @@ impl Sender<'_> {
         &self,
         group: Vec<Concrete>,
         permits: Vec<Option<Permit>>,
-    ) -> (Result<Option<Answer>, AppendError>, Option<Permit>) {
+    ) -> (Result<Option<Answer>, AppendError>, Vec<Permit>) {
         let commands = group.into_iter().zip(permits);
         let commands = commands.map(|(concrete, permit)| concrete.command(permit));
         let answer = self.ledger.commit(self.grant, commands.collect()).await;
-        let answer = answer.map(|receipt| {
-            receipt.map(|receipt| Answer {
-                receipt,
+        let answer = answer.map(|committed| {
+            committed.map(|committed| Answer {
+                receipt: whole(committed),
                 reply: None,
                 permit: None,
             })
         });
-        (answer, None)
+        match answer {
+            Ok(answer) => (Ok(answer), Vec::new()),
+            Err(CommitError { error, commands }) => {
+                let permits = commands.into_iter().filter_map(|command| match command {
+                    Command::Start(start) => Some(start.permit),
+                    _ => None,
+                });
+                (Err(error), permits.collect())
+            }
+        }
     }
 
     /// The answer, and the permit where it came back.
@@ -61,28 +87,32 @@ impl Sender<'_> {
         &self,
         concrete: Concrete,
         permit: Option<Permit>,
-    ) -> (Result<Option<Answer>, AppendError>, Option<Permit>) {
+    ) -> (Result<Option<Answer>, AppendError>, Vec<Permit>) {
         if let (Concrete::Start(it), Some(permit)) = (&concrete, permit) {
             return self.start(it.context, permit).await;
         }
-        (self.plain(concrete).await.map(Some), None)
+        (self.plain(concrete).await.map(Some), Vec::new())
     }
 
     async fn start(
         &self,
         context: Context,
         permit: Permit,
-    ) -> (Result<Option<Answer>, AppendError>, Option<Permit>) {
+    ) -> (Result<Option<Answer>, AppendError>, Vec<Permit>) {
         let log = match self.ledger.execution_log(self.grant) {
             Ok(log) => log,
-            Err(error) => return (Err(error.into()), Some(permit)),
+            Err(error) => return (Err(error.into()), vec![permit]),
         };
         match log.start(permit, context).await {
-            Ok(it) => {
-                let answer = Answer::new(it.receipt, Reply::Execution(it.execution));
-                (Ok(Some(answer)), None)
+            Ok(started) => {
+                let (receipt, execution) = match started {
+                    Started::Running(it) => (it.receipt(), it.detach()),
+                    Started::Duplicate(it) => (it.receipt, it.execution),
+                };
+                let answer = Answer::new(receipt, Reply::Execution(execution));
+                (Ok(Some(answer)), Vec::new())
             }
-            Err(StartError { error, permit }) => (Err(error), permit),
+            Err(StartError { error, permit }) => (Err(error), permit.into_iter().collect()),
         }
     }
 
@@ -123,27 +153,31 @@ impl Sender<'_> {
         match concrete {
             Concrete::Authorize(it) => {
                 let it = log.authorize(it).await?;
+                let (execution, decision, receipt) = (it.execution(), it.decision(), it.receipt());
+                let permit = it.permit().ok();
                 let reply = Reply::Decided {
-                    execution: it.execution,
-                    decision: it.decision.code(),
+                    execution,
+                    decision: decision.code(),
                     started: false,
-                    permit: it.permit.is_some(),
+                    permit: permit.is_some(),
                 };
-                let permit = it.permit;
                 Ok(Answer {
                     permit,
-                    ..Answer::new(it.receipt, reply)
+                    ..Answer::new(receipt, reply)
                 })
             }
             Concrete::Begin(it) => {
                 let it = log.begin(it).await?;
                 let reply = Reply::Decided {
-                    execution: it.execution,
-                    decision: it.decision.code(),
-                    started: it.started,
+                    execution: it.execution(),
+                    decision: it.decision().code(),
+                    started: it.is_started(),
                     permit: false,
                 };
-                Ok(Answer::new(it.receipt, reply))
+                let receipt = it.receipt();
+                // What it started goes on running: the model ends it by its id.
+                let _running = it.started().map(Running::detach);
+                Ok(Answer::new(receipt, reply))
             }
             Concrete::Reject(it) => {
                 let it = log.reject(it).await?;
@@ -184,8 +218,8 @@ impl Sender<'_> {
             }
             Concrete::RegisterCapability(it) => {
                 let command = Concrete::RegisterCapability(it).command(None);
-                let receipt = self.ledger.commit(self.grant, vec![command]).await?;
-                Ok(receipt.expect("a group of one has a receipt"))
+                let committed = self.ledger.commit(self.grant, vec![command]).await?;
+                Ok(whole(committed.expect("a group of one has a receipt")))
             }
             Concrete::ChangeCapability(it) => metadata.change(it).await,
             Concrete::SwitchCapability(it) => metadata.switch(it).await,

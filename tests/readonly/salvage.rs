@@ -77,7 +77,7 @@ async fn goes_on(path: &Path, head: u64) {
     let grant = grant.await.unwrap();
     let log = ledger.execution_log(&grant).unwrap();
     let begun = log.begin(request(&ledger, 9_999, 10)).await.unwrap();
-    log.complete(begun.execution, Default::default(), b"1".to_vec())
+    log.complete(begun.execution(), Default::default(), b"1".to_vec())
         .await
         .unwrap();
     for left in log.in_doubt().await.unwrap() {

@@ -83,10 +83,10 @@ impl Made {
         let mut executions = Vec::new();
         for number in 0..EXECUTIONS {
             let begun = log.begin(request(&ledger, number, bytes)).await.unwrap();
-            executions.push(begun.execution);
+            executions.push(begun.execution());
             if number + 1 < EXECUTIONS {
                 let done = b"\"said\"".to_vec();
-                let done = log.complete(begun.execution, Context::new(), done);
+                let done = log.complete(begun.execution(), Context::new(), done);
                 done.await.unwrap();
             }
             if number == 3 || number == EXECUTIONS - 3 {

@@ -99,7 +99,7 @@ async fn after_a_change_of_keys_both_must_be_trusted() {
     let grant = root.grant("tester", Rights::all(), Quota::default());
     let grant = grant.await.unwrap();
     let log = ledger.execution_log(&grant).unwrap();
-    log.begin(asked(&ledger, 1)).await.unwrap();
+    let _running = log.begin(asked(&ledger, 1)).await.unwrap();
     ledger.checkpoint().await.unwrap();
     let change = KeyChange {
         author: "operator".to_owned(),
@@ -109,7 +109,7 @@ async fn after_a_change_of_keys_both_must_be_trusted() {
     root.change_key(Arc::new(signer(2)), change).await.unwrap();
     let begun = log.begin(asked(&ledger, 2)).await.unwrap();
     let said = b"\"said\"".to_vec();
-    let done = log.complete(begun.execution, Context::new(), said);
+    let done = log.complete(begun.execution(), Context::new(), said);
     done.await.unwrap();
     ledger.checkpoint().await.unwrap();
     ledger.close_at_once(Duration::from_secs(60)).await.unwrap();

@@ -55,16 +55,18 @@ async fn commit(open: &Open) {
     let (ledger, grant) = (&open.ledger, &open.grant);
     let alone = executions(&basis(open)).into_iter();
     let alone = alone.chain([Command::Audit(entry()), Command::Observe(observation())]);
+    // What is started is ended by its id, and in doubt where nobody holds it.
+    let mut held = Vec::new();
     for command in alone {
-        ledger.commit(grant, vec![command]).await.unwrap();
+        held.push(ledger.commit(grant, vec![command]).await.unwrap());
     }
     for group in [configuration(), metadata()] {
-        ledger.commit(grant, group).await.unwrap();
+        held.push(ledger.commit(grant, group).await.unwrap());
     }
     let log = ledger.execution_log(grant).unwrap();
     let authorized = log.authorize(request(10, basis(open))).await.unwrap();
-    let permit = authorized.permit.unwrap();
-    log.start(permit, Context::new()).await.unwrap();
+    let permit = authorized.permit().unwrap();
+    let _running = log.start(permit, Context::new()).await.unwrap();
     ledger
         .commit(grant, vec![finish(10, completed())])
         .await
@@ -87,7 +89,7 @@ async fn refused(open: &Open) {
     no_json.detail = format!("{{\"a\": {SECRET}}}").into_bytes();
     let stale = request(11, basis(open));
     let moved = vec![Command::Change(change("limits"))];
-    ledger.commit(grant, moved).await.unwrap();
+    assert!(ledger.commit(grant, moved).await.unwrap().is_some());
     let mut disabled = request(12, basis(open));
     disabled.capability = "read_file".to_owned();
     for (command, code) in [
@@ -295,7 +297,7 @@ async fn a_redacted_command_that_is_sent_again_is_a_duplicate() {
     };
     let commit = async |text: &str| {
         let answer = open.ledger.commit(&open.grant, named(text)).await;
-        answer.map(Option::unwrap)
+        answer.map(|committed| committed.unwrap().receipt)
     };
     let first = commit(SECRET).await.unwrap();
     let again = commit(SECRET).await.unwrap();
@@ -309,6 +311,6 @@ async fn a_redacted_command_that_is_sent_again_is_a_duplicate() {
     let log = open.ledger.execution_log(&open.grant).unwrap();
     let mut denied = request(1, basis(&open));
     denied.decision = Decision::DeniedPolicyViolation;
-    assert!(!log.begin(denied).await.unwrap().started);
+    assert!(!log.begin(denied).await.unwrap().is_started());
     assert_eq!(execution(1).as_bytes(), &[1; 16]);
 }

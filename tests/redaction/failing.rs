@@ -87,7 +87,7 @@ fn seen(name: &str, attributes: &str) -> Observation {
 
 async fn append(open: &Open, command: Command) -> Result<(), AppendError> {
     let done = open.ledger.commit(&open.grant, vec![command]).await;
-    done.map(drop)
+    done.map(drop).map_err(AppendError::from)
 }
 
 /// How many observations of this name there are.

@@ -53,7 +53,7 @@ fn a_close_whose_caller_went_away_is_joined_by_the_next() {
             let reopened = ledger.reopen(Options::default(), WAIT).await;
             assert_eq!(reopened.map(drop).unwrap_err().code(), "closed");
             // What runs can still end, and then nothing is waited for any more.
-            let completed = log.complete(begun.execution, Context::new(), b"1".to_vec());
+            let completed = log.complete(begun.execution(), Context::new(), b"1".to_vec());
             completed.await.unwrap();
             let closed = in_time(ledger.close(WAIT)).await.unwrap();
             assert_eq!(closed.running, 0);
@@ -87,7 +87,7 @@ fn a_close_whose_caller_went_away_ends_by_itself() {
 async fn a_second_close_hurries_the_first() {
     let directory = tempfile::tempdir().unwrap();
     let (ledger, _root, log) = running(&directory.path().join("ledger")).await;
-    log.begin(request(&ledger, command(1))).await.unwrap();
+    let _running = log.begin(request(&ledger, command(1))).await.unwrap();
     let (first, second) =
         in_time(async { tokio::join!(ledger.close(Duration::MAX), ledger.close_at_once(WAIT)) })
             .await;
@@ -226,7 +226,7 @@ fn a_runtime_that_ends_during_the_close() {
         let path = directory.path().join("ledger");
         let (ledger, log) = driver.run(async {
             let (ledger, _root, log) = running(&path).await;
-            log.begin(request(&ledger, command(1))).await.unwrap();
+            let _running = log.begin(request(&ledger, command(1))).await.unwrap();
             assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
             (ledger, log)
         });

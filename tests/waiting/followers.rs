@@ -253,7 +253,7 @@ fn waiting_for_views_holds_no_thread() {
         assert!(waiting.poll().is_pending());
         assert!(in_time(reads.get(Seq::FIRST)).await.unwrap().is_some());
         let begun = log.begin(request(&world.ledger, command(2)));
-        in_time(begun).await.unwrap();
+        let _running = in_time(begun).await.unwrap();
         held.store(false, Ordering::SeqCst);
         let (reached, found, in_doubt) = in_time(waiting).await;
         reached.unwrap();

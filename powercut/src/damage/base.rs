@@ -201,10 +201,14 @@ impl Maker {
             basis: self.ledger.in_force().basis(),
         };
         let begun = log.begin(request).await.map_err(problem)?;
-        self.executions.push(begun.execution.to_string());
+        let running = begun.started().map_err(problem)?;
+        self.executions.push(running.execution().to_string());
         if ends {
-            let done = log.complete(begun.execution, Context::new(), content(id));
+            let done = running.complete(Context::new(), content(id));
             done.await.map_err(problem)?;
+        } else {
+            // It runs until the process ends, as in a runtime that is busy.
+            let _running = running.detach();
         }
         Ok(())
     }

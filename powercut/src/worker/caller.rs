@@ -108,15 +108,15 @@ impl Caller {
             .map(|id| Command::Audit(Self::entry(id)))
             .collect();
         match self.ledger.commit(&self.grant, commands).await {
-            Ok(Some(receipt)) => {
-                let first = receipt.first.get();
+            Ok(Some(committed)) => {
+                let first = committed.receipt.first.get();
                 for (id, at) in ids.iter().zip(first..) {
                     tell(format_args!("ack {} {at} {at}", hex(id)));
                 }
                 true
             }
             Ok(None) => false,
-            Err(error) => Self::told(&ids[0], Err(error)),
+            Err(error) => Self::told(&ids[0], Err(error.into())),
         }
     }
 
@@ -141,12 +141,13 @@ impl Caller {
             Err(error) if error.code() == "permit_stale" => return true,
             Err(error) => return Self::told(&id, Err(error)),
         };
-        Self::told(&id, Ok(begun.receipt));
+        Self::told(&id, Ok(begun.receipt()));
+        let Ok(running) = begun.started() else {
+            return false;
+        };
         let context = Context::new().command(CommandId::from_bytes(end));
-        Self::told(
-            &end,
-            log.complete(begun.execution, context, content(&end)).await,
-        )
+        let done = running.complete(context, content(&end)).await;
+        Self::told(&end, done.map_err(Into::into))
     }
 
     async fn observe(&mut self) -> bool {

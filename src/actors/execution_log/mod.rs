@@ -9,15 +9,20 @@ use super::entity::{
 };
 use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
-use crate::events::{Event, ExecutionId, Outcome, State as Machine, Store, flags};
+use crate::events::{
+    Decision, Event, ExecutionAbandonedV1, ExecutionId, ExecutionInDoubtV1, LeftCause, Outcome,
+    State as Machine, Store, flags,
+};
 
 mod finishing;
 mod kept;
 mod requests;
 mod state;
+mod status;
 mod window;
 
-pub(crate) use state::{Open, Portrait, Saved, State, Status};
+pub(crate) use state::{Open, Portrait, Saved, State};
+pub(crate) use status::Status;
 
 impl Entity for State {
     type Saved = Saved;
@@ -102,13 +107,25 @@ impl State {
         }
     }
 
-    /// The permit again, for a caller whose answer got lost; `None` unless the execution is
-    /// authorized and not started. Two permits start one execution once.
-    pub(crate) fn reissue(
+    /// What a decision or a start that had been committed before is answered with: where its execution stands now, and the
+    /// permit again where it is authorized and not started. Two permits start one execution once.
+    pub(crate) fn repeated(
         &self,
         execution: ExecutionId,
+        decision: Decision,
         around: &Surroundings<'_>,
-    ) -> Option<Permit> {
+    ) -> Result<Reply, AppendError> {
+        let known = self.known(execution, around)?;
+        let known = known.ok_or(AppendError::UnknownExecution { execution })?;
+        Ok(Reply::Repeated {
+            execution,
+            decision,
+            standing: known.status.standing(),
+            permit: self.reissue(execution, around),
+        })
+    }
+
+    fn reissue(&self, execution: ExecutionId, around: &Surroundings<'_>) -> Option<Permit> {
         let open = self.open(execution)?;
         (open.status == Status::Authorized).then(|| Permit {
             execution,
@@ -120,8 +137,40 @@ impl State {
             },
             ledger: around.ledger,
             epoch: around.epoch,
+            hold: None,
         })
     }
+
+    /// What is written where its holder lets go of an execution: nothing where it has moved on meanwhile.
+    pub(crate) fn let_go(&self, execution: ExecutionId, held: Held) -> Option<Draft> {
+        let open = self.open(execution)?;
+        let cause = LeftCause::Dropped.code();
+        let draft = match (held, open.status) {
+            (Held::Running, Status::Running) => {
+                Draft::new(ExecutionInDoubtV1 { cause }).outcome(Outcome::Unknown)
+            }
+            (Held::Permit, Status::Authorized) => {
+                Draft::new(ExecutionAbandonedV1 { cause }).outcome(Outcome::Cancelled)
+            }
+            _ => return None,
+        };
+        let context = requests::inherit(Context::new(), open.parent, open.trace);
+        Some(
+            draft
+                .context(&context)
+                .execution(execution)
+                .stream(execution_stream(execution), open.version + 1),
+        )
+    }
+}
+
+/// By what an execution is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// A permit: it is to be started.
+    Permit,
+    /// A running one: it is to be ended.
+    Running,
 }
 
 /// The drafts of one command on one execution: versions count up along its stream.

@@ -1,6 +1,8 @@
 //! Where an execution begins: a decision, a rejection, an import; and its start.
 
-use super::super::entity::{Decided, Reply, Surroundings};
+use super::super::entity::{
+    Decided, REGISTRY_STREAM, RUNTIME_STREAM, Reply, Surroundings, execution_stream,
+};
 use super::kept::Kept;
 use super::{Drafting, State, Status};
 use crate::commands::check::invalid;
@@ -8,7 +10,7 @@ use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Star
 use crate::config::BUILTIN_CAPABILITY;
 use crate::error::AppendError;
 use crate::events::{
-    AuthorizationDecidedV1, Decision, ExecutionId, ExecutionStartedV1, Hash, Outcome,
+    AuthorizationDecidedV1, Decision, ExecutionId, ExecutionStartedV1, Hash, LedgerId, Outcome,
     ProtocolValidatedV1, State as Machine, flags,
 };
 use crate::integrity::digest;
@@ -53,6 +55,7 @@ impl State {
             basis: request.basis.clone(),
             ledger: around.ledger,
             epoch: around.epoch,
+            hold: None,
         });
         let mut path = TO_DECISION.to_vec();
         match (authorized, start) {
@@ -155,6 +158,12 @@ impl State {
         let Some(execution) = given else {
             return Ok(ExecutionId::from_bytes(around.entropy.bytes16()));
         };
+        if is_own_stream(execution, around.ledger) {
+            return Err(invalid(
+                "execution",
+                "is the id of a stream of the ledger's own",
+            ));
+        }
         match self.known(execution, around)? {
             None => Ok(execution),
             Some(known) => Err(known.status.refuses(Machine::InputReceived)),
@@ -178,6 +187,14 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// An execution's stream bears its id: one with the id of another stream would put two records at one place in it.
+fn is_own_stream(execution: ExecutionId, ledger: LedgerId) -> bool {
+    let stream = execution_stream(execution);
+    stream == REGISTRY_STREAM
+        || stream == RUNTIME_STREAM
+        || execution.as_bytes() == ledger.as_bytes()
 }
 
 /// Parent and trace are the decision's where a later command names none.

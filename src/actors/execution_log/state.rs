@@ -5,68 +5,13 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::entity::{Known, Place, ReplayError};
+use super::status::Status;
 use super::window::Window;
 use crate::commands::Grounds;
-use crate::error::AppendError;
 use crate::events::{
     AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, Hash, ParentId,
-    Resolution, Seq, State as Machine, TraceId,
+    Resolution, Seq, TraceId,
 };
-
-/// Where an execution stands, finer than its machine's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum Status {
-    /// Authorized, not started.
-    Authorized,
-    /// Started, not finished.
-    Running,
-    /// Started, and let go of or cut short by a restart.
-    InDoubt,
-    Completed,
-    Failed,
-    Cancelled,
-    Denied,
-    /// The protocol did not accept it.
-    Rejected,
-    /// Authorized, and let go of or cut short by a restart before it started.
-    Abandoned,
-    /// Resolved: nobody can know.
-    Lost,
-}
-
-impl Status {
-    /// The word for where it stands in a refusal.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Authorized => Machine::AuthorizationEvaluating.name(),
-            Self::Running => Machine::CapabilityExecuting.name(),
-            Self::InDoubt => "IN_DOUBT",
-            Self::Completed => Machine::Completed.name(),
-            Self::Abandoned => "ABANDONED",
-            Self::Failed | Self::Cancelled | Self::Denied | Self::Rejected | Self::Lost => {
-                Machine::Error.name()
-            }
-        }
-    }
-
-    const fn hint(self) -> &'static str {
-        match self {
-            Self::Authorized => "start it with its permit, or cancel it",
-            Self::Running => "complete, fail or cancel it",
-            Self::InDoubt => "it was started and let go of, or under an earlier opening: resolve it",
-            Self::Abandoned => "it was never started: authorize a new one",
-            _ => "it has ended",
-        }
-    }
-
-    pub(crate) const fn refuses(self, to: Machine) -> AppendError {
-        AppendError::InvalidTransition {
-            from: self.name(),
-            to: to.name(),
-            hint: self.hint(),
-        }
-    }
-}
 
 /// An execution that has not ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -308,7 +253,9 @@ impl State {
                 self.running -= 1;
                 Ok(())
             }
-            _ => Err(place.inconsistent(format!("{} is in doubt and did not run", place.execution))),
+            _ => {
+                Err(place.inconsistent(format!("{} is in doubt and did not run", place.execution)))
+            }
         }
     }
 

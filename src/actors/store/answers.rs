@@ -1,31 +1,13 @@
 //! From decisions to records, from places to receipts, and refusals.
 
-use super::super::claims::{Gist, Place};
+use super::super::claims::Place;
 use super::super::entity::{Decided, Draft, Reply};
 use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::{Answered, Id, Order, Refusal, Shared};
-use crate::commands::{Command, Permit, Receipt};
+use crate::commands::{Command, Hold, Receipt};
 use crate::error::AppendError;
 use crate::events::{CommandId, ComponentId, Hash, LedgerId};
 use crate::journal::{Head, NewRecord, Sealed};
-
-pub(super) fn again(gist: Gist, permit: Option<Permit>) -> Reply {
-    match gist {
-        Gist::Receipt => Reply::Receipt,
-        Gist::Decided {
-            execution,
-            decision,
-            started,
-        } => Reply::Decided {
-            execution,
-            decision,
-            permit,
-            started,
-        },
-        Gist::Execution(execution) => Reply::Execution(execution),
-        Gist::Changed { version } => Reply::Changed { version },
-    }
-}
 
 /// The commit point has passed: every command of the group learns its place.
 pub(super) fn place(
@@ -34,11 +16,11 @@ pub(super) fn place(
     ids: &[Id],
     places: &[Place],
     counts: Vec<u64>,
-    replies: Vec<Reply>,
+    replies: Vec<(Reply, Option<Hold>)>,
 ) -> Vec<Answered> {
     let mut first = whole.first;
     let mut answers = Vec::with_capacity(ids.len());
-    for (((id, place), count), reply) in ids.iter().zip(places).zip(counts).zip(replies) {
+    for (((id, place), count), (reply, hold)) in ids.iter().zip(places).zip(counts).zip(replies) {
         let last = first.plus(count.saturating_sub(1));
         let placed = Sequenced {
             first,
@@ -48,7 +30,11 @@ pub(super) fn place(
         // Set once, here; a second time would be a second commit of one claim.
         let _already = place.sequenced.set(placed).is_err();
         let receipt = receipt(shared.ledger, id.command, placed, false);
-        answers.push(Answered { receipt, reply });
+        answers.push(Answered {
+            receipt,
+            reply,
+            hold,
+        });
         first = last.plus(1);
     }
     answers
@@ -104,7 +90,7 @@ pub(super) fn records(order: &Order, decided: &[Decided], encoded: &mut Vec<u8>)
         .collect()
 }
 
-fn new_record(
+pub(super) fn new_record(
     draft: &Draft,
     id: Id,
     component: ComponentId,

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::commands::Permit;
-use crate::events::{ExecutionId, Seq, Store};
+use crate::commands::Command;
+use crate::error::AppendError;
+use crate::events::{Decision, ExecutionId, Seq, Store};
 
-use super::super::entity::Surroundings;
+use super::super::claims::Gist;
+use super::super::entity::{Draft, Reply, Surroundings};
+use super::super::execution_log::Held;
 use super::super::in_force::DecidedInForce;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
 use super::Deciding;
@@ -26,8 +29,31 @@ impl Deciding for execution_log::State {
         Self::forget_through(self, position);
     }
 
-    fn reissue(&self, execution: ExecutionId, around: &Surroundings<'_>) -> Option<Permit> {
-        Self::reissue(self, execution, around)
+    fn repeated(
+        &self,
+        command: &Command,
+        gist: Gist,
+        around: &Surroundings<'_>,
+    ) -> Result<Reply, AppendError> {
+        match (command, gist) {
+            (
+                _,
+                Gist::Decided {
+                    execution,
+                    decision,
+                    ..
+                },
+            ) => Self::repeated(self, execution, decision, around),
+            // Only what was authorized can have been started.
+            (Command::Start(_), Gist::Execution(execution)) => {
+                Self::repeated(self, execution, Decision::Authorized, around)
+            }
+            (_, gist) => Ok(gist.into()),
+        }
+    }
+
+    fn let_go(&self, execution: ExecutionId, held: Held) -> Option<Draft> {
+        Self::let_go(self, execution, held)
     }
 
     fn saved(&self, forgotten: u64) -> Option<Saved> {

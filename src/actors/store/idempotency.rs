@@ -5,10 +5,11 @@ use super::{Id, Order, Shared};
 use crate::error::AppendError;
 use crate::events::ComponentId;
 
-/// What the idempotency of a group says.
-pub(super) enum Standing {
+/// What the ids of a group stand for.
+pub(super) enum Claimed {
     New(Vec<Place>),
-    Duplicate(Vec<Claim>),
+    /// All of them were committed before.
+    Before(Vec<Claim>),
 }
 
 /// Claims the ids of a group, or says what they stand for already.
@@ -16,7 +17,7 @@ pub(super) fn claim(
     shared: &Shared,
     component: ComponentId,
     ids: &[Id],
-) -> Result<Standing, AppendError> {
+) -> Result<Claimed, AppendError> {
     let mut places = Vec::with_capacity(ids.len());
     let mut taken: Vec<(Id, Claim)> = Vec::new();
     let mut failure = None;
@@ -40,7 +41,7 @@ pub(super) fn claim(
         }
     }
     if taken.is_empty() && failure.is_none() {
-        return Ok(Standing::New(
+        return Ok(Claimed::New(
             places.into_iter().map(|(_, place)| place).collect(),
         ));
     }
@@ -59,7 +60,7 @@ pub(super) fn claim(
         Some((id, _)) if taken.len() < ids.len() => Err(AppendError::PartialIdempotency {
             command: id.command,
         }),
-        _ => Ok(Standing::Duplicate(
+        _ => Ok(Claimed::Before(
             taken.into_iter().map(|(_, claim)| claim).collect(),
         )),
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::super::entity::Reply;
+use super::super::execution_log::Held;
 use crate::access::GrantState;
 use crate::admission::{Admitted, FinishReserve};
-use crate::commands::{Command, Receipt};
+use crate::commands::{Command, Hold, Receipt};
 use crate::error::AppendError;
-use crate::events::{CommandId, Hash, Seq};
+use crate::events::{CommandId, ComponentId, ExecutionId, Hash, Seq};
 
 /// What reaches a store actor.
 pub(crate) enum Message {
@@ -17,6 +18,17 @@ pub(crate) enum Message {
     Order(Order),
     /// Save the state.
     Snapshot(oneshot::Sender<Taken>),
+    /// The holder of an execution has gone.
+    LetGo(LetGo),
+}
+
+/// An execution whose holder has gone.
+#[derive(Clone)]
+pub(crate) struct LetGo {
+    pub(crate) execution: ExecutionId,
+    pub(crate) held: Held,
+    /// Who held it.
+    pub(crate) component: ComponentId,
 }
 
 /// A state that was saved, once the record that holds its digest is durable.
@@ -49,10 +61,12 @@ pub(crate) struct Id {
     pub(crate) generated: bool,
 }
 
-/// The durable answer to one command.
+/// The durable answer to one command. Dropped, by a caller who has gone, it lets go of the execution that it holds.
 pub(crate) struct Answered {
     pub(crate) receipt: Receipt,
     pub(crate) reply: Reply,
+    /// What was started, or may be, is the caller's to end or to start.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// Why an order was not carried out, and the order itself.

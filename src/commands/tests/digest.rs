@@ -181,6 +181,7 @@ fn permit() -> Permit {
         basis: basis(),
         ledger: LedgerId::from_bytes([9; 16]),
         epoch: 1,
+        hold: None,
     }
 }
 
@@ -194,6 +195,8 @@ fn executions(kinds: &mut Kinds) {
         basis: of_basis(),
         ledger: to([LedgerId::from_bytes([8; 16])]),
         epoch: to([2]),
+        // Who holds it is no content.
+        hold: Changes::<Option<Hold>>::new(),
     });
     let start = || Start {
         context: Context::new(),

@@ -195,9 +195,7 @@ impl Stand {
             (Self::Running, EventType::ExecutionCompleted, _) => Self::Ending(Closing::Completed),
             (Self::Running, EventType::ExecutionFailed, _) => Self::Ending(Closing::Failed),
             (Self::Running, EventType::ExecutionInDoubt, _) => Self::InDoubt,
-            (Self::Authorized, EventType::ExecutionAbandoned, _) => {
-                Self::Ended(Closing::Abandoned)
-            }
+            (Self::Authorized, EventType::ExecutionAbandoned, _) => Self::Ended(Closing::Abandoned),
             (Self::Running | Self::InDoubt, EventType::ExecutionResolved, _) => {
                 Self::Ending(Closing::Resolved)
             }
@@ -295,10 +293,10 @@ fn follows(last: &RecordHeader, next: &RecordHeader) -> bool {
         last.event_type,
         EventType::TransitionsRecorded | EventType::ExecutionInDoubt
     ) || (next.seq == last.seq.plus(1)
-            && next.command == last.command
-            && next.component == last.component
-            && next.commit_len == last.commit_len
-            && Some(next.commit_index) == last.commit_index.checked_add(1))
+        && next.command == last.command
+        && next.component == last.component
+        && next.commit_len == last.commit_len
+        && Some(next.commit_index) == last.commit_index.checked_add(1))
 }
 
 /// Whether a payload tells what its header tells of the execution: two places hold it, and the

@@ -29,7 +29,7 @@ impl Configuration {
                 version,
                 receipt: answered.receipt,
             }),
-            _ => Err(misfit(&answered)),
+            _ => Err(misfit(answered.receipt)),
         }
     }
 

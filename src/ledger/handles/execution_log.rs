@@ -1,10 +1,10 @@
 //! The execution log's handle (FC-STORAGE §5).
 
-use super::{Handle, execution_of, misfit};
-use crate::actors::{Refusal, Reply};
+use super::{Answer, Begun, Handle, Started, execution_of, misfit};
+use crate::actors::Refusal;
 use crate::commands::{
-    Authorization, Begun, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt,
-    Rejected, Rejection, Request, Resolve, ResolveInDoubt, Running, Start, StartError,
+    Authorization, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt, Rejected,
+    Rejection, Request, Resolve, ResolveInDoubt, Start, StartError,
 };
 use crate::error::{AppendError, ReadError};
 use crate::events::{ExecutionId, Store};
@@ -21,70 +21,67 @@ pub struct ExecutionLog(pub(in crate::ledger) Handle);
 impl ExecutionLog {
     /// Records a decision. An authorized one is answered with the permit to start.
     ///
+    /// Cancelled before the command is on its way, it leaves nothing. After that the decision is recorded, and the execution that
+    /// it authorized is abandoned: nobody holds its permit.
+    ///
     /// # Errors
     /// [`AppendError`]; of an authorization alone `PermitStale` where what it rested on has moved,
     /// `CapabilityNotEnabled`. A denial is recorded with what it was based on.
     pub async fn authorize(&self, request: Request) -> Result<Authorization, AppendError> {
         let answered = self.0.ask(Command::Authorize(request)).await?;
-        let receipt = answered.receipt;
-        match answered.reply {
-            Reply::Decided {
-                execution,
-                decision,
-                permit,
-                ..
-            } => Ok(Authorization {
-                execution,
-                receipt,
-                decision,
-                permit,
-            }),
-            _ => Err(misfit(&answered)),
+        match self.0.answer(answered)? {
+            Answer::Authorized { permit, receipt } => {
+                Ok(Authorization::Authorized { permit, receipt })
+            }
+            Answer::Denied(denied) => Ok(Authorization::Denied(denied)),
+            Answer::Duplicate(duplicate) => Ok(Authorization::Duplicate(duplicate)),
+            other => Err(misfit(other.receipt())),
         }
     }
 
-    /// Records a decision and, where it authorizes, the start, in one commit: when this returns
-    /// with `started`, the effect may happen.
+    /// Records a decision and, where it authorizes, the start, in one commit: only [`Begun::Started`] says that the
+    /// effect may happen.
+    ///
+    /// Cancelled before the command is on its way, it leaves nothing. After that decision and start are recorded, and the
+    /// execution is in doubt: nobody holds it. Sent again with the same command id it is answered with [`Begun::Duplicate`],
+    /// also after a restart.
     ///
     /// # Errors
     /// As [`ExecutionLog::authorize`]; `Busy` where too many executions run.
     pub async fn begin(&self, request: Request) -> Result<Begun, AppendError> {
         let answered = self.0.ask(Command::Begin(request)).await?;
-        let receipt = answered.receipt;
-        match answered.reply {
-            Reply::Decided {
-                execution,
-                decision,
-                started,
-                ..
-            } => Ok(Begun {
-                execution,
-                receipt,
-                decision,
-                started,
-            }),
-            _ => Err(misfit(&answered)),
+        match self.0.answer(answered)? {
+            Answer::Running(running) => Ok(Begun::Started(running)),
+            Answer::Denied(denied) => Ok(Begun::Denied(denied)),
+            Answer::Duplicate(duplicate) => Ok(Begun::Duplicate(duplicate)),
+            other => Err(misfit(other.receipt())),
         }
     }
 
     /// Starts an authorized execution: durable before its effect.
     ///
+    /// Cancelled before the command is on its way, it drops the permit, which abandons the execution. After that the start is
+    /// recorded, and the execution is in doubt.
+    ///
     /// # Errors
     /// [`StartError`] gives the permit back where nothing was written; `PermitStale` where
     /// configuration or registry have moved since.
-    pub async fn start(&self, permit: Permit, context: Context) -> Result<Running, StartError> {
+    pub async fn start(&self, permit: Permit, context: Context) -> Result<Started, StartError> {
         match self
             .0
             .try_ask(Command::Start(Start { context, permit }))
             .await
         {
             Ok(answered) => {
-                let receipt = answered.receipt;
-                let execution = execution_of(&answered).map_err(|error| StartError {
+                let outcome = self.0.answer(answered).and_then(|answer| match answer {
+                    Answer::Running(running) => Ok(Started::Running(running)),
+                    Answer::Duplicate(duplicate) => Ok(Started::Duplicate(duplicate)),
+                    other => Err(misfit(other.receipt())),
+                });
+                outcome.map_err(|error| StartError {
                     error,
                     permit: None,
-                })?;
-                Ok(Running { execution, receipt })
+                })
             }
             Err(Refusal {
                 error,
@@ -112,7 +109,8 @@ impl ExecutionLog {
         })
     }
 
-    /// Records that an execution succeeded. Never refused for size or load.
+    /// Records that an execution succeeded, by its id; see [`Running::complete`](crate::Running::complete), which whoever
+    /// started it has. Never refused for size or load.
     ///
     /// # Errors
     /// `UnknownExecution`, `InvalidTransition`, `InvalidJson`.
@@ -200,7 +198,7 @@ impl ExecutionLog {
         })
     }
 
-    /// Executions started before a restart and not finished, in order of their start; with
+    /// Executions in doubt, in order of their start: started, and let go of or cut short by a restart; with
     /// everything that is durable at the call. Waits as every read does, and for no other view.
     ///
     /// # Errors

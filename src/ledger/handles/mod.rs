@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::access::Grant;
 use crate::actors::{Answered, Refusal, Reply};
-use crate::commands::{Command, Receipt};
+use crate::commands::{Changed, Command, Denied, Duplicate, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
-use crate::events::{ExecutionId, Store, StoreMask};
+use crate::events::{Decision, ExecutionId, Store, StoreMask};
 
 use super::views::ViewSet;
 use super::{Ledger, past::unviewable, reads::blocking};
@@ -15,6 +15,7 @@ use super::{Ledger, past::unviewable, reads::blocking};
 mod audit_log;
 mod configuration;
 mod execution_log;
+mod running;
 mod runtime_metadata;
 mod telemetry;
 mod watch;
@@ -22,6 +23,7 @@ mod watch;
 pub use audit_log::AuditLog;
 pub use configuration::Configuration;
 pub use execution_log::ExecutionLog;
+pub use running::{Answer, Begun, CommitError, Committed, FinishError, Running, Started};
 pub use runtime_metadata::RuntimeMetadata;
 pub use telemetry::Telemetry;
 pub use watch::Watch;
@@ -60,6 +62,13 @@ pub(super) fn handle(ledger: &Ledger, grant: &Grant, store: Store) -> Result<Han
 }
 
 impl Handle {
+    pub(in crate::ledger) fn new(ledger: &Ledger, grant: &Grant) -> Self {
+        Self {
+            ledger: ledger.clone(),
+            grant: grant.clone(),
+        }
+    }
+
     fn ask(&self, command: Command) -> impl Future<Output = Result<Answered, AppendError>> + Send {
         let answer = self.try_ask(command);
         async move { answer.await.map_err(|refusal| refusal.error) }
@@ -75,6 +84,87 @@ impl Handle {
     ) -> impl Future<Output = Result<Receipt, AppendError>> + Send {
         let answer = self.ask(command);
         async move { answer.await.map(|answered| answered.receipt) }
+    }
+
+    /// An answer, with what it gives into the caller's hands. Where it fits nothing, it lets go.
+    fn answer(&self, answered: Answered) -> Result<Answer, AppendError> {
+        let Answered {
+            receipt,
+            reply,
+            hold,
+        } = answered;
+        Ok(match reply {
+            Reply::Decided {
+                execution,
+                decision,
+                permit,
+                started,
+            } => match (permit, started) {
+                (Some(mut permit), _) => {
+                    permit.hold = hold;
+                    Answer::Authorized { permit, receipt }
+                }
+                (None, true) => {
+                    Answer::Running(Running::new(self.clone(), execution, receipt, hold))
+                }
+                (None, false) if decision != Decision::Authorized => Answer::Denied(Denied {
+                    execution,
+                    receipt,
+                    decision,
+                }),
+                (None, false) => return Err(misfit(receipt)),
+            },
+            Reply::Repeated {
+                execution,
+                decision,
+                standing,
+                mut permit,
+            } => {
+                if let Some(permit) = &mut permit {
+                    permit.hold = hold;
+                }
+                Answer::Duplicate(Duplicate {
+                    execution,
+                    receipt,
+                    decision,
+                    standing,
+                    permit,
+                })
+            }
+            Reply::Execution(execution) => match hold {
+                Some(hold) => {
+                    Answer::Running(Running::new(self.clone(), execution, receipt, Some(hold)))
+                }
+                None => Answer::Recorded(receipt),
+            },
+            Reply::Changed { version } => Answer::Changed(Changed { version, receipt }),
+            Reply::Receipt => Answer::Recorded(receipt),
+        })
+    }
+
+    /// The answers to a group that was one commit.
+    pub(in crate::ledger) fn committed(
+        &self,
+        answers: Result<Vec<Answered>, Refusal>,
+    ) -> Result<Option<Committed>, CommitError> {
+        let unknown = |error| CommitError {
+            error,
+            commands: Vec::new(),
+        };
+        let answers = answers.map_err(|Refusal { error, commands }| match error {
+            AppendError::OutcomeUnknown { .. } => unknown(error),
+            error => CommitError { error, commands },
+        })?;
+        let ends = answers.first().zip(answers.last());
+        let Some(receipt) = ends.map(|(first, last)| Receipt {
+            last: last.receipt.last,
+            ..first.receipt
+        }) else {
+            return Ok(None);
+        };
+        let answers = answers.into_iter().map(|answered| self.answer(answered));
+        let answers = answers.collect::<Result<_, _>>().map_err(unknown)?;
+        Ok(Some(Committed { receipt, answers }))
     }
 
     fn may_read(&self, store: Store) -> Result<(), AccessError> {
@@ -126,15 +216,15 @@ impl Handle {
 }
 
 /// An answer that does not fit its command would be a defect of ours: nobody can say what it means.
-fn misfit(answered: &Answered) -> AppendError {
+const fn misfit(receipt: Receipt) -> AppendError {
     AppendError::OutcomeUnknown {
-        command: answered.receipt.command,
+        command: receipt.command,
     }
 }
 
 fn execution_of(answered: &Answered) -> Result<ExecutionId, AppendError> {
     match answered.reply {
-        Reply::Decided { execution, .. } | Reply::Execution(execution) => Ok(execution),
-        _ => Err(misfit(answered)),
+        Reply::Execution(execution) => Ok(execution),
+        _ => Err(misfit(answered.receipt)),
     }
 }

@@ -95,7 +95,7 @@ impl World {
         for turn in 0..executions {
             let begun = log.begin(request(&self.ledger)).await.unwrap();
             if turn % 7 != 0 {
-                let done = log.complete(begun.execution, Context::new(), b"1".to_vec());
+                let done = log.complete(begun.execution(), Context::new(), b"1".to_vec());
                 done.await.unwrap();
             }
             if turn % 20 == 0 {
@@ -188,14 +188,14 @@ async fn an_opening_from_saved_states_knows_commands_and_executions_from_before_
     world.work(150).await;
     take(&world.ledger.0.core).await;
     world.caught_up().await;
-    assert!(world.load(world.ledger.head().seq).from.first() > begun.receipt.last.get());
+    assert!(world.load(world.ledger.head().seq).from.first() > begun.receipt().last.get());
     world.ledger.close(Duration::ZERO).await.unwrap();
     (world.ledger, world._root, world.grant) =
         open(&world.journal.reopen(), world.directory.path()).await;
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let again = log.begin(early).await.unwrap();
-    assert_eq!(again.execution, begun.execution);
-    let done = log.complete(begun.execution, Context::new(), b"1".to_vec());
+    assert_eq!(again.execution(), begun.execution());
+    let done = log.complete(begun.execution(), Context::new(), b"1".to_vec());
     assert_eq!(done.await.unwrap_err().code(), "invalid_transition");
     let never = ExecutionId::from_bytes([7; 16]);
     let unknown = log.complete(never, Context::new(), b"1".to_vec()).await;

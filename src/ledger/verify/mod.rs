@@ -36,7 +36,7 @@ use crate::projections::TreeView;
 
 use super::guarded::Guarded;
 use super::reads::blocking;
-use super::{Ledger, Running};
+use super::{Ledger, Parts};
 
 pub(super) use files::Files;
 pub(super) use met::Met;
@@ -194,7 +194,7 @@ impl Ledger {
     fn subject(&self) -> Result<Subject, ReadError> {
         let running = self.0.running.lock();
         let running = running.unwrap_or_else(PoisonError::into_inner);
-        let Some(Running {
+        let Some(Parts {
             journal, guarded, ..
         }) = running.as_ref()
         else {

@@ -184,9 +184,11 @@ async fn a_forged_history_with_a_key_of_its_own_is_found() {
     })
     .await;
     let log = world.ledger.execution_log(&world.grant).unwrap();
-    log.begin(super::scene::asked(&world, "completed", 1))
+    let begun = log
+        .begin(super::scene::asked(&world, "completed", 1))
         .await
         .unwrap();
+    assert!(begun.is_started());
     let id = id_of("completed");
     log.complete(id, command(2), b"\"a lie\"".to_vec())
         .await
@@ -242,7 +244,7 @@ async fn another_ledger_cannot_be_claimed() {
     .await;
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let denied = super::scene::asked(&world, "running", 1);
-    log.begin(denied).await.unwrap();
+    let _begun = log.begin(denied).await.unwrap();
     world.ledger.checkpoint().await.unwrap();
     let theirs = Forged::of(&Scene { world }.file("running").await);
     assert!(theirs.head.contains(&other));

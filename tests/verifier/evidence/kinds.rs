@@ -137,7 +137,7 @@ async fn nobody_gets_a_part_of_it_and_nothing_is_made_of_nothing() {
 
     let world = World::new(|_| {}).await;
     let log = world.ledger.execution_log(&world.grant).unwrap();
-    log.begin(asked(&world, "running", 1)).await.unwrap();
+    let _running = log.begin(asked(&world, "running", 1)).await.unwrap();
     let reads = world.ledger.reader(&world.grant).unwrap();
     for sign in [false, true] {
         let options = EvidenceOptions {

@@ -34,7 +34,7 @@ async fn hostile_payloads_stay_text() {
     denied.reason = hostile.to_owned();
     denied.arguments = serde_json::to_vec(&"<script>x</script>".repeat(50_000)).unwrap();
     denied.input = Some(b"\xff\xfe<svg onload=x>\x00\xc3".to_vec());
-    log.authorize(denied).await.unwrap();
+    let _denied = log.authorize(denied).await.unwrap();
     log.reject(Rejection {
         context: command(2),
         execution: Some(id_of("rejected")),
@@ -43,7 +43,7 @@ async fn hostile_payloads_stay_text() {
     })
     .await
     .unwrap();
-    log.begin(asked(&world, "failed", 3)).await.unwrap();
+    let _running = log.begin(asked(&world, "failed", 3)).await.unwrap();
     let failure = Failure {
         code: "<b>".to_owned(),
         message: hostile.repeat(500),

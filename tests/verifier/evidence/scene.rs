@@ -10,9 +10,9 @@ use femtoclaw_ledger::integrity::evidence::Bundle;
 use femtoclaw_ledger::integrity::key::Signer;
 use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::{
-    AuditEntry, AuditFamily, CheckpointOptions, Context, Decision, Ending, EvidenceOptions,
-    ExecutionId, ExecutionLog, Failure, Imported, LedgerId, Observation, Options, Rejection,
-    Request, Resolution, Resolve,
+    AuditEntry, AuditFamily, Authorization, Begun, CheckpointOptions, Context, Decision, Ending,
+    EvidenceOptions, ExecutionId, ExecutionLog, Failure, Imported, LedgerId, Observation, Options,
+    Rejection, Request, Resolution, Resolve,
 };
 
 /// Kinds of executions, each with what its stream must be called.
@@ -67,7 +67,7 @@ impl Scene {
         let world = World::new(signing).await;
         world.clock.set_now(1_767_225_600_123_456_789);
         let log = world.ledger.execution_log(&world.grant).unwrap();
-        first_opening(&world, &log).await;
+        let _unused = first_opening(&world, &log).await;
         drop(log);
         let world = world.reopened_with(true, signing).await;
         let log = world.ledger.execution_log(&world.grant).unwrap();
@@ -78,7 +78,7 @@ impl Scene {
         };
         let resolved = id_of("resolved");
         log.resolve(resolved, command(50), resolve).await.unwrap();
-        log.begin(asked(&world, "running", 51)).await.unwrap();
+        started(log.begin(asked(&world, "running", 51)).await.unwrap());
         Self { world }
     }
 
@@ -101,10 +101,11 @@ impl Scene {
     }
 }
 
-async fn first_opening(world: &World, log: &ExecutionLog) {
+/// Gives the permit that is never used: dropped in this opening it would leave a record of its own.
+async fn first_opening(world: &World, log: &ExecutionLog) -> Authorization {
     let mut completed = asked(world, "completed", 1);
     completed.input = Some(br#"{"message":{"content":"hi"}}"#.to_vec());
-    log.begin(completed).await.unwrap();
+    started(log.begin(completed).await.unwrap());
     mention(world).await;
     world.clock.advance(Duration::from_millis(1_500));
     let id = id_of("completed");
@@ -112,8 +113,8 @@ async fn first_opening(world: &World, log: &ExecutionLog) {
     log.complete(id, command(2), result).await.unwrap();
 
     let authorized = log.authorize(asked(world, "failed", 3)).await.unwrap();
-    let permit = authorized.permit.unwrap();
-    log.start(permit, command(4)).await.unwrap();
+    let permit = authorized.permit().unwrap();
+    let _running = log.start(permit, command(4)).await.unwrap();
     let failure = Failure {
         code: "E_IO".to_owned(),
         message: "no route".to_owned(),
@@ -125,14 +126,14 @@ async fn first_opening(world: &World, log: &ExecutionLog) {
 
     let mut denied = asked(world, "denied", 6);
     denied.decision = Decision::DeniedPolicyViolation;
-    log.authorize(denied).await.unwrap();
+    let _denied = log.authorize(denied).await.unwrap();
 
-    log.authorize(asked(world, "cancelled", 7)).await.unwrap();
+    let _permit = log.authorize(asked(world, "cancelled", 7)).await.unwrap();
     let why = || "asked to".to_owned();
     log.cancel(id_of("cancelled"), command(8), why())
         .await
         .unwrap();
-    log.begin(asked(world, "stopped", 9)).await.unwrap();
+    started(log.begin(asked(world, "stopped", 9)).await.unwrap());
     log.cancel(id_of("stopped"), command(10), why())
         .await
         .unwrap();
@@ -149,8 +150,13 @@ async fn first_opening(world: &World, log: &ExecutionLog) {
         ending: Ending::Completed(b"1".to_vec()),
     };
     log.record(imported).await.unwrap();
-    log.begin(asked(world, "resolved", 13)).await.unwrap();
-    log.authorize(asked(world, "abandoned", 14)).await.unwrap();
+    started(log.begin(asked(world, "resolved", 13)).await.unwrap());
+    log.authorize(asked(world, "abandoned", 14)).await.unwrap()
+}
+
+/// It goes on running, and is ended by its id.
+fn started(begun: Begun) {
+    let _execution = begun.started().unwrap().detach();
 }
 
 /// Two records that name the completed execution and are not of its stream.

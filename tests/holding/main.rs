@@ -1,0 +1,80 @@
+//! Answers that cannot be misread as leave to act, and what becomes of an execution whose holder has gone: a command
+//! sent again starts nothing, and a handle, a permit or a call that is dropped leaves no slot taken.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod again;
+mod dropped;
+mod groups;
+
+use std::time::Duration;
+
+use femtoclaw_ledger::events::{
+    Event, EventType, ExecutionId, LeftCause, Outcome, Resolution, Seq,
+};
+use femtoclaw_ledger::projections::ExecutionStatus;
+use femtoclaw_ledger::{
+    Answer, Authorization, Begun, Command, Context, Decision, End, ExecutionLog, Ledger, Record,
+    Resolve, Standing, Started, Transition,
+};
+use shared::{WAIT, World, command, observation, request};
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waited = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(WAIT, waited).await;
+    assert!(waited.is_ok(), "never: {what}");
+}
+
+fn log(world: &World) -> ExecutionLog {
+    world.ledger.execution_log(&world.grant).unwrap()
+}
+
+/// Where the view has it, once it has everything that is durable.
+async fn stands(world: &World, execution: ExecutionId) -> ExecutionStatus {
+    let head = world.ledger.head().seq;
+    world.ledger.at_least(head).await.unwrap();
+    log(world).get(execution).await.unwrap().unwrap().status
+}
+
+async fn records(world: &World, kind: EventType) -> Vec<Record> {
+    let reads = world.ledger.reader(&world.grant).unwrap();
+    let all = reads.range(Seq::FIRST, 10_000).await.unwrap();
+    all.into_iter()
+        .filter(|record| record.header.event_type == kind)
+        .collect()
+}
+
+async fn written(world: &World, kind: EventType, count: usize) -> Vec<Record> {
+    until(kind.name(), async || {
+        records(world, kind).await.len() == count
+    })
+    .await;
+    records(world, kind).await
+}
+
+fn resolve() -> Resolve {
+    Resolve {
+        resolution: Resolution::Completed,
+        reason: "its output was found".to_owned(),
+        result: b"1".to_vec(),
+    }
+}
+
+fn duplicate(begun: Begun) -> femtoclaw_ledger::Duplicate {
+    match begun {
+        Begun::Duplicate(it) => it,
+        other => panic!("no duplicate: {other:?}"),
+    }
+}
