@@ -58,6 +58,10 @@ pub(crate) enum Event {
     Other,
     OtherSync,
     Open,
+    WalRead,
+    TableRead,
+    ViewsRead,
+    ViewsOpen,
 }
 
 impl Event {
@@ -84,6 +88,10 @@ impl Event {
             Self::Other => other && op.changes() && !op.is_sync(),
             Self::OtherSync => other && op.is_sync(),
             Self::Open => op == Op::Open,
+            Self::WalRead => wal && op == Op::Read,
+            Self::TableRead => table && op == Op::Read,
+            Self::ViewsRead => views && op == Op::Read,
+            Self::ViewsOpen => views && op == Op::Open,
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Told {
     /// Callers that ended without an answer.
     pub(crate) panicked: Vec<String>,
     pub(crate) views: Vec<String>,
+    /// What was called damaged.
+    pub(crate) false_damage: Vec<String>,
     pub(crate) reopened: bool,
     /// The code of the error where it was not opened again.
     pub(crate) not_reopened: Option<String>,
@@ -79,6 +81,7 @@ impl Told {
             "not_reopened" => self.not_reopened = Some(rest_owned()),
             "again" => self.again.push(rest_owned()),
             "rival" => self.rivals.push(rest_owned()),
+            "false_damage" => self.false_damage.push(rest_owned()),
             "views" if rest == "equal" => {}
             "views" => self.views.push(rest_owned()),
             _ => self.other.push(line.to_owned()),
@@ -104,6 +107,7 @@ pub(crate) struct Start<'a> {
     pub(crate) cuts: u32,
     pub(crate) each: Option<u64>,
     pub(crate) reopen: bool,
+    pub(crate) verify: bool,
     pub(crate) rival: Option<Rival>,
 }
 
@@ -144,6 +148,9 @@ impl Child {
         }
         if start.reopen {
             command.arg("--reopen");
+        }
+        if start.verify {
+            command.arg("--verify");
         }
         if let Some(rival) = start.rival {
             command.args(["--rival", &word(rival)]);

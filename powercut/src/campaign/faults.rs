@@ -139,7 +139,14 @@ fn case(
     life.verbose = is_verbose;
     let mut heard = life.session(session(step, fault))?;
     row.take(&heard.told, life.struck());
-    if fault.is_none_or(|fault| fault.times != ALWAYS) {
+    let changes = fault.is_some_and(|fault| matches!(fault.wrong, Wrong::Sync(_)));
+    called_damaged(&mut heard.told);
+    if changes {
+        // What a sync lost is lost: to say so is right.
+        heard.told.false_damage.clear();
+    }
+    // What cannot be read is tried again later: a fault of many reads may still be there.
+    if fault.is_none_or(|fault| fault.times == 1 || !step.is_read && fault.times != ALWAYS) {
         row.break_all(&heard.told.again);
     }
     if is_verbose {
@@ -165,10 +172,38 @@ fn case(
     let kept = life.judge(&heard.told, false, heard.hung);
     life.remember(heard.told)?;
     if kept {
-        afterwards(&mut life)?;
+        afterwards(&mut life, !changes && step.rival.is_none())?;
     }
     row.violations.append(&mut life.uncut);
     Ok(())
+}
+
+/// A refusal that an operator would take for damage, while nothing is damaged.
+fn called_damaged(told: &mut Told) {
+    const CODES: [&str; 6] = [
+        "damaged",
+        "journal_damaged",
+        "acknowledged_records_missing",
+        "anchor",
+        "history",
+        "not_a_ledger",
+    ];
+    const NAMES: [&str; 6] = [
+        "Damaged {",
+        "Journal(",
+        "AcknowledgedRecordsMissing",
+        "Anchor {",
+        "History(",
+        "NotALedger",
+    ];
+    let refused = told.refused.iter();
+    let mut refused: Vec<_> = refused
+        .filter(|it| NAMES.iter().any(|name| it.starts_with(name)))
+        .cloned()
+        .collect();
+    let again = told.not_reopened.iter();
+    refused.extend(again.filter(|it| CODES.contains(&it.as_str())).cloned());
+    told.false_damage.append(&mut refused);
 }
 
 /// The run in which the fault is there.
@@ -187,20 +222,25 @@ fn session(step: &Step, fault: Option<Fault>) -> Session {
         faults: later,
         lift_after: hangs.then_some(HANG),
         reopen: true,
+        verify: step.rival.is_none(),
         rival: step.rival,
         ..Session::default()
     }
 }
 
 /// Another process works on, the power is cut, and it is opened once more.
-fn afterwards(life: &mut Life) -> io::Result<()> {
+fn afterwards(life: &mut Life, verify: bool) -> io::Result<()> {
     for session in [
         Session {
             load: Load::Mixed,
             each: Some(10),
+            verify,
             ..Session::default()
         },
-        Session::default(),
+        Session {
+            verify,
+            ..Session::default()
+        },
     ] {
         let is_last = session.each.is_none();
         if is_last {
@@ -245,8 +285,8 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
     let mut text = String::from(
         "| step | what goes wrong | cases | struck | acknowledged | told as failed | did not open \
          meanwhile | reopened in the same process | not, and why | lost | damaged | refused \
-         afterwards | views differ | hung |\n\
-         |---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|\n",
+         afterwards | views differ | hung | false damage |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|\n",
     );
     for ((at, name), row) in rows {
         let count = |broken| {
@@ -261,7 +301,7 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
             .collect();
         let _ = writeln!(
             text,
-            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             STEPS[*at].name,
             row.cases,
             row.struck,
@@ -274,7 +314,8 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
             count(Broken::Damaged),
             count(Broken::Refused),
             count(Broken::Views),
-            count(Broken::Hung)
+            count(Broken::Hung),
+            count(Broken::FalseDamage)
         );
     }
     text

@@ -17,6 +17,9 @@ pub(crate) enum Broken {
     Views,
     /// No answer, or a death of its own.
     Hung,
+    /// Bytes that nothing had changed were called damaged, or set aside.
+    #[serde(rename = "false_damage")]
+    FalseDamage,
 }
 
 impl Life {
@@ -62,6 +65,9 @@ impl Life {
                 .first()
                 .into_iter()
                 .for_each(|views| broken(Broken::Views, views.clone()));
+        }
+        if let Some(what) = told.false_damage.first() {
+            broken(Broken::FalseDamage, what.clone());
         }
         // Whatever befell the disk: who calls gets an answer.
         if let Some(panicked) = told.panicked.first() {

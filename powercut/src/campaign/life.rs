@@ -56,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) lift_after: Option<Duration>,
     /// After the load it is opened again in the same process.
     pub(crate) reopen: bool,
+    /// Whether everything is verified, and what is called damaged is told.
+    pub(crate) verify: bool,
     /// Who tries to open it under the load.
     pub(crate) rival: Option<Rival>,
 }
@@ -226,6 +228,7 @@ impl Life {
             cuts: self.machine.lock().cuts(),
             each: session.each,
             reopen: session.reopen,
+            verify: session.verify,
             rival: session.rival,
         };
         let mut child = Child::start(&start, &news)?;

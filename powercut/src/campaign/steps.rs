@@ -24,6 +24,8 @@ pub(super) struct Step {
     /// Which of them.
     pub(super) nths: &'static [u64],
     is_sync: bool,
+    /// It is read, and nothing is changed.
+    pub(super) is_read: bool,
     /// Another process that opens the directory meanwhile, instead of a fault.
     pub(super) rival: Option<Rival>,
 }
@@ -36,7 +38,16 @@ const fn step(name: &'static str, event: Event, nths: &'static [u64], is_sync: b
         load: Load::Mixed,
         nths,
         is_sync,
+        is_read: false,
         rival: None,
+    }
+}
+
+const fn read(name: &'static str, event: Event, nths: &'static [u64], when: When) -> Step {
+    Step {
+        when,
+        is_read: true,
+        ..step(name, event, nths, false)
     }
 }
 
@@ -98,6 +109,63 @@ pub(super) const STEPS: &[Step] = &[
         ..step("opening: sync", Event::OtherSync, &[1, 2], true)
     },
     Step {
+        load: Load::Large,
+        ..step(
+            "flush: write a large table",
+            Event::TableWrite,
+            &[1, 9],
+            false,
+        )
+    },
+    read(
+        "reads: tables, under load",
+        Event::TableRead,
+        &[1, 9],
+        When::Load,
+    ),
+    read(
+        "reads: views, under load",
+        Event::ViewsRead,
+        &[1, 40],
+        When::Load,
+    ),
+    read(
+        "opens: views, under load",
+        Event::ViewsOpen,
+        &[1, 9],
+        When::Load,
+    ),
+    read(
+        "opens: anything, under load",
+        Event::Open,
+        &[1, 20],
+        When::Load,
+    ),
+    read(
+        "reads: log, at opening",
+        Event::WalRead,
+        &[1, 4],
+        When::Opening,
+    ),
+    read(
+        "reads: tables, at opening",
+        Event::TableRead,
+        &[1, 9],
+        When::Opening,
+    ),
+    read(
+        "reads: views, at opening",
+        Event::ViewsRead,
+        &[1, 20],
+        When::Opening,
+    ),
+    read(
+        "opens: views, at opening",
+        Event::ViewsOpen,
+        &[1, 9],
+        When::Opening,
+    ),
+    Step {
         rival: Some(Rival::Beside),
         ..step("two processes", Event::Change, &[1], false)
     },
@@ -118,6 +186,34 @@ pub(super) fn wrongs(step: &Step) -> Vec<(&'static str, Option<Wrong>, u64)> {
         return vec![("another process opens it under load", None, 0)];
     }
     let some = |(name, wrong, times)| (name, Some(wrong), times);
+    if step.is_read {
+        let wrongs = [
+            ("EIO once", Wrong::Fails(libc::EIO), 1),
+            ("EIO thirty times", Wrong::Fails(libc::EIO), 30),
+            ("EIO from then on", Wrong::Fails(libc::EIO), ALWAYS),
+            (
+                "permission denied thirty times",
+                Wrong::Fails(libc::EACCES),
+                30,
+            ),
+            (
+                "permission denied from then on",
+                Wrong::Fails(libc::EACCES),
+                ALWAYS,
+            ),
+            (
+                "no descriptors thirty times",
+                Wrong::Fails(libc::EMFILE),
+                30,
+            ),
+            (
+                "no descriptors from then on",
+                Wrong::Fails(libc::EMFILE),
+                ALWAYS,
+            ),
+        ];
+        return wrongs.map(some).to_vec();
+    }
     if step.is_sync {
         let wrongs = [
             ("failed, lost", Wrong::Sync(SyncEnd::FailedAndLost), 1),

@@ -25,6 +25,7 @@ struct Row {
     refused: u64,
     views: u64,
     hung: u64,
+    false_damage: u64,
 }
 
 impl Row {
@@ -44,11 +45,12 @@ impl Row {
             Broken::Refused => &mut self.refused,
             Broken::Views => &mut self.views,
             Broken::Hung => &mut self.hung,
+            Broken::FalseDamage => &mut self.false_damage,
         } += 1;
     }
 
     const fn broken(&self) -> u64 {
-        self.lost + self.damaged + self.refused + self.views + self.hung
+        self.lost + self.damaged + self.refused + self.views + self.hung + self.false_damage
     }
 
     const fn plus(self, other: Self) -> Self {
@@ -61,6 +63,7 @@ impl Row {
             refused: self.refused + other.refused,
             views: self.views + other.views,
             hung: self.hung + other.hung,
+            false_damage: self.false_damage + other.false_damage,
         }
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome};
 use femtoclaw_ledger::{
-    AuditEntry, CapabilityDefinition, Change, Command, Context, Decision, Grant, Ledger,
-    Options, Quota, Receipt, Request, Rights, SetModule,
+    AuditEntry, CapabilityDefinition, Change, Command, Context, Decision, Grant, Ledger, Options,
+    Quota, Receipt, Request, Rights, SetModule,
 };
 
 use tokio::task::JoinSet;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use femtoclaw_ledger::{Ledger, Quota, Rights};
 
 use super::caller::Caller;
-use super::ledger::{PATIENCE, check, options};
+use super::ledger::{PATIENCE, called_damaged, check, options};
 use super::{Args, one_line, tell, wait_for_the_end};
 
 /// What everything gets to let go in.
@@ -41,6 +41,7 @@ pub(super) async fn reopen(args: &Args, ledger: &Ledger) {
     if let Err(problem) = check(args, &ledger, &grant).await {
         tell(format_args!("again {}", one_line(problem)));
     }
+    called_damaged(args, &ledger).await;
     let caller = Caller::new(args, args.callers, &ledger, &grant);
     caller.write(AFTERWARDS).await;
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{CommandId, Record};
 use femtoclaw_ledger::projections::{Source, Views, ViewsOptions, built_in};
-use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq};
+use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq, VerifyOptions};
 
 use tokio::task::JoinSet;
 
@@ -63,6 +63,7 @@ async fn work(args: &Args) {
     if let Err(problem) = check(args, &ledger, &grant).await {
         tell(format_args!("bad {}", one_line(problem)));
     }
+    called_damaged(args, &ledger).await;
     tell(format_args!("checked {}", ledger.head().seq));
     tell("ready");
     wait_for_go();
@@ -98,11 +99,38 @@ async fn work(args: &Args) {
             tell(format_args!("panicked {}", one_line(error)));
         }
     }
+    called_damaged(args, &ledger).await;
     if args.reopen {
         again::reopen(args, &ledger).await;
     }
     tell("idle");
     wait_for_the_end();
+}
+
+/// Everything that is called damaged, or was set aside as that.
+pub(super) async fn called_damaged(args: &Args, ledger: &Ledger) {
+    if !args.verify {
+        return;
+    }
+    for entry in std::fs::read_dir(args.directory.join("quarantine"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("views-") {
+            tell(format_args!("false_damage set aside {}", name.display()));
+        }
+    }
+    for damaged in ledger.scrubbed().damages {
+        tell(format_args!("false_damage scrub {}", one_line(damaged)));
+    }
+    // What cannot be read is no damage; a ledger that is gone says nothing.
+    if let Ok(verified) = ledger.verify(VerifyOptions::threads(1), |_| {}).await {
+        for damaged in verified.damages {
+            tell(format_args!("false_damage verify {}", one_line(damaged)));
+        }
+    }
 }
 
 /// Walks, looks up, and makes the views anew.

@@ -67,6 +67,9 @@ pub(crate) struct Args {
     /// Opens again in this process when the callers have stopped.
     #[arg(long)]
     pub(crate) reopen: bool,
+    /// Verifies everything, and tells what is called damaged.
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Another process tries to open the directory meanwhile.
     #[arg(long)]
     pub(crate) rival: Option<again::Rival>,
