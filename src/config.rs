@@ -94,19 +94,22 @@ pub(crate) const FRAME_CONTENT_MAX: usize = 31 << 20;
 const COUNT_MAX: usize = usize::MAX >> 3;
 
 impl Limits {
+    /// Bytes of the largest single command, an import: two payloads, and what rides along with them.
+    fn least_commit_bytes(&self) -> usize {
+        let riders = KEPT_BYTES
+            .saturating_add(self.text_bytes_max.saturating_mul(2))
+            .saturating_add(self.name_bytes_max.saturating_mul(8));
+        self.payload_bytes_max
+            .saturating_mul(2)
+            .saturating_add(riders)
+    }
+
     /// Whether the limits can hold together; checked at opening.
     ///
     /// # Errors
     /// Says which limit contradicts which.
     pub fn check(&self) -> Result<(), &'static str> {
-        // Input, texts and names that ride along with the payloads of the largest command, an import.
-        let riders = KEPT_BYTES
-            .saturating_add(self.text_bytes_max.saturating_mul(2))
-            .saturating_add(self.name_bytes_max.saturating_mul(8));
-        let least_commit = self
-            .payload_bytes_max
-            .saturating_mul(2)
-            .saturating_add(riders);
+        let least_commit = self.least_commit_bytes();
         let rules = [
             (
                 self.pending_records_max <= COUNT_MAX && self.running_max <= COUNT_MAX,

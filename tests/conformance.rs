@@ -45,7 +45,7 @@ const IDS: &str = "S2.1 S2.2 S3.1 S4.1 S5.1 S5.2 S6.1 S6.2 S6.3 S6.4 S7.1 S7.2 S
     S22.1 S23.1 S24.1 A1 A2 A3 A5 P2 T1 T2 R1 X1 X2";
 
 #[test]
-fn every_id_has_exactly_one_test() {
+fn every_id_has_a_test() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -60,6 +60,6 @@ fn every_id_has_exactly_one_test() {
             .iter()
             .filter(|name| name.starts_with(&prefix))
             .collect();
-        assert_eq!(found.len(), 1, "{id}: {found:?}");
+        assert!(!found.is_empty(), "{id} has no test");
     }
 }
