@@ -299,9 +299,12 @@ impl Ledger {
         command: CommandId,
     ) -> Result<Option<Receipt>, ReadError> {
         self.0.core.known(&grant.0)?;
+        grant.0.alive()?;
         let core = Arc::clone(&self.0.core);
         let key = (grant.0.component, command);
-        reads::blocking(move || core.lookup(key)).await
+        let found = reads::blocking(move || core.lookup(key)).await;
+        grant.0.alive()?;
+        found
     }
 
     /// The execution log for this component. (FC-STORAGE §5)

@@ -8,7 +8,9 @@ use crate::commands::{check, own::Reason};
 use crate::error::{AccessError, AppendError};
 use crate::events::{ComponentGrantedV1, ComponentRevokedV1};
 
-/// The one root authority over a ledger, given at opening: grants and revokes. (FC-STORAGE §18)
+/// The one root authority over a ledger, given at opening: grants and revokes. Clones share it.
+/// (FC-STORAGE §18)
+#[derive(Clone)]
 pub struct Root {
     core: Arc<Core>,
 }

@@ -154,6 +154,8 @@ async fn t2_all_grants_of_one_name_are_revoked_together_and_a_later_one_works() 
         reads.follow(seq(open.ledger.head().seq + 1)).unwrap()
     };
     open.root.revoke(&first, "one of two").await.unwrap();
+    let lookup = open.ledger.lookup(&second, command(1)).await;
+    assert_eq!(lookup.unwrap_err().code(), "grant_revoked");
     for grant in [&first, &second] {
         assert_eq!(code(record(&open, grant).await), "grant_revoked");
         assert_eq!(

@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
-use femtoclaw_ledger::{AppendError, Command, Context, Quota, Rights};
+use femtoclaw_ledger::{AppendError, Command, Context, Grant, Quota, Rights, Root};
 
 use crate::scene::{PART, WHOLE, answered, begun, entry, narrow, polled, record};
-use crate::shared::{WAIT, World, command, everything, id, request};
+use crate::shared::{WAIT, World, command, id, request};
 
 const BUSY: AppendError = AppendError::Busy {
     what: "pending records",
     limit: WHOLE as u64,
 };
 
+/// A grant of another component than the world's.
+async fn another(root: &Root) -> Grant {
+    let granted = root.grant("another", Rights::all(), Quota::default());
+    granted.await.unwrap()
+}
+
 #[tokio::test]
 async fn a_component_has_its_part_and_the_rest_is_left_to_others() {
     let world = narrow(false).await;
-    let other = everything(&world.root).await;
+    let other = another(&world.root).await;
     for _ in 0..3 {
         world.journal.hold();
         let mut held = begun(&world, &world.grant, PART).await;
@@ -38,7 +44,7 @@ async fn who_stops_waiting_was_never_there() {
         bytes_per_second: None,
     };
     let limited = world.root.grant("limited", Rights::all(), quota).await;
-    let (limited, other) = (limited.unwrap(), everything(&world.root).await);
+    let (limited, other) = (limited.unwrap(), another(&world.root).await);
     world.journal.hold();
     let mut held = begun(&world, &world.grant, PART).await;
     held.extend(begun(&world, &other, WHOLE - PART).await);
