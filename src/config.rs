@@ -180,13 +180,27 @@ impl Limits {
 }
 
 /// Checks a configuration document before it gets a new version (FC-STORAGE §8). All validators
-/// must accept; none is asked about what is already in the journal.
+/// must accept, also what a rollback restores; none is asked about what is already in the journal.
+///
+/// # Blocking, locks
+/// Each call runs on a thread of its own, before the command is sent to its store: no lock is held,
+/// and no thread of the runtime waits. It may take
+/// [`Options::callback_budget`](crate::Options::callback_budget); after that, or where it panics, that
+/// command is refused (`CallbackTimedOut`, `CallbackFailed`) and the validator is named in health
+/// until it comes back. At most 16 calls run at a time; further ones wait for as long as the budget is, and
+/// are then refused with `Busy`. It may call the ledger, and wait for what it asks
+/// (`Handle::current().block_on`); a change that it makes itself is validated too.
 pub trait Validator: Send + Sync {
     /// Accepts or says what is wrong.
     ///
     /// # Errors
-    /// The problem, for the author of the change.
+    /// The problem, for the author of the change. It is not stored.
     fn validate(&self, document: &str, content: &[u8]) -> Result<(), String>;
+
+    /// What errors and health call it. Asked once, at opening.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
+    }
 }
 
 #[cfg(test)]

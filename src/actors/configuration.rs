@@ -1,8 +1,7 @@
-//! Configuration: versioned documents. Decides on versions and validators; holds digests of all
+//! Configuration: versioned documents. Decides on versions, by what validators said before; holds digests of all
 //! versions and the contents of the newest few, not of history.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use super::entity::{
     Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store, document_stream,
     expect_version,
 };
+use super::prepared::Earlier;
 use crate::commands::check::invalid;
 use crate::commands::{Change, Command, Context, Rollback};
 use crate::error::{AppendError, ReadError};
@@ -167,32 +167,54 @@ impl State {
         self.accept(proposal, around)
     }
 
-    /// An earlier version's content. Whatever a view says is compared with the digest that was
-    /// replayed from the journal: a wrong content is an error and never restored.
+    fn digest_of(&self, document: &str, version: u64) -> Option<&Hash> {
+        let index = usize::try_from(version).ok()?.checked_sub(1)?;
+        self.digests(document).get(index)
+    }
+
+    fn recent(&self, document: &str, version: u64) -> Option<&Arc<[u8]>> {
+        let mut recent = self.recent.iter().rev();
+        let found = recent.find(|it| *it.document == *document && it.version == version);
+        found.map(|it| &it.content)
+    }
+
+    /// What is known of an earlier version, for whoever looks for its content before the decision.
+    pub(crate) fn earlier(&self, document: &str, version: u64) -> Earlier {
+        match self.digest_of(document, version) {
+            None => Earlier::Unknown,
+            Some(_) => self
+                .recent(document, version)
+                .map_or(Earlier::Past, |content| {
+                    Earlier::Recent(Arc::clone(content))
+                }),
+        }
+    }
+
+    /// An earlier version's content: what memory holds, else what was read before. That is compared
+    /// with the digest that was replayed from the journal: a wrong content is an error and never
+    /// restored.
     fn content(
         &self,
         document: &str,
         version: u64,
         around: &Surroundings<'_>,
     ) -> Result<Vec<u8>, AppendError> {
-        let expected = usize::try_from(version)
-            .ok()
-            .and_then(|version| self.digests(document).get(version.checked_sub(1)?))
+        let expected = self
+            .digest_of(document, version)
             .ok_or_else(|| invalid("to_version", "is not a version of the document"))?;
-        let recent = self.recent.iter().rev();
-        let mut recent = recent.filter(|it| *it.document == *document && it.version == version);
-        if let Some(found) = recent.next() {
-            return Ok(found.content.to_vec());
+        if let Some(content) = self.recent(document, version) {
+            return Ok(content.to_vec());
         }
-        let found = around.history.configuration(document, version)?;
-        let content = found.ok_or(AppendError::ViewLag { lag: 0 })?;
+        // It became a version, and left memory, after it was looked for.
+        let found = around.prepared.restored(document, version);
+        let content = found.ok_or(AppendError::ViewLag { lag: 0 })?.clone()?;
         if digest(&content) != *expected {
             return Err(AppendError::History(ReadError::Unavailable {
                 cause: format!("version {version} of {document:?} does not match its digest")
                     .into(),
             }));
         }
-        Ok(content)
+        Ok(content.to_vec())
     }
 
     fn accept(
@@ -205,12 +227,13 @@ impl State {
         if version == 1 && self.documents.len() >= around.limits.entries_max {
             return Err(invalid("document", "is one more than limits.entries_max"));
         }
-        validate(document, &proposal.content, around)?;
+        let content_digest = digest(&proposal.content);
+        around.prepared.verdict(document, &content_digest)?;
         let event = ConfigurationChangedV1 {
             document: document.to_owned(),
             version,
             configuration_version: self.version + 1,
-            content_digest: digest(&proposal.content),
+            content_digest,
             content: proposal.content,
             author: proposal.author.to_owned(),
             reason: proposal.reason.to_owned(),
@@ -240,19 +263,6 @@ impl State {
             self.recent_bytes -= oldest.content.len();
         }
     }
-}
-
-/// All validators accept. One that panics has not accepted, and takes nobody down with it.
-fn validate(document: &str, content: &[u8], around: &Surroundings<'_>) -> Result<(), AppendError> {
-    for validator in around.validators {
-        let verdict = catch_unwind(AssertUnwindSafe(|| validator.validate(document, content)));
-        let verdict = verdict.unwrap_or_else(|_| Err("the validator panicked".to_owned()));
-        verdict.map_err(|problem| AppendError::Rejected {
-            document: document.to_owned(),
-            problem,
-        })?;
-    }
-    Ok(())
 }
 
 impl Entity for State {

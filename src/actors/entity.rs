@@ -2,12 +2,11 @@
 //! A state never waits, reads no clock and makes no randomness; applying and replaying are one
 //! function, so recovery is the normal path.
 
-use std::sync::Arc;
-
 use super::in_force::DecidedInForce;
+use super::prepared::Prepared;
 use crate::clock::Entropy;
 use crate::commands::{Command, Context, Permit, Standing};
-use crate::config::{Limits, Validator};
+use crate::config::Limits;
 use crate::error::{AppendError, ReadError};
 use crate::events::{
     ComponentId, Decision, Event, ExecutionId, LedgerId, Outcome, ParentId, RecordHeader, Seq,
@@ -192,7 +191,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) in_force: &'a DecidedInForce,
     pub(crate) entropy: &'a dyn Entropy,
     pub(crate) history: &'a dyn History,
-    pub(crate) validators: &'a [Arc<dyn Validator>],
+    /// What was found out about the commands' contents before.
+    pub(crate) prepared: &'a Prepared,
 }
 
 /// History contradicts itself or what was decided: the ledger must not go on from here.

@@ -12,6 +12,7 @@ mod in_force;
 mod mailbox;
 mod meters;
 mod own;
+mod prepared;
 pub(crate) mod runtime_metadata;
 mod sequencer;
 mod snapshot;
@@ -29,6 +30,7 @@ pub(crate) use execution_log::{State as ExecutionLogState, Status};
 pub use in_force::{DocumentInForce, InForce, RegistryInForce};
 pub(crate) use meters::Meters;
 pub(crate) use own::{FrameCounts, Own};
+pub(crate) use prepared::{Earlier, Prepared};
 pub(crate) use runtime_metadata::State as RuntimeMetadataState;
 pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
 pub(crate) use snapshot::{ComponentNames, Snapshot};
@@ -44,6 +46,22 @@ pub(crate) fn deliver(store: &StoreRef, order: Order) -> Result<(), Box<Order>> 
         Err(Message::Order(order)) => Err(Box::new(order)),
         _ => Ok(()),
     }
+}
+
+/// Asks the configuration store for an earlier version's content. The reply is dropped where the
+/// store has ended.
+pub(crate) fn earlier(
+    store: &StoreRef,
+    document: &str,
+    version: u64,
+    reply: tokio::sync::oneshot::Sender<Earlier>,
+) {
+    let document = document.to_owned();
+    drop(store.send(Message::Earlier {
+        document,
+        version,
+        reply,
+    }));
 }
 
 /// Asks a store for its state, as bytes, and for the record that holds their digest. `None` where

@@ -18,11 +18,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use crate::access::GrantState;
 use crate::admission::FinishReserve;
 use crate::clock::{Clock, Entropy};
 use crate::commands::Command;
-use crate::config::{Limits, Validator};
+use crate::config::Limits;
 use crate::error::{AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
 use crate::journal::Sealed;
@@ -34,6 +33,7 @@ use super::in_force::{Changes, DecidedInForce, Durable};
 use super::mailbox::{Filled, Inbox};
 use super::meters::Meters;
 use super::own::Own;
+use super::prepared::Earlier;
 use super::sequencer::{Sequenced, SequencerMsg, SequencerRef};
 use answers::{place, records, refuse, send, unacknowledged};
 use holding::{holds, used};
@@ -73,7 +73,6 @@ pub(crate) struct Shared {
     /// The same as far as it is durable, for everybody else.
     pub(crate) durable: Durable,
     pub(crate) past: Arc<dyn Past>,
-    pub(crate) validators: Vec<Arc<dyn Validator>>,
     pub(crate) claims: Claims,
     pub(crate) sequencer: SequencerRef,
     pub(crate) own: Own,
@@ -107,6 +106,10 @@ pub(crate) trait Deciding: Entity + Send + 'static {
     /// What is written where its holder lets go of an execution.
     fn let_go(&self, _execution: ExecutionId, _held: Held) -> Option<Draft> {
         None
+    }
+    /// What it knows of a document's earlier version.
+    fn earlier(&self, _document: &str, _version: u64) -> Earlier {
+        Earlier::Unknown
     }
     /// What is saved of it, so that an opening need not replay all of it.
     fn saved(&self, _forgotten: u64) -> Option<Saved> {
@@ -178,6 +181,11 @@ impl<E: Deciding> Actor for StoreActor<E> {
                     let span = order.span.clone();
                     span.in_scope(|| state.handle(order))?;
                 }
+                Message::Earlier {
+                    document,
+                    version,
+                    reply,
+                } => drop(reply.send(state.entity.earlier(&document, version))),
                 Message::Snapshot(reply) => state.snapshot(reply),
                 Message::LetGo(gone) => state.let_go(&gone)?,
             }
@@ -223,7 +231,7 @@ impl<E: Deciding> StoreState<E> {
                 .unwrap_or_else(PoisonError::into_inner);
             let outcome = self
                 .entity
-                .execute(&order.commands, &around(shared, &in_force, &order.grant));
+                .execute(&order.commands, &around(shared, &in_force, &order));
             self.entity.publish(&mut in_force);
             self.entity.behind(shared.past.head());
             let changes = outcome.as_ref().ok();
@@ -236,7 +244,7 @@ impl<E: Deciding> StoreState<E> {
                 .unwrap_or_else(PoisonError::into_inner);
             let outcome = self
                 .entity
-                .execute(&order.commands, &around(shared, &in_force, &order.grant));
+                .execute(&order.commands, &around(shared, &in_force, &order));
             self.dispatch(shared, order, places, (outcome, None))
         }
     }
@@ -333,18 +341,18 @@ impl<E: Deciding> StoreState<E> {
 fn around<'a>(
     shared: &'a Shared,
     in_force: &'a DecidedInForce,
-    grant: &GrantState,
+    order: &'a Order,
 ) -> Surroundings<'a> {
     Surroundings {
         ledger: shared.ledger,
         epoch: shared.epoch,
-        component: grant.component,
-        finishes_others: grant.rights.may_finish_others(),
+        component: order.grant.component,
+        finishes_others: order.grant.rights.may_finish_others(),
         now_ns: shared.clock.now_ns(),
         limits: &shared.limits,
         in_force,
         entropy: &*shared.entropy,
         history: &*shared.past,
-        validators: &shared.validators,
+        prepared: &order.prepared,
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::entity::{Decided, Draft, Entity, History, Known, Reply, Surroundings};
 use super::execution_log::Status;
 use super::in_force::DecidedInForce;
+use super::prepared::Prepared;
 use super::runtime_metadata::Registry;
 use super::runtime_metadata::registry::Capability;
 use crate::clock::CountingEntropy;
 use crate::commands::Command;
-use crate::config::{Limits, Validator};
+use crate::config::Limits;
 use crate::error::{AppendError, ReadError};
 use crate::events::{
     CODEC_BINCODE, CommandId, ComponentId, Event, ExecutionId, LedgerId, LedgerOpenedV1, Outcome,
@@ -60,7 +61,7 @@ pub(crate) struct World {
     pub(crate) in_force: DecidedInForce,
     pub(crate) entropy: CountingEntropy,
     pub(crate) past: Past,
-    pub(crate) validators: Vec<Arc<dyn Validator>>,
+    pub(crate) prepared: Prepared,
 }
 
 impl Default for World {
@@ -91,7 +92,7 @@ impl Default for World {
             },
             entropy: CountingEntropy::default(),
             past: Past::default(),
-            validators: Vec::new(),
+            prepared: Prepared::default(),
         }
     }
 }
@@ -108,7 +109,7 @@ impl World {
             in_force: &self.in_force,
             entropy: &self.entropy,
             history: &self.past,
-            validators: &self.validators,
+            prepared: &self.prepared,
         }
     }
 }

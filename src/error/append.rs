@@ -156,10 +156,12 @@ pub enum AppendError {
         other: Store,
     },
     /// A validator did not accept the document.
-    #[error("nothing was written: document {document:?} was rejected: {problem}")]
+    #[error("nothing was written: document {document:?} was rejected by {validator}: {problem}")]
     Rejected {
         /// The document.
         document: String,
+        /// The validator's name.
+        validator: String,
         /// In the validator's words.
         problem: String,
     },

@@ -194,6 +194,7 @@ fn deciding() -> Vec<(AppendError, Retry)> {
         (
             E::Rejected {
                 document: text,
+                validator: String::new(),
                 problem,
             },
             Retry::Never,

@@ -1,7 +1,7 @@
 //! What `emit` may hand over, and how it gets to its store.
 
 use crate::access::{Grant, GrantState};
-use crate::actors::{Answered, Refusal};
+use crate::actors::{Answered, Prepared, Refusal};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::Store;
@@ -42,7 +42,8 @@ impl Core {
                     admitted,
                     finish: Vec::new(),
                 };
-                self.send(grant, Store::Telemetry, commands, room).await
+                let prepared = Prepared::default();
+                self.send(grant, commands, prepared, room).await
             }
             Err(error) => Err(Refusal { error, commands }),
         }

@@ -64,7 +64,6 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         in_force: RwLock::new(states.in_force()),
         durable: in_force,
         past: opened.past.clone(),
-        validators: opened.options.validators.clone(),
         claims: Claims::default(),
         sequencer: sequencer.clone(),
         own,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::access::{Charge, Grant, GrantState};
-use crate::actors::{Answered, Claim, Id, Order, Refusal, Sequenced, Shared, StoreRef, deliver};
+use crate::actors::{
+    Answered, Claim, Id, Order, Prepared, Refusal, Sequenced, Shared, StoreRef, deliver,
+};
 use crate::admission::{Admitted, Ending, FinishReserve, Gate};
 use crate::clock::BelievedClock;
 use crate::commands::{Command, Receipt};
@@ -114,7 +116,8 @@ impl Core {
                 return Err(Refusal { error, commands });
             }
         };
-        let outcome = self.send(grant, store, commands, room).await;
+        let prepared = self.prepared(store, &commands).await;
+        let outcome = self.send(grant, commands, prepared, room).await;
         self.answered(
             store,
             started,
@@ -126,10 +129,13 @@ impl Core {
     pub(super) async fn send(
         &self,
         grant: &Grant,
-        store: Store,
         commands: Vec<Command>,
+        prepared: Prepared,
         room: Room,
     ) -> Result<Vec<Answered>, Refusal> {
+        let Some(store) = commands.first().map(Command::store) else {
+            return Ok(Vec::new());
+        };
         let ids: Vec<Id> = commands
             .iter()
             .map(|command| self.identify(command))
@@ -143,6 +149,7 @@ impl Core {
             commands,
             ids,
             grant: Arc::clone(&grant.0),
+            prepared,
             admitted,
             finish,
             reply,

@@ -374,7 +374,11 @@ fn plain(error: AppendError) -> AppendError {
             let hint = "";
             AppendError::InvalidTransition { from, to, hint }
         }
-        AppendError::Rejected { document, .. } => AppendError::Rejected { document, problem },
+        AppendError::Rejected { document, .. } => AppendError::Rejected {
+            document,
+            validator: String::new(),
+            problem,
+        },
         AppendError::CommitTooLarge {
             records,
             records_max,

@@ -67,6 +67,7 @@ impl Reference {
                 if it.content == b"forbidden" {
                     return Err(AppendError::Rejected {
                         document: it.document.clone(),
+                        validator: String::new(),
                         problem: String::new(),
                     });
                 }

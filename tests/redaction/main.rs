@@ -11,6 +11,7 @@
 mod commands;
 mod everywhere;
 mod failing;
+mod validators;
 
 use std::collections::BTreeSet;
 use std::path::Path;

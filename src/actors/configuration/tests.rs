@@ -1,6 +1,6 @@
+use super::super::prepared::Prepared;
 use super::super::testing::{Spoil, Twins, World, records};
 use super::*;
-use crate::config::Validator;
 use crate::events::CommandId;
 
 fn change(document: &str, content: &[u8], expected_version: Option<u64>) -> Command {
@@ -104,50 +104,47 @@ fn a_rollback_is_a_new_version_with_old_content() {
         twins.one(&world, change("noise", b"x", None)).unwrap();
     }
     assert_eq!(twins.refusal(&world, rollback("p", 2, None)), "view_lag");
-    let key = ("p".to_owned(), 2);
-    world
-        .past
-        .documents
-        .insert(key.clone(), b"not two".to_vec());
+    let read = |content: &[u8]| Ok(Arc::from(content));
+    world.prepared.restore("p", 2, read(b"not two"));
     assert_eq!(
         twins.refusal(&world, rollback("p", 2, None)),
         "history_unreadable"
     );
-    world.past.documents.insert(key, b"two".to_vec());
+    world.prepared = Prepared::default();
+    world
+        .prepared
+        .restore("p", 2, Err(AppendError::History(ReadError::Closed)));
+    assert_eq!(
+        twins.refusal(&world, rollback("p", 2, None)),
+        "history_unreadable"
+    );
+    world.prepared = Prepared::default();
+    world.prepared.restore("p", 2, read(b"two"));
     let decided = twins.one(&world, rollback("p", 2, None)).unwrap();
     assert_eq!(changed(&decided).content, b"two");
 }
 
-struct NoCopper;
-
-impl Validator for NoCopper {
-    fn validate(&self, document: &str, content: &[u8]) -> Result<(), String> {
-        assert_ne!(content, b"boom", "a validator with a defect");
-        match content {
-            b"copper" => Err(format!("no copper in {document}")),
-            _ => Ok(()),
-        }
-    }
-}
-
 #[test]
-fn every_validator_must_accept_rollbacks_too() {
+fn a_content_needs_a_verdict_whatever_it_comes_from() {
     let (mut world, mut twins) = (World::default(), Twins::<State>::default());
     twins.one(&world, change("p", b"copper", None)).unwrap();
-    world.validators.push(Arc::new(NoCopper));
+    let rejected = AppendError::Rejected {
+        document: "p".into(),
+        validator: "no copper".into(),
+        problem: "copper".into(),
+    };
+    world.prepared = Prepared::new(true);
+    let refused = Err(rejected.clone());
+    world.prepared.judge("p", digest(b"copper"), refused);
+    world.prepared.judge("p", digest(b"gold"), Ok(()));
     twins.one(&world, change("p", b"gold", None)).unwrap();
     for command in [change("p", b"copper", None), rollback("p", 1, None)] {
-        let error = twins.one(&world, command).unwrap_err();
-        let expected = AppendError::Rejected {
-            document: "p".into(),
-            problem: "no copper in p".into(),
-        };
-        assert_eq!(error, expected);
+        assert_eq!(twins.one(&world, command).unwrap_err(), rejected);
     }
-    assert_eq!(
-        twins.refusal(&world, change("p", b"boom", None)),
-        "rejected"
-    );
+    // Nobody was asked about these: of another document, or another content.
+    for command in [change("q", b"gold", None), change("p", b"tin", None)] {
+        assert_eq!(twins.refusal(&world, command), "view_lag");
+    }
     assert_eq!(twins.live.version("p"), 2);
 }
 

@@ -10,6 +10,7 @@ use super::super::claims::Gist;
 use super::super::entity::{Draft, Reply, Surroundings};
 use super::super::execution_log::Held;
 use super::super::in_force::DecidedInForce;
+use super::super::prepared::Earlier;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
 use super::Deciding;
 use super::saving::Saved;
@@ -83,6 +84,10 @@ impl Deciding for configuration::State {
 
     fn behind(&mut self, head: u64) {
         Self::behind(self, head);
+    }
+
+    fn earlier(&self, document: &str, version: u64) -> Earlier {
+        Self::earlier(self, document, version)
     }
 
     fn publish(&self, in_force: &mut DecidedInForce) {

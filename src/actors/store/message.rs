@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::super::entity::Reply;
 use super::super::execution_log::Held;
+use super::super::prepared::{Earlier, Prepared};
 use crate::access::GrantState;
 use crate::admission::{Admitted, FinishReserve};
 use crate::commands::{Command, Hold, Receipt};
@@ -16,6 +17,12 @@ use crate::events::{CommandId, ComponentId, ExecutionId, Hash, Seq};
 pub(crate) enum Message {
     /// Decide.
     Order(Order),
+    /// Say what an earlier version of a document holds, behind every order that came before.
+    Earlier {
+        document: String,
+        version: u64,
+        reply: oneshot::Sender<Earlier>,
+    },
     /// Save the state.
     Snapshot(oneshot::Sender<Taken>),
     /// The holder of an execution has gone.
@@ -45,6 +52,8 @@ pub(crate) struct Order {
     pub(crate) commands: Vec<Command>,
     pub(crate) ids: Vec<Id>,
     pub(crate) grant: Arc<GrantState>,
+    /// What the decision needs to know of the commands' contents.
+    pub(crate) prepared: Prepared,
     pub(crate) admitted: Admitted,
     /// Room to finish, one for each execution that the order may start.
     pub(crate) finish: Vec<FinishReserve>,

@@ -2,14 +2,16 @@
 //! under a lock, and never on an actor's time.
 
 mod calls;
+mod validating;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::commands::Command;
 use crate::commands::given::{Given, Redactor};
-use crate::config::Limits;
+use crate::config::{Limits, Validator};
 use crate::error::AppendError;
 use crate::redaction::Redaction;
 
@@ -19,8 +21,14 @@ use calls::{Calls, name_of};
 /// What a callback is: a word of errors and health, and a label of metrics.
 const REDACTOR: &str = "redactor";
 
+/// Calls of validators that may run at a time; those that hang count.
+const CALLS_MAX: usize = 16;
+
 /// What a command waits for that is not the ledger's.
 pub(crate) struct Foreign {
+    validators: Vec<(Arc<dyn Validator>, Arc<str>)>,
+    validating: Arc<Semaphore>,
+    budget: Duration,
     redaction: Option<(Arc<dyn Redaction>, Arc<str>)>,
     limits: Limits,
     calls: Arc<Calls>,
@@ -34,7 +42,14 @@ impl Foreign {
             let name = name_of(|| redaction.name().to_owned());
             (Arc::clone(redaction), name)
         });
+        let validators = options.validators.iter().map(|validator| {
+            let name = name_of(|| validator.name().to_owned());
+            (Arc::clone(validator), name)
+        });
         Self {
+            validators: validators.collect(),
+            validating: Arc::new(Semaphore::new(CALLS_MAX)),
+            budget: options.callback_budget,
             redaction,
             limits: options.limits.clone(),
             calls: Calls::new(Arc::clone(&options.clock), options.callback_budget),
