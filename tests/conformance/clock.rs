@@ -42,7 +42,7 @@ async fn history(clock: &Arc<ManualClock>) -> MemoryJournal {
 }
 
 #[tokio::test]
-async fn a3_one_start_with_a_clock_in_the_future_costs_no_later_record_its_time() {
+async fn one_start_with_a_clock_in_the_future_costs_no_later_record_its_time() {
     let clock = clock();
     let memory = history(&clock).await;
     let wrong = START_NS + 10 * YEAR_NS;
@@ -68,7 +68,7 @@ async fn a3_one_start_with_a_clock_in_the_future_costs_no_later_record_its_time(
 }
 
 #[tokio::test]
-async fn a3_a_clock_that_is_accepted_is_on_the_record_and_believed_for_good() {
+async fn a_clock_that_is_accepted_is_on_the_record_and_believed_for_good() {
     let clock = clock();
     let memory = history(&clock).await;
     let now = START_NS + 3 * YEAR_NS;
@@ -100,7 +100,7 @@ async fn a3_a_clock_that_is_accepted_is_on_the_record_and_believed_for_good() {
 }
 
 #[tokio::test]
-async fn a3_a_clock_that_leaps_years_ahead_while_it_runs_is_not_believed_until_it_is_back() {
+async fn a_clock_that_leaps_years_ahead_while_it_runs_is_not_believed_until_it_is_back() {
     let clock = clock();
     let open = open_on(Arc::new(MemoryJournal::new()), fixed(&clock)).await;
     let wrong = START_NS + YEAR_NS + 1;

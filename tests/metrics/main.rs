@@ -21,8 +21,8 @@ use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{FailedSync, Journal, MemoryJournal};
 use femtoclaw_ledger::metrics::ALL;
 use femtoclaw_ledger::{
-    AppendError, CheckpointDirectory, CheckpointOptions, Context, ExecutionLog, Grant, Ledger,
-    OpenError, Options, Request, Resolution, Resolve, Root,
+    AppendError, Change, CheckpointDirectory, CheckpointOptions, Context, ExecutionLog, Grant,
+    Ledger, OpenError, Options, Request, Resolution, Resolve, Root,
 };
 
 #[path = "../shared/mod.rs"]
@@ -32,7 +32,7 @@ mod recorder;
 mod refusing;
 
 use recorder::Book;
-use refusing::{Panics, Refusing, Stops};
+use refusing::{Defective, Panics, Refusing, Stops};
 use shared::{World, command, everything, observation, request};
 
 /// The gauges follow once a tick.
@@ -185,6 +185,21 @@ async fn on_disk(book: &Book) {
 }
 
 /// Another log's checkpoint is cosigned, and asked for again with another size.
+async fn validated(book: &Book, ledger: &Ledger, grant: &Grant) {
+    let change = Change {
+        context: Context::new(),
+        document: "policy".to_owned(),
+        content: Vec::new(),
+        author: "ada".to_owned(),
+        reason: "tuning".to_owned(),
+        expected_version: None,
+    };
+    let configuration = ledger.configuration(grant).unwrap();
+    assert!(configuration.change(change).await.is_err());
+    let panicked = [("callback", "validator"), ("outcome", "panicked")];
+    assert_eq!(book.value("callback_failures_total", &panicked), 1.0);
+}
+
 async fn witness(book: &Book, root: &Root) {
     let log = SigningKey::from_seed("log.example", Algorithm::Ed25519, &[2; 32]).unwrap();
     let signer = SigningKey::from_seed("w.example", Algorithm::CosignatureV1, &[3; 32]).unwrap();
@@ -266,7 +281,12 @@ async fn held(book: &Book) {
 
 /// A clock that goes back and leaps, and a view that takes no more records.
 async fn clock_and_stopped_view(book: &Book) {
-    let world = World::new(|options| options.projections.push(Box::new(Stops))).await;
+    let world = World::new(|options| {
+        options.projections.push(Box::new(Stops));
+        options.validators.push(Arc::new(Defective));
+    })
+    .await;
+    validated(book, &world.ledger, &world.grant).await;
     let audit = world.ledger.telemetry(&world.grant).unwrap();
     let skews = |direction| book.value("clock_skews_total", &[("direction", direction)]);
     let leaps = [0, 2_000_000_000, 60_000_000_000, 1 << 60];

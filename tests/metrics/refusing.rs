@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use femtoclaw_ledger::Validator;
 use femtoclaw_ledger::clock::{CountingEntropy, Entropy};
 use femtoclaw_ledger::events::{Event, LedgerId, Record, Seq};
 use femtoclaw_ledger::journal::{
@@ -88,5 +89,14 @@ impl Entropy for Panics {
             "a defect, as a test wanted"
         );
         self.inner.bytes16()
+    }
+}
+
+/// A validator with a defect.
+pub(crate) struct Defective;
+
+impl Validator for Defective {
+    fn validate(&self, _: &str, _: &[u8]) -> Result<(), String> {
+        panic!("a defect, as a test wanted")
     }
 }
