@@ -73,6 +73,7 @@
 mod access;
 mod actors;
 mod admission;
+mod callbacks;
 #[doc(hidden)]
 pub mod cli;
 pub mod clock;

@@ -159,6 +159,19 @@ const VIEWS: &[&str] = &[
     "indexes",
     "tree",
 ];
+/// What the embedder's code is called for.
+const CALLBACKS: &[&str] = &[
+    "redactor",
+    "validator",
+    "clock",
+    "entropy",
+    "space",
+    "projection",
+    "destination",
+    "transport",
+    "signer",
+    "listener",
+];
 /// Codes of `AppendError` that say *nothing was written*, and those of a witness's refusals.
 const REASONS: &[&str] = &[
     "invalid",
@@ -263,9 +276,6 @@ metrics! {
         "Executions that an earlier process started and nobody has resolved.";
     TELEMETRY_LOST Counter Count "telemetry_lost_total" [] &[],
         "Observations lost because the bounded buffer was full; each gap is also a record.";
-    CALLBACK_FAILURES Counter Count "callback_failures_total"
-        ["callback" in &["redactor", "validator"], "outcome" in &["failed", "panicked", "nonsense", "hung"]] &[],
-        "Calls of the embedder's code that gave an error, panicked, gave what cannot be, or did not come back in time.";
     CLOCK_SKEWS Counter Count "clock_skews_total" ["direction" in &["behind", "ahead", "doubted"]] &[],
         "Excursions of the wall clock, one record each.";
 
@@ -281,6 +291,13 @@ metrics! {
         "Views that are made again by replay, by why.";
     VIEW_FAILURES Counter Count "view_failures_total" ["view" in VIEWS] &[],
         "Failures of a view's projection, or of the storage or the journal below all views.";
+
+    // Callbacks: the embedder's code.
+    CALLBACK_FAILURES Counter Count "callback_failures_total"
+        ["callback" in CALLBACKS, "outcome" in &["failed", "panicked", "nonsense", "hung"]] &[],
+        "Calls of the embedder's code that gave an error, panicked, gave what cannot be, or did not come back in time.";
+    CALLBACKS_IN_TROUBLE Gauge Count "callbacks_in_trouble" ["callback" in CALLBACKS] &[],
+        "Callbacks whose last call failed or has not come back: health() names the first.";
 
     // Recovery: what opening found.
     RECOVERIES Counter Count "recoveries_total" ["outcome" in &["new", "clean", "unclean", "failed"]] &[],
@@ -320,68 +337,4 @@ metrics! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_follow_the_conventions_and_none_is_used_twice() {
-        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
-        for metric in ALL {
-            let Metric {
-                name, kind, help, ..
-            } = *metric;
-            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
-            assert_eq!(metric.buckets.is_empty(), kind != Kind::Histogram, "{name}");
-            assert!(metric.buckets.is_sorted(), "{name}");
-            assert!(help.ends_with('.'), "{name}: {help}");
-            let stem = name.trim_end_matches("_total");
-            match metric.unit {
-                Unit::Seconds => assert!(stem.ends_with("_seconds"), "{name}"),
-                Unit::Bytes => assert!(stem.ends_with("_bytes"), "{name}"),
-                _ => assert!(
-                    !stem.ends_with("_seconds") && !stem.ends_with("_bytes"),
-                    "{name}"
-                ),
-            }
-        }
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), ALL.len());
-    }
-
-    #[test]
-    fn a_scraped_page_has_help_and_a_zero_for_every_series() {
-        use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-        let builder = BUCKETS
-            .iter()
-            .fold(PrometheusBuilder::new(), |builder, (name, bounds)| {
-                let matcher = Matcher::Full((*name).to_owned());
-                builder.set_buckets_for_metric(matcher, bounds).unwrap()
-            });
-        let recorder = builder.build_recorder();
-        let page = ::metrics::with_local_recorder(&recorder, || {
-            init();
-            APPENDED_RECORDS.counter(&[]).absolute(41);
-            APPENDED_RECORDS.counter(&[]).increment(1);
-            APPEND_SECONDS
-                .histogram(&["telemetry", "committed"])
-                .record(0.001);
-            recorder.handle().render()
-        });
-        for metric in ALL {
-            let help = format!("# HELP {} ", metric.name);
-            assert!(page.contains(&help), "{}", metric.name);
-        }
-        assert!(
-            page.contains("\nfemtoclaw_ledger_appended_records_total 42\n"),
-            "{page}"
-        );
-        assert!(page.contains(
-            "femtoclaw_ledger_view_rebuilds_total{view=\"indexes\",reason=\"version\"} 0"
-        ));
-        assert!(page.contains("# TYPE femtoclaw_ledger_append_seconds histogram"));
-        assert!(page.contains(
-            "append_seconds_bucket{store=\"telemetry\",outcome=\"committed\",le=\"0.001\"} 1"
-        ));
-    }
-}
+mod tests;

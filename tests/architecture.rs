@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// Modules from left to right: an import points left, or stays in its group.
 const LAYERS: &[&[&str]] = &[
     &[
+        "callbacks",
         "clock",
         "config",
         "error",

@@ -146,12 +146,10 @@ async fn sealed(path: &Path, change: impl FnOnce(&mut Options)) -> (Ledger, Gran
     let log = ledger.audit_log(&grant).unwrap();
     log.record(entry(1)).await.unwrap();
     entropy.0.store(true, Ordering::SeqCst);
-    let lost = log.record(entry(2)).await.unwrap_err();
-    assert_eq!(lost.code(), "outcome_unknown", "{lost}");
-    // The supervisor seals when it is told.
-    while ledger.health().healthy {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let refused = log.record(entry(2)).await.unwrap_err();
+    assert_eq!(refused.code(), "sealed", "{refused}");
+    let health = ledger.health();
+    assert!(health.cause.starts_with("sealed: entropy"), "{health:?}");
     assert_eq!(log.record(entry(3)).await.unwrap_err().code(), "sealed");
     (ledger, grant)
 }

@@ -194,7 +194,7 @@ impl VerifierKey {
 
     /// True where `signature` is this key's over `message`. Stricter than RFC 8032 demands: no
     /// signature has a second form.
-    pub(super) fn accepts(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub(crate) fn accepts(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
         self.public.verify_strict(message, &signature).is_ok()
     }

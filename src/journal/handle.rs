@@ -119,6 +119,16 @@ impl WriterHandle {
         self.0.seal(cause.into(), None);
     }
 
+    /// As [`WriterHandle::seal`], for who must not keep the writer: after its end, nothing.
+    pub(crate) fn sealer(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.0);
+        move |cause| {
+            if let Some(shared) = shared.upgrade() {
+                shared.seal(cause.into(), None);
+            }
+        }
+    }
+
     /// Why nothing is appended any more, where that is so.
     pub(crate) fn sealed(&self) -> Option<Arc<str>> {
         self.0

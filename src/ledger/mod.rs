@@ -221,25 +221,8 @@ impl Ledger {
         self.0.core.shared.durable.in_force()
     }
 
-    /// Waits until every view has read up to `seq`. Holds no thread; dropping the future ends the
-    /// wait and nothing else.
-    ///
-    /// # Errors
-    /// `Unavailable` where a view is halted, `Closed` where the ledger is.
-    pub async fn at_least(&self, seq: u64) -> Result<(), ReadError> {
-        let reached = async {
-            for view in &self.0.set.all {
-                // An hour: a rebuild may take long, a wait for ever would hide that it is stuck.
-                let waited = view.reached(seq, Duration::from_secs(3_600)).await;
-                waited.map_err(past::unviewable)?;
-            }
-            Ok(())
-        };
-        let reached = self.0.core.phase.unless_closed(reached).await;
-        reached.unwrap_or(Err(ReadError::Closed))
-    }
-
-    /// Makes the view `name` again beside the one that serves; false where there is none.
+    /// Makes the view `name` again beside the one that serves; false where there is none. A halted
+    /// one is started again by it: what served stays as it is until the new one has caught up.
     #[must_use]
     pub fn rebuild_view(&self, name: &str) -> bool {
         let running = self
@@ -252,7 +235,8 @@ impl Ledger {
             .is_some_and(|running| running.views.rebuild(name))
     }
 
-    /// Position and state digest of every view, by name. Reads all of every view.
+    /// Position and state digest of every view, by name. Reads all of every view. An embedder's view
+    /// that has halted and does not serve is left out.
     ///
     /// # Errors
     /// As reading a view.
@@ -265,7 +249,13 @@ impl Ledger {
                 let (position, hash) = view.digest().map_err(past::unviewable)?;
                 Ok((view.name(), position, hash))
             };
-            set.all.iter().map(digest).collect()
+            let halted = |view: &crate::projections::View| {
+                let status = view.status();
+                status.halted.is_some() && status.serving_generation.is_none()
+            };
+            let views = set.all.iter();
+            let told = views.filter(|view| view.is_built_in() || !halted(view));
+            told.map(digest).collect()
         })
         .await
     }

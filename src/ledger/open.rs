@@ -1,10 +1,11 @@
 //! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::actors::{FrameCounts, Meters, Past};
+use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::database;
 use crate::directory::Directory;
@@ -12,10 +13,7 @@ use crate::error::OpenError;
 use crate::events::{LedgerId, SigningKeyChangedV1};
 use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
 use crate::metrics;
-use crate::projections::{
-    self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
-    NoTree, RuntimeMetadata, RuntimeMetadataView, Tree, TreeView, Views, ViewsOptions,
-};
+use crate::projections::Views;
 
 use super::checkpoints::Checkpoints;
 use super::dropped::Dropped;
@@ -27,7 +25,7 @@ use super::past::ViewPast;
 use super::recovery::{Recovery, recover};
 use super::replay::{Replayed, replay};
 use super::snapshots;
-use super::views::{JournalSource, ViewSet};
+use super::views::{self, ViewSet};
 use super::{Ledger, Root};
 
 /// What can be done without a runtime, done.
@@ -55,6 +53,7 @@ pub(super) struct Opened {
     pub(super) counts: Arc<FrameCounts>,
     pub(super) started_ns: u64,
     pub(super) options: Options,
+    pub(super) callbacks: Callbacks,
 }
 
 /// Where a ledger's journal and views are.
@@ -117,9 +116,8 @@ fn open_blocking(
     mut options: Options,
     dropped: &Dropped,
 ) -> Result<Opened, OpenError> {
+    let (files_each, callbacks) = prepared(&mut options)?;
     let started_ns = options.clock.monotonic_ns();
-    options.check().map_err(OpenError::Limits)?;
-    let files_each = database::files_each(options.descriptors_max)?;
     let Found {
         identity,
         guarded,
@@ -139,9 +137,9 @@ fn open_blocking(
     let clock = believed(&mut options, head);
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
-    let source = JournalSource::shared(reader.clone());
-    let views = open_views(&root, &mut options, files_each, source.clone())?;
-    let set = view_set(&views, source)?;
+    callbacks.seal_with(writer.handle().sealer());
+    let how = (files_each, &callbacks);
+    let (writer, views, set) = views::open(&root, &mut options, how, &reader, writer)?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options);
     let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns, dropped);
@@ -180,7 +178,19 @@ fn open_blocking(
         counts,
         started_ns,
         options,
+        callbacks,
     })
+}
+
+/// Options that can be kept: from here on clock and entropy are called behind what contains them.
+/// Gives the descriptors of each database, too.
+fn prepared(options: &mut Options) -> Result<(usize, Callbacks), OpenError> {
+    options.check().map_err(OpenError::Limits)?;
+    let files_each = database::files_each(options.descriptors_max)?;
+    let callbacks = Callbacks::watched(options.hang_after)
+        .map_err(|error| OpenError::Actors(format!("no thread: {error}")))?;
+    options.contain(&callbacks);
+    Ok((files_each, callbacks))
 }
 
 /// From here on everybody reads the clock as far as it is believed.
@@ -212,29 +222,6 @@ fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
     let from = past.position().max(tolerated).min(head.seq);
     past.windows_from.store(from, Ordering::Release);
     from
-}
-
-fn open_views(
-    root: &Path,
-    options: &mut Options,
-    files_max: usize,
-    source: Arc<dyn projections::Source>,
-) -> Result<Views, OpenError> {
-    let mut projections = projections::built_in();
-    if options.no_tree {
-        projections.retain(|projection| projection.name() != Tree::NAME);
-        projections.push(Box::new(NoTree));
-    }
-    projections.append(&mut options.projections);
-    let mut how = ViewsOptions {
-        clock: Arc::clone(&options.clock),
-        files_max,
-        ..ViewsOptions::default()
-    };
-    how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
-    how.boot = options.boot.clone().or(how.boot);
-    how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
-    Views::open(root, how, projections, source).map_err(|error| OpenError::Views(error.to_string()))
 }
 
 /// Lets go of what holds the journal, and with it the lock, where the opening is refused; the views
@@ -324,22 +311,6 @@ fn watch(options: &Options, note: FailureNote) -> Watch {
         after: options.hang_after,
         on_hang: Box::new(on_hang),
     }
-}
-
-fn view_set(views: &Views, source: Arc<dyn projections::Source>) -> Result<ViewSet, OpenError> {
-    let view = |name: &str| {
-        views
-            .view(name)
-            .ok_or_else(|| OpenError::Views(format!("there is no view {name}")))
-    };
-    Ok(ViewSet {
-        configuration: ConfigurationView::new(view(Configuration::NAME)?),
-        metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
-        executions: ExecutionsView::new(view(Executions::NAME)?),
-        indexes: IndexesView::new(view(Indexes::NAME)?, source),
-        tree: TreeView::new(view(Tree::NAME)?),
-        all: views.all().cloned().collect(),
-    })
 }
 
 /// Opens in the background and starts the actors on this runtime.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::callbacks::{Callbacks, ContainedClock, ContainedEntropy};
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::{Limits, Validator};
 use crate::database::{Space, SystemSpace};
@@ -33,7 +34,9 @@ pub struct Options {
     /// Who takes secrets out before anything is stored.
     pub redaction: Option<Arc<dyn Redaction>>,
     /// How long a command waits for a validator, and `emit`'s pump for the redactor (5 s). One that
-    /// takes longer costs what waits for it, and is in [`Health`](crate::Health) until it comes back.
+    /// takes longer costs what waits for it. What one call of it, of a clock, an entropy, a space or a
+    /// projection takes beyond that is in [`Health`](crate::Health) until it comes back; clock and
+    /// entropy that take longer than `hang_after` seal the ledger.
     pub callback_budget: Duration,
     /// Views beside the built-in ones.
     pub projections: Vec<Box<dyn Projection>>,
@@ -95,6 +98,10 @@ impl Options {
                 "hang_after is zero: every commit would hang",
             ),
             (
+                !self.callback_budget.is_zero(),
+                "callback_budget is zero: every call would take too long",
+            ),
+            (
                 !self.activity_interval.is_zero(),
                 "activity_interval is zero",
             ),
@@ -105,6 +112,14 @@ impl Options {
         ];
         let broken = rules.iter().find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, problem)| Err(*problem))
+    }
+
+    /// Takes the embedder's clock and entropy behind what contains them.
+    pub(super) fn contain(&mut self, callbacks: &Callbacks) {
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let budget = self.callback_budget;
+        self.clock = Arc::new(ContainedClock::new(clock, callbacks, budget));
+        self.entropy = Arc::new(ContainedEntropy::new(entropy, callbacks, budget));
     }
 }
 

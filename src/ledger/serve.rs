@@ -87,8 +87,11 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
     let components = Components::new(replayed.components);
     let saved = replayed.from.last();
     let core = core(&opened, &actors, shared, components, saved);
-    let space = Arc::clone(&opened.options.space);
-    let watched = reserve::watch(&core, space, opened.root.clone());
+    let space = (
+        Arc::clone(&opened.options.space),
+        opened.options.callback_budget,
+    );
+    let watched = reserve::watch(&core, space, opened.root.clone()).await;
     watched.map_err(|error| OpenError::io(&opened.root, error))?;
     Ok(start(opened, core, actors))
 }
@@ -175,6 +178,7 @@ fn core(
         },
         shared,
         gate: Gate::new(options.limits.clone()),
+        callbacks: opened.callbacks.clone(),
         reserve: Reserve::new(options.disk_reserve_bytes),
         clock: Arc::clone(&opened.clock),
         reader: opened.reader.clone(),

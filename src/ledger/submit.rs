@@ -10,6 +10,7 @@ use crate::actors::{
     Answered, Claim, Id, Order, Prepared, Refusal, Sequenced, Shared, StoreRef, deliver,
 };
 use crate::admission::{Admitted, Ending, FinishReserve, Gate};
+use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) gate: Gate,
     pub(crate) reserve: Reserve,
     pub(crate) clock: Arc<BelievedClock>,
+    pub(crate) callbacks: Callbacks,
     pub(crate) reader: Reader,
     pub(crate) writer: WriterHandle,
     pub(crate) phase: Phase,
@@ -171,10 +173,16 @@ impl Core {
                 commands: order.commands,
             });
         }
-        match answer.await {
-            Ok(outcome) => outcome,
-            // An actor that failed drops its mailbox and the replies with it: nobody can say.
-            Err(_) => {
+        // An actor that failed drops its mailbox and the replies with it, and one that stands in a
+        // clock that does not come back never answers: nobody can say.
+        let answered = tokio::select! {
+            biased;
+            answered = answer => answered.ok(),
+            () = self.callbacks.gone() => None,
+        };
+        match answered {
+            Some(outcome) => outcome,
+            None => {
                 let error = AppendError::OutcomeUnknown { command: first };
                 Err(Refusal {
                     error,

@@ -1,14 +1,21 @@
 //! The views of one ledger, with the types that read them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::callbacks::Callbacks;
+use crate::error::{self, OpenError};
 use crate::events::Store;
-use crate::journal::{Head, Reader};
+use crate::journal::{Head, Reader, Writer};
 use crate::projections::{
-    ConfigurationView, ExecutionsView, IndexesView, ReadError, RuntimeMetadataView, Source,
-    TreeView, View,
+    self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
+    NoTree, ReadError, RuntimeMetadata, RuntimeMetadataView, Source, Tree, TreeView, View, Views,
+    ViewsOptions,
 };
+
+use super::options::Options;
+use super::past::unviewable;
 
 /// All views, built-in and the embedder's own.
 #[derive(Clone)]
@@ -71,7 +78,95 @@ impl JournalSource {
     }
 }
 
+/// Opens the views: the built-in ones, and the embedder's behind them. Without views the writer lets
+/// go of the journal.
+pub(super) fn open(
+    root: &Path,
+    options: &mut Options,
+    (files_max, callbacks): (usize, &Callbacks),
+    reader: &Reader,
+    writer: Writer,
+) -> Result<(Writer, Views, ViewSet), OpenError> {
+    let mut projections = projections::built_in();
+    if options.no_tree {
+        projections.retain(|projection| projection.name() != Tree::NAME);
+        projections.push(Box::new(NoTree));
+    }
+    projections.append(&mut options.projections);
+    let mut how = ViewsOptions {
+        clock: Arc::clone(&options.clock),
+        files_max,
+        ..ViewsOptions::default()
+    };
+    how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
+    how.boot = options.boot.clone().or(how.boot);
+    how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
+    let watched = (callbacks, options.callback_budget);
+    let source = JournalSource::shared(reader.clone());
+    let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);
+    let views = views.map_err(|error| OpenError::Views(error.to_string()));
+    let opened = views.and_then(|views| Ok((view_set(&views, source)?, views)));
+    match opened {
+        Ok((set, views)) => Ok((writer, views, set)),
+        Err(error) => {
+            writer.join();
+            Err(error)
+        }
+    }
+}
+
+fn view_set(views: &Views, source: Arc<dyn Source>) -> Result<ViewSet, OpenError> {
+    let view = |name: &str| {
+        views
+            .view(name)
+            .ok_or_else(|| OpenError::Views(format!("there is no view {name}")))
+    };
+    Ok(ViewSet {
+        configuration: ConfigurationView::new(view(Configuration::NAME)?),
+        metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
+        executions: ExecutionsView::new(view(Executions::NAME)?),
+        indexes: IndexesView::new(view(Indexes::NAME)?, source),
+        tree: TreeView::new(view(Tree::NAME)?),
+        all: views.all().cloned().collect(),
+    })
+}
+
+/// An hour: a rebuild may take long, a wait for ever would hide that it is stuck.
+const WAIT: Duration = Duration::from_secs(3_600);
+
 impl super::Ledger {
+    /// Waits until every built-in view has read up to `seq`: what the ledger itself answers from. An
+    /// embedder's view is waited for with [`Ledger::projection_at_least`](Self::projection_at_least).
+    /// Holds no thread; dropping the future ends the wait and nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable` where one of them is halted, `Closed` where the ledger is.
+    pub async fn at_least(&self, seq: u64) -> Result<(), error::ReadError> {
+        let reached = async {
+            for view in self.0.set.all.iter().filter(|view| view.is_built_in()) {
+                view.reached(seq, WAIT).await.map_err(unviewable)?;
+            }
+            Ok(())
+        };
+        let reached = self.0.core.phase.unless_closed(reached).await;
+        reached.unwrap_or(Err(error::ReadError::Closed))
+    }
+
+    /// Waits until the view `name` has read up to `seq`; gives its position. Holds no thread; dropping
+    /// the future ends the wait and nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable` where there is no such view, or it is halted; `Closed` where the ledger is.
+    pub async fn projection_at_least(&self, name: &str, seq: u64) -> Result<u64, error::ReadError> {
+        let Some(view) = self.0.set.all.iter().find(|view| view.name() == name) else {
+            let cause = format!("there is no view {name:?}").into();
+            return Err(error::ReadError::Unavailable { cause });
+        };
+        let reached = self.0.core.phase.unless_closed(view.reached(seq, WAIT));
+        let reached = reached.await.unwrap_or(Err(ReadError::Closed));
+        reached.map_err(unviewable)
+    }
+
     /// How far each view has read, by name: less than the head while it catches up.
     #[must_use]
     pub fn view_positions(&self) -> Vec<(&'static str, u64)> {

@@ -38,12 +38,17 @@ impl Core {
         &self,
         answer: oneshot::Receiver<Result<T, Sealed>>,
     ) -> Result<T, AppendError> {
-        match answer.await {
-            Ok(Ok(durable)) => Ok(durable),
-            Ok(Err(sealed)) => Err(AppendError::Sealed {
+        let answered = tokio::select! {
+            biased;
+            answered = answer => answered.ok(),
+            () = self.callbacks.gone() => None,
+        };
+        match answered {
+            Some(Ok(durable)) => Ok(durable),
+            Some(Err(sealed)) => Err(AppendError::Sealed {
                 cause: sealed.cause,
             }),
-            Err(_) => Err(self.stopped()),
+            None => Err(self.stopped()),
         }
     }
 }

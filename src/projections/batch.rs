@@ -1,7 +1,7 @@
 //! What a run of records changes in one view: read through to what is stored, written all at once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
 use rapidhash::fast::RandomState;
@@ -15,6 +15,15 @@ const RECENT_BYTES: usize = 1 << 19;
 const RECENT_VALUE_BYTES: usize = 1_024;
 /// What an entry takes beside its key and value, roughly.
 const RECENT_ENTRY_BYTES: usize = 64;
+
+/// Longest key of a view, in bytes: what the engine takes, less the byte that the ledger puts before it.
+pub const VIEW_KEY_BYTES_MAX: usize = 65_534;
+/// Longest value of an embedder's view, in bytes (16 MiB).
+pub const VIEW_VALUE_BYTES_MAX: usize = 16 << 20;
+/// What one commit may change in an embedder's view: keys and values together, in bytes (64 MiB).
+pub const VIEW_COMMIT_BYTES_MAX: usize = 64 << 20;
+/// Changes after which an embedder's batch ends with the commit at hand.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Keys are hashed once for every change: with a seed of this process, but not with SipHash.
 type ByKey<V> = HashMap<Slice, V, RandomState>;
@@ -79,18 +88,70 @@ pub struct ViewBatch {
     pending: ByKey<Change>,
     /// The stored form of the key at hand.
     key: Vec<u8>,
+    /// Whether the changes are an embedder's: then they are held to the limits.
+    foreign: bool,
+    /// Changes of the whole batch, and of it those before the commit at hand, in bytes.
+    bytes: usize,
+    bytes_before: usize,
+    /// The first change that exceeds a limit: nothing of this batch is written.
+    exceeded: Option<ProjectionError>,
+    /// What the engine said of the stored view, where it could not read it.
+    unreadable: OnceLock<ProjectionError>,
 }
 
 impl ViewBatch {
     /// A batch of records after `after`, on top of what earlier batches left in `recent`.
-    pub(super) fn new(generation: Arc<Generation>, after: u64, recent: Recent) -> Self {
+    pub(super) fn new(
+        generation: Arc<Generation>,
+        after: u64,
+        recent: Recent,
+        foreign: bool,
+    ) -> Self {
         Self {
             generation,
             after,
             recent,
             pending: ByKey::default(),
             key: Vec::new(),
+            foreign,
+            bytes: 0,
+            bytes_before: 0,
+            exceeded: None,
+            unreadable: OnceLock::new(),
         }
+    }
+
+    fn unreadable(&self, error: fjall::Error) -> ProjectionError {
+        let said = self.unreadable.get_or_init(|| error.into());
+        said.clone()
+    }
+
+    /// What the engine said of the stored view, where it could not read it.
+    pub(super) fn engine_said(&self) -> Option<&ProjectionError> {
+        self.unreadable.get()
+    }
+
+    /// Whether every change so far keeps the limits.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub(super) fn within_limits(&mut self) -> Result<(), ProjectionError> {
+        let changed = self.bytes.saturating_sub(self.bytes_before);
+        if self.foreign && changed > VIEW_COMMIT_BYTES_MAX {
+            self.exceed("commit", changed, VIEW_COMMIT_BYTES_MAX);
+        }
+        self.exceeded.clone().map_or(Ok(()), Err)
+    }
+
+    fn exceed(&mut self, what: &'static str, bytes: usize, max: usize) {
+        let error = ProjectionError::TooLarge { what, bytes, max };
+        self.exceeded.get_or_insert(error);
+    }
+
+    /// A commit ends here. True where the batch is to end with it: memory is bounded.
+    pub(super) fn commit_ends(&mut self) -> bool {
+        self.bytes_before = self.bytes;
+        self.bytes > BATCH_BYTES
     }
 
     /// Position of the view before this batch: of what only later records can bring about, nothing
@@ -110,11 +171,11 @@ impl ViewBatch {
         if let Some(recent) = self.recent.get(key) {
             return Ok(recent.clone());
         }
-        let found = self
-            .generation
-            .keyspace
-            .get(key)
-            .map_err(ProjectionError::from)?;
+        if key.len() > 1 + VIEW_KEY_BYTES_MAX {
+            return Ok(None);
+        }
+        let found = self.generation.keyspace.get(key);
+        let found = found.map_err(|error| self.unreadable(error))?;
         Ok(found.map(|value| value.to_vec()))
     }
 
@@ -136,7 +197,10 @@ impl ViewBatch {
         change.value.clone()
     }
 
-    /// Sets the value under `key`: at most 65,534 bytes of key, 4 GiB of value.
+    /// Sets the value under `key`. A key has at most [`VIEW_KEY_BYTES_MAX`] bytes and may be empty, a
+    /// value at most [`VIEW_VALUE_BYTES_MAX`]; all keys and values that one commit changes have at most
+    /// [`VIEW_COMMIT_BYTES_MAX`]. What exceeds that halts this view with
+    /// [`ProjectionError::TooLarge`], before the engine sees any of it.
     pub fn put(&mut self, key: &[u8], value: Vec<u8>) {
         self.change(key, Some(value), true);
     }
@@ -162,6 +226,20 @@ impl ViewBatch {
     }
 
     fn change(&mut self, key: &[u8], value: Value, again: bool) {
+        let length = value.as_ref().map_or(0, Vec::len);
+        if self.foreign {
+            if key.len() > VIEW_KEY_BYTES_MAX {
+                return self.exceed("key", key.len(), VIEW_KEY_BYTES_MAX);
+            }
+            if length > VIEW_VALUE_BYTES_MAX {
+                return self.exceed("value", length, VIEW_VALUE_BYTES_MAX);
+            }
+            // A key that is changed twice counts twice.
+            self.bytes = self.bytes.saturating_add(key.len() + length);
+            if self.bytes - self.bytes_before > VIEW_COMMIT_BYTES_MAX {
+                return;
+            }
+        }
         self.take_key(key);
         let change = Change { value, again };
         match self.pending.get_mut(self.key.as_slice()) {
@@ -208,7 +286,7 @@ impl ViewBatch {
         let mut merged = BTreeMap::new();
         let snapshot = self.generation.database.snapshot();
         for guard in snapshot.prefix(&self.generation.keyspace, &prefix) {
-            let (key, value) = guard.into_inner().map_err(ProjectionError::from)?;
+            let (key, value) = guard.into_inner().map_err(|error| self.unreadable(error))?;
             merged.insert(key.to_vec(), value.to_vec());
         }
         for (key, change) in &self.pending {

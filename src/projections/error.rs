@@ -12,6 +12,14 @@ pub enum OpenError {
     /// A projection's name is not 1 to 64 of `a-z`, `0-9` and `_`, or is given twice.
     #[error("projection name {0:?} is not usable or is given twice")]
     Name(String),
+    /// A projection panicked where it was asked for its name or version.
+    #[error("projection {number}: {cause}")]
+    Projection {
+        /// Its place among those that were given, from 1.
+        number: usize,
+        /// What it panicked with.
+        cause: String,
+    },
     /// The operating system refused.
     #[error("{path}: {source}")]
     Io {
@@ -28,6 +36,7 @@ impl OpenError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Name(_) => "projection_name",
+            Self::Projection { .. } => "projection_panicked",
             Self::Io { .. } => "io",
         }
     }
@@ -37,8 +46,8 @@ impl OpenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectionError {
-    /// The view's stored state is not readable or makes no sense: all views are set aside and
-    /// made again.
+    /// The view's stored state is not readable or makes no sense. Where the engine cannot read it,
+    /// or it is a built-in view's, all views are set aside and made again; else this view halts.
     #[error("view is damaged: {0}")]
     Damaged(String),
     /// The view's stored state could not be read, which says nothing of it: the views are opened again.
@@ -47,6 +56,16 @@ pub enum ProjectionError {
     /// The record contradicts what the projection knows: the view halts before it.
     #[error("record cannot be projected: {0}")]
     Refused(String),
+    /// A change exceeds a limit of [`super::ViewBatch`]: the view halts before the record.
+    #[error("a {what} has {bytes} bytes, {max} at most are taken")]
+    TooLarge {
+        /// What: `key`, `value`, or all changes of one `commit`.
+        what: &'static str,
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        max: usize,
+    },
 }
 
 impl ProjectionError {
@@ -57,6 +76,7 @@ impl ProjectionError {
             Self::Damaged(_) => "view_damaged",
             Self::Unread(_) => "view_unread",
             Self::Refused(_) => "record_refused",
+            Self::TooLarge { .. } => "view_too_large",
         }
     }
 }
@@ -205,6 +225,9 @@ impl From<ProjectionError> for ReadError {
             ProjectionError::Damaged(cause) => Self::Damaged(cause),
             ProjectionError::Unread(cause) => Self::Unread(cause),
             ProjectionError::Refused(cause) => Self::Halted { cause },
+            error @ ProjectionError::TooLarge { .. } => Self::Halted {
+                cause: error.to_string(),
+            },
         }
     }
 }

@@ -36,7 +36,7 @@ mod view;
 mod views;
 mod views_database;
 
-pub use batch::ViewBatch;
+pub use batch::{VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
 pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
 pub use diff::{DiffLine, diff_lines};
 pub use error::{OpenError, ProjectionError, ReadError};
@@ -97,7 +97,8 @@ pub trait Projection: Send + 'static {
     /// Takes one record into the view. Called for every wanted record, in order, once.
     ///
     /// # Errors
-    /// [`ProjectionError`] halts this view and no other.
+    /// [`ProjectionError`] halts this view and no other, and so do a panic and a change beyond the
+    /// limits of [`ViewBatch`]. `Ledger::rebuild_view` starts it again.
     fn apply(
         &mut self,
         record: &Record,
@@ -142,6 +143,15 @@ pub fn built_in() -> Vec<Box<dyn Projection>> {
         Box::new(Tree),
     ]
 }
+
+/// Their names: no other view has one of them.
+const BUILT_IN: [&str; 5] = [
+    Configuration::NAME,
+    RuntimeMetadata::NAME,
+    Executions::NAME,
+    Indexes::NAME,
+    Tree::NAME,
+];
 
 /// A panic while a lock was held leaves plain values behind it, never half-made ones.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::callbacks::panic_text;
 use crate::events::{Record, Seq};
 
 use super::Source;
 use super::control::Control;
 use super::error::Failure;
 use super::rebuild::Health;
-use super::slot::{Read, Slot, Which, panic_text};
+use super::slot::{Read, Slot, Which, ends_commit};
 use super::views::{Notice, ViewsOptions};
 use super::views_database::{Position, ViewsDatabase};
 
@@ -73,6 +74,13 @@ impl Runner {
             }
         }
         self.shut();
+        // A projection is the embedder's, also where it is dropped.
+        for slot in self.slots.drain(..) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(slot))) {
+                let cause = panic_text(panic);
+                tracing::error!(cause, "a projection panicked where it was dropped");
+            }
+        }
     }
 
     /// The engine asserts where files are not what it wrote: a panic may be damage too.
@@ -81,7 +89,7 @@ impl Runner {
         work: impl FnOnce(&mut Self) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
-            let text = panic_text(panic.as_ref());
+            let text = panic_text(panic);
             Err(Failure::Panic(format!("the engine panicked: {text}")))
         })
     }
@@ -157,14 +165,14 @@ impl Runner {
             let wants = slot
                 .taking(which)
                 .is_some_and(|stored| stored.position.seq < position.seq);
-            if wants && let Some(changes) = slot.apply(which, &chunk, &*self.options.clock)? {
-                moved.push((index, changes.write_into(&position, &mut batch)));
+            if wants && let Some((changes, to)) = slot.apply(which, &chunk, &*self.options.clock)? {
+                moved.push((index, to, changes.write_into(&to, &mut batch)));
             }
         }
         batch.commit()?;
-        for (index, recent) in moved {
+        for (index, to, recent) in moved {
             if let Some(slot) = self.slots.get_mut(index) {
-                slot.moved(which, position, recent);
+                slot.moved(which, to, recent);
             }
         }
         Ok(true)
@@ -226,8 +234,4 @@ impl Runner {
 enum Step {
     Moved,
     Idle { head: u64 },
-}
-
-fn ends_commit(record: &Record) -> bool {
-    record.header.commit_index.saturating_add(1) >= record.header.commit_len
 }

@@ -1,11 +1,11 @@
 //! One projection under the runner: the generation that serves and the one being made.
 
 use std::cell::OnceCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use ::metrics::{Counter, Histogram};
 
+use crate::callbacks::{Seat, Steps};
 use crate::clock::Clock;
 use crate::events::{DecodeError, Event, Record, Seq};
 use crate::metrics;
@@ -47,10 +47,15 @@ pub(super) enum Which {
 
 pub(super) struct Slot {
     projection: Box<dyn Projection>,
+    /// Asked for once.
+    version: u32,
+    seat: Arc<Seat>,
     pub(super) shared: Arc<Shared>,
     pub(super) serving: Option<Stored>,
     pub(super) building: Option<Build>,
     halted: bool,
+    /// It halted, and is being made again: what serves stays where it is until then.
+    stands: bool,
     apply_seconds: Histogram,
     failures: Counter,
 }
@@ -79,16 +84,24 @@ impl Read {
 }
 
 impl Slot {
-    pub(super) fn new(projection: Box<dyn Projection>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        projection: Box<dyn Projection>,
+        version: u32,
+        seat: Arc<Seat>,
+        shared: Arc<Shared>,
+    ) -> Self {
         let view = [shared.name];
         Self {
             apply_seconds: metrics::VIEW_APPLY_SECONDS.histogram(&view),
             failures: metrics::VIEW_FAILURES.counter(&view),
             projection,
+            version,
+            seat,
             shared,
             serving: None,
             building: None,
             halted: false,
+            stands: false,
         }
     }
 
@@ -106,7 +119,7 @@ impl Slot {
             Which::Serving => self
                 .serving
                 .as_ref()
-                .filter(|stored| stored.generation.version == self.projection.version()),
+                .filter(|stored| !self.stands && stored.generation.version == self.version),
             Which::Building => self.building.as_ref().map(|build| &build.stored),
         }
     }
@@ -125,7 +138,7 @@ impl Slot {
         source: &dyn Source,
         damaged: bool,
     ) -> Result<(), Failure> {
-        self.halted = false;
+        self.start_again();
         self.building = None;
         let mut reason = if damaged { "damaged" } else { "missing" };
         self.serving = match database.serving(self.name())? {
@@ -144,7 +157,7 @@ impl Slot {
         };
         let serving = self.serving.as_ref().map(|stored| &*stored.generation);
         database.drop_others(self.name(), serving)?;
-        let current = serving.is_some_and(|found| found.version == self.projection.version());
+        let current = serving.is_some_and(|found| found.version == self.version);
         self.publish();
         if current {
             return Ok(());
@@ -162,10 +175,12 @@ impl Slot {
         if self.building.is_some() && !self.halted {
             return Ok(());
         }
-        self.halted = false;
+        let stands = self.stands || self.halted;
+        self.start_again();
+        self.stands = stands;
         self.building = None;
         let number = database.next_number(self.name());
-        let generation = database.create(self.name(), self.projection.version(), number)?;
+        let generation = database.create(self.name(), self.version, number)?;
         self.building = Some(Build {
             stored: Stored::new(generation, Position::default()),
             target,
@@ -195,52 +210,65 @@ impl Slot {
         };
         database.switch(self.name(), &build.stored.generation)?;
         self.serving = Some(build.stored);
+        self.stands = false;
         self.publish();
         let serving = self.serving.as_ref().map(|stored| &*stored.generation);
         database.drop_others(self.name(), serving)?;
         Ok(true)
     }
 
-    /// Folds the chunk's records that this generation has not seen. A refusal halts this view
-    /// alone; `None` where there is nothing to write.
+    /// What halted it is past.
+    fn start_again(&mut self) {
+        self.halted = false;
+        self.stands = false;
+        self.seat.well();
+    }
+
+    /// Folds the chunk's records that this generation has not seen, and gives how far it came. A
+    /// refusal, a panic or a change that is too large halts this view alone; `None` where there is
+    /// nothing to write.
     pub(super) fn apply(
         &mut self,
         which: Which,
         chunk: &[Read],
         clock: &dyn Clock,
-    ) -> Result<Option<ViewBatch>, Failure> {
+    ) -> Result<Option<(ViewBatch, Position)>, Failure> {
         if self.taking(which).is_none() {
             return Ok(None);
         }
+        let foreign = !self.shared.built_in;
         let Some(stored) = self.stored_mut(which) else {
             return Ok(None);
         };
         let after = stored.position.seq;
         // Comes back with the position once the batch is committed; lost, it costs look-ups.
         let recent = std::mem::take(&mut stored.recent);
-        let mut batch = ViewBatch::new(Arc::clone(&stored.generation), after, recent);
+        let mut batch = ViewBatch::new(Arc::clone(&stored.generation), after, recent, foreign);
         let projection = &mut self.projection;
         let started = clock.monotonic_ns();
         // A panicking projection must not take the other views with it.
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            fold(projection.as_mut(), &mut batch, chunk, after)
-        }));
+        let outcome = self
+            .seat
+            .call_in_steps(|steps| fold(projection.as_mut(), &mut batch, chunk, after, steps));
         let took = clock.monotonic_ns().saturating_sub(started);
         self.apply_seconds.record(took as f64 / 1e9);
-        match outcome {
-            Ok(Ok(())) => Ok(Some(batch)),
-            Ok(Err(ProjectionError::Damaged(cause))) => Err(Failure::Damage(cause)),
-            Ok(Err(ProjectionError::Unread(cause))) => Err(Failure::Unknown(cause)),
-            Ok(Err(refused)) => {
-                self.halt(refused.to_string());
-                Ok(None)
-            }
-            Err(panic) => {
-                let cause = format!("the projection panicked: {}", panic_text(panic.as_ref()));
-                self.halt(cause);
-                Ok(None)
-            }
+        // The engine's word alone, or a built-in view's, is believed where all views are concerned.
+        match batch.engine_said() {
+            Some(ProjectionError::Damaged(cause)) => return Err(Failure::Damage(cause.clone())),
+            Some(error) => return Err(Failure::Unknown(error.to_string())),
+            None => {}
         }
+        let cause = match outcome {
+            Ok(Ok(position)) => return Ok(position.map(|position| (batch, position))),
+            Ok(Err(ProjectionError::Damaged(cause))) if !foreign => {
+                return Err(Failure::Damage(cause));
+            }
+            Ok(Err(error @ ProjectionError::TooLarge { .. })) => self.seat.nonsense(&error),
+            Ok(Err(error)) => self.seat.failed(&error),
+            Err(panicked) => format!("the projection panicked: {panicked}"),
+        };
+        self.halt(cause);
+        Ok(None)
     }
 
     fn stored_mut(&mut self, which: Which) -> Option<&mut Stored> {
@@ -307,19 +335,34 @@ fn fold(
     batch: &mut ViewBatch,
     chunk: &[Read],
     after: u64,
-) -> Result<(), ProjectionError> {
+    steps: &Steps<'_>,
+) -> Result<Option<Position>, ProjectionError> {
     projection.begin();
+    let mut reached = None;
     for read in chunk {
         let header = &read.record.header;
         if header.seq.get() <= after {
             continue;
         }
+        steps.next();
         projection.apply_header(header, batch)?;
         if projection.wants(header) {
             projection.apply(&read.record, read.event()?, batch)?;
         }
+        batch.within_limits()?;
+        reached = Some(&read.record);
+        if ends_commit(&read.record) && batch.commit_ends() {
+            break;
+        }
     }
-    projection.finish(batch)
+    steps.next();
+    projection.finish(batch)?;
+    batch.within_limits()?;
+    Ok(reached.map(Position::of))
+}
+
+pub(super) fn ends_commit(record: &Record) -> bool {
+    record.header.commit_index.saturating_add(1) >= record.header.commit_len
 }
 
 /// A view that read another history, or further than this one goes, is of no use.
@@ -337,14 +380,4 @@ fn is_of_this_history(source: &dyn Source, position: &Position) -> bool {
         // Nothing speaks against the view; the journal's trouble is reported where it is read.
         Err(_) => true,
     }
-}
-
-pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        return (*text).to_owned();
-    }
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .unwrap_or_else(|| "no message".to_owned())
 }

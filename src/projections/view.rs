@@ -54,6 +54,8 @@ pub(super) struct ViewState {
 /// What the runner and the readers of one view share; the runner alone writes it.
 pub(super) struct Shared {
     pub(super) name: &'static str,
+    /// Of the ledger's own, not an embedder's.
+    pub(super) built_in: bool,
     state: Mutex<ViewState>,
     changed: Condvar,
     position: watch::Sender<u64>,
@@ -65,6 +67,7 @@ impl Shared {
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             name,
+            built_in: super::BUILT_IN.contains(&name),
             state: Mutex::default(),
             changed: Condvar::new(),
             position: watch::Sender::new(0),
@@ -128,6 +131,12 @@ impl View {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.shared.name
+    }
+
+    /// Whether it is one of those that every ledger has.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.shared.built_in
     }
 
     /// How far the serving generation has read; 0 while none serves.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::control::Control;
 use super::rebuild::Health;
@@ -10,6 +11,7 @@ use super::runner::Runner;
 use super::slot::Slot;
 use super::view::{Shared, View};
 use super::{OpenError, Projection, Source};
+use crate::callbacks::{Callbacks, Kind};
 use crate::clock::{Clock, SystemClock};
 use crate::database;
 
@@ -53,9 +55,14 @@ impl Default for ViewsOptions {
 }
 
 impl ViewsOptions {
-    pub(super) fn notify(&self, notice: &Notice) {
-        if let Some(listener) = &self.listener {
-            listener(notice);
+    /// A listener that panics is told no more.
+    pub(super) fn notify(&mut self, notice: &Notice) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let seat = Callbacks::unwatched().seat(Kind::Listener, "views", Duration::MAX);
+        if seat.call(|| listener(notice)).is_err() {
+            self.listener = None;
         }
     }
 }
@@ -106,17 +113,32 @@ impl Views {
         projections: Vec<Box<dyn Projection>>,
         source: Arc<dyn Source>,
     ) -> Result<Self, OpenError> {
+        let callbacks = (&Callbacks::unwatched(), Duration::MAX);
+        Self::open_watched(directory, options, projections, source, callbacks)
+    }
+
+    /// As [`Views::open`]; one call of a projection may take as long as is said with `callbacks`.
+    pub(crate) fn open_watched(
+        directory: &Path,
+        options: ViewsOptions,
+        projections: Vec<Box<dyn Projection>>,
+        source: Arc<dyn Source>,
+        (callbacks, budget): (&Callbacks, Duration),
+    ) -> Result<Self, OpenError> {
         let control = Arc::new(Control::default());
         let mut views: Vec<View> = Vec::new();
         let mut slots = Vec::new();
-        for projection in projections {
-            let name = projection.name();
+        for (projection, number) in projections.into_iter().zip(1..) {
+            let unnamed = callbacks.seat(Kind::Projection, "", budget);
+            let asked = unnamed.call(|| (projection.name(), projection.version()));
+            let (name, version) = asked.map_err(|cause| OpenError::Projection { number, cause })?;
             if !is_usable(name) || views.iter().any(|view| view.name() == name) {
                 return Err(OpenError::Name(name.to_owned()));
             }
             let shared = Arc::new(Shared::new(name));
             views.push(View::new(Arc::clone(&shared), Arc::clone(&control)));
-            slots.push(Slot::new(projection, shared));
+            let seat = callbacks.seat(Kind::Projection, name, budget);
+            slots.push(Slot::new(projection, version, seat, shared));
         }
         let path = directory.join("views");
         let mut runner = Runner {

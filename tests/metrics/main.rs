@@ -76,7 +76,7 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     held(&book).await;
     clock_and_stopped_view(&book).await;
     nothing_written(&book).await;
-    an_actor_fails(&book).await;
+    a_callback_fails(&book).await;
 
     let told = book.0.lock().unwrap();
     assert!(told.strange.is_empty(), "not described: {:?}", told.strange);
@@ -343,7 +343,7 @@ async fn nothing_written(book: &Book) {
 }
 
 /// No write failed, and yet nothing is appended any more.
-async fn an_actor_fails(book: &Book) {
+async fn a_callback_fails(book: &Book) {
     let entropy = Arc::new(Panics::default());
     let world = World::new(|options| options.entropy = entropy.clone()).await;
     assert_eq!(book.value("sealed", &[]), 0.0);
@@ -352,6 +352,13 @@ async fn an_actor_fails(book: &Book) {
     let failed = log.begin(request(&world.ledger, command(1))).await;
     assert!(failed.is_err());
     until("the seal is told", || book.value("sealed", &[]) == 1.0).await;
+    let entropy = [("callback", "entropy"), ("outcome", "panicked")];
+    assert_eq!(book.value("callback_failures_total", &entropy), 1.0);
+    let entropy = [("callback", "entropy")];
+    until("the trouble is told", || {
+        book.value("callbacks_in_trouble", &entropy) == 1.0
+    })
+    .await;
     assert_eq!(
         book.value("write_failures_total", &[("outcome", "unknown")]),
         1.0

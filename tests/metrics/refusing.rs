@@ -75,7 +75,7 @@ impl Projection for Stops {
     }
 }
 
-/// Panics once told to: inside a store's actor, where that draws an id.
+/// Panics once told to.
 #[derive(Default)]
 pub(crate) struct Panics {
     inner: CountingEntropy,

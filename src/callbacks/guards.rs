@@ -1,0 +1,93 @@
+//! Clock and entropy of the embedder's, as the ledger calls them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::{Clock, Entropy, fill_secret};
+
+use super::{Callbacks, Kind, Seat};
+
+/// The clock: one that panicked or did not come back stands still from there on, and the ledger is
+/// sealed. The monotonic one never goes back.
+pub(crate) struct ContainedClock {
+    inner: Arc<dyn Clock>,
+    seat: Arc<Seat>,
+    now_ns: AtomicI64,
+    monotonic_ns: AtomicU64,
+}
+
+impl ContainedClock {
+    pub(crate) fn new(inner: Arc<dyn Clock>, callbacks: &Callbacks, budget: Duration) -> Self {
+        Self {
+            inner,
+            seat: callbacks.seat(Kind::Clock, "", budget),
+            now_ns: AtomicI64::new(0),
+            monotonic_ns: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Clock for ContainedClock {
+    fn now_ns(&self) -> i64 {
+        if !self.seat.is_out()
+            && let Ok(now) = self.seat.call(|| self.inner.now_ns())
+        {
+            self.now_ns.store(now, Ordering::Relaxed);
+        }
+        self.now_ns.load(Ordering::Relaxed)
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        if !self.seat.is_out()
+            && let Ok(now) = self.seat.call(|| self.inner.monotonic_ns())
+        {
+            return self.monotonic_ns.fetch_max(now, Ordering::Relaxed).max(now);
+        }
+        self.monotonic_ns.load(Ordering::Relaxed)
+    }
+}
+
+/// The entropy: one that panicked, did not come back or gave the same bytes twice in a row is not
+/// asked any more, and the ledger is sealed. What is drawn afterwards is never stored.
+pub(crate) struct ContainedEntropy {
+    inner: Arc<dyn Entropy>,
+    seat: Arc<Seat>,
+    /// The last bytes, as two halves: nothing but a constant repeats both.
+    last: [AtomicU64; 2],
+}
+
+impl ContainedEntropy {
+    pub(crate) fn new(inner: Arc<dyn Entropy>, callbacks: &Callbacks, budget: Duration) -> Self {
+        Self {
+            inner,
+            seat: callbacks.seat(Kind::Entropy, "", budget),
+            last: Default::default(),
+        }
+    }
+}
+
+impl Entropy for ContainedEntropy {
+    fn bytes16(&self) -> [u8; 16] {
+        if !self.seat.is_out()
+            && let Ok(bytes) = self.seat.call(|| self.inner.bytes16())
+        {
+            let number = u128::from_be_bytes(bytes);
+            let halves = [(number >> 64) as u64, number as u64];
+            let [high, low] = &self.last;
+            let [new_high, new_low] = halves;
+            let before = [
+                high.swap(new_high, Ordering::Relaxed),
+                low.swap(new_low, Ordering::Relaxed),
+            ];
+            if before != halves {
+                return bytes;
+            }
+            self.seat.nonsense(&"it gave the same bytes twice in a row");
+        }
+        // Of the operating system, if that has any: for what a sealed ledger asks for.
+        let mut bytes = [0; 16];
+        let _filled = fill_secret(&mut bytes).is_ok();
+        bytes
+    }
+}

@@ -1,0 +1,205 @@
+//! The embedder's code: whoever is called is contained, watched and told of, in one place.
+//!
+//! A panic ends in the call that it comes from; the cause stays in `health()` and in the metrics until
+//! the same callback has worked again. A call that does not come back is noticed by a thread that
+//! calls nobody: it counts its own looks and reads no clock, so that neither a hanging clock nor a
+//! process that was stopped for a while is taken for a callback that hangs.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use ::metrics::Gauge;
+use tokio::sync::watch;
+
+use crate::metrics;
+
+mod guards;
+mod seat;
+
+pub(crate) use guards::{ContainedClock, ContainedEntropy};
+pub(crate) use seat::{Seat, Steps, panic_text};
+
+/// How often calls under way are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Clock,
+    Entropy,
+    Space,
+    Projection,
+    Destination,
+    Transport,
+    Signer,
+    Listener,
+}
+
+impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Clock,
+        Self::Entropy,
+        Self::Space,
+        Self::Projection,
+        Self::Destination,
+        Self::Transport,
+        Self::Signer,
+        Self::Listener,
+    ];
+
+    /// Its word in health, logs and metrics.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Entropy => "entropy",
+            Self::Space => "space",
+            Self::Projection => "projection",
+            Self::Destination => "destination",
+            Self::Transport => "transport",
+            Self::Signer => "signer",
+            Self::Listener => "listener",
+        }
+    }
+
+    /// Without it nothing can be appended: its failure seals.
+    const fn is_vital(self) -> bool {
+        matches!(self, Self::Clock | Self::Entropy)
+    }
+}
+
+type Seal = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Every callback of one opening. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Callbacks(Arc<Inner>);
+
+struct Inner {
+    /// Held for a moment: no callback is called under it.
+    seats: Mutex<Vec<Weak<Seat>>>,
+    in_trouble: Vec<(Kind, Gauge)>,
+    vital: Arc<Vital>,
+}
+
+/// What follows from the end of a callback without which nothing can be appended.
+pub(super) struct Vital {
+    seal: OnceLock<Seal>,
+    /// The first cause.
+    failed: OnceLock<String>,
+    /// A call has not come back: whoever waits for what it was to do, waits in vain.
+    hangs: watch::Sender<bool>,
+}
+
+impl Vital {
+    /// Nothing is appended from here on; says why.
+    pub(super) fn fail(&self, cause: String) {
+        let cause = self.failed.get_or_init(|| cause);
+        if let Some(seal) = self.seal.get() {
+            seal(cause);
+        }
+    }
+}
+
+impl Callbacks {
+    /// A registry that nobody watches: panics are contained, hangs are not noticed.
+    pub(crate) fn unwatched() -> Self {
+        let gauge = |kind: Kind| (kind, metrics::CALLBACKS_IN_TROUBLE.gauge(&[kind.word()]));
+        Self(Arc::new(Inner {
+            seats: Mutex::default(),
+            in_trouble: Kind::ALL.into_iter().map(gauge).collect(),
+            vital: Arc::new(Vital {
+                seal: OnceLock::new(),
+                failed: OnceLock::new(),
+                hangs: watch::Sender::new(false),
+            }),
+        }))
+    }
+
+    /// A registry with a thread that looks at calls under way. A call of clock or entropy that
+    /// takes longer than `hang_after` seals.
+    pub(crate) fn watched(hang_after: Duration) -> std::io::Result<Self> {
+        let callbacks = Self::unwatched();
+        let inner = Arc::downgrade(&callbacks.0);
+        let run = move || run(&inner, hang_after);
+        let builder = std::thread::Builder::new().name("ledger-callback".into());
+        // It ends by itself, soon after the ledger.
+        builder.spawn(run)?;
+        Ok(callbacks)
+    }
+
+    /// Registers a callback. One call of it may take `budget`; what takes longer is told of.
+    pub(crate) fn seat(&self, kind: Kind, name: &str, budget: Duration) -> Arc<Seat> {
+        let vital = kind.is_vital().then(|| Arc::clone(&self.0.vital));
+        let seat = Arc::new(Seat::new(kind, name, budget, vital));
+        let mut seats = self.0.seats();
+        seats.retain(|seat| seat.strong_count() > 0);
+        seats.push(Arc::downgrade(&seat));
+        seat
+    }
+
+    /// How appends are stopped where the clock or the entropy fails; at once where it has.
+    pub(crate) fn seal_with(&self, seal: impl Fn(&str) + Send + Sync + 'static) {
+        let vital = &self.0.vital;
+        // Set once for each opening.
+        let _first = vital.seal.set(Box::new(seal)).is_ok();
+        if let (Some(seal), Some(cause)) = (vital.seal.get(), vital.failed.get()) {
+            seal(cause);
+        }
+    }
+
+    /// Comes back once a call of clock or entropy has been given up: then what went through it may
+    /// never be answered. Cancel safe.
+    pub(crate) async fn gone(&self) {
+        let mut hangs = self.0.vital.hangs.subscribe();
+        if hangs.wait_for(|hangs| *hangs).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What is wrong with one of them, where something is. Calls nobody.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.0.living().iter().find_map(|seat| seat.complaint())
+    }
+}
+
+impl Inner {
+    fn seats(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Seat>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn living(&self) -> Vec<Arc<Seat>> {
+        self.seats().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn look(&self, hang_after: Duration) {
+        let seats = self.living();
+        for seat in &seats {
+            let Some(took) = seat.look(LOOK) else {
+                continue;
+            };
+            if took >= hang_after && seat.give_up() {
+                self.vital.fail(format!(
+                    "{}: it has not come back for {took:?}",
+                    seat.title()
+                ));
+                self.vital.hangs.send_replace(true);
+            }
+        }
+        for (kind, gauge) in &self.in_trouble {
+            let troubled = |seat: &&Arc<Seat>| seat.kind() == *kind && seat.complaint().is_some();
+            gauge.set(seats.iter().filter(troubled).count() as f64);
+        }
+    }
+}
+
+fn run(inner: &Weak<Inner>, hang_after: Duration) {
+    loop {
+        std::thread::sleep(LOOK);
+        match inner.upgrade() {
+            Some(inner) => inner.look(hang_after),
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

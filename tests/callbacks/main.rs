@@ -1,0 +1,19 @@
+//! The embedder's code: what each callback does when it panics, gives an error or nonsense, does not
+//! come back, or calls back into the ledger — and what goes on meanwhile. One file for each kind.
+//!
+//! Validators and the redaction have tests of their own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod projection;
+mod scene;
+mod space;
+mod vital;
