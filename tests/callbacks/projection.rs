@@ -184,7 +184,8 @@ async fn one_that_never_comes_back_keeps_no_close_and_destroys_nothing() {
     let start = std::time::Instant::now();
     let told = cell.ledger.close(Duration::from_secs(1)).await.unwrap_err();
     assert!(start.elapsed() < WAIT / 2, "{:?}", start.elapsed());
-    assert!(told.to_string().contains("projection"), "{told}");
+    assert_eq!(told.code(), "still_in_use", "{told}");
+    assert!(told.to_string().contains("views"), "{told}");
     cell.nothing_set_aside();
     act.set(How::Well);
     cell.opens_again(head).await;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::projections::Filter;
-use femtoclaw_ledger::{Context, Grant, Ledger, OpenError, Options, Root, Seq};
+use femtoclaw_ledger::{Begun, Context, Grant, Ledger, OpenError, Options, Root, Seq};
 
 use crate::shared::{WAIT, everything, observation, request};
 
@@ -152,8 +152,10 @@ impl Cell {
     pub(crate) async fn append(&self) -> u64 {
         let log = self.ledger.execution_log(&self.grant).unwrap();
         let begun = log.begin(request(&self.ledger, Context::new())).await;
-        let execution = begun.unwrap().execution;
-        let done = log.complete(execution, Context::new(), b"{}".to_vec());
+        let Begun::Started(running) = begun.unwrap() else {
+            panic!("not started");
+        };
+        let done = running.complete(Context::new(), b"{}".to_vec());
         done.await.unwrap().last.get()
     }
 
