@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use femtoclaw_ledger::integrity::text::is_deceptive;
 use femtoclaw_protocol::Validator;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -60,7 +61,7 @@ pub(crate) fn read(output: &[u8]) -> Result<Request, String> {
         (None, Some(message)) => (MESSAGE.to_owned(), message),
         _ => return Err("protocol violation: exactly one of tool_call and message".to_owned()),
     };
-    if capability.len() > NAME_BYTES_MAX || capability.chars().any(char::is_control) {
+    if capability.len() > NAME_BYTES_MAX || capability.chars().any(is_deceptive) {
         return Err("protocol violation: tool_call.tool is not a name".to_owned());
     }
     Ok(Request {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{Decision, ExecutionId};
+use femtoclaw_ledger::integrity::text::is_deceptive;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -286,7 +287,7 @@ fn micros(took: Duration) -> u64 {
 
 /// An agent chooses these words: nothing in them may move the cursor or fill the screen.
 fn printable(text: &str, chars_max: usize) -> String {
-    let clean = |char: char| if char.is_control() { '\u{fffd}' } else { char };
+    let clean = |char: char| if is_deceptive(char) { '\u{fffd}' } else { char };
     let mut out: String = text.chars().take(chars_max).map(clean).collect();
     if text.chars().nth(chars_max).is_some() {
         out.push('…');
@@ -306,6 +307,7 @@ mod tests {
     #[test]
     fn what_an_agent_writes_cannot_act_on_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\n", 72), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(printable("a\u{202e}b", 72), "a\u{fffd}b");
         assert_eq!(printable("abcdef", 3), "abc…");
         assert_eq!(printable("abc", 3), "abc");
         assert_eq!(hex(&[0, 0xAB]), "00ab");

@@ -12,6 +12,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::integrity::text::shown;
+
 use arguments::Arguments;
 
 /// Exit codes, the same in every program around the ledger.
@@ -124,7 +126,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let printed = std::io::stdout().write_all(data.as_bytes());
             (
                 exit,
-                printed.and_then(|()| writeln!(std::io::stderr(), "error: {text}")),
+                printed.and_then(|()| writeln!(std::io::stderr(), "error: {}", shown(&text))),
             )
         }
     };

@@ -4,6 +4,7 @@ use super::Problem;
 use super::arguments::Arguments;
 use crate::integrity::policy::Trusted;
 pub(super) use crate::integrity::text::rfc3339 as time;
+use crate::integrity::text::{is_deceptive, shown};
 use crate::journal::Finding;
 
 /// Lines `name  value`, or one JSON object, in the order in which they were added.
@@ -97,12 +98,8 @@ impl Report {
                 Value::Findings(findings) => findings.iter().map(ToString::to_string).collect(),
             };
             for value in values {
-                // What is printed was written by others: no control characters reach a terminal.
-                let shown: String = value
-                    .chars()
-                    .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                    .collect();
-                out.push_str(&format!("{name:<12} {shown}\n"));
+                // What is printed was written by others.
+                out.push_str(&format!("{name:<12} {}\n", shown(&value)));
             }
         }
         out
@@ -131,8 +128,24 @@ impl Report {
             format!("\"{name}\":{value}")
         });
         let fields: Vec<_> = fields.collect();
-        format!("{{{}}}\n", fields.join(","))
+        format!("{{{}}}\n", plain(&fields.join(",")))
     }
+}
+
+/// The same JSON, with nothing in it that deceives on a terminal: such characters are in strings alone.
+fn plain(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for char in json.chars() {
+        if is_deceptive(char) {
+            let mut units = [0; 2];
+            for unit in char.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    out
 }
 
 fn finding(finding: &Finding) -> String {

@@ -6,6 +6,7 @@ use crate::config::Limits;
 use crate::error::AppendError;
 use crate::events::Hash;
 use crate::integrity::FieldDigest;
+use crate::integrity::text::is_deceptive;
 
 pub(crate) type Checked = Result<(), AppendError>;
 
@@ -44,12 +45,20 @@ pub(crate) fn optional_name(field: &'static str, value: &str, limits: &Limits) -
     one_line(field, value)
 }
 
-/// No control characters: what is printed in a line stays in its line.
+/// Nothing that deceives whoever reads it: what is printed in a line stays in its line, and looks like
+/// what it is.
 pub(crate) fn one_line(field: &'static str, value: &str) -> Checked {
-    if value.chars().any(char::is_control) {
-        return Err(invalid(field, "has control characters"));
+    match value.chars().find(|char| is_deceptive(*char)) {
+        Some(char) if char.is_control() => Err(invalid(field, "has control characters")),
+        Some(char) => {
+            let number = u32::from(char);
+            Err(invalid(
+                field,
+                format!("has the invisible character U+{number:04X}"),
+            ))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// A text for people: any characters, within the limit.
@@ -160,6 +169,10 @@ mod tests {
             ("a\nb", false),
             ("a\u{7f}", false),
             ("\u{85}", false),
+            ("admin\u{202e}txt", false),
+            ("ad\u{200b}min", false),
+            ("two\u{2028}lines", false),
+            ("שלום ❤️", true),
             (&long[..256], true),
             (&long, false),
         ] {

@@ -12,8 +12,10 @@ pub const ORIGIN_MAX: usize = 255;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The origin is empty, too long, or has a control character.
-    #[error("a checkpoint's origin must have 1 to {ORIGIN_MAX} bytes and no control character")]
+    /// The origin is empty, too long, or has a character that deceives.
+    #[error(
+        "a checkpoint's origin must have 1 to {ORIGIN_MAX} bytes and no control or invisible character"
+    )]
     Origin,
     /// The size is no decimal number, has leading zeroes, or is above 2^63 - 1.
     #[error("the tree size of the checkpoint is not a number from 0 to {SIZE_MAX}")]
@@ -41,7 +43,10 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`] where it cannot be said in a checkpoint.
     pub fn new(origin: &str, size: u64, root: TreeHash) -> Result<Self, CheckpointError> {
-        if origin.is_empty() || origin.len() > ORIGIN_MAX || origin.chars().any(char::is_control) {
+        if origin.is_empty()
+            || origin.len() > ORIGIN_MAX
+            || origin.chars().any(super::text::is_deceptive)
+        {
             return Err(CheckpointError::Origin);
         }
         if size > SIZE_MAX {

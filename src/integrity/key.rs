@@ -26,9 +26,9 @@ pub enum KeyError {
     /// Not of the form `<name>+<key id>+<base64>`, or not its one spelling.
     #[error("not a public key of the form name+id+base64")]
     Form,
-    /// The name is empty, too long, or has a space, a plus sign or a control character.
+    /// The name is empty, too long, or has a space, a plus sign or a character that deceives.
     #[error(
-        "a key's name must have 1 to {KEY_NAME_MAX} bytes, no space, plus sign or control character"
+        "a key's name must have 1 to {KEY_NAME_MAX} bytes, no space, plus sign, control or invisible character"
     )]
     Name,
     /// The algorithm is not known; nothing is guessed about it.
@@ -218,6 +218,7 @@ impl fmt::Debug for VerifierKey {
 
 /// What may name a key in a signature line.
 pub(super) fn is_key_name(name: &str) -> bool {
-    let allowed = |char: char| !char.is_whitespace() && !char.is_control() && char != '+';
+    let allowed =
+        |char: char| !char.is_whitespace() && !super::text::is_deceptive(char) && char != '+';
     !name.is_empty() && name.len() <= KEY_NAME_MAX && name.chars().all(allowed)
 }

@@ -25,7 +25,7 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod secret;
-pub(crate) mod text;
+pub mod text;
 pub mod witness;
 
 #[cfg(test)]

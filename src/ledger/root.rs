@@ -37,7 +37,7 @@ impl Root {
     /// quota given last is the one in force; what was used up before stays so.
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty, longer than the limit or holds control characters;
+    /// `Invalid` for a name that is empty, longer than the limit or holds control or invisible characters;
     /// `TooManyComponents` for a new one beyond `Limits::components_max`; otherwise as an append.
     /// Dropping the future drops the wait: the grant may be on the record all the same, and nobody
     /// holds it.

@@ -218,7 +218,22 @@ async fn names_with_control_characters_or_100_kb() {
     let long = "n".repeat(NAME_TOO_LONG);
     let configuration = it.ledger.configuration(&it.grant).unwrap();
     let metadata = it.ledger.runtime_metadata(&it.grant).unwrap();
-    for name in ["", "a\nb", "\u{1b}[2J", "nul\0", "\u{85}", &long] {
+    // What moves a terminal's cursor, what turns writing around, what ends a line, what has no width.
+    let named = ["", "a\nb", "\u{1b}[2J", "nul\0", "\u{85}", &long];
+    let unseen = [
+        "gpj\u{202e}exe",
+        "a\u{2066}b",
+        "\u{200e}a",
+        "\u{61c}a",
+        "a\u{2028}b",
+    ];
+    let narrow = [
+        "ad\u{200b}min",
+        "ad\u{200d}min",
+        "\u{feff}admin",
+        "ad\u{2060}min",
+    ];
+    for name in named.into_iter().chain(unseen).chain(narrow) {
         let what = name.get(..name.len().min(8)).unwrap_or("?");
         let mut request = it.request();
         request.capability = name.to_owned();

@@ -28,6 +28,28 @@ fn inspect(scene: &Scene) -> (i32, serde_json::Value) {
     (code, serde_json::from_str(&json).unwrap())
 }
 
+/// What others wrote comes to a terminal as what it is.
+#[test]
+fn nothing_that_deceives_reaches_a_terminal() {
+    let scene = in_log();
+    let hostile = "gpj\u{202e}exe\u{1b}[2J\u{2028}\u{200b}.creating";
+    fs::write(scene.path.join(hostile), b"").unwrap();
+    for format in ["table", "json"] {
+        let (code, text, _) = run(&["inspect", path(&scene.path), "--format", format]);
+        assert_eq!(code, 4, "{text:?}");
+        let hidden = |char: char| femtoclaw_ledger::integrity::text::is_deceptive(char);
+        let left = text.lines().flat_map(str::chars).find(|char| hidden(*char));
+        assert_eq!(left, None, "{text:?}");
+        let number = ["\\u{202e}", "\\u202e"].map(|number| text.contains(number));
+        assert!(number.contains(&true), "{text:?}");
+    }
+    let (code, json) = inspect(&scene);
+    let told = json["findings"][0]["path"].as_str().unwrap();
+    assert!(code == 4 && told.ends_with(hostile), "{told:?}");
+    let (_, _, told) = run(&["inspect", &format!("/nothing/{hostile}")]);
+    assert!(told.contains("\\u{202e}exe\\u{1b}[2J"), "{told:?}");
+}
+
 #[test]
 fn inspect_tells_what_is_there_and_what_is_wrong() {
     let scene = in_log();

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::integrity::text::is_deceptive;
+
 /// Of a payload's field so many bytes are shown (16 KiB); the bundle has all of them.
 pub(super) const SHOWN_BYTES: usize = 16 << 10;
 /// Of all payloads together so many bytes are shown (1 MiB).
@@ -40,16 +42,14 @@ fn mark(what: std::fmt::Arguments<'_>, out: &mut String) {
     let _ = write!(out, "<b class=\"hidden\">{what}</b>");
 }
 
-/// Control characters, what changes the direction of writing, what has no width, other spaces and line ends, private
-/// and unassigned ranges that fonts draw as anything.
+/// What deceives in a line, and in a page also what fonts draw as anything: fillers, variants, private and unassigned
+/// ranges.
 fn is_hidden(char: char) -> bool {
-    char.is_control()
+    is_deceptive(char)
         || matches!(char,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-            | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{10ffff}')
+            '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}' | '\u{e1000}'..='\u{10ffff}')
 }
 
 /// A page under way. What others wrote is charged to it, so that no payload makes it large.
