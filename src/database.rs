@@ -21,11 +21,11 @@ mod boot;
 mod damage;
 mod durable;
 mod fault;
+pub(crate) mod files;
 mod files_max;
 mod inspection;
 mod merges;
 mod preflight;
-pub(crate) mod quiet;
 mod space;
 pub(crate) mod structure;
 pub(crate) mod survey;
@@ -37,9 +37,10 @@ pub(crate) use boot::boot_id;
 pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
     LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private,
-    replace, restrict, sync_parent, sync_tree,
+    restrict, sync_parent, sync_tree,
 };
 pub(crate) use fault::fault;
+pub(crate) use files::replace;
 pub(crate) use files_max::files_each;
 pub(crate) use inspection::{Inspection, is_named, look_through};
 pub(crate) use merges::{Complain, Merges};
@@ -133,12 +134,7 @@ fn build(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, Op
 pub(crate) fn poisoned(path: &Path) -> String {
     let probe = path.with_file_name("probe.creating");
     let write = || {
-        let mut options = fs::OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&probe)?;
+        let file = files::create(&probe)?;
         std::os::unix::fs::FileExt::write_all_at(&file, &[1; PROBE_BYTES], 0)?;
         file.sync_all()
     };

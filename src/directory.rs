@@ -1,15 +1,14 @@
 //! The ledger's directory: who may open it, which ledger it is, where things lie.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 mod identity;
 mod insecure;
 pub mod keys;
+mod lock;
 mod medium;
 pub(crate) mod scratch;
 pub(crate) mod shared;
@@ -17,22 +16,28 @@ pub(crate) mod shared;
 pub use identity::{DIRECTORY_FORMAT, Identity};
 
 use crate::clock::{Clock, Entropy};
-use crate::database::{self, PRIVATE_DIRECTORY, PRIVATE_FILE};
+use crate::database::{self, PRIVATE_DIRECTORY, PRIVATE_FILE, files};
 use crate::error::OpenError;
 use crate::events::LedgerId;
 use crate::journal::{Anchor, Head};
 
+use lock::{Locks, lock};
+
 const LOCK: &str = "LOCK";
 const IDENTITY: &str = "LEDGER";
 const ANCHOR: &str = "ANCHOR";
-
-/// The file holds the holder's process id; the directory's own lock is the one that nobody can
-/// remove by removing a file.
-#[derive(Debug)]
-struct Locks {
-    _file: File,
-    directory: File,
-}
+/// What is opened in it, by us or by the engine. What is in `quarantine/` is never opened, and
+/// `*.creating` only removed.
+const OPENED: [&str; 8] = [
+    LOCK,
+    IDENTITY,
+    ANCHOR,
+    "SCRUB",
+    "failure.note",
+    "snapshots",
+    "journal",
+    "views",
+];
 
 /// The directory of one ledger, locked as long as this value lives.
 #[derive(Debug)]
@@ -57,6 +62,7 @@ impl Directory {
     ) -> Result<Self, OpenError> {
         let path = &*database::absolute(path)?;
         prepare(path)?;
+        check_own(path)?;
         // Before anything is touched: is it ours, and can we read it?
         let found = Identity::read(&path.join(IDENTITY))?;
         if found.is_none() {
@@ -140,8 +146,9 @@ impl Directory {
     /// [`OpenError::Io`].
     pub fn sweep(&self) -> Result<Vec<PathBuf>, OpenError> {
         let mut swept = Vec::new();
-        for directory in [self.path.clone(), self.quarantine()] {
-            if !database::exists(&directory)? {
+        for name in ["", "quarantine", "snapshots"] {
+            let directory = self.path.join(name);
+            if !name.is_empty() && files::check_directory(&directory).is_err() {
                 continue;
             }
             for entry in fs::read_dir(&directory).map_err(|e| OpenError::io(&directory, e))? {
@@ -176,6 +183,21 @@ impl Directory {
 pub(crate) fn inode(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+/// Nothing in the directory that is opened later is something else than a file of ours.
+///
+/// # Errors
+/// [`OpenError::OddFile`], and those of the operating system.
+pub(crate) fn check_own(path: &Path) -> Result<(), OpenError> {
+    match files::check_tree(path, &OPENED) {
+        Err((missing, error))
+            if missing == path && error.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Ok(())
+        }
+        checked => checked.map_err(|(path, odd)| OpenError::io(&path, odd)),
+    }
 }
 
 /// The directory exists afterwards, and nobody else may write to it.
@@ -253,56 +275,6 @@ fn check_empty(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn lock(directory: &Path) -> Result<Locks, OpenError> {
-    let path = directory.join(LOCK);
-    let io = |source| OpenError::io(&path, source);
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(PRIVATE_FILE);
-    let mut file = options.open(&path).map_err(io)?;
-    let whole = File::open(directory).map_err(io)?;
-    for (handle, is_needed) in [(&file, true), (&whole, false)] {
-        match handle.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                // The number in the file is the last writer's, and not that of who only reads.
-                let is_read = handle.try_lock_shared().is_ok();
-                let pid = if is_read { 0 } else { holder(&file) };
-                return Err(OpenError::Locked { pid });
-            }
-            Err(TryLockError::Error(error)) if is_needed => return Err(io(error)),
-            // Some file systems lock no directories; the file does then.
-            Err(TryLockError::Error(_)) => {}
-        }
-    }
-    let pid = format!("{}\n", std::process::id());
-    file.set_len(0)
-        .and_then(|()| file.write_all(pid.as_bytes()))
-        .map_err(io)?;
-    Ok(Locks {
-        _file: file,
-        directory: whole,
-    })
-}
-
-/// Who holds the lock; 0 where it does not say so.
-fn holder(mut file: &File) -> u32 {
-    // The holder writes its number right after it has the lock: give it that moment.
-    for _ in 0..20 {
-        let mut text = String::new();
-        let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
-        if let (Ok(_), Ok(pid)) = (read, text.trim().parse()) {
-            return pid;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    0
-}
-
 fn create_identity(
     path: &Path,
     ledger: Option<LedgerId>,
@@ -325,8 +297,8 @@ fn create_identity(
 /// An earlier opening may have made names and died, or failed, before they were durable: nothing is
 /// acknowledged on top of a name that a power cut could still take away.
 fn sync_names(path: &Path) -> std::io::Result<()> {
-    File::open(path.join(IDENTITY))?.sync_all()?;
-    File::open(path)?.sync_all()?;
+    files::open(&path.join(IDENTITY))?.sync_all()?;
+    files::open_directory(path)?.sync_all()?;
     database::sync_parent(path)
 }
 
@@ -334,11 +306,10 @@ fn sync_names(path: &Path) -> std::io::Result<()> {
 fn restrict_top(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY))?;
     for file in [LOCK, IDENTITY, ANCHOR] {
-        let restricted = fs::set_permissions(path.join(file), Permissions::from_mode(PRIVATE_FILE));
-        match restricted {
+        match files::open_to_write(&path.join(file)) {
             // What is missing is told of where it is missed.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            restricted => restricted?,
+            file => file?.set_permissions(Permissions::from_mode(PRIVATE_FILE))?,
         }
     }
     Ok(())

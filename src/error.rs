@@ -20,6 +20,11 @@ pub use open::OpenError;
 pub use reopen::ReopenError;
 pub use salvage::SalvageError;
 
+/// A file is not what this software makes, carried by an `io::Error`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct OddFile(pub(crate) String);
+
 /// Whether sending the same command again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {

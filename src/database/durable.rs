@@ -2,10 +2,12 @@
 //! read them.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use super::files;
 
 pub(crate) const PRIVATE_DIRECTORY: u32 = 0o700;
 pub(crate) const PRIVATE_FILE: u32 = 0o600;
@@ -17,25 +19,14 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path)
 }
 
-/// As [`create_private`], and its name is durable; one that exists is left as it is.
+/// As [`create_private`], and its name is durable; one that exists is left as it is, and must be
+/// one: a link to a directory elsewhere is none.
 pub(crate) fn ensure_private(path: &Path) -> io::Result<()> {
     match create_private(path) {
         Ok(()) => sync_parent(path),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => files::check_directory(path),
         Err(error) => Err(error),
     }
-}
-
-/// Makes `path` hold these bytes: all of them or, after a power cut, what it held before.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let creating = creating(path);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    let mut file = options.mode(PRIVATE_FILE).open(&creating)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&creating, path)?;
-    sync_parent(path)
 }
 
 /// The name under which something is made before it counts.
@@ -46,7 +37,8 @@ pub(crate) fn creating(path: &Path) -> PathBuf {
 }
 
 /// Takes every right from group and others, down from `path`. Files that vanish meanwhile (the
-/// engine's threads remove what they have compacted) are no error.
+/// engine's threads remove what they have compacted) are no error. What is no file or directory, or has
+/// a second name elsewhere, is left alone: its rights are not this directory's.
 pub(crate) fn restrict(path: &Path) -> io::Result<()> {
     walk(path, &mut |entry, is_directory| {
         let mode = if is_directory {
@@ -54,8 +46,9 @@ pub(crate) fn restrict(path: &Path) -> io::Result<()> {
         } else {
             PRIVATE_FILE
         };
-        let permissions = entry.symlink_metadata()?.permissions();
-        if permissions.mode() & 0o7777 == mode {
+        let found = entry.symlink_metadata()?;
+        let is_single = found.is_dir() || (found.is_file() && found.nlink() == 1);
+        if !is_single || found.permissions().mode() & 0o7777 == mode {
             return Ok(());
         }
         fs::set_permissions(entry, Permissions::from_mode(mode))

@@ -9,13 +9,14 @@
 //! and no later sync would write it: so the last batch is written once more and synced before
 //! anything rests on it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::damage::{Damage, Meaning};
 use super::durable;
+use super::files;
 use super::structure;
 use super::wal::{Wal, WalFile};
 use crate::error::OpenError;
@@ -113,10 +114,7 @@ fn check_copies(database: &Path, wal: &Wal) -> Result<(), Damage> {
 fn lock(database: &Path) -> Result<File, OpenError> {
     let path = database.join("lock");
     // One that was removed is made again: it holds nothing, and ours is the lock that counts.
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let open = options.mode(durable::PRIVATE_FILE).open(&path);
-    let file = open.map_err(|error| Damage::io(&path, error))?;
+    let file = files::open_or_create(&path).map_err(|error| Damage::io(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::Error(error)) => Err(OpenError::io(&path, error)),
@@ -145,10 +143,10 @@ impl Inspected {
             rewrite(&file.path, start, end).map_err(|error| OpenError::io(&file.path, error))?;
         }
         for file in &self.wal.files {
-            let synced = File::open(&file.path).and_then(|log| log.sync_all());
+            let synced = files::open(&file.path).and_then(|log| log.sync_all());
             synced.map_err(|error| OpenError::io(&file.path, error))?;
         }
-        let names = File::open(&self.path).and_then(|directory| directory.sync_all());
+        let names = files::open_directory(&self.path).and_then(|directory| directory.sync_all());
         names.map_err(|error| OpenError::io(&self.path, error))?;
         Ok(torn)
     }
@@ -158,7 +156,7 @@ fn set_aside(file: &WalFile, quarantine: &Path) -> Result<TornTail, OpenError> {
     let kept = keep(file, quarantine).map_err(|error| OpenError::io(quarantine, error))?;
     // Evidence first: from here on the bytes exist twice.
     let cut = || {
-        let log = OpenOptions::new().write(true).open(&file.path)?;
+        let log = files::open_to_write(&file.path)?;
         log.set_len(file.end)?;
         log.sync_all()
     };
@@ -177,7 +175,7 @@ fn set_aside(file: &WalFile, quarantine: &Path) -> Result<TornTail, OpenError> {
 /// crash gives the same file.
 fn keep(file: &WalFile, quarantine: &Path) -> io::Result<PathBuf> {
     durable::ensure_private(quarantine)?;
-    let log = File::open(&file.path)?;
+    let log = files::open(&file.path)?;
     let mut digest = integrity::FieldDigest::new("femtoclaw-ledger torn tail");
     pieces(&log, file.end, file.torn_bytes, &mut |piece, _| {
         digest.add(piece);
@@ -191,9 +189,7 @@ fn keep(file: &WalFile, quarantine: &Path) -> io::Result<PathBuf> {
         .collect();
     let kept = quarantine.join(format!("wal-{}-{}-{short}.torn", file.id, file.end));
     let creating = durable::creating(&kept);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    let copy = options.mode(durable::PRIVATE_FILE).open(&creating)?;
+    let copy = files::create(&creating)?;
     pieces(&log, file.end, file.torn_bytes, &mut |piece, at| {
         copy.write_all_at(piece, at - file.end)
     })?;
@@ -205,7 +201,7 @@ fn keep(file: &WalFile, quarantine: &Path) -> io::Result<PathBuf> {
 
 /// The same bytes once more: the pages are dirty again, and the sync that follows is an honest one.
 fn rewrite(path: &Path, start: u64, end: u64) -> io::Result<()> {
-    let log = OpenOptions::new().read(true).write(true).open(path)?;
+    let log = files::open_to_write(path)?;
     pieces(&log, start, end - start, &mut |piece, at| {
         log.write_all_at(piece, at)
     })?;

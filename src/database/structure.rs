@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::damage::Damage;
-use super::quiet;
+use super::files;
 use super::tables::Table;
 
 /// The whole of the file `version`.
@@ -119,7 +119,8 @@ pub(super) fn manifest(keyspace: &Path) -> Result<Vec<Table>, Damage> {
 
 /// What is there; `None` where nothing is. That the system does not say so is not taken for nothing.
 fn found(path: &Path) -> Result<Option<fs::Metadata>, Damage> {
-    match fs::metadata(path) {
+    // A link is nothing that the engine makes.
+    match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Damage::io(path, error)),
@@ -191,12 +192,8 @@ pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Damage> {
-    let io = |error: io::Error| Damage::io(path, error);
-    let metadata = fs::symlink_metadata(path).map_err(io)?;
-    if !metadata.is_file() || metadata.len() > MANIFEST_BYTES_MAX {
-        return Err(Damage::of(path, "it is not what the engine writes"));
-    }
-    let mut bytes = Vec::new();
-    let read = quiet::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(io)
+    files::read(path, MANIFEST_BYTES_MAX).map_err(|error| match files::is_odd(&error) {
+        true => Damage::of(path, format!("it is not what the engine writes: {error}")),
+        false => Damage::io(path, error),
+    })
 }

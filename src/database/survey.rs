@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::batch::{Batch, NoBatch, Source};
 use super::damage::{Damage, Meaning};
 use super::table::Part;
-use super::{blocks, quiet, structure, table, wal};
+use super::{blocks, files, structure, table, wal};
 use crate::error::{Fault, again};
 
 /// What is wrong, and where.
@@ -179,7 +179,7 @@ impl Survey {
         (number, sum): (u64, Option<u128>),
         each: Each<'_>,
     ) -> io::Result<()> {
-        let file = quiet::open(path)?;
+        let file = files::open(path)?;
         let length = file.metadata()?.len();
         let id = self.file(path);
         let believed = match sum {
@@ -281,7 +281,7 @@ impl Survey {
         number: &mut Option<u64>,
         each: Each<'_>,
     ) -> io::Result<Option<(u64, u64, String)>> {
-        let mut source = quiet::open(path).and_then(Source::new)?;
+        let mut source = files::open(path).and_then(Source::new)?;
         let file = self.file(path);
         let used = wal::used(&source, 0)?;
         let (mut at, mut place) = (0, Place::Right);

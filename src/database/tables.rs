@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::{blocks, damage::Damage, quiet};
+use super::{blocks, damage::Damage, files};
 
 /// Read at a time.
 const STEP: usize = 256 << 10;
@@ -43,7 +43,7 @@ impl Table {
     /// vouches for it. An entry: kind u8, number varint, length varint, key.
     pub(crate) fn first_key(&self) -> Option<[u8; 8]> {
         let mut front = [0; BLOCK_HEADER_LEN + 20];
-        let file = quiet::open(&self.path).ok()?;
+        let file = files::open(&self.path).ok()?;
         file.read_exact_at(&mut front, 0).ok()?;
         let (header, entry) = front.split_first_chunk()?;
         block(header)?;
@@ -55,7 +55,7 @@ impl Table {
 
     /// Begins to read it.
     pub(crate) fn begin(&self) -> Result<TableReading, Damage> {
-        let file = File::open(&self.path).map_err(|error| Damage::io(&self.path, error))?;
+        let file = files::open(&self.path).map_err(|error| Damage::io(&self.path, error))?;
         Ok(TableReading {
             table: self.clone(),
             file,

@@ -5,13 +5,13 @@
 //! here first. What a kill, a power cut or a failed write leaves behind is a *torn tail*: bytes
 //! after the last whole batch, with no whole batch after them. All else is damage.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::batch::{Batch, NoBatch, START_LEN, Source};
-use super::{damage::Damage, structure};
+use super::{damage::Damage, files, structure};
 
 /// Times the bytes in question that are hashed at most to look for whole batches in them.
 const HASHED_TIMES_MAX: u64 = 64;
@@ -83,7 +83,7 @@ impl Wal {
         };
         let (at, length) = batch.last_value;
         let mut value = vec![0; length as usize];
-        let read = File::open(&file.path).and_then(|log| log.read_exact_at(&mut value, at));
+        let read = files::open(&file.path).and_then(|log| log.read_exact_at(&mut value, at));
         read.map_err(|error| Damage::io(&file.path, error))?;
         Ok(Some(value))
     }
@@ -156,7 +156,7 @@ impl WalFile {
 
     fn scan(id: u64, path: PathBuf, number: Option<u64>) -> Result<Self, Damage> {
         let told = |error: io::Error| Damage::io(&path, error);
-        let mut source = File::open(&path).and_then(Source::new).map_err(told)?;
+        let mut source = files::open(&path).and_then(Source::new).map_err(told)?;
         let (mut last, mut batches, mut end) = (None::<Batch>, 0, 0);
         let stopped = loop {
             match Batch::read(&mut source, end) {

@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 use std::fmt::Write;
-use std::io::Read;
 use std::path::Path;
 
-use crate::database::quiet;
+use crate::database::files;
 use crate::error::OpenError;
 use crate::events::LedgerId;
 use crate::integrity;
@@ -43,22 +42,20 @@ impl Identity {
 
     /// Reads the file; `None` where there is none.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, OpenError> {
-        match path.symlink_metadata() {
+        let bytes = match files::read(path, BYTES_MAX) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if files::is_odd(&error) => return Err(foreign(path, &error.to_string())),
             Err(error) => return Err(OpenError::io(path, error)),
-            Ok(metadata) if metadata.is_file() && metadata.len() <= BYTES_MAX => {}
-            Ok(_) => return Err(foreign(path)),
-        }
-        let mut bytes = Vec::new();
-        let read = quiet::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map_err(|source| OpenError::io(path, source))?;
+        };
         Self::decode(path, &String::from_utf8_lossy(&bytes)).map(Some)
     }
 
     fn decode(path: &Path, text: &str) -> Result<Self, OpenError> {
         let mut lines = text.lines();
         if lines.next() != Some(FIRST_LINE) {
-            return Err(foreign(path));
+            let problem = format!("it does not begin with the line {FIRST_LINE:?}");
+            return Err(foreign(path, &problem));
         }
         let format: u32 = field(lines.next(), "format").ok_or_else(|| damaged(path))?;
         // Before all else: another format may have other lines.
@@ -85,10 +82,10 @@ fn field<T: std::str::FromStr>(line: Option<&str>, name: &str) -> Option<T> {
     line?.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
 }
 
-fn foreign(path: &Path) -> OpenError {
+fn foreign(path: &Path, problem: &str) -> OpenError {
     OpenError::NotALedger {
         path: path.to_owned(),
-        problem: format!("it does not begin with the line {FIRST_LINE:?}"),
+        problem: problem.to_owned(),
     }
 }
 

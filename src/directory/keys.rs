@@ -1,7 +1,7 @@
 //! Key files on disk: made from the operating system's randomness, readable by their owner only,
 //! never overwritten.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::clock::fill_secret;
-use crate::database::{PRIVATE_FILE, sync_parent};
+use crate::database::{PRIVATE_FILE, files, sync_parent};
 use crate::integrity::key::{Algorithm, KeyError};
 use crate::integrity::secret::{KEY_FILE_MAX, KeyFileError, Salt, SigningKey};
 
@@ -128,7 +128,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyStoreError> {
 /// [`KeyStoreError`] says what is wrong with it.
 pub fn open(path: &Path, passphrase: Option<&[u8]>) -> Result<SigningKey, KeyStoreError> {
     let io = |source| KeyStoreError::io(path, source);
-    let file = File::open(path).map_err(io)?;
+    let file = files::open_followed(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let path = path.to_owned();

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::clock::Entropy;
-use crate::database;
+use crate::database::{self, files};
 use crate::events::LedgerId;
 
 const PREFIX: &str = "femtoclaw-ledger-scratch-";
@@ -48,7 +48,7 @@ impl Scratch {
 
 /// Its lock; `None` where it is being removed, or was.
 fn held(path: &Path) -> io::Result<Option<File>> {
-    let lock = match File::open(path) {
+    let lock = match files::open_directory(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
@@ -72,7 +72,7 @@ fn sweep(parent: &Path, owner: u32) -> io::Result<()> {
         if !is_ours || !metadata.is_ok_and(|found| found.is_dir() && found.uid() == owner) {
             continue;
         }
-        if let Ok(lock) = File::open(&path)
+        if let Ok(lock) = files::open_directory(&path)
             && lock.try_lock().is_ok()
         {
             fs::remove_dir_all(&path)?;

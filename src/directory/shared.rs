@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::identity::Identity;
-use super::{ANCHOR, IDENTITY, LOCK, holder, insecure};
-use crate::database::quiet;
+use super::lock::holder;
+use super::{ANCHOR, IDENTITY, LOCK, insecure};
+use crate::database::files;
 use crate::error::OpenError;
 
 const JOURNAL: &str = "journal";
@@ -72,7 +73,12 @@ impl SharedDirectory {
     }
 
     fn lock(&mut self, path: &Path) -> Result<(), OpenError> {
-        let file = match quiet::open(path) {
+        // The directory's own path ends in a separator.
+        let opened = match path.file_name() == self.path.file_name() {
+            true => files::open_directory(path),
+            false => files::open(path),
+        };
+        let file = match opened {
             Ok(file) => file,
             // Who holds the others is kept out all the same.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -81,7 +87,7 @@ impl SharedDirectory {
         match file.try_lock_shared() {
             Ok(()) => self.locks.push(file),
             Err(TryLockError::WouldBlock) => {
-                let holds = quiet::open(&self.path.join(LOCK));
+                let holds = files::open(&self.path.join(LOCK));
                 let pid = holds.map_or(0, |file| holder(&file));
                 return Err(OpenError::Locked { pid });
             }

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Fault, ReadError, Retry};
-use crate::events::LedgerId;
+use super::{Fault, OddFile, ReadError, Retry};
+use crate::events::{LedgerId, Seq};
 
 /// The ledger was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,15 @@ pub enum OpenError {
         mode: u32,
         /// What puts it right, once it is known who wrote there.
         remedy: String,
+    },
+    /// Where a file or a directory of the ledger's is expected lies something else: a symbolic link, a
+    /// pipe, a file with a second name, of another user, or too large. It was not opened.
+    #[error("{} is not a ledger's own: {problem}", .path.display())]
+    OddFile {
+        /// What was found.
+        path: PathBuf,
+        /// What it is.
+        problem: String,
     },
     /// Another process, or another opening in this one, has it open.
     #[error("the ledger is locked by process {pid}")]
@@ -118,6 +127,15 @@ pub enum OpenError {
     /// The history verifies and contradicts itself: a defect, or another software's work.
     #[error("the history contradicts itself: {0}")]
     History(String),
+    /// Behind the record that closed the ledger lie others of the same writer, which can have written
+    /// none: somebody else appended them.
+    #[error("record {found} lies behind record {closed}, with which its writer closed the ledger")]
+    RecordsAfterClose {
+        /// The record of the close.
+        closed: Seq,
+        /// The first one behind it.
+        found: Seq,
+    },
     /// There are fewer records than a checkpoint that this ledger signed: acknowledged records are
     /// missing, or an older copy was put back.
     #[error("{place} holds a checkpoint over {size} records, and the journal ends at {head}")]
@@ -145,6 +163,15 @@ pub enum OpenError {
     OtherKey {
         /// The public key; name and id alone where no more is known.
         key: String,
+    },
+    /// In a checkpoint destination lies so much that is no checkpoint of this ledger that its newest one
+    /// may be behind it: nobody can tell whether records are missing.
+    #[error("the newest checkpoint in {place} cannot be told: {problem}")]
+    Destination {
+        /// The destination's name.
+        place: String,
+        /// How much was read.
+        problem: String,
     },
     /// The views cannot be kept at all.
     #[error("views: {0}")]
@@ -191,6 +218,10 @@ fn at(offset: Option<u64>) -> String {
 impl OpenError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
+        if let Some(OddFile(problem)) = source.get_ref().and_then(|it| it.downcast_ref()) {
+            let problem = problem.clone();
+            return Self::OddFile { path, problem };
+        }
         match Fault::of(&source) {
             Fault::System => Self::Refused { path, source },
             _ => Self::Io { path, source },
@@ -213,6 +244,7 @@ impl OpenError {
         match self {
             Self::NotADirectory { .. } => "not_a_directory",
             Self::Insecure { .. } => "insecure",
+            Self::OddFile { .. } => "odd_file",
             Self::Locked { .. } => "locked",
             Self::NotALedger { .. } => "not_a_ledger",
             Self::FormatTooNew { .. } => "format_too_new",
@@ -226,9 +258,11 @@ impl OpenError {
             Self::Database { .. } => "database",
             Self::Limits(_) => "limits",
             Self::History(_) => "history",
+            Self::RecordsAfterClose { .. } => "records_after_close",
             Self::BehindCheckpoint { .. } => "behind_checkpoint",
             Self::OtherHistory { .. } => "other_history",
             Self::OtherKey { .. } => "other_key",
+            Self::Destination { .. } => "destination",
             Self::Callback(_) => "callback_failed",
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
@@ -257,6 +291,7 @@ impl OpenError {
             Self::Journal(_) => Retry::Never,
             Self::NotADirectory { .. }
             | Self::Insecure { .. }
+            | Self::OddFile { .. }
             | Self::NotALedger { .. }
             | Self::FormatTooNew { .. }
             | Self::FormatTooOld { .. }
@@ -265,9 +300,11 @@ impl OpenError {
             | Self::AcknowledgedRecordsMissing { .. }
             | Self::Anchor { .. }
             | Self::Limits(_)
+            | Self::RecordsAfterClose { .. }
             | Self::BehindCheckpoint { .. }
             | Self::OtherHistory { .. }
             | Self::OtherKey { .. }
+            | Self::Destination { .. }
             | Self::Callback(_)
             | Self::History(_) => Retry::Never,
         }

@@ -251,7 +251,7 @@ fn access() -> [AccessError; 4] {
     ]
 }
 
-fn against_a_checkpoint() -> [(OpenError, Retry); 4] {
+fn against_a_checkpoint() -> [(OpenError, Retry); 7] {
     let (place, size, head) = (|| "the journal".to_owned(), 2, 1);
     let behind = OpenError::BehindCheckpoint {
         place: place(),
@@ -265,7 +265,17 @@ fn against_a_checkpoint() -> [(OpenError, Retry); 4] {
     };
     let busy = AppendError::ShuttingDown;
     let callback = OpenError::Callback(Box::new(busy));
-    [behind, other, key, callback].map(|error| (error, Retry::Never))
+    let destination = OpenError::Destination {
+        place: "kept".to_owned(),
+        problem: "text".to_owned(),
+    };
+    let (closed, found) = (Seq::FIRST, Seq::FIRST.plus(1));
+    let after = OpenError::RecordsAfterClose { closed, found };
+    let odd = OpenError::OddFile {
+        path: PathBuf::from("/ledger/LOCK"),
+        problem: "it is a pipe".to_owned(),
+    };
+    [behind, other, key, callback, destination, after, odd].map(|error| (error, Retry::Never))
 }
 
 #[test]

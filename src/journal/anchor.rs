@@ -4,7 +4,7 @@
 //! Invariants: it claims only what is durable in the journal; its two slots are written in turn,
 //! so that one is whole at any time; it is never written over a claim that was not checked.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::ReadFailure;
 use super::held::ClaimHook;
 use super::{Head, Journal};
-use crate::database;
+use crate::database::{self, files};
 use crate::error::OpenError;
 use crate::events::{Hash, LedgerId, Seq};
 use crate::integrity;
@@ -127,8 +127,7 @@ impl Anchor {
     /// # Errors
     /// [`OpenError::Anchor`] where it is missing or neither slot is whole.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut options = OpenOptions::new();
-        let file = found(path, options.read(true).write(true).open(path))?;
+        let file = found(path, files::open_to_write(path))?;
         let (claim, slot_lost) = claims(path, &file)?;
         Ok(Self {
             path: path.to_owned(),
@@ -152,7 +151,7 @@ impl Anchor {
     /// # Errors
     /// As [`Anchor::open`].
     pub fn peek(path: &Path) -> Result<(Claim, bool), OpenError> {
-        let file = found(path, database::quiet::open(path))?;
+        let file = found(path, files::open(path))?;
         claims(path, &file)
     }
 
@@ -252,21 +251,11 @@ fn unusable(path: &Path, problem: &str) -> OpenError {
 }
 
 fn found(path: &Path, opened: io::Result<File>) -> Result<File, OpenError> {
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(unusable(path, "it is missing"));
-        }
-        Err(error) => return Err(OpenError::io(path, error)),
-    };
-    let metadata = file.metadata();
-    if !metadata
-        .map_err(|error| OpenError::io(path, error))?
-        .is_file()
-    {
-        return Err(unusable(path, "it is no file"));
-    }
-    Ok(file)
+    opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => unusable(path, "it is missing"),
+        _ if files::is_odd(&error) => unusable(path, &error.to_string()),
+        _ => OpenError::io(path, error),
+    })
 }
 
 /// The newest claim, and whether one slot is not whole.
@@ -287,7 +276,7 @@ fn claims(path: &Path, file: &File) -> Result<(Claim, bool), OpenError> {
 /// What each of the two slots of the anchor in `path` claims; `None` for one that is not whole.
 /// Changes nothing, and may meet one that is being written.
 pub(crate) fn slots(path: &Path) -> io::Result<Vec<Option<Claim>>> {
-    let file = File::open(path)?;
+    let file = files::open(path)?;
     let claim = |slot| {
         let claim = read_slot(&file, slot)?;
         Ok(claim.filter(|claim| claim.generation % SLOTS == slot))

@@ -6,14 +6,15 @@
 //! that nothing points to, and the next one writes them again.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::database::{
-    PRIVATE_DIRECTORY, PRIVATE_FILE, absolute, create_private, creating, replace, sync_parent,
+    PRIVATE_DIRECTORY, PRIVATE_FILE, absolute, create_private, creating, files, replace,
+    sync_parent,
 };
 use crate::events::{HEADER_LEN, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
@@ -102,7 +103,7 @@ fn published(core: &Core, path: &Path) -> Result<Option<(Checkpoint, Note)>, Che
     if !path.exists() {
         create_private(path).map_err(failed)?;
     }
-    let file = match File::open(path.join(CHECKPOINT_PATH)) {
+    let file = match files::open(&path.join(CHECKPOINT_PATH)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return unfinished(path).map(|()| None).map_err(failed);
@@ -235,6 +236,16 @@ fn superseded(path: &Path, from: u64, size: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// A directory of the export, made where it is missing.
+fn real(directory: &Path) -> io::Result<()> {
+    match create_private(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files::check_directory(directory)
+        }
+        made => made,
+    }
+}
+
 /// Writes files that appear whole, and remembers whose names are not durable yet.
 struct Files {
     root: PathBuf,
@@ -251,18 +262,16 @@ impl Files {
     fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.root.join(name);
         if let Some(parent) = path.parent() {
-            if !self.directories.contains(parent) {
-                let mut builder = DirBuilder::new();
-                builder.recursive(true).mode(PRIVATE_DIRECTORY);
-                builder.create(parent)?;
-            }
             let inside = parent.ancestors().take_while(|it| *it != self.root);
-            self.directories.extend(inside.map(Path::to_owned));
+            let inside: Vec<_> = inside.map(Path::to_owned).collect();
+            if !self.directories.contains(parent) {
+                // Each by itself: a link among them would lead out of the export.
+                inside.iter().rev().try_for_each(|it| real(it))?;
+            }
+            self.directories.extend(inside);
         }
         let creating = creating(&path);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        let mut file = options.mode(PRIVATE_FILE).open(&creating)?;
+        let mut file = files::create(&creating)?;
         file.write_all(bytes)?;
         file.sync_data()?;
         fs::rename(&creating, &path)
@@ -271,8 +280,8 @@ impl Files {
     /// Makes everything before it durable, and then the checkpoint what is served: the commit point.
     fn publish(&self, checkpoint: &[u8]) -> io::Result<()> {
         let mut directories = self.directories.iter().rev();
-        directories.try_for_each(|directory| File::open(directory)?.sync_all())?;
-        File::open(&self.root)?.sync_all()?;
+        directories.try_for_each(|directory| files::open_directory(directory)?.sync_all())?;
+        files::open_directory(&self.root)?.sync_all()?;
         replace(&self.root.join(CHECKPOINT_PATH), checkpoint)
     }
 }

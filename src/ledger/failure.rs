@@ -2,19 +2,24 @@
 //! journal, and the next opening makes a record of it. (FC-STORAGE §20–21)
 
 use std::fmt::Write;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::database;
+use crate::database::{self, files};
 use crate::events::StorageFailedV1;
-use crate::integrity::digest;
+use crate::integrity::{digest, text::show_into};
 
 pub(super) const NOTE: &str = "failure.note";
 /// Beside the note.
 const QUARANTINE: &str = "quarantine";
 /// No longer note is believed.
 const NOTE_BYTES_MAX: u64 = 64 << 10;
+
+/// So much of it becomes a record, with nothing in it that deceives: whoever could write into the directory could
+/// have written it.
+const TOLD_CHARS_MAX: usize = 1_024;
+const UNTRUSTED: &str = "a note beside the journal, which nothing vouches for, says: ";
 
 /// Where the note goes.
 #[derive(Clone)]
@@ -47,7 +52,7 @@ impl FailureNote {
     /// repeated.
     pub(super) fn read(&self) -> Option<LastWords> {
         let mut bytes = Vec::new();
-        let note = File::open(&self.0).ok()?;
+        let note = files::open(&self.0).ok()?;
         note.take(NOTE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
         if let Some(failed) = parse(&bytes) {
             return Some(LastWords { failed, kept: None });
@@ -99,6 +104,17 @@ fn checksum(text: &str) -> String {
     line
 }
 
+fn told(cause: &str) -> String {
+    let mut text = UNTRUSTED.to_owned();
+    let mut chars = cause.chars();
+    let most: String = chars.by_ref().take(TOLD_CHARS_MAX).collect();
+    show_into(&most, &mut text);
+    if chars.next().is_some() {
+        text.push('…');
+    }
+    text
+}
+
 fn parse(bytes: &[u8]) -> Option<StorageFailedV1> {
     let note = std::str::from_utf8(bytes).ok()?;
     let text = note.get(..note.rfind("checksum ")?)?;
@@ -108,7 +124,7 @@ fn parse(bytes: &[u8]) -> Option<StorageFailedV1> {
     let (failed_ns, cause) = text.split_once('\n')?;
     Some(StorageFailedV1 {
         failed_ns: failed_ns.parse().ok()?,
-        cause: cause.trim().to_owned(),
+        cause: told(cause.trim()),
     })
 }
 
@@ -123,14 +139,29 @@ mod tests {
         assert_eq!(note.read(), None);
         note.leave(7, "sync failed\nchecksum of something");
         let found = note.read().unwrap();
-        let cause = "sync failed\nchecksum of something";
+        let cause = format!("{UNTRUSTED}sync failed\\u{{a}}checksum of something");
         assert_eq!(
-            (found.failed.failed_ns, &*found.failed.cause, &found.kept),
+            (found.failed.failed_ns, found.failed.cause, &found.kept),
             (7, cause, &None)
         );
-        note.clear(&found);
+        note.clear(&note.read().unwrap());
         assert_eq!(note.read(), None);
         assert!(!directory.path().join(QUARANTINE).exists());
+    }
+
+    /// Its checksum needs no key: a forged one must not speak in the ledger's name.
+    #[test]
+    fn a_forged_note_is_bounded_and_marked() {
+        let directory = tempfile::tempdir().unwrap();
+        let note = FailureNote::in_directory(directory.path());
+        note.leave(
+            7,
+            &format!("all is well\u{1b}[2J\u{202e}{}", "x".repeat(60_000)),
+        );
+        let cause = note.read().unwrap().failed.cause;
+        assert!(cause.starts_with(UNTRUSTED), "{cause}");
+        assert!(cause.contains("\\u{1b}[2J\\u{202e}x"), "{cause}");
+        assert!(cause.chars().count() < 1_200 && cause.ends_with('…'));
     }
 
     /// Every bit, and every length: told, never repeated as if it had been said, and kept.

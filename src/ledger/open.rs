@@ -8,7 +8,7 @@ use crate::actors::{FrameCounts, Meters, Past};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::database;
-use crate::directory::Directory;
+use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::events::{LedgerId, SigningKeyChangedV1};
 use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
@@ -99,13 +99,16 @@ fn find(place: Place, options: &Options, dropped: &Dropped) -> Result<Found, Ope
             found_in(directory, options)?
         }
         Place::Locked(directory) => found_in(*directory, options)?,
-        Place::Journal(journal, path) => Found {
-            identity: None,
-            guarded: None,
-            recovery: None,
-            journal,
-            root: path,
-        },
+        Place::Journal(journal, path) => {
+            directory::check_own(&path)?;
+            Found {
+                identity: None,
+                guarded: None,
+                recovery: None,
+                journal,
+                root: path,
+            }
+        }
     };
     dropped.check()?;
     Ok(found)

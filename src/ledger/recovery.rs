@@ -1,12 +1,12 @@
 //! From a directory to a journal that may be appended to: what was left is looked at, a torn tail
 //! set aside, and the end compared with what was acknowledged.
 
-use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database;
+use crate::database::{self, files};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{RecoveryReportedV1, Seq};
@@ -14,6 +14,9 @@ use crate::journal::{Anchor, Anchored, FjallJournal, Found, Journal, JournalOpti
 
 use super::guarded::Guarded;
 use super::options::Options;
+
+/// Of an anchor that is set aside so much is kept: both slots, and what little may follow.
+const ANCHOR_BYTES_KEPT: u64 = 64 << 10;
 
 /// What an opening found in the directory, repaired and set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -166,7 +169,9 @@ fn keep(directory: &Directory) -> Result<(), OpenError> {
     }
     let copy = || {
         database::ensure_private(&quarantine)?;
-        let bytes = fs::read(&anchor)?;
+        let mut bytes = Vec::new();
+        let found = files::open(&anchor)?;
+        found.take(ANCHOR_BYTES_KEPT).read_to_end(&mut bytes)?;
         let names = (1_u64..).map(|number| quarantine.join(format!("ANCHOR-{number}")));
         let free = |path: &PathBuf| path.symlink_metadata().is_err();
         match names.into_iter().find(free) {

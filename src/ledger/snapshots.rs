@@ -4,9 +4,8 @@
 //! written under another name, synced, renamed; a file that is damaged, of another layout or of
 //! another history is passed over with a warning, and the opening reads more of the journal.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::oneshot;
 
 use crate::actors::{self, Snapshot, Taken};
-use crate::database::{self, PRIVATE_FILE};
-use crate::events::{Event, Hash, LedgerId, Seq, SnapshotTakenV1, Store};
+use crate::database::{self, files};
+use crate::events::{Event, LedgerId, Seq, SnapshotTakenV1, Store};
 use crate::integrity::digest;
 use crate::journal::{Journal, ReadFailure};
 
@@ -26,8 +25,6 @@ pub(super) const MAGIC: &[u8; 8] = b"FCLSTATE";
 pub(super) const SUFFIX: &str = "snapshot";
 /// Newest files kept: where views fell back behind the newest, an older one may still do.
 const KEPT: usize = 3;
-/// A longer file is not read: it was not written here.
-const FILE_BYTES_MAX: u64 = 4 << 30;
 /// Stores that have a state to save.
 const STORES: [Store; 3] = [
     Store::ExecutionLog,
@@ -120,10 +117,7 @@ fn saved<S: Snapshot>(state: &S, forgotten: u64) -> (u8, u32, Vec<u8>) {
 }
 
 fn write(directory: &Path, ledger: LedgerId, last: u64, all: &[Taken]) -> std::io::Result<()> {
-    if !directory.exists() {
-        database::create_private(directory)?;
-        database::sync_parent(directory)?;
-    }
+    database::ensure_private(directory)?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(ledger.as_bytes());
     for taken in all {
@@ -133,14 +127,7 @@ fn write(directory: &Path, ledger: LedgerId, last: u64, all: &[Taken]) -> std::i
         bytes.extend_from_slice(&taken.bytes);
     }
     let path = directory.join(format!("{last:020}.{SUFFIX}"));
-    let creating = path.with_extension("creating");
-    let mut options = fs::OpenOptions::new();
-    options.create(true).write(true).truncate(true);
-    let mut file = options.mode(PRIVATE_FILE).open(&creating)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    fs::rename(&creating, &path)?;
-    database::sync_parent(&path)?;
+    database::replace(&path, &bytes)?;
     for old in newest_first(directory).into_iter().skip(KEPT) {
         fs::remove_file(old)?;
     }
@@ -184,24 +171,26 @@ fn read(
     journal: &dyn Journal,
     views_at: u64,
 ) -> Result<Replayed, String> {
-    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(format!("{length} bytes are too many"));
-    }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let mut rest = Rest(&bytes);
-    if rest.take(MAGIC.len())? != MAGIC || rest.take(16)? != ledger.as_bytes() {
+    let file = files::open(path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let mut rest = Rest {
+        file: BufReader::new(file),
+        left: length,
+    };
+    if rest.take(MAGIC.len() as u64)? != MAGIC || rest.take(16)? != ledger.as_bytes() {
         return Err("it is not of this ledger".to_owned());
     }
     let mut replayed = Replayed::default();
-    while !rest.0.is_empty() {
+    while rest.left > 0 {
         let state = rest.take(1)?.first().copied().unwrap_or(0);
-        let seq = rest.number()?;
-        let length = usize::try_from(rest.number()?).unwrap_or(usize::MAX);
+        let (seq, length) = (rest.number()?, rest.number()?);
+        // Before its bytes are read: the record says how many there are.
+        let vouched = vouched(journal, seq, state, length).map_err(|doubt| doubt.to_string())?;
         let bytes = rest.take(length)?;
-        let vouched = vouched(journal, seq, state, bytes.len() as u64, &digest(bytes));
-        let vouched = vouched.map_err(|doubt| doubt.to_string())?;
-        let forgotten = restore(&mut replayed, &vouched, seq, bytes)?;
+        if digest(&bytes) != vouched.digest {
+            return Err(unvouched(seq));
+        }
+        let forgotten = restore(&mut replayed, &vouched, seq, &bytes)?;
         if forgotten > views_at {
             return Err(format!(
                 "views have read up to {views_at}, what ended before {forgotten} is not in it"
@@ -255,13 +244,17 @@ impl From<ReadFailure> for Doubt {
     }
 }
 
-/// The record that holds the digest of a state's bytes: without it they are anybody's word.
+pub(super) fn unvouched(seq: u64) -> String {
+    format!("record {seq} does not vouch for its bytes")
+}
+
+/// The record that holds the digest of a state of this length: bytes without that digest are
+/// anybody's word.
 pub(super) fn vouched(
     journal: &dyn Journal,
     seq: u64,
     state: u8,
     length: u64,
-    digest: &Hash,
 ) -> Result<SnapshotTakenV1, Doubt> {
     let place = Seq::new(seq).ok_or("there is no record 0")?;
     let frame = journal
@@ -270,12 +263,10 @@ pub(super) fn vouched(
     frame.verify()?;
     let record = frame.record(place)?;
     match record.event() {
-        Ok(Event::SnapshotTaken(taken))
-            if taken.state == state && taken.length == length && taken.digest == *digest =>
-        {
+        Ok(Event::SnapshotTaken(taken)) if taken.state == state && taken.length == length => {
             Ok(taken)
         }
-        _ => Err(format!("record {seq} does not vouch for its bytes").into()),
+        _ => Err(unvouched(seq).into()),
     }
 }
 
@@ -332,13 +323,18 @@ fn restore(
 mod tests;
 
 /// What of a file has not been read.
-struct Rest<'a>(&'a [u8]);
+struct Rest {
+    file: BufReader<File>,
+    left: u64,
+}
 
-impl<'a> Rest<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or("it ends too early")?;
-        self.0 = rest;
-        Ok(taken)
+impl Rest {
+    fn take(&mut self, count: u64) -> Result<Vec<u8>, String> {
+        self.left = self.left.checked_sub(count).ok_or("it ends too early")?;
+        let mut bytes = vec![0; usize::try_from(count).map_err(|error| error.to_string())?];
+        let read = self.file.read_exact(&mut bytes);
+        read.map_err(|error| format!("it cannot be read: {error}"))?;
+        Ok(bytes)
     }
 
     fn number(&mut self) -> Result<u64, String> {

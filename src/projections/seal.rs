@@ -8,15 +8,17 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::database::files;
 use crate::events::Hash;
 use crate::integrity::{FieldDigest, digest};
 
 use super::error::Failure;
 
 const SEAL: &str = "SEAL";
+/// Lines for some 160,000 files.
+const SEAL_BYTES_MAX: u64 = 16 << 20;
 const TABLES: &str = "tables";
 /// The engine's lock holds nothing.
 const LOCK: &str = "lock";
@@ -24,11 +26,8 @@ const STEP: usize = 64 << 10;
 
 /// Seals a database that no one holds open. Failing to is no loss.
 pub(super) fn write(views: &Path) {
-    let sealed = describe(views, None).and_then(|text| {
-        let mut options = fs::OpenOptions::new();
-        options.create(true).write(true).truncate(true).mode(0o600);
-        options.open(views.join(SEAL))?.write_all(text.as_bytes())
-    });
+    let sealed = describe(views, None)
+        .and_then(|text| files::create(&views.join(SEAL))?.write_all(text.as_bytes()));
     if let Err(error) = sealed {
         tracing::warn!(%error, "views closed without a seal");
         let _ = fs::remove_file(views.join(SEAL));
@@ -39,9 +38,12 @@ pub(super) fn write(views: &Path) {
 pub(super) fn check_and_break(views: &Path) -> Result<bool, Failure> {
     let path = views.join(SEAL);
     let medium = |error: io::Error| Failure::Medium(format!("{}: {error}", path.display()));
-    let sealed = match fs::read(&path) {
+    let sealed = match files::read(&path, SEAL_BYTES_MAX) {
         Ok(sealed) => sealed,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if files::is_odd(&error) => {
+            return Err(Failure::Damage(format!("{}: {error}", path.display())));
+        }
         Err(error) => return Err(medium(error)),
     };
     let sealed = String::from_utf8_lossy(&sealed).into_owned();
@@ -68,7 +70,7 @@ fn describe(views: &Path, sealed: Option<&str>) -> io::Result<String> {
     for file in files {
         let name = file.strip_prefix(views).unwrap_or(&file);
         let name = name.to_string_lossy();
-        let length = fs::metadata(&file)?.len();
+        let length = fs::symlink_metadata(&file)?.len();
         let used = match sealed {
             _ if is_table(&file) => 0,
             Some(sealed) => used_then(sealed, &name).unwrap_or(length),
@@ -117,7 +119,7 @@ fn used_then(sealed: &str, name: &str) -> Option<u64> {
 /// Bytes up to the last that is not zero. What was preallocated is compared in whole blocks: it is
 /// most of the file.
 fn used_now(file: &Path, length: u64) -> io::Result<u64> {
-    let mut source = fs::File::open(file)?;
+    let mut source = files::open(file)?;
     let mut end = length;
     let zeros = vec![0; STEP];
     let mut buffer = vec![0; STEP];
@@ -142,7 +144,7 @@ fn digest_of(file: &Path, used: u64) -> io::Result<Hash> {
     if used == 0 {
         return Ok(whole.finish());
     }
-    let mut source = fs::File::open(file)?.take(used);
+    let mut source = files::open(file)?.take(used);
     let mut buffer = Vec::with_capacity(STEP.min(usize::try_from(used).unwrap_or(STEP)));
     loop {
         buffer.clear();

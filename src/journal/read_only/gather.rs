@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, FindingKind, Findings};
-use crate::database::quiet;
+use crate::database::files;
 use crate::database::survey::{Place, Stretch};
 use crate::error::Fault;
 use crate::events::{Hash, LedgerId};
@@ -86,7 +86,7 @@ impl Gather {
     pub(super) fn stretch(&mut self, path: &Path, stretch: Stretch) {
         let read = match self.open.take() {
             Some((number, file)) if number == stretch.file => Ok(file),
-            _ => quiet::open(path),
+            _ => files::open(path),
         };
         let read = read.and_then(|file| {
             let read = self.frames(path, &file, stretch);

@@ -15,7 +15,7 @@ use super::admit::Standing;
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::linked::Linked;
 use super::{Claim, Frame, Frames, Head, Journal};
-use crate::database::quiet;
+use crate::database::files;
 use crate::database::survey::survey;
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
@@ -233,7 +233,7 @@ impl Inner {
             _ => {
                 let path = self.files.get(number as usize);
                 let path = path.ok_or(io::ErrorKind::NotFound)?;
-                let file = Arc::new(quiet::open(path)?);
+                let file = Arc::new(files::open(path)?);
                 *open = Some((number, Arc::clone(&file)));
                 Ok(file)
             }

@@ -73,7 +73,7 @@ impl Target {
         let creating = database::creating(to);
         let io = |error| SalvageError::io(&creating, error);
         let lock = |path: &Path| -> Result<File, SalvageError> {
-            let directory = File::open(path).map_err(io)?;
+            let directory = database::files::open_directory(path).map_err(io)?;
             match directory.try_lock() {
                 Ok(()) => Ok(directory),
                 Err(fs::TryLockError::WouldBlock) => {

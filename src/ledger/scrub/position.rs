@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::database;
+use crate::database::{self, files};
 use crate::events::{Hash, LedgerId};
 use crate::integrity::{GENESIS, digest};
 
@@ -117,8 +117,7 @@ impl Position {
 
     /// What the file says; `None` where it says nothing that can be relied on.
     pub(super) fn load(path: &Path, ledger: LedgerId) -> Option<Self> {
-        let length = std::fs::metadata(path).ok()?.len();
-        let bytes = (length == LEN as u64).then(|| std::fs::read(path).ok())??;
+        let bytes = files::read(path, LEN as u64).ok()?;
         let position = Self::decode(&bytes, ledger);
         if position.is_none() {
             tracing::warn!(path = %path.display(), "the scrub's position is not legible: it begins again");

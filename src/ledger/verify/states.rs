@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use crate::database::Damage;
+use crate::database::{Damage, files};
 use crate::error::Fault;
 use crate::integrity::RunningDigest;
 use crate::journal::Journal;
@@ -30,7 +30,7 @@ pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Met>) {
             continue;
         }
         count += 1;
-        let file = match File::open(&path) {
+        let file = match files::open(&path) {
             Ok(file) => file,
             // Old ones are removed when a new one is there.
             Err(error) if place.live && error.kind() == io::ErrorKind::NotFound => continue,
@@ -92,7 +92,9 @@ impl States {
                 digest.add(part);
                 left -= want as u64;
             }
-            snapshots::vouched(journal, seq, state, length, &digest.finish())?;
+            if snapshots::vouched(journal, seq, state, length)?.digest != digest.finish() {
+                return Err(snapshots::unvouched(seq).into());
+            }
             self.at += 17 + length;
         }
         Ok(())
