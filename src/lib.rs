@@ -111,8 +111,8 @@ pub use ledger::{
     Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly, ReadOnlyOptions,
     ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery, RefusedCheckpoint, Root,
     Running, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint,
-    Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TraceStep, Unread, Verified,
-    VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TooMuchJunk, TraceStep, Unread,
+    Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,

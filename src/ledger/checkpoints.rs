@@ -3,7 +3,8 @@
 //!
 //! What is signed is durable: the view that holds the tree has read committed records only. Before
 //! the copies go out the tree is held against the newest checkpoint before it, so that this ledger
-//! never signs two histories.
+//! never signs two histories. Afterwards it is held against what else lies in the destinations, so that
+//! two copies of one ledger learn of each other.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,11 +25,12 @@ use super::witness::Cosigned;
 
 mod copies;
 mod cosign;
+mod forks;
 mod keys;
 mod options;
 
 pub use copies::CopyStatus;
-use copies::Destinations;
+use copies::{Copies, Destinations};
 pub(super) use cosign::{add_cosignatures, newest};
 pub use options::{CheckpointError, CheckpointOptions, KeyChange};
 
@@ -46,6 +48,7 @@ pub(crate) struct Checkpoints {
     /// The newest checkpoint known, and the one signer at a time.
     newest: tokio::sync::Mutex<Newest>,
     destinations: Destinations,
+    fork: forks::Fork,
     /// Of other logs.
     pub(super) witnessed: Cosigned,
     /// One export at a time: two would write the same files.
@@ -88,19 +91,7 @@ impl Checkpoints {
             changed = keys::changed(options, &tree)?;
             newest = recorded(options, &tree)?;
             for destination in &options.destinations {
-                let kept = match destination.kept() {
-                    Ok(kept) => kept,
-                    Err(error) => {
-                        let name = destination.name();
-                        tracing::warn!(name, %error, "a checkpoint destination cannot be read");
-                        continue;
-                    }
-                };
-                let own = kept.iter().filter_map(|note| options.own(note));
-                if let Some(found) = own.max_by_key(Checkpoint::size) {
-                    holds(&tree, &found, head, destination.name())?;
-                    newest = newest.max(Some((found.size(), *found.root())));
-                }
+                newest = newest.max(forks::check(options, &tree, head, &**destination)?);
             }
         }
         let count = options.as_ref().map_or(0, |it| it.destinations.len());
@@ -113,6 +104,7 @@ impl Checkpoints {
                 note: None,
             }),
             destinations: Destinations::new(count, now_ns),
+            fork: forks::Fork::default(),
             witnessed: Cosigned::default(),
             exporting: Arc::default(),
             last_ns: AtomicU64::new(now_ns),
@@ -151,10 +143,12 @@ impl Checkpoints {
 
     /// Keys that sign, and signed, as this ledger.
     pub(super) fn keys(&self) -> Vec<VerifierKey> {
-        let options = self.options();
-        let options = options.iter();
-        let keys = options.flat_map(|it| std::iter::once(it.signer.key()).chain(&it.earlier_keys));
-        keys.cloned().collect()
+        self.options().map_or_else(Vec::new, |it| it.keys())
+    }
+
+    /// What is wrong; `None` where nothing is.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.fork.complaint()
     }
 
     /// What is to be done now, if anything.
@@ -270,6 +264,24 @@ pub(super) async fn sign_at_close(core: &Arc<Core>) {
     }
 }
 
+/// Behind the last record: the destinations learn where this epoch ends, so that nothing can be cut off
+/// it or put behind it unnoticed. No record tells of it, as none may follow.
+pub(super) async fn sign_closed(core: &Arc<Core>) {
+    let mut newest = core.checkpoints.newest.lock().await;
+    let Some(options) = core.checkpoints.options() else {
+        return;
+    };
+    if options.destinations.is_empty() || core.checkpoints.fork.found().is_some() {
+        return;
+    }
+    match sign_and_copy(core, &mut newest, options, None).await {
+        Ok((checkpoint, ..)) => {
+            tracing::debug!(size = checkpoint.size(), "the closed ledger is signed");
+        }
+        Err(error) => tracing::error!(%error, "the closed ledger was not signed"),
+    }
+}
+
 pub(super) async fn sign(core: &Arc<Core>) -> Result<Note, CheckpointError> {
     let mut newest = core.checkpoints.newest.lock().await;
     sign_as(core, &mut newest, None).await
@@ -294,27 +306,10 @@ async fn sign_and_record(
 ) -> Result<Note, CheckpointError> {
     let checkpoints = &core.checkpoints;
     let options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
-    let reached = checkpoints.reached(core.reader.head().seq).await;
-    reached.map_err(CheckpointError::Tree)?;
-    let (working, before) = (Arc::clone(core), newest.known);
-    let work = move || {
-        let checkpoints = &working.checkpoints;
-        let checkpoint = extending(&options, &checkpoints.tree, before)?;
-        let failed = |error: SignError| CheckpointError::Signer(error.to_string());
-        let mut note = checkpoint.sign(&*options.signer).map_err(failed)?;
-        if let Some(also) = also {
-            note.sign(&*also).map_err(failed)?;
-        }
-        let now_ns = working.shared.clock.monotonic_ns();
-        let (tree, all) = (&checkpoints.tree, &checkpoints.destinations);
-        let copies = all.send(&options, tree, &mut note, now_ns, false);
-        Ok((checkpoint, copies, note))
-    };
-    let done = tokio::task::spawn_blocking(work).await;
-    let (checkpoint, copies, note) = done.map_err(|_| CheckpointError::Stopped)??;
-    // Signed: from here on no other history may be, recorded or not.
-    newest.known = Some((checkpoint.size(), *checkpoint.root()));
-    newest.note = Some(note.clone());
+    if let Some((place, size)) = checkpoints.fork.found() {
+        return Err(CheckpointError::OtherHistory { place, size });
+    }
+    let (checkpoint, copies, note) = sign_and_copy(core, newest, options, also).await?;
     let event = CheckpointSignedV1 {
         size: checkpoint.size(),
         root: *checkpoint.root().as_bytes(),
@@ -330,7 +325,41 @@ async fn sign_and_record(
     checkpoints.covered.store(covered, Ordering::Release);
     let now_ns = core.shared.clock.monotonic_ns();
     checkpoints.last_ns.store(now_ns, Ordering::Release);
-    Ok(note)
+    forks::tell(core);
+    match checkpoints.fork.found() {
+        Some((place, size)) => Err(CheckpointError::OtherHistory { place, size }),
+        None => Ok(note),
+    }
+}
+
+async fn sign_and_copy(
+    core: &Arc<Core>,
+    newest: &mut Newest,
+    options: CheckpointOptions,
+    also: Option<Arc<dyn Signer>>,
+) -> Result<(Checkpoint, Copies, Note), CheckpointError> {
+    let reached = core.checkpoints.reached(core.reader.head().seq).await;
+    reached.map_err(CheckpointError::Tree)?;
+    let (working, before) = (Arc::clone(core), newest.known);
+    let work = move || {
+        let checkpoints = &working.checkpoints;
+        let checkpoint = extending(&options, &checkpoints.tree, before)?;
+        let failed = |error: SignError| CheckpointError::Signer(error.to_string());
+        let mut note = checkpoint.sign(&*options.signer).map_err(failed)?;
+        if let Some(also) = also {
+            note.sign(&*also).map_err(failed)?;
+        }
+        let now_ns = working.shared.clock.monotonic_ns();
+        let all = &checkpoints.destinations;
+        let copies = all.send(&options, checkpoints, &mut note, now_ns, false);
+        Ok((checkpoint, copies, note))
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    let (checkpoint, copies, note) = done.map_err(|_| CheckpointError::Stopped)??;
+    // Signed: from here on no other history may be, recorded or not.
+    newest.known = Some((checkpoint.size(), *checkpoint.root()));
+    newest.note = Some(note.clone());
+    Ok((checkpoint, copies, note))
 }
 
 /// Makes a record of the ledger's own durable; gives its sequence number.

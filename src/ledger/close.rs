@@ -146,6 +146,12 @@ async fn run(ending: &mut Ending) -> Ended {
     }
     let told = deadline.within(Until::End, last_words(core, still_running));
     let told = told.await.unwrap_or(false);
+    if told {
+        let signing = deadline.within(Until::End, checkpoints::sign_closed(core));
+        if signing.await.is_none() {
+            tracing::warn!("the closed ledger was not signed in time");
+        }
+    }
     inner.background.stop();
     core.scrub.halt();
     let sequenced = deadline.within(Until::End, running.actors.drain_sequencer());

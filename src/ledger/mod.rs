@@ -59,7 +59,7 @@ mod words;
 
 pub use checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, KeyChange};
 pub use close::Closed;
-pub use destination::{CheckpointCommand, CheckpointDirectory, Destination};
+pub use destination::{CheckpointCommand, CheckpointDirectory, Destination, TooMuchJunk};
 pub use evidence::{EvidenceError, EvidenceOptions};
 pub use follow::Follow;
 pub use handles::{

@@ -127,7 +127,7 @@ impl Destination for WitnessDestination {
         Some(self.ask(checkpoint, prove))
     }
 
-    fn kept(&self) -> io::Result<Vec<Note>> {
+    fn kept(&self, _: &[VerifierKey]) -> io::Result<Vec<Note>> {
         Ok(Vec::new())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{Event, EventType};
-use femtoclaw_ledger::integrity::key::Signer;
+use femtoclaw_ledger::integrity::key::{Signer, VerifierKey};
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::{
     CheckpointDirectory, CheckpointOptions, Destination, Ledger, Options, Witness,
@@ -42,8 +42,8 @@ impl Destination for FarDirectory {
         self.1.put(checkpoint)
     }
 
-    fn kept(&self) -> io::Result<Vec<Note>> {
-        self.1.kept()
+    fn kept(&self, keys: &[VerifierKey]) -> io::Result<Vec<Note>> {
+        self.1.kept(keys)
     }
 }
 

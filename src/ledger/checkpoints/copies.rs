@@ -11,6 +11,7 @@ use crate::integrity::note::Note;
 use crate::metrics;
 use crate::projections::TreeView;
 
+use super::Checkpoints;
 use super::options::CheckpointOptions;
 
 /// Longest text that is kept of a failure.
@@ -87,11 +88,12 @@ impl Destinations {
     pub(super) fn send(
         &self,
         options: &CheckpointOptions,
-        tree: &TreeView,
+        checkpoints: &Checkpoints,
         note: &mut Note,
         now_ns: u64,
         failed_only: bool,
     ) -> Copies {
+        let (tree, fork) = (&checkpoints.tree, &checkpoints.fork);
         let size = Checkpoint::parse(note.text()).map_or(0, |checkpoint| checkpoint.size());
         let due = |kept: &Kept| !failed_only || !kept.problem.is_empty();
         let due: Vec<bool> = self.lock().iter().map(due).collect();
@@ -108,7 +110,9 @@ impl Destinations {
         }
         for ((destination, _), told) in all().zip(&mut told).filter(|((_, due), _)| **due) {
             if told.is_none() {
-                *told = Some(destination.put(note));
+                let put = destination.put(note);
+                let looked = fork.look(options, tree, note, &**destination);
+                *told = Some(put.and(looked));
             }
         }
         let mut copies = Copies::default();

@@ -167,8 +167,8 @@ pub(super) async fn copy_again(core: &Arc<Core>) -> Result<(), CheckpointError> 
     let work = move || {
         let checkpoints = &working.checkpoints;
         let now_ns = working.shared.clock.monotonic_ns();
-        let (tree, all) = (&checkpoints.tree, &checkpoints.destinations);
-        all.send(&options, tree, &mut sent, now_ns, true);
+        let all = &checkpoints.destinations;
+        all.send(&options, checkpoints, &mut sent, now_ns, true);
         sent
     };
     let sent = tokio::task::spawn_blocking(work).await;
@@ -180,5 +180,6 @@ pub(super) async fn copy_again(core: &Arc<Core>) -> Result<(), CheckpointError> 
         record(core, &checkpoint, &sent, added).await?;
     }
     newest.note = Some(sent);
+    super::forks::tell(core);
     Ok(())
 }

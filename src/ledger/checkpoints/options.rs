@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Signer, VerifierKey};
 use crate::integrity::note::Note;
+use crate::integrity::text::is_deceptive;
 use crate::projections::ReadError as ViewError;
 
 use super::super::destination::Destination;
@@ -44,9 +45,12 @@ pub struct KeyChange {
 }
 
 impl KeyChange {
-    pub(super) const fn check(&self) -> Result<(), &'static str> {
+    pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.author.len() > CHANGE_BYTES_MAX || self.reason.len() > CHANGE_BYTES_MAX {
             return Err("author and reason of a key's change have 64 KiB at most");
+        }
+        if self.author.chars().any(is_deceptive) {
+            return Err("the author of a key's change has characters that deceive");
         }
         Ok(())
     }
@@ -90,6 +94,17 @@ pub enum CheckpointError {
     /// The tree does not extend the checkpoint of this size: nothing is signed.
     #[error("the tree does not extend the checkpoint at {0} records: nothing is signed")]
     Rewritten(u64),
+    /// A destination holds a checkpoint that this ledger's key signed over another history: another copy
+    /// of this ledger is in use, or somebody has the key. Nothing more is signed in this opening.
+    #[error(
+        "{place} holds a checkpoint over {size} records of another history: nothing more is signed"
+    )]
+    OtherHistory {
+        /// The destination.
+        place: String,
+        /// Records that the checkpoint covers.
+        size: u64,
+    },
     /// The signer failed.
     #[error("nothing is signed: {0}")]
     Signer(String),

@@ -153,6 +153,7 @@ impl Core {
     pub(super) fn complaint(&self) -> Option<String> {
         let found = self.scrub.complaint().or_else(|| self.reserve.complaint());
         let found = found.or_else(|| self.foreign.complaint());
+        let found = found.or_else(|| self.checkpoints.complaint());
         // Before the clock is asked: one that hangs is named, and not waited for.
         let found = found.or_else(|| self.callbacks.complaint());
         found.or_else(|| self.clock.complaint())
