@@ -1,6 +1,7 @@
 //! The sequencer: gives every event its place in the one global order.
 //!
-//! It never refuses; whatever can be refused was refused before. It hands frames to the writer
+//! It refuses nothing but what comes behind `LedgerClosed`, the last record of an epoch; whatever else can be refused
+//! was refused before. It hands frames to the writer
 //! one ahead: the next frame fills while the last one syncs. Answers travel through it in order,
 //! those without records too, so that none overtakes what it depends on.
 
@@ -13,8 +14,8 @@ use super::meters::Meters;
 use crate::clock::{BelievedClock, Entropy};
 use crate::config::FRAME_CONTENT_MAX;
 use crate::events::{
-    ClockAcceptedV1, ClockSkewedV1, CommandId, ComponentId, Event, Hash, LedgerId, Outcome,
-    ParentId, Seq, StoreMask, StreamId, TraceId,
+    ClockAcceptedV1, ClockSkewedV1, CommandId, ComponentId, Event, EventType, Hash, LedgerId,
+    Outcome, ParentId, Seq, StoreMask, StreamId, TraceId,
 };
 use crate::integrity::Chain;
 use crate::journal::{
@@ -92,6 +93,8 @@ pub(crate) struct SequencerState {
     skewed: bool,
     /// A clock that is not believed has its record.
     told: bool,
+    /// `LedgerClosed` has its place: nothing of this epoch comes behind it.
+    closed: bool,
 }
 
 impl SequencerState {
@@ -103,6 +106,7 @@ impl SequencerState {
             time_ns: args.head.time_ns,
             skewed: false,
             told: false,
+            closed: false,
             args,
             inbox,
         }
@@ -208,6 +212,17 @@ impl SequencerState {
     }
 
     fn commit(&mut self, records: Vec<NewRecord>, deliver: Deliver) {
+        if self.closed {
+            return self.answers.push(Box::new(move |_| {
+                deliver(Err(&Sealed {
+                    cause: "the ledger is closed".into(),
+                    outcome_unknown: false,
+                    uncertain: None,
+                }));
+            }));
+        }
+        let closes = |record: &NewRecord| record.event_type == EventType::LedgerClosed;
+        self.closed = records.iter().any(closes);
         let bytes: usize = records
             .iter()
             .map(|record| record.payload.len() + 256)

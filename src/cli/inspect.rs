@@ -65,6 +65,10 @@ pub(super) fn run(path: &str, arguments: &Arguments) -> Result<(Exit, String), P
     let unfinished = summary.unfinished.iter().take(NAMED_MAX);
     report.list("in_doubt", unfinished.map(ToString::to_string));
     let mut exit = findings(&mut report, &ledger);
+    if let Some(seq) = summary.after_close {
+        report.number("after_close", seq.get());
+        exit = Exit::Integrity;
+    }
     if let Some(trust) = trust
         && !checkpoints(&mut report, &ledger, &trust, path)?
     {

@@ -36,6 +36,8 @@ pub(crate) struct Replayed {
     /// Records read.
     pub(crate) read: u64,
     under_way: Option<Commanded>,
+    /// The epoch in which a record closed the ledger, and that record.
+    closed: Option<(u64, Seq)>,
 }
 
 /// Sequence numbers of the records that hold the saved states' digests; 0: not saved.
@@ -105,14 +107,19 @@ impl Replayed {
         frame.verify().map_err(OpenError::journal)?;
         for record in frame.records() {
             let record = record.map_err(OpenError::journal)?;
-            self.record(&record, window)?;
+            self.record(&record, frame.epoch, window)?;
         }
         self.head = frame.last;
         Ok(())
     }
 
-    fn record(&mut self, record: &Record, window_from: u64) -> Result<(), OpenError> {
+    fn record(&mut self, record: &Record, epoch: u64, window_from: u64) -> Result<(), OpenError> {
         let header = &record.header;
+        // A close is the last record of its writer: who appends behind it in its epoch is another.
+        if let Some((_, closed)) = self.closed.filter(|(closed, _)| *closed == epoch) {
+            let found = header.seq;
+            return Err(OpenError::RecordsAfterClose { closed, found });
+        }
         let event = decoded(record).map_err(|error| OpenError::History(error.to_string()))?;
         self.states(header, &event)
             .map_err(|error| OpenError::History(error.to_string()))?;
@@ -123,6 +130,9 @@ impl Replayed {
                 .insert(granted.name.clone(), granted.component);
         }
         self.clean = matches!(event, Event::LedgerClosed(_));
+        if self.clean {
+            self.closed = Some((epoch, header.seq));
+        }
         if header.seq.get() > window_from && header.component != ComponentId::LEDGER {
             let key = (header.component, header.command);
             match &mut self.under_way {

@@ -23,6 +23,9 @@ pub struct Summary {
     pub events: BTreeMap<EventType, u64>,
     /// Records of each store; one record may belong to several.
     pub stores: BTreeMap<Store, u64>,
+    /// The first record that lies, in its epoch, behind the record that closed the ledger: somebody else
+    /// than its writer put it there, and no opening accepts it.
+    pub after_close: Option<Seq>,
     /// Time of the first and of the last record, in nanoseconds since 1970.
     pub times_ns: Option<(i64, i64)>,
     /// Executions that were started, and of whose end no record tells: in doubt once the ledger is
@@ -37,11 +40,16 @@ impl ReadOnly {
     /// The medium does not answer.
     pub fn summary(&self) -> Result<Summary, ReadError> {
         let mut summary = Summary::default();
+        // Where each epoch begins.
+        let (mut begins, mut epoch, mut closed) = (BTreeSet::new(), None, None);
         for frame in self.frames(Seq::FIRST) {
             match frame {
                 Ok(frame) => {
                     summary.frames += 1;
                     *summary.epochs.entry(frame.epoch).or_default() += u64::from(frame.count);
+                    if epoch.replace(frame.epoch) != Some(frame.epoch) {
+                        begins.insert(frame.first);
+                    }
                 }
                 Err(ReadError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
@@ -57,6 +65,12 @@ impl ReadOnly {
                 Err(error) => return Err(error),
             };
             summary.records += 1;
+            let follows = closed == Some(header.seq.get() - 1) && !begins.contains(&header.seq);
+            if follows && summary.after_close.is_none() {
+                summary.after_close = Some(header.seq);
+            }
+            let closes = header.event_type == EventType::LedgerClosed;
+            closed = closes.then_some(header.seq.get());
             *summary.events.entry(header.event_type).or_default() += 1;
             for store in header.stores.stores() {
                 *summary.stores.entry(store).or_default() += 1;
