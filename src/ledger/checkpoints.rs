@@ -164,7 +164,8 @@ impl Checkpoints {
             metrics::CHECKPOINT_COPY_AGE_SECONDS,
             Duration::from_nanos(copy_ns).as_secs_f64(),
         );
-        if now_ns < self.not_before_ns.load(Ordering::Acquire) {
+        // Where another history was met, nothing is signed or copied until somebody has decided.
+        if now_ns < self.not_before_ns.load(Ordering::Acquire) || self.fork.found().is_some() {
             return None;
         }
         let by_records = options.every_records > 0 && since >= options.every_records;

@@ -221,7 +221,9 @@ async fn s23_1_a_newer_format_is_refused_untouched_and_later_events_stay_as_they
     // An event of a later software is kept, verified, and handed out unread.
     let journal = exported(&path);
     let head = journal.head().unwrap();
-    let mut builder = FrameBuilder::new(journal.ledger().unwrap().unwrap(), head.epoch, head);
+    // Behind a close its writer is another.
+    let (ledger, epoch) = (journal.ledger().unwrap().unwrap(), head.epoch + 1);
+    let mut builder = FrameBuilder::new(ledger, epoch, head);
     builder.push(&later_event(), head.time_ns);
     journal.append(&builder.finish(), &head).unwrap();
     let open = open_on(Arc::new(journal.reopen()), later(&clock())).await;
