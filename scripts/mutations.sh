@@ -5,6 +5,9 @@
 #   scripts/mutations.sh            all patches
 #   scripts/mutations.sh a b        those whose names contain a or b
 #   scripts/mutations.sh --every 2  each second one, by name
+#   scripts/mutations.sh --changed BASE 6
+#                                   those that are new, or touch a file that differs from the commit BASE
+#                                   (40 of them, spread, where there are more), and each sixth of the others
 #   scripts/mutations.sh --fit      builds nothing: that every patch still fits the source
 #
 # It works on a copy. The copy and its build directory (MUTATIONS_TARGET_DIR; default: one under the
@@ -59,9 +62,39 @@ while read -r file; do
     fi
 done <"$work/files"
 
+# The first line of a patch: `Breaks: TARGET TEST`.
+target_of() { sed -n '1s/^Breaks: \([a-z_]*\) .*$/\1/p' "$1"; }
+test_of() { sed -n '1s/^Breaks: [a-z_]* \(.*\)$/\1/p' "$1"; }
+broken_by() { sed -n 's,^+++ b/\([^[:space:]]*\).*,\1,p' "$1"; }
+
+# Chooses of all those that what differs from the commit $1 concerns, and each $2th of the others. Where
+# the commit is not here (a clone of the newest alone), nothing differs, and it is said.
+choose() {
+    local patch most=40
+    if ! git diff --name-only "$1" -- >"$work/changed" 2>/dev/null; then
+        echo "commit $1 is not here: only each ${2}th runs" >&2
+        : >"$work/changed"
+    fi
+    local concerned=() others=()
+    for patch in "${all[@]}"; do
+        if { broken_by "$patch" && echo "${patch#"$source"/}"; } | grep -qxFf - "$work/changed"; then
+            concerned+=("$patch")
+        else
+            others+=("$patch")
+        fi
+    done
+    local count=${#concerned[@]} step at
+    step=$((count > most ? (count + most - 1) / most : 1))
+    for ((at = 0; at < count; at += step)); do patches+=("${concerned[at]}"); done
+    echo "$count mutations touch what changed since $1, ${#patches[@]} of them run"
+    for ((at = 0; at < ${#others[@]}; at += $2)); do patches+=("${others[at]}"); done
+}
+
 patches=()
 if [ "${1:-}" = --every ]; then
     for ((at = 0; at < ${#all[@]}; at += $2)); do patches+=("${all[at]}"); done
+elif [ "${1:-}" = --changed ]; then
+    choose "$2" "${3:-6}"
 else
     for patch in "${all[@]}"; do
         [ $# -gt 0 ] || patches+=("$patch")
@@ -74,10 +107,6 @@ else
     done
 fi
 [ ${#patches[@]} -gt 0 ] || { echo "no such mutation" >&2; exit 2; }
-
-# The first line of a patch: `Breaks: TARGET TEST`.
-target_of() { sed -n '1s/^Breaks: \([a-z_]*\) .*$/\1/p' "$1"; }
-test_of() { sed -n '1s/^Breaks: [a-z_]* \(.*\)$/\1/p' "$1"; }
 
 # Builds one test target, gives its program.
 built() {
@@ -118,7 +147,7 @@ caught=0
 for patch in "${patches[@]}"; do
     name=$(basename "$patch" .patch) test=$(test_of "$patch")
     since=$SECONDS outcome=0
-    sed -n 's,^+++ b/\([^[:space:]]*\).*,\1,p' "$patch" >"$work/patched"
+    broken_by "$patch" >"$work/patched"
     (cd "$tree" && xargs cp --parents -t "$work" <"$work/patched")
     if (cd "$tree" && patch -s -p1 --no-backup-if-mismatch -r - <"$patch") >"$work/log" 2>&1; then
         run "$(target_of "$patch")" "$test" || outcome=$?

@@ -210,7 +210,12 @@ fn of_two_cosignatures_of_one_witness_the_later_stays() {
     assert!(note.take_over(&other, &keys).is_err());
     let text = early.to_string();
     let at = text.len() - 6;
-    let false_one = format!("{}A{}", &text[..at], &text[at + 1..]);
+    let other = if text.as_bytes()[at] == b'A' {
+        'B'
+    } else {
+        'A'
+    };
+    let false_one = format!("{}{other}{}", &text[..at], &text[at + 1..]);
     let false_one = Note::parse(false_one.as_bytes()).unwrap();
     assert!(checkpoint(3, tree(3)).take_over(&false_one, &keys).is_err());
 }
