@@ -110,9 +110,11 @@ impl<E: Deciding> StoreState<E> {
         let place = Place::default();
         self.under_way
             .push_back((self.entity.mark(), Arc::clone(&place)));
+        let told = Arc::clone(&shared);
         let deliver = move |outcome: Result<Sequenced, &Sealed>| {
             if let Ok(placed) = outcome {
                 let _once = place.sequenced.set(placed).is_ok();
+                told.durable.advance(E::STORE, None, &placed);
             }
         };
         send(
