@@ -28,6 +28,7 @@ mod choose;
 mod compare;
 mod concrete;
 mod drive;
+mod embedders;
 mod ops;
 mod reference;
 mod scenarios;
@@ -153,7 +154,10 @@ fn the_ledger_answers_and_shows_what_the_model_does() {
             scope.spawn(move || share.run());
         }
     });
-    runtime().block_on(scenarios::all());
+    runtime().block_on(async {
+        scenarios::all().await;
+        embedders::all().await;
+    });
     everything_was_seen(commands.unwrap_or(0));
 }
 

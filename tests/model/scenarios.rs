@@ -28,12 +28,12 @@ pub(crate) async fn all() {
     of_another_component().await;
 }
 
-fn told(error: AppendError, code: &str, retry: Retry) {
+pub(crate) fn told(error: AppendError, code: &str, retry: Retry) {
     assert_eq!((error.code(), error.retry()), (code, retry), "{error}");
     refused(&error);
 }
 
-fn observation(number: u8) -> Observation {
+pub(crate) fn observation(number: u8) -> Observation {
     Observation {
         context: Context::new().command(CommandId::from_bytes([number; 16])),
         kind: TelemetryKind::Other,
@@ -49,7 +49,7 @@ async fn granted(root: &Root, quota: Quota) -> Grant {
     root.grant("tester", Rights::all(), quota).await.unwrap()
 }
 
-async fn open(
+pub(crate) async fn open(
     journal: &MemoryJournal,
     path: &std::path::Path,
     options: Options,
@@ -60,7 +60,7 @@ async fn open(
     (ledger, grant)
 }
 
-async fn record(ledger: &Ledger, grant: &Grant, number: u8) -> Result<(), AppendError> {
+pub(crate) async fn record(ledger: &Ledger, grant: &Grant, number: u8) -> Result<(), AppendError> {
     let telemetry = ledger.telemetry(grant).unwrap();
     telemetry.record(observation(number)).await.map(drop)
 }

@@ -187,32 +187,7 @@ pub(super) fn wrongs(step: &Step) -> Vec<(&'static str, Option<Wrong>, u64)> {
     }
     let some = |(name, wrong, times)| (name, Some(wrong), times);
     if step.is_read {
-        let wrongs = [
-            ("EIO once", Wrong::Fails(libc::EIO), 1),
-            ("EIO thirty times", Wrong::Fails(libc::EIO), 30),
-            ("EIO from then on", Wrong::Fails(libc::EIO), ALWAYS),
-            (
-                "permission denied thirty times",
-                Wrong::Fails(libc::EACCES),
-                30,
-            ),
-            (
-                "permission denied from then on",
-                Wrong::Fails(libc::EACCES),
-                ALWAYS,
-            ),
-            (
-                "no descriptors thirty times",
-                Wrong::Fails(libc::EMFILE),
-                30,
-            ),
-            (
-                "no descriptors from then on",
-                Wrong::Fails(libc::EMFILE),
-                ALWAYS,
-            ),
-        ];
-        return wrongs.map(some).to_vec();
+        return reads().map(some).to_vec();
     }
     if step.is_sync {
         let wrongs = [
@@ -256,4 +231,32 @@ pub(super) fn wrongs(step: &Step) -> Vec<(&'static str, Option<Wrong>, u64)> {
         wrongs.push(("hangs for 3 s", Wrong::Hangs, 1));
     }
     wrongs.into_iter().map(some).collect()
+}
+
+fn reads() -> [(&'static str, Wrong, u64); 7] {
+    [
+        ("EIO once", Wrong::Fails(libc::EIO), 1),
+        ("EIO thirty times", Wrong::Fails(libc::EIO), 30),
+        ("EIO from then on", Wrong::Fails(libc::EIO), ALWAYS),
+        (
+            "permission denied thirty times",
+            Wrong::Fails(libc::EACCES),
+            30,
+        ),
+        (
+            "permission denied from then on",
+            Wrong::Fails(libc::EACCES),
+            ALWAYS,
+        ),
+        (
+            "no descriptors thirty times",
+            Wrong::Fails(libc::EMFILE),
+            30,
+        ),
+        (
+            "no descriptors from then on",
+            Wrong::Fails(libc::EMFILE),
+            ALWAYS,
+        ),
+    ]
 }

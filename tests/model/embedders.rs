@@ -1,0 +1,89 @@
+//! Refusals that the embedder's own code causes, and one that needs a group.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use femtoclaw_ledger::journal::MemoryJournal;
+use femtoclaw_ledger::{Change, Command, Context, Field, Options, Redaction, Retry, Validator};
+
+use super::scenarios::{observation, open, record, told};
+use super::world::{Medium, scratch};
+
+pub(crate) async fn all() {
+    redactor().await;
+    validator().await;
+    group().await;
+}
+
+/// Redacts nothing, and says so.
+struct Refuses;
+
+impl Redaction for Refuses {
+    fn redact(&self, _: Field, _: &mut Vec<u8>) -> Result<(), String> {
+        Err("not today".to_owned())
+    }
+}
+
+async fn redactor() {
+    let directory = scratch(Medium::Memory);
+    let options = Options {
+        redaction: Some(Arc::new(Refuses)),
+        ..Options::default()
+    };
+    let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
+    let mut it = observation(1);
+    it.attributes = b"{}".to_vec();
+    let refused = ledger.telemetry(&grant).unwrap().record(it).await;
+    told(refused.unwrap_err(), "callback_failed", Retry::Never);
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+/// Accepts, once it is told to.
+struct Waits(AtomicBool);
+
+impl Validator for Waits {
+    fn validate(&self, _: &str, _: &[u8]) -> Result<(), String> {
+        while !self.0.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+async fn validator() {
+    let directory = scratch(Medium::Memory);
+    let waits = Arc::new(Waits(AtomicBool::new(false)));
+    let options = Options {
+        validators: vec![waits.clone()],
+        callback_budget: Duration::from_millis(20),
+        ..Options::default()
+    };
+    let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
+    let change = Change {
+        context: Context::new(),
+        document: "policy".to_owned(),
+        content: b"x".to_vec(),
+        author: "somebody".to_owned(),
+        reason: "a test".to_owned(),
+        expected_version: None,
+    };
+    let refused = ledger.configuration(&grant).unwrap().change(change).await;
+    told(refused.unwrap_err(), "callback_timeout", Retry::Safe);
+    waits.0.store(true, Ordering::SeqCst);
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
+
+async fn group() {
+    let directory = scratch(Medium::Memory);
+    let journal = MemoryJournal::new();
+    let (ledger, grant) = open(&journal, directory.path(), Options::default()).await;
+    for number in [1, 2, 3] {
+        record(&ledger, &grant, number).await.unwrap();
+    }
+    let again = [1, 3].map(|number| Command::Observe(observation(number)));
+    let refused = ledger.commit(&grant, again.into()).await.unwrap_err();
+    assert_eq!(refused.commands.len(), 2);
+    told(refused.error, "group_conflict", Retry::Never);
+    ledger.close(Duration::from_secs(1)).await.unwrap();
+}
