@@ -226,7 +226,7 @@ impl Space for Disk {
 
 async fn disk_nearly_full() {
     let directory = scratch(Medium::Directory);
-    let disk = std::sync::Arc::new(Disk(AtomicU64::new(u64::MAX)));
+    let disk = std::sync::Arc::new(Disk(AtomicU64::new(1 << 40)));
     let options = Options {
         space: disk.clone(),
         ..Options::default()
@@ -241,7 +241,7 @@ async fn disk_nearly_full() {
     }
     let error = record(&ledger, &grant, 2).await.unwrap_err();
     told(error, "disk_reserve", Retry::Safe);
-    disk.0.store(u64::MAX, Ordering::SeqCst);
+    disk.0.store(1 << 40, Ordering::SeqCst);
     ledger.close(Duration::from_secs(1)).await.unwrap();
 }
 
