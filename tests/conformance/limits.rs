@@ -277,6 +277,11 @@ async fn t2_every_path_is_charged_to_the_quota_but_the_ending_of_what_runs() {
     for _ in 0..9 {
         assert_eq!(table.ask(&emitter, "emit", SMALL).await, "quota_exceeded");
     }
+    // And what it took is charged.
+    let other = table.granted("emits alone", Some(2)).await;
+    for expected in ["accepted", "accepted", "quota_exceeded"] {
+        assert_eq!(table.ask(&other, "emit", SMALL).await, expected);
+    }
     let soon = std::time::Duration::from_millis(1);
     table.open.ledger.close(soon).await.unwrap();
     let events = journal_events(&table.memory.reopen())
@@ -286,7 +291,7 @@ async fn t2_every_path_is_charged_to_the_quota_but_the_ending_of_what_runs() {
         Event::TelemetryLost(it) => Some(it.count),
         _ => None,
     };
-    assert_eq!(events.filter_map(lost).sum::<u64>(), 10);
+    assert_eq!(events.filter_map(lost).sum::<u64>(), 11);
 }
 
 #[tokio::test]
