@@ -123,8 +123,9 @@ async fn a_redactor_that_fails_refuses_that_command_and_is_named() {
     let mut no_json = saying("do garble");
     no_json.subject = String::new();
     for (command, says) in [
-        (saying("do panic"), "it panicked over detail"),
+        // The first refusal of a kind has a record of its own.
         (saying("do error"), "over detail: cannot take"),
+        (saying("do panic"), "it panicked over detail"),
         (no_json, "detail is not JSON"),
         (garbled, "subject is no text any more"),
         (swollen, "subject has 2097152 bytes now"),
