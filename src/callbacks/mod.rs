@@ -17,7 +17,7 @@ mod guards;
 mod seat;
 
 pub(crate) use guards::{ContainedClock, ContainedEntropy};
-pub(crate) use seat::{Seat, Steps, panic_text};
+pub(crate) use seat::{How, Seat, Steps, panic_text};
 
 /// How often calls under way are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -33,10 +33,12 @@ pub(crate) enum Kind {
     Transport,
     Signer,
     Listener,
+    Redactor,
+    Validator,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Clock,
         Self::Entropy,
         Self::Space,
@@ -45,6 +47,8 @@ impl Kind {
         Self::Transport,
         Self::Signer,
         Self::Listener,
+        Self::Redactor,
+        Self::Validator,
     ];
 
     /// Its word in health, logs and metrics.
@@ -58,7 +62,14 @@ impl Kind {
             Self::Transport => "transport",
             Self::Signer => "signer",
             Self::Listener => "listener",
+            Self::Redactor => "redactor",
+            Self::Validator => "validator",
         }
+    }
+
+    /// It is given what must not be told on, so its own words are not either.
+    const fn is_discreet(self) -> bool {
+        matches!(self, Self::Redactor | Self::Validator)
     }
 
     /// Without it nothing can be appended: its failure seals.
@@ -134,6 +145,19 @@ impl Callbacks {
         seats.retain(|seat| seat.strong_count() > 0);
         seats.push(Arc::downgrade(&seat));
         seat
+    }
+
+    /// As [`Callbacks::seat`], for a callback that says what it is called.
+    pub(crate) fn named(
+        &self,
+        kind: Kind,
+        name: impl FnOnce() -> String,
+        budget: Duration,
+    ) -> Arc<Seat> {
+        let asked = self.seat(kind, "", budget);
+        let name = asked.call(name);
+        let name = name.unwrap_or_else(|_| "without a name".to_owned());
+        self.seat(kind, &name, budget)
     }
 
     /// How appends are stopped where the clock or the entropy fails; at once where it has.

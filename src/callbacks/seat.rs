@@ -45,7 +45,7 @@ pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
 
 /// How a call went wrong, in the words of the metric.
 #[derive(Debug, Clone, Copy)]
-enum How {
+pub(crate) enum How {
     Failed,
     Panicked,
     Nonsense,
@@ -129,8 +129,16 @@ impl Seat {
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) const fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) const fn budget(&self) -> Duration {
+        self.budget
     }
 
     /// What it is, and its name where it has one.
@@ -160,7 +168,11 @@ impl Seat {
     }
 
     fn panicked(&self, panic: Box<dyn Any + Send>) -> String {
-        let cause = format!("it panicked: {}", panic_text(panic));
+        let text = panic_text(panic);
+        let cause = match self.kind.is_discreet() {
+            true => "it panicked".to_owned(),
+            false => format!("it panicked: {text}"),
+        };
         self.trouble(How::Panicked, &cause);
         cause
     }
@@ -170,6 +182,17 @@ impl Seat {
         if let Some(cause) = self.lock().take() {
             let callback = self.title();
             tracing::info!(callback, cause, "a callback works again");
+        }
+    }
+
+    /// How a call ended whose panics somebody else has caught.
+    pub(crate) fn ended(&self, wrong: Option<How>) {
+        match wrong {
+            None => self.well(),
+            Some(how @ How::Failed) => self.trouble(how, "it gave an error"),
+            Some(how @ How::Panicked) => self.trouble(how, "it panicked"),
+            Some(how @ How::Nonsense) => self.trouble(how, "it gave what cannot be"),
+            Some(how @ How::Hung) => self.trouble(how, "it did not come back"),
         }
     }
 

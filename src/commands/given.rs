@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use super::check::Checked;
+use crate::callbacks::How;
 use crate::config::Limits;
 use crate::error::AppendError;
 use crate::redaction::{Field, FieldShape, Redaction};
@@ -29,8 +30,8 @@ pub(crate) struct Redactor<'a> {
     pub(crate) name: &'a str,
     pub(crate) command: &'static str,
     pub(crate) limits: &'a Limits,
-    /// How it failed, in the words of the metric.
-    pub(crate) failed: Option<&'static str>,
+    /// How it failed.
+    pub(crate) failed: Option<How>,
 }
 
 impl Redactor<'_> {
@@ -73,8 +74,8 @@ impl Redactor<'_> {
             shape,
         };
         match catch_unwind(AssertUnwindSafe(|| redaction.redact(field, bytes))) {
-            Err(_) => Err(self.blamed("panicked", &format!("it panicked over {name}"))),
-            Ok(Err(words)) => Err(self.blamed("failed", &format!("over {name}: {words}"))),
+            Err(_) => Err(self.blamed(How::Panicked, &format!("it panicked over {name}"))),
+            Ok(Err(words)) => Err(self.blamed(How::Failed, &format!("over {name}: {words}"))),
             Ok(Ok(())) if bytes.len() > limit => {
                 let problem = format!("has {} bytes now, the limit is {limit}", bytes.len());
                 Err(self.nonsense(name, &problem))
@@ -84,17 +85,17 @@ impl Redactor<'_> {
     }
 
     fn nonsense(&mut self, field: &'static str, problem: &str) -> AppendError {
-        self.blamed("nonsense", &format!("{field} {problem}"))
+        self.blamed(How::Nonsense, &format!("{field} {problem}"))
     }
 
     /// What it made of a command that was acceptable before.
     pub(crate) fn spoiled(&mut self, error: &AppendError) -> AppendError {
         let refused = error.to_string();
         let why = refused.strip_prefix("nothing was written: ");
-        self.blamed("nonsense", why.unwrap_or(&refused))
+        self.blamed(How::Nonsense, why.unwrap_or(&refused))
     }
 
-    fn blamed(&mut self, how: &'static str, problem: &str) -> AppendError {
+    fn blamed(&mut self, how: How, problem: &str) -> AppendError {
         self.failed = Some(how);
         AppendError::CallbackFailed {
             callback: "redactor",

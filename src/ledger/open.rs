@@ -144,7 +144,7 @@ fn open_blocking(
     let how = (files_each, &callbacks);
     let (writer, views, set) = views::open(&root, &mut options, how, &reader, writer)?;
     let signing = options.checkpoints.take();
-    let foreign = Foreign::new(&options);
+    let foreign = Foreign::new(&options, &callbacks);
     let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns, dropped);
     let checkpoints = redacted(&foreign, checkpoints);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;

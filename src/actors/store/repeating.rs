@@ -73,7 +73,7 @@ impl<E: Deciding> StoreState<E> {
             .in_force
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let around = around(shared, &in_force, &order);
+        let around = around(shared, &in_force, order);
         let steps = order.commands.iter().zip(&order.ids).zip(claims);
         steps
             .map(|((command, id), claim)| {

@@ -5,10 +5,10 @@ mod calls;
 mod validating;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::callbacks::{Callbacks, Kind, Seat};
 use crate::commands::Command;
 use crate::commands::given::{Given, Redactor};
 use crate::config::{Limits, Validator};
@@ -16,43 +16,39 @@ use crate::error::AppendError;
 use crate::redaction::Redaction;
 
 use super::options::Options;
-use calls::{Calls, name_of};
-
-/// What a callback is: a word of errors and health, and a label of metrics.
-const REDACTOR: &str = "redactor";
+use calls::on_a_thread;
 
 /// Calls of validators that may run at a time; those that hang count.
 const CALLS_MAX: usize = 16;
 
 /// What a command waits for that is not the ledger's.
 pub(crate) struct Foreign {
-    validators: Vec<(Arc<dyn Validator>, Arc<str>)>,
+    validators: Vec<(Arc<dyn Validator>, Arc<Seat>)>,
     validating: Arc<Semaphore>,
-    budget: Duration,
-    redaction: Option<(Arc<dyn Redaction>, Arc<str>)>,
+    redaction: Option<(Arc<dyn Redaction>, Arc<Seat>)>,
     limits: Limits,
-    calls: Arc<Calls>,
     /// One thread at a time redacts what was emitted.
     emitted: Arc<Semaphore>,
 }
 
 impl Foreign {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, callbacks: &Callbacks) -> Self {
+        let budget = options.callback_budget;
         let redaction = options.redaction.as_ref().map(|redaction| {
-            let name = name_of(|| redaction.name().to_owned());
-            (Arc::clone(redaction), name)
+            let name = || redaction.name().to_owned();
+            let seat = callbacks.named(Kind::Redactor, name, budget);
+            (Arc::clone(redaction), seat)
         });
         let validators = options.validators.iter().map(|validator| {
-            let name = name_of(|| validator.name().to_owned());
-            (Arc::clone(validator), name)
+            let name = || validator.name().to_owned();
+            let seat = callbacks.named(Kind::Validator, name, budget);
+            (Arc::clone(validator), seat)
         });
         Self {
             validators: validators.collect(),
             validating: Arc::new(Semaphore::new(CALLS_MAX)),
-            budget: options.callback_budget,
             redaction,
             limits: options.limits.clone(),
-            calls: Calls::new(Arc::clone(&options.clock), options.callback_budget),
             emitted: Arc::new(Semaphore::new(1)),
         }
     }
@@ -67,7 +63,7 @@ impl Foreign {
         self: &Arc<Self>,
         commands: Vec<Command>,
     ) -> Result<Vec<Option<Command>>, AppendError> {
-        let Some((_, name)) = &self.redaction else {
+        let Some((_, seat)) = &self.redaction else {
             return Ok(commands.into_iter().map(Some).collect());
         };
         let Ok(room) = Arc::clone(&self.emitted).try_acquire_owned() else {
@@ -82,15 +78,7 @@ impl Foreign {
             });
             each.collect()
         };
-        let command = "observe";
-        self.calls
-            .on_a_thread(REDACTOR, name, command, room, work)
-            .await
-    }
-
-    /// What is wrong with a callback, for as long as it lasts.
-    pub(super) fn complaint(&self) -> Option<String> {
-        self.calls.complaint()
+        on_a_thread(seat, "observe", room, work).await
     }
 
     /// Redacts a group that is acceptable as it is. What it is afterwards is the redactor's doing.
@@ -98,18 +86,18 @@ impl Foreign {
     /// # Errors
     /// `CallbackFailed`: nothing of it may be stored.
     pub(super) fn redact(&self, commands: &mut [Command]) -> Result<(), AppendError> {
-        let _call = match &self.redaction {
-            Some((_, name)) => self.calls.begin(REDACTOR, name),
-            None => return Ok(()),
+        let Some((_, seat)) = &self.redaction else {
+            return Ok(());
         };
-        self.redact_each(commands)
+        let redacted = seat.call(|| self.redact_each(commands));
+        redacted.unwrap_or_else(|_| Err(panicked(seat, "group")))
     }
 
     fn redact_each(&self, commands: &mut [Command]) -> Result<(), AppendError> {
-        let Some((redaction, name)) = &self.redaction else {
+        let Some((redaction, seat)) = &self.redaction else {
             return Ok(());
         };
-        let mut by = self.redactor(&**redaction, name, "group");
+        let mut by = self.redactor(&**redaction, seat, "group");
         let each = commands.iter_mut().try_for_each(|command| {
             by.command = command.kind();
             command.redact(&mut by)
@@ -118,7 +106,7 @@ impl Foreign {
             let whole = Command::validate_group(commands, &self.limits);
             whole.map_err(|error| by.spoiled(&error))
         });
-        self.calls.ended(REDACTOR, name, by.failed);
+        seat.ended(by.failed);
         whole
     }
 
@@ -128,28 +116,40 @@ impl Foreign {
         method: &'static str,
         event: &mut impl Given,
     ) -> Result<(), AppendError> {
-        let Some((redaction, name)) = &self.redaction else {
+        let Some((redaction, seat)) = &self.redaction else {
             return Ok(());
         };
-        let _call = self.calls.begin(REDACTOR, name);
-        let mut by = self.redactor(&**redaction, name, method);
-        let redacted = event.redact(&mut by);
-        self.calls.ended(REDACTOR, name, by.failed);
-        redacted
+        let redacted = seat.call(|| {
+            let mut by = self.redactor(&**redaction, seat, method);
+            let redacted = event.redact(&mut by);
+            seat.ended(by.failed);
+            redacted
+        });
+        redacted.unwrap_or_else(|_| Err(panicked(seat, method)))
     }
 
     fn redactor<'a>(
         &'a self,
         redaction: &'a dyn Redaction,
-        name: &'a str,
+        seat: &'a Seat,
         command: &'static str,
     ) -> Redactor<'a> {
         Redactor {
             redaction,
-            name,
+            name: seat.name(),
             command,
             limits: &self.limits,
             failed: None,
         }
+    }
+}
+
+/// A panic that nothing nearer to it has caught.
+fn panicked(seat: &Seat, command: &'static str) -> AppendError {
+    AppendError::CallbackFailed {
+        callback: seat.kind().word(),
+        name: seat.name().to_owned(),
+        command,
+        problem: "it panicked".to_owned(),
     }
 }

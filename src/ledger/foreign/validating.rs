@@ -13,10 +13,8 @@ use crate::integrity::digest;
 
 use super::super::reads::blocking;
 use super::super::submit::Core;
+use super::calls::on_a_thread;
 use super::{CALLS_MAX, Foreign};
-
-/// What a callback is: a word of errors and health, and a label of metrics.
-const VALIDATOR: &str = "validator";
 
 impl Foreign {
     /// All validators accept, one after the other, each on a thread of its own.
@@ -30,21 +28,20 @@ impl Foreign {
         document: &str,
         content: Arc<[u8]>,
     ) -> Result<(), AppendError> {
-        for (validator, name) in &self.validators {
+        for (validator, seat) in &self.validators {
             let room = Arc::clone(&self.validating).acquire_owned();
-            let Ok(Ok(room)) = tokio::time::timeout(self.budget, room).await else {
+            let Ok(Ok(room)) = tokio::time::timeout(seat.budget(), room).await else {
                 let (what, limit) = ("validators' calls", CALLS_MAX as u64);
                 return Err(AppendError::Busy { what, limit });
             };
             let (validator, content) = (Arc::clone(validator), Arc::clone(&content));
             let named = document.to_owned();
             let work = move || validator.validate(&named, &content);
-            let called = self.calls.on_a_thread(VALIDATOR, name, command, room, work);
-            let verdict = called.await?;
-            self.calls.ended(VALIDATOR, name, None);
+            let verdict = on_a_thread(seat, command, room, work).await?;
+            seat.well();
             verdict.map_err(|problem| AppendError::Rejected {
                 document: document.to_owned(),
-                validator: name.to_string(),
+                validator: seat.name().to_owned(),
                 problem: shortened(&problem),
             })?;
         }

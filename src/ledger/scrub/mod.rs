@@ -152,7 +152,6 @@ impl Core {
     /// What is wrong although appends work, where something is.
     pub(super) fn complaint(&self) -> Option<String> {
         let found = self.scrub.complaint().or_else(|| self.reserve.complaint());
-        let found = found.or_else(|| self.foreign.complaint());
         let found = found.or_else(|| self.checkpoints.complaint());
         // Before the clock is asked: one that hangs is named, and not waited for.
         let found = found.or_else(|| self.callbacks.complaint());
