@@ -108,11 +108,13 @@ else
 fi
 [ ${#patches[@]} -gt 0 ] || { echo "no such mutation" >&2; exit 2; }
 
-# Builds one test target, gives its program.
+# Builds one test target (`lib`: the tests inside the library), gives its program.
 built() {
-    (cd "$tree" && timeout "$limit" cargo test -q --locked --test "$1" --no-run \
+    local name=$1 which=(--test "$1")
+    if [ "$1" = lib ]; then name=femtoclaw_ledger which=(--lib); fi
+    (cd "$tree" && timeout "$limit" cargo test -q --locked "${which[@]}" --no-run \
         --message-format=json 2>"$work/log") </dev/null >"$work/messages" || return
-    sed -n 's/.*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p' "$work/messages"
+    sed -n 's/.*"name":"'"$name"'".*"executable":"\([^"]*\)".*/\1/p' "$work/messages"
 }
 
 # Runs these tests of one target; what they printed is in $work/log. 0: all passed, 1: some failed,

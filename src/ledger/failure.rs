@@ -164,6 +164,19 @@ mod tests {
         assert!(cause.chars().count() < 1_200 && cause.ends_with('…'));
     }
 
+    /// Whole as it is, it is longer than any that a writer leaves: its end is not read.
+    #[test]
+    fn a_note_without_end_is_not_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let note = FailureNote::in_directory(directory.path());
+        let most = usize::try_from(NOTE_BYTES_MAX).unwrap();
+        note.leave(7, &"x".repeat(most / 2));
+        assert_eq!(note.read().unwrap().kept, None);
+        note.leave(7, &"x".repeat(most));
+        let found = note.read().unwrap();
+        assert!(found.kept.is_some() && found.failed.failed_ns == 0);
+    }
+
     /// Every bit, and every length: told, never repeated as if it had been said, and kept.
     #[test]
     fn a_damaged_note_is_told_of_and_kept() {

@@ -250,3 +250,6 @@ impl Commanded {
         Claim::known(self.digest, self.gist, self.sequenced)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -279,3 +279,47 @@ async fn what_may_not_be_read_takes_no_place_in_a_search() {
     }
     assert_eq!(pages, all);
 }
+
+/// Directories in it, and what lies in those, where others can get there.
+#[tokio::test]
+async fn s17_1_what_lies_deeper_and_others_may_write_is_refused_too() {
+    let (_root, path) = place();
+    let opened = open(&path).await;
+    opened.sample().await;
+    opened.close().await;
+    chmod(&path, 0o755);
+    let deep = path.join("journal/keyspaces");
+    for (place, bad) in [
+        (path.join("journal"), 0o775),
+        (path.join("journal"), 0o757),
+        (deep, 0o770),
+        (path.join("journal/version"), 0o606),
+        (path.join("views/version"), 0o620),
+    ] {
+        let good = mode(&place);
+        chmod(&place, bad);
+        let error = open_error(&path).await;
+        let is_it = matches!(&error, OpenError::Insecure { path, mode, .. }
+            if *path == place && *mode == bad);
+        assert!(is_it, "{}: {error}", place.display());
+        chmod(&place, good);
+    }
+    open(&path).await.close().await;
+}
+
+/// The engine makes files with the rights that the umask leaves.
+#[tokio::test]
+async fn s17_1_a_close_takes_from_others_what_was_made_while_it_was_open() {
+    let (_root, path) = place();
+    let opened = open(&path).await;
+    opened.sample().await;
+    let made = ["journal/version", "views/version"].map(|file| path.join(file));
+    for file in &made {
+        chmod(file, 0o644);
+    }
+    opened.close().await;
+    for file in &made {
+        assert_eq!(mode(file), 0o600, "{}", file.display());
+    }
+    assert_private(&path);
+}

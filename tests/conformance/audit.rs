@@ -261,3 +261,41 @@ async fn t1_a_replayed_command_is_idempotent_and_another_content_is_a_conflict()
     let again = audit.record(it).await.unwrap();
     assert_eq!((again.duplicate, again.first), (true, first.first));
 }
+
+/// The first refusal of a kind is written at once, and after an interval without one it is a first again.
+#[tokio::test]
+async fn a_kind_of_refusal_that_stayed_away_is_told_at_once_again() {
+    let clock = clock();
+    let options = fixed(&clock);
+    let interval = options.activity_interval;
+    let open = open_on(Arc::new(MemoryJournal::new()), options).await;
+    let refusals = async || {
+        let events = open.events().await;
+        let mut told = Vec::new();
+        for event in events {
+            if let Event::RefusalsRecorded(it) = event {
+                told.push(it.count);
+            }
+        }
+        told
+    };
+    let summaries = async || {
+        let events = open.events().await;
+        let is_it = |event: &&Event| matches!(event, Event::ActivityRecorded(_));
+        events.iter().filter(is_it).count()
+    };
+    let narrow = open.root.grant("narrow", Rights::none(), Quota::default());
+    let narrow = narrow.await.unwrap();
+    for round in 1..=3 {
+        assert!(open.ledger.audit_log(&narrow).is_err());
+        // What is written behind it is durable, and so is it.
+        open.execute().await;
+        assert_eq!(refusals().await, vec![1; round]);
+        clock.advance(interval);
+        let until = std::time::Instant::now() + WAIT;
+        while summaries().await < round {
+            assert!(std::time::Instant::now() < until, "no summary");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}

@@ -309,3 +309,20 @@ async fn r1_close_flushes_everything_and_changes_of_health_are_audited() {
     let refused = open.log().begin(open.request("message")).await.unwrap_err();
     assert_eq!(refused.code(), "shutting_down");
 }
+
+#[tokio::test]
+async fn r1_a_close_says_how_many_executions_it_left_running() {
+    let memory = MemoryJournal::new();
+    let open = open_on(Arc::new(memory.clone()), fixed(&clock())).await;
+    open.execute().await;
+    for _ in 0..2 {
+        let _running = open.begin().await.started().unwrap().detach();
+    }
+    let closed = open.ledger.close_at_once(WAIT).await.unwrap();
+    assert_eq!(closed.running, 2);
+    let events = journal_events(&memory.reopen());
+    let Some(Event::LedgerClosed(it)) = events.last() else {
+        panic!("not closed")
+    };
+    assert_eq!(it.running, 2);
+}

@@ -113,3 +113,49 @@ async fn p2_emit_returns_at_once_while_the_writer_is_held() {
     let done = open.complete(begun.execution(), b"1");
     done.await.unwrap();
 }
+
+/// The buffer is bounded in bytes as it is in records, and a gap reaches to the last that was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s7_2_what_is_emitted_is_bounded_in_bytes_and_a_gap_has_both_its_ends() {
+    const FLOOD: i64 = 200;
+    let memory = MemoryJournal::new();
+    let journal = Arc::new(HeldJournal::new(memory.clone()));
+    let mut options = fixed(&clock());
+    (
+        options.limits.payload_bytes_max,
+        options.limits.emit_bytes_max,
+    ) = (2_000, 10_000);
+    let open = open_on(journal.clone(), options).await;
+    let telemetry = open.ledger.telemetry(&open.grant).unwrap();
+    journal.hold();
+    let log = open.log();
+    let request = open.request("message");
+    let waiting = tokio::spawn(async move { log.begin(request).await });
+    assert!(journal.wait_until_held(WAIT));
+    for number in 0..FLOOD {
+        let mut it = observation(TelemetryKind::Other, "flood");
+        it.attributes = format!("\"{}\"", "x".repeat(1_000)).into_bytes();
+        it.observed_ns = Some(START_NS + number);
+        telemetry.emit(it).unwrap();
+    }
+    journal.release();
+    let _running = waiting.await.unwrap().unwrap();
+    open.ledger.close(WAIT).await.unwrap();
+    let (mut stored, mut lost, mut gaps) = (0, 0, Vec::new());
+    for event in journal_events(&memory.reopen()) {
+        match event {
+            Event::TelemetryRecorded(it) if it.name == "flood" => stored += 1,
+            Event::TelemetryLost(it) => {
+                lost += it.count;
+                gaps.push((it.first_ns, it.last_ns));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(stored + lost, FLOOD.unsigned_abs());
+    // What the store had taken from the buffer, and as much again in it.
+    assert!((1..=20).contains(&stored), "{stored} stored");
+    let last = gaps.last().unwrap();
+    assert!(last.0 < last.1, "{gaps:?}");
+    assert_eq!(last.1, START_NS + FLOOD - 1, "nothing was taken any more");
+}

@@ -127,6 +127,27 @@ fn cutting_adding_and_moving_entries_is_found() {
     refused("replay", twice, "entry 256 is the header of record 1");
 }
 
+/// Its own key signed it: a ledger whose time fell is none.
+#[test]
+fn time_that_falls_is_found_although_all_of_it_is_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut entries: Vec<_> = (1..=RECORDS).map(header).collect();
+    // The time of record 300 is that of record 298.
+    let earlier = entries[297][24..32].to_vec();
+    entries[299][24..32].copy_from_slice(&earlier);
+    Export::write(&dir.path().join("log"), &entries, &log_key());
+    refused_as_it_is("time falls", dir.path(), "entry 299");
+    // Two records of one moment are none of that.
+    let same = entries[298][24..32].to_vec();
+    entries[299][24..32].copy_from_slice(&same);
+    let log = dir.path().join("same");
+    Export::write(&log, &entries, &log_key());
+    let policy = dir.path().join("policy");
+    let arguments = ["verify", "export", log.to_str().unwrap(), "--policy"];
+    let (code, text) = run(&[&arguments[..], &[policy.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{text}");
+}
+
 /// Whoever recomputes everything after an edit lacks one thing: the key.
 #[test]
 fn a_rebuilt_tree_does_not_fit_the_signed_root() {

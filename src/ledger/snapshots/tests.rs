@@ -254,6 +254,40 @@ async fn views_that_are_behind_what_was_forgotten_need_an_older_one() {
     assert!(restore(&mut replayed, &unknown, 5, &bytes).is_err());
 }
 
+/// What has left the windows is in views alone: states that forgot it need views that hold it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_that_forgot_more_than_the_views_have_read_are_passed_over() {
+    const FORGOTTEN: u64 = 10;
+    let world = World::busy().await;
+    for file in world.files() {
+        fs::remove_file(file).unwrap();
+    }
+    let core = &world.ledger.0.core;
+    let mut all = Vec::new();
+    for store in STORES {
+        all.extend(actors::snapshot(core.stores.of(store)).await);
+    }
+    let (reply, taken) = oneshot::channel();
+    let (state, layout, bytes) = saved(&core.components.all(), FORGOTTEN);
+    core.shared.own.saved(state, layout, bytes, reply);
+    all.push(taken.await.unwrap());
+    let last = all.iter().map(|taken| taken.seq.get()).max().unwrap();
+    let directory = directory(world.directory.path());
+    write(&directory, world.ledger.id(), last, &all).unwrap();
+    assert_eq!(world.load(FORGOTTEN - 1).from.first(), 0);
+    assert!(world.load(FORGOTTEN).from.first() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn saved_states_are_for_nobody_elses_eyes() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::busy().await;
+    for file in world.files() {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600, "{}", file.display());
+    }
+}
+
 #[tokio::test]
 async fn a_change_on_its_way_when_states_are_saved_is_placed_by_its_record() {
     let directory = tempfile::tempdir().unwrap();

@@ -125,6 +125,19 @@ fn only_what_is_enabled_and_in_force_starts() {
     }
 }
 
+/// A start does not rest on the version alone: what is not enabled is not started, whatever its permit says.
+#[test]
+fn what_is_not_enabled_any_more_does_not_start() {
+    let (mut world, mut log) = (World::default(), Log::default());
+    let permit = authorize(&mut log, &world, 1);
+    let registry = std::sync::Arc::make_mut(&mut world.in_force.registry);
+    for capability in registry.capabilities.values_mut() {
+        capability.enabled = false;
+    }
+    assert_eq!(log.refusal(&world, start(permit)), "capability_not_enabled");
+    assert_eq!(status(&log, 1), Some(Status::Authorized));
+}
+
 #[test]
 fn two_permits_start_one_execution_once() {
     let (world, mut log) = (World::default(), Log::default());
