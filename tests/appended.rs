@@ -264,7 +264,7 @@ async fn a_record_taken_out_with_all_others_numbered_anew_is_missed() {
     let mut all = frames.flat_map(|it| it.records().map(Result::unwrap).collect::<Vec<_>>());
     let taken = all.find(beat).unwrap().header.seq;
     let shorter = rewritten(&journal, |it| it.header.seq != taken, &[]);
-    let refused = scene.open(&shorter, true).await.err().expect("refused");
+    let refused = scene.open(&shorter, true).await.expect_err("refused");
     let codes = ["behind_checkpoint", "other_history"];
     assert!(codes.contains(&refused.code()), "{refused}");
     // Filled up again, as long as it was: another history.
@@ -275,7 +275,7 @@ async fn a_record_taken_out_with_all_others_numbered_anew_is_missed() {
         |it| it.header.seq != taken && it.header.seq.get() != close,
         &[telemetry.clone(), telemetry],
     );
-    let refused = scene.open(&longer, true).await.err().expect("refused");
+    let refused = scene.open(&longer, true).await.expect_err("refused");
     assert_eq!(refused.code(), "other_history", "{refused}");
     // Whoever keeps no checkpoint elsewhere sees nothing: it is a history like any other.
     scene.open(&shorter, false).await.unwrap();

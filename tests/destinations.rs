@@ -127,7 +127,7 @@ fn put_junk(place: &Place, number: u64, genuine: &Path) {
         6 => File::create(&path).unwrap().set_len(4 << 30).unwrap(),
         7 => {
             fs::write(&path, "").unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
         }
         8 => fs::write(place.path("kept").join(format!("{size}.checkpoint")), "x").unwrap(),
         _ => {
