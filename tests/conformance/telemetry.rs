@@ -71,7 +71,10 @@ async fn s7_2_telemetry_alone_tells_an_execution_as_the_audit_log_does() {
         telemetry.emit(it).unwrap();
     }
     journal.release();
-    let _running = waiting.await.unwrap().unwrap();
+    let begun = waiting.await.unwrap().unwrap();
+    // A close would wait for it.
+    let done = open.complete(begun.execution(), b"1");
+    done.await.unwrap();
     open.ledger.close(WAIT).await.unwrap();
     let (mut stored, mut lost) = (0, 0);
     for event in journal_events(&memory.reopen()) {
@@ -121,10 +124,8 @@ async fn s7_2_what_is_emitted_is_bounded_in_bytes_and_a_gap_has_both_its_ends() 
     let memory = MemoryJournal::new();
     let journal = Arc::new(HeldJournal::new(memory.clone()));
     let mut options = fixed(&clock());
-    (
-        options.limits.payload_bytes_max,
-        options.limits.emit_bytes_max,
-    ) = (2_000, 10_000);
+    options.limits.payload_bytes_max = 64 << 10;
+    options.limits.emit_bytes_max = 64 << 10;
     let open = open_on(journal.clone(), options).await;
     let telemetry = open.ledger.telemetry(&open.grant).unwrap();
     journal.hold();
@@ -134,12 +135,15 @@ async fn s7_2_what_is_emitted_is_bounded_in_bytes_and_a_gap_has_both_its_ends() 
     assert!(journal.wait_until_held(WAIT));
     for number in 0..FLOOD {
         let mut it = observation(TelemetryKind::Other, "flood");
-        it.attributes = format!("\"{}\"", "x".repeat(1_000)).into_bytes();
+        it.attributes = format!("\"{}\"", "x".repeat(6_000)).into_bytes();
         it.observed_ns = Some(START_NS + number);
         telemetry.emit(it).unwrap();
     }
     journal.release();
-    let _running = waiting.await.unwrap().unwrap();
+    let begun = waiting.await.unwrap().unwrap();
+    // A close would wait for it.
+    let done = open.complete(begun.execution(), b"1");
+    done.await.unwrap();
     open.ledger.close(WAIT).await.unwrap();
     let (mut stored, mut lost, mut gaps) = (0, 0, Vec::new());
     for event in journal_events(&memory.reopen()) {
