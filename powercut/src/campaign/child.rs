@@ -40,6 +40,8 @@ pub(crate) struct Told {
     pub(crate) views: Vec<String>,
     /// What was called damaged.
     pub(crate) false_damage: Vec<String>,
+    /// Tables of which the engine states what is not so.
+    pub(crate) engine_faults: u64,
     pub(crate) reopened: bool,
     /// The code of the error where it was not opened again.
     pub(crate) not_reopened: Option<String>,
@@ -82,6 +84,7 @@ impl Told {
             "again" => self.again.push(rest_owned()),
             "rival" => self.rivals.push(rest_owned()),
             "false_damage" => self.false_damage.push(rest_owned()),
+            "engine_fault" => self.engine_faults += 1,
             "views" if rest == "equal" => {}
             "views" => self.views.push(rest_owned()),
             _ => self.other.push(line.to_owned()),

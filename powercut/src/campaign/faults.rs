@@ -41,6 +41,8 @@ struct Row {
     failed: u64,
     refused_meanwhile: u64,
     reopened: u64,
+    /// Cases in which a fault of the engine was told as that.
+    engine_faults: u64,
     /// Codes that the reopening in the same process answered with.
     not_reopened: BTreeMap<String, u64>,
     violations: Vec<Violation>,
@@ -266,6 +268,7 @@ impl Row {
         self.failed += told.failed.len() as u64;
         self.refused_meanwhile += u64::from(told.refused.is_some());
         self.reopened += u64::from(told.reopened);
+        self.engine_faults += u64::from(told.engine_faults > 0);
         if let Some(code) = &told.not_reopened {
             *self.not_reopened.entry(code.clone()).or_default() += 1;
         }
@@ -285,8 +288,8 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
     let mut text = String::from(
         "| step | what goes wrong | cases | struck | acknowledged | told as failed | did not open \
          meanwhile | reopened in the same process | not, and why | lost | damaged | refused \
-         afterwards | views differ | hung | false damage |\n\
-         |---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|\n",
+         afterwards | views differ | hung | false damage | engine's fault told |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for ((at, name), row) in rows {
         let count = |broken| {
@@ -301,7 +304,7 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
             .collect();
         let _ = writeln!(
             text,
-            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             STEPS[*at].name,
             row.cases,
             row.struck,
@@ -315,7 +318,8 @@ fn table(rows: &BTreeMap<(usize, &'static str), Row>) -> String {
             count(Broken::Refused),
             count(Broken::Views),
             count(Broken::Hung),
-            count(Broken::FalseDamage)
+            count(Broken::FalseDamage),
+            row.engine_faults
         );
     }
     text

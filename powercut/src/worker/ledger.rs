@@ -130,6 +130,9 @@ pub(super) async fn called_damaged(args: &Args, ledger: &Ledger) {
         for damaged in verified.damages {
             tell(format_args!("false_damage verify {}", one_line(damaged)));
         }
+        for fault in verified.engine_faults {
+            tell(format_args!("engine_fault {}", one_line(fault)));
+        }
     }
 }
 
