@@ -1,10 +1,11 @@
-//! Clock and entropy of the embedder's, as the ledger calls them.
+//! Clock, entropy and signer of the embedder's, as the ledger calls them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Clock, Entropy, fill_secret};
+use crate::integrity::key::{Signer, VerifierKey};
 
 use super::{Callbacks, Kind, Seat};
 
@@ -89,5 +90,48 @@ impl Entropy for ContainedEntropy {
         let mut bytes = [0; 16];
         let _filled = fill_secret(&mut bytes).is_ok();
         bytes
+    }
+}
+
+/// The signer: its key is asked for once, and each signature on a thread of its own.
+pub(crate) struct ContainedSigner {
+    inner: Arc<dyn Signer>,
+    key: VerifierKey,
+    seat: Arc<Seat>,
+}
+
+impl ContainedSigner {
+    /// # Errors
+    /// Where it cannot say what its key is.
+    pub(crate) fn new(
+        inner: Arc<dyn Signer>,
+        callbacks: &Callbacks,
+        budget: Duration,
+    ) -> Result<Self, String> {
+        let asked = callbacks.seat(Kind::Signer, "", budget);
+        let signer = Arc::clone(&inner);
+        let key = asked.within(move || signer.key().clone())?;
+        let seat = callbacks.seat(Kind::Signer, key.name(), budget);
+        Ok(Self { inner, key, seat })
+    }
+}
+
+impl Signer for ContainedSigner {
+    fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// Blocks, no longer than the budget.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Box<dyn std::error::Error + Send + Sync>> {
+        let (signer, bytes) = (Arc::clone(&self.inner), message.to_vec());
+        let signed = self.seat.within(move || signer.sign(&bytes))?;
+        let signature = signed.map_err(|error| self.seat.failed(&error))?;
+        if self.key.accepts(message, &signature) {
+            self.seat.well();
+        } else {
+            self.seat
+                .nonsense(&"its own public key does not accept its signature");
+        }
+        Ok(signature)
     }
 }

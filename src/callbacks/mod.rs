@@ -13,10 +13,14 @@ use tokio::sync::watch;
 
 use crate::metrics;
 
+mod apart;
 mod guards;
+mod listener;
 mod seat;
 
-pub(crate) use guards::{ContainedClock, ContainedEntropy};
+pub(crate) use apart::Started;
+pub(crate) use guards::{ContainedClock, ContainedEntropy, ContainedSigner};
+pub(crate) use listener::Listening;
 pub(crate) use seat::{How, Seat, Steps, panic_text};
 
 /// How often calls under way are looked at.

@@ -76,7 +76,9 @@ struct Call {
 pub(crate) struct Seat {
     kind: Kind,
     name: String,
-    budget: Duration,
+    pub(super) budget: Duration,
+    /// In a call on a thread of its own.
+    pub(super) busy: AtomicBool,
     calls: [Call; CALLS_WATCHED],
     /// How long the longest call under way takes, in looks; 0 where none exceeds the budget.
     over: AtomicU32,
@@ -120,6 +122,7 @@ impl Seat {
             kind,
             name: bounded(name),
             budget,
+            busy: AtomicBool::new(false),
             calls: Default::default(),
             over: AtomicU32::new(0),
             out: AtomicBool::new(false),
@@ -227,7 +230,7 @@ impl Seat {
         self.vital.is_some() && !self.out.swap(true, Ordering::AcqRel)
     }
 
-    fn trouble(&self, how: How, cause: &str) {
+    pub(super) fn trouble(&self, how: How, cause: &str) {
         let callback = self.title();
         for (_, counter) in self
             .failures
@@ -302,6 +305,11 @@ impl Seat {
             _ => {}
         }
         is_over.then_some(took)
+    }
+
+    /// What its last call did wrong, where it did; without its name.
+    pub(crate) fn cause(&self) -> Option<String> {
+        self.lock().clone()
     }
 
     /// What is wrong, where something is. Calls nobody.

@@ -101,3 +101,21 @@ fn a_vital_callback_seals_with_its_first_cause_also_before_there_is_anything_to_
     callbacks.seal_with(move |cause| to.send(cause.to_owned()).unwrap());
     assert_eq!(sealed.try_recv().unwrap(), "clock: it panicked: first");
 }
+
+#[test]
+fn a_call_on_a_thread_of_its_own_is_one_at_a_time_and_is_not_waited_for_longer_than_its_budget() {
+    let callbacks = Callbacks::unwatched();
+    let seat = callbacks.seat(Kind::Destination, "far", Duration::from_millis(20));
+    let (go, held) = mpsc::channel::<()>();
+    let told = seat.within(move || held.recv()).unwrap_err();
+    assert_eq!(told, "it has not come back within 20ms");
+    let told = seat.within(|| ()).unwrap_err();
+    assert_eq!(told, "it has not come back from an earlier call");
+    go.send(()).unwrap();
+    while seat.within(|| ()).is_err() {
+        std::thread::yield_now();
+    }
+    assert!(callbacks.complaint().is_some());
+    seat.well();
+    assert_eq!(callbacks.complaint(), None);
+}

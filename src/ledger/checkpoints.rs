@@ -7,9 +7,10 @@
 //! two copies of one ledger learn of each other.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::callbacks::Callbacks;
 use crate::error::OpenError;
 use crate::events::{CheckpointSignedV1, Event, SigningKeyChangedV1};
 use crate::integrity::checkpoint::Checkpoint;
@@ -25,20 +26,21 @@ use super::witness::Cosigned;
 
 mod copies;
 mod cosign;
+mod couriers;
+mod due;
 mod forks;
 mod keys;
 mod options;
 
 pub use copies::CopyStatus;
-use copies::{Copies, Destinations};
+use copies::{Backoff, Copies, Destinations};
 pub(super) use cosign::{add_cosignatures, newest};
+use couriers::Courier;
+pub(super) use due::sign_if_due;
 pub use options::{CheckpointError, CheckpointOptions, KeyChange};
 
 /// An hour: a rebuild of the tree may take long, a wait for ever would hide that it is stuck.
 const WAIT: Duration = Duration::from_secs(3_600);
-
-/// Between a failure and the next try (10 s): a device that is away is not asked ten times a second.
-const PAUSE_NS: u64 = 10_000_000_000;
 
 /// What is kept of the checkpoints of an open ledger.
 pub(crate) struct Checkpoints {
@@ -57,9 +59,8 @@ pub(crate) struct Checkpoints {
     covered: AtomicU64,
     last_ns: AtomicU64,
     under_way: AtomicBool,
-    /// After a failure nothing is signed or copied by itself until this moment of the monotonic
-    /// clock.
-    not_before_ns: AtomicU64,
+    /// After a failure nothing is signed by itself for a while. Destinations have their own.
+    signing: Mutex<Backoff>,
 }
 
 #[derive(Default)]
@@ -79,22 +80,24 @@ impl Checkpoints {
     /// [`OpenError::BehindCheckpoint`], [`OpenError::OtherHistory`], [`OpenError::OtherKey`];
     /// nothing was appended.
     pub(super) fn check(
-        options: Option<CheckpointOptions>,
+        mut options: Option<CheckpointOptions>,
         tree: TreeView,
-        head: u64,
-        now_ns: u64,
+        (head, now_ns): (u64, u64),
+        callbacks: &Callbacks,
         dropped: &Dropped,
     ) -> Result<(Self, Option<SigningKeyChangedV1>), OpenError> {
         let (mut newest, mut changed) = (None, None);
+        if let Some(options) = &mut options {
+            options.contain(callbacks)?;
+        }
+        let couriers = Courier::all(options.as_ref(), callbacks);
+        let destinations = Destinations::new(couriers, now_ns);
         if let Some(options) = &options {
             read_up_to(&tree, head, dropped)?;
             changed = keys::changed(options, &tree)?;
             newest = recorded(options, &tree)?;
-            for destination in &options.destinations {
-                newest = newest.max(forks::check(options, &tree, head, &**destination)?);
-            }
+            newest = newest.max(destinations.check(options, &tree, (head, now_ns))?);
         }
-        let count = options.as_ref().map_or(0, |it| it.destinations.len());
         let checkpoints = Self {
             options: RwLock::new(options),
             tree,
@@ -103,13 +106,13 @@ impl Checkpoints {
                 known: newest,
                 note: None,
             }),
-            destinations: Destinations::new(count, now_ns),
+            destinations,
             fork: forks::Fork::default(),
             witnessed: Cosigned::default(),
             exporting: Arc::default(),
             last_ns: AtomicU64::new(now_ns),
             under_way: AtomicBool::new(false),
-            not_before_ns: AtomicU64::new(0),
+            signing: Mutex::default(),
         };
         Ok((checkpoints, changed))
     }
@@ -125,8 +128,12 @@ impl Checkpoints {
     }
 
     pub(super) fn copies(&self, now_ns: u64) -> Vec<CopyStatus> {
-        let options = self.options();
-        options.map_or_else(Vec::new, |it| self.destinations.status(&it, now_ns))
+        self.destinations.status(now_ns)
+    }
+
+    /// What one call of a signer may take.
+    pub(super) fn budget(&self) -> Duration {
+        self.options().map_or(options::BUDGET, |it| it.budget)
     }
 
     /// Under which name this ledger signs; `None` where it does not.
@@ -151,41 +158,9 @@ impl Checkpoints {
         self.fork.complaint()
     }
 
-    /// What is to be done now, if anything.
-    fn due(&self, head: u64, now_ns: u64) -> Option<Due> {
-        let options = self.options()?;
-        let since = head.saturating_sub(self.covered.load(Ordering::Acquire));
-        let age = Duration::from_nanos(now_ns.saturating_sub(self.last_ns.load(Ordering::Acquire)));
-        let gauge = |metric: metrics::Metric, value| metric.gauge(&[]).set(value);
-        gauge(metrics::CHECKPOINT_AGE_SECONDS, age.as_secs_f64());
-        gauge(metrics::CHECKPOINT_LAG_RECORDS, since as f64);
-        let copy_ns = self.destinations.oldest_ns(now_ns).unwrap_or(0);
-        gauge(
-            metrics::CHECKPOINT_COPY_AGE_SECONDS,
-            Duration::from_nanos(copy_ns).as_secs_f64(),
-        );
-        // Where another history was met, nothing is signed or copied until somebody has decided.
-        if now_ns < self.not_before_ns.load(Ordering::Acquire) || self.fork.found().is_some() {
-            return None;
-        }
-        let by_records = options.every_records > 0 && since >= options.every_records;
-        if by_records || (since > 0 && !options.every.is_zero() && age >= options.every) {
-            return Some(Due::Sign);
-        }
-        self.destinations.any_failed().then_some(Due::Copy)
+    fn signing(&self) -> MutexGuard<'_, Backoff> {
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn pause(&self, now_ns: u64) {
-        let until_ns = now_ns.saturating_add(PAUSE_NS);
-        self.not_before_ns.store(until_ns, Ordering::Release);
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Sign,
-    /// Only to the destinations that have not got the newest one.
-    Copy,
 }
 
 /// Blocks until the tree holds the record `head`, as long as somebody waits for it.
@@ -228,29 +203,6 @@ fn holds(tree: &TreeView, found: &Checkpoint, head: u64, place: &str) -> Result<
         Ok(root) if root == *found.root() => Ok(()),
         Ok(_) => Err(OpenError::OtherHistory { place, size }),
         Err(error) => Err(OpenError::Views(error.to_string())),
-    }
-}
-
-/// Signs, or copies again, in the background where it is time to.
-pub(super) fn sign_if_due(core: &Arc<Core>) {
-    let checkpoints = &core.checkpoints;
-    let due = checkpoints.due(core.reader.head().seq, core.shared.clock.monotonic_ns());
-    let Some(due) = due else { return };
-    if !checkpoints.under_way.swap(true, Ordering::AcqRel) {
-        let core = Arc::clone(core);
-        tokio::spawn(async move {
-            let done = match due {
-                Due::Sign => sign(&core).await.map(|_| ()),
-                Due::Copy => cosign::copy_again(&core).await,
-            };
-            if let Err(error) = &done {
-                tracing::error!(%error, "no checkpoint was signed");
-            }
-            if done.is_err() || core.checkpoints.destinations.any_failed() {
-                core.checkpoints.pause(core.shared.clock.monotonic_ns());
-            }
-            core.checkpoints.under_way.store(false, Ordering::Release);
-        });
     }
 }
 

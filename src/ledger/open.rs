@@ -119,7 +119,7 @@ fn open_blocking(
     mut options: Options,
     dropped: &Dropped,
 ) -> Result<Opened, OpenError> {
-    let (files_each, callbacks) = prepared(&mut options)?;
+    let (files, callbacks) = prepared(&mut options)?;
     let started_ns = options.clock.monotonic_ns();
     let Found {
         identity,
@@ -127,8 +127,7 @@ fn open_blocking(
         recovery,
         journal,
         root,
-    } = find(place, &options, dropped)?;
-    // Not before the lock is held: another ledger of this process may be counting.
+    } = find(place, &options, dropped)?; // With the lock: another ledger here may be counting.
     metrics::init();
     let note = FailureNote::in_directory(&root);
     let known = journal.ledger().map_err(OpenError::journal)?;
@@ -141,12 +140,13 @@ fn open_blocking(
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
     callbacks.seal_with(writer.handle().sealer());
-    let how = (files_each, &callbacks);
-    let (writer, views, set) = views::open(&root, &mut options, how, &reader, writer)?;
+    let (writer, views, set) =
+        views::open(&root, &mut options, (files, &callbacks), &reader, writer)?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options, &callbacks);
-    let checkpoints = Checkpoints::check(signing, set.tree.clone(), head.seq, started_ns, dropped);
-    let checkpoints = redacted(&foreign, checkpoints);
+    let now = (head.seq, started_ns);
+    let checked = Checkpoints::check(signing, set.tree.clone(), now, &callbacks, dropped);
+    let checkpoints = redacted(&foreign, checked);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     let window_from = window_from(&past, head, &options);

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use crate::callbacks::ContainedSigner;
 use crate::events::{CheckpointWitnessedV1, Event, Seq};
 use crate::integrity::key::{Algorithm, Signer, VerifierKey};
 use crate::integrity::merkle::TreeHash;
@@ -94,6 +95,11 @@ impl Root {
         logs: Vec<VerifierKey>,
     ) -> Result<Witness, WitnessError> {
         let core = Arc::clone(self.core());
+        let (callbacks, budget) = (core.callbacks.clone(), core.checkpoints.budget());
+        let asked = move || ContainedSigner::new(signer, &callbacks, budget);
+        let asked = blocking(move || Ok(asked())).await;
+        let asked = asked.unwrap_or_else(|error| Err(error.to_string()));
+        let signer: Arc<dyn Signer> = Arc::new(asked.map_err(WitnessError::Signer)?);
         if signer.key().algorithm() != Algorithm::CosignatureV1 {
             return Err(WitnessError::Key(signer.key().to_string()));
         }
@@ -190,7 +196,10 @@ impl Witness {
         let last = |origin: &str| cosigned.get(origin).copied();
         let checked = check(request, &self.logs, last);
         let checkpoint = checked.inspect_err(|refusal| self.refused(request, refusal))?;
-        let (note, signature) = self.cosign(&request.checkpoint)?;
+        let (this, asked) = (self.clone(), request.checkpoint.clone());
+        let signed = blocking(move || Ok(this.cosign(&asked))).await;
+        let signed = signed.map_err(|error| WitnessError::Signer(error.to_string()))?;
+        let (note, signature) = signed?;
         let (origin, newest) = (checkpoint.origin(), (checkpoint.size(), *checkpoint.root()));
         if cosigned.get(origin) != Some(&newest) {
             let event = CheckpointWitnessedV1 {

@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::callbacks::{Callbacks, Kind, Seat};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::Note;
-use crate::integrity::witness::{AddCheckpoint, Outcome, outcome};
+use crate::integrity::witness::{ANSWER_BYTES_MAX, AddCheckpoint, Outcome, outcome};
 
 use super::destination::Destination;
 
@@ -33,6 +35,7 @@ pub trait WitnessTransport: Send + Sync {
 pub struct WitnessDestination {
     key: VerifierKey,
     transport: Arc<dyn WitnessTransport>,
+    seat: Arc<Seat>,
     /// Size of what it cosigned last, as far as is known here.
     cosigned: AtomicU64,
 }
@@ -51,9 +54,12 @@ impl WitnessDestination {
     /// [`CosignatureV1`]: crate::integrity::key::Algorithm::CosignatureV1
     #[must_use]
     pub fn new(key: VerifierKey, transport: Arc<dyn WitnessTransport>) -> Self {
+        // The destination's own seat watches it; this one says whose panic it was.
+        let seat = Callbacks::unwatched().seat(Kind::Transport, key.name(), Duration::MAX);
         Self {
             key,
             transport,
+            seat,
             cosigned: AtomicU64::new(0),
         }
     }
@@ -76,7 +82,15 @@ impl WitnessDestination {
                 proof,
                 checkpoint,
             };
-            let (status, body) = self.transport.send(request.to_string().as_bytes())?;
+            let asked = request.to_string();
+            let sent = self.seat.call(|| self.transport.send(asked.as_bytes()));
+            let sent = sent.map_err(|cause| io::Error::other(format!("its transport: {cause}")))?;
+            let (status, body) =
+                sent.map_err(|error| io::Error::other(self.seat.failed(&error)))?;
+            if body.len() > ANSWER_BYTES_MAX {
+                let problem = format!("its transport gave an answer of {} bytes", body.len());
+                return Err(io::Error::other(self.seat.nonsense(&problem)));
+            }
             match outcome(status, &body, &request.checkpoint, &self.key) {
                 Outcome::Cosigned(note) => {
                     self.cosigned.store(size, Ordering::Release);

@@ -13,6 +13,8 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod copies;
+mod listener;
 mod projection;
 mod scene;
 mod space;

@@ -74,17 +74,8 @@ pub(in super::super) async fn add_cosignatures(
     }
     let (working, sent) = (Arc::clone(core), note.clone());
     let copy = move || {
-        let checkpoints = &working.checkpoints;
-        let Some(options) = checkpoints.options() else {
-            return;
-        };
-        for destination in &options.destinations {
-            // Refused by witnesses, which keep no copies; told for the others at the next one.
-            if let Err(error) = destination.put(&sent) {
-                let name = destination.name();
-                tracing::debug!(name, %error, "cosignatures were not copied");
-            }
-        }
+        let destinations = &working.checkpoints.destinations;
+        destinations.offer(&sent);
     };
     let copied = tokio::task::spawn_blocking(copy).await;
     copied.map_err(|_| CheckpointError::Stopped)?;
@@ -159,7 +150,15 @@ async fn record(
 pub(super) async fn copy_again(core: &Arc<Core>) -> Result<(), CheckpointError> {
     let mut newest = core.checkpoints.newest.lock().await;
     let Some(note) = newest.note.clone() else {
-        return Ok(());
+        let working = Arc::clone(core);
+        let read = move || {
+            let checkpoints = &working.checkpoints;
+            let now_ns = working.shared.clock.monotonic_ns();
+            let keys = checkpoints.keys();
+            checkpoints.destinations.read_again(&keys, now_ns);
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        return read.map_err(|_| CheckpointError::Stopped);
     };
     let options = core.checkpoints.options();
     let options = options.ok_or(CheckpointError::NoSigner)?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use crate::callbacks::ContainedSigner;
 use crate::error::OpenError;
 use crate::events::SigningKeyChangedV1;
 use crate::integrity::checkpoint::Checkpoint;
@@ -105,6 +106,11 @@ async fn change(
     let checkpoints = &core.checkpoints;
     let mut newest = checkpoints.newest.lock().await;
     let mut options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
+    let (callbacks, budget) = (core.callbacks.clone(), options.budget);
+    let asked = move || ContainedSigner::new(signer, &callbacks, budget);
+    let asked = tokio::task::spawn_blocking(asked).await;
+    let asked = asked.map_err(|_| CheckpointError::Stopped)?;
+    let signer: Arc<dyn Signer> = Arc::new(asked.map_err(CheckpointError::Key)?);
     let (old, new) = (Arc::clone(&options.signer), signer.key().clone());
     let mut known = std::iter::once(old.key()).chain(&options.earlier_keys);
     if new.algorithm() != Algorithm::Ed25519 || new.name() != old.key().name() {

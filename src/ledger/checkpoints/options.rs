@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::callbacks::{Callbacks, ContainedSigner, Kind};
+use crate::error::{AppendError, OpenError};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Signer, VerifierKey};
 use crate::integrity::note::Note;
@@ -13,6 +15,9 @@ use super::super::destination::Destination;
 
 /// Longest author, and longest reason, of a key's change.
 const CHANGE_BYTES_MAX: usize = 65_536;
+
+/// What one call of a signer may take, where no options say.
+pub(in super::super) const BUDGET: Duration = Duration::from_secs(30);
 
 /// How a ledger signs checkpoints of itself.
 #[derive(Clone)]
@@ -33,6 +38,9 @@ pub struct CheckpointOptions {
     /// A checkpoint is signed once the last one is this old and something was written since (60 s);
     /// zero: never for this reason.
     pub every: Duration,
+    /// How long the signer, and each destination or witness, may take for one call (30 s). One that
+    /// takes longer counts as failed, and is not called again before it has come back.
+    pub budget: Duration,
 }
 
 /// Who changed the signing key, and why.
@@ -67,7 +75,23 @@ impl CheckpointOptions {
             destinations,
             every_records: 10_000,
             every: Duration::from_secs(60),
+            budget: BUDGET,
         }
+    }
+
+    /// Takes the signer behind what contains it.
+    pub(super) fn contain(&mut self, callbacks: &Callbacks) -> Result<(), OpenError> {
+        let signer = Arc::clone(&self.signer);
+        let signer = ContainedSigner::new(signer, callbacks, self.budget);
+        let failed = |problem| AppendError::CallbackFailed {
+            callback: Kind::Signer.word(),
+            name: String::new(),
+            command: "open",
+            problem,
+        };
+        let signer = signer.map_err(|problem| OpenError::Callback(Box::new(failed(problem))));
+        self.signer = Arc::new(signer?);
+        Ok(())
     }
 
     /// The checkpoint in a note, if this ledger signed it.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::own_record;
+use crate::callbacks::Listening;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::database;
 use crate::error::SalvageError;
@@ -58,7 +59,7 @@ pub struct SalvageOptions {
     /// Goes on where the record that the anchor claims is another one (false): the operator's word
     /// that the anchor is wrong and not the journal.
     pub disregard_anchor: bool,
-    /// Is told how far it is.
+    /// Is told how far it is, and waited for. One that panics is told no more.
     pub progress: Option<Box<dyn Fn(SalvageProgress) + Send>>,
 }
 
@@ -73,10 +74,18 @@ impl Default for SalvageOptions {
     }
 }
 
-impl SalvageOptions {
+/// Who is told how far it is.
+struct Told<'a>(Option<Listening<&'a (dyn Fn(SalvageProgress) + Send)>>);
+
+impl<'a> Told<'a> {
+    fn of(options: &'a SalvageOptions) -> Self {
+        let listening = |tell| Listening::new("salvage", tell);
+        Self(options.progress.as_deref().map(listening))
+    }
+
     fn tell(&self, progress: SalvageProgress) {
-        if let Some(tell) = &self.progress {
-            tell(progress);
+        if let Some(listening) = &self.0 {
+            listening.tell(|tell| tell(progress));
         }
     }
 }
@@ -157,7 +166,8 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         clock: Arc::clone(&options.clock),
     };
     let source = Ledger::open_read_only(from, how).map_err(SalvageError::Source)?;
-    options.tell(SalvageProgress::Read);
+    let to_tell = Told::of(options);
+    to_tell.tell(SalvageProgress::Read);
     let journal = source.journal();
     let through = source.verified();
     let stop = journal.stop().map(|(seq, why)| (seq, why.to_owned()));
@@ -178,12 +188,12 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let event = report(&source, &stop, aside, Duration::from_nanos(took_ns));
     let last = record(&source, ledger, &event, options);
     let target = write::Target::create(to)?;
-    target.journal(&source, &last, &mut checkpoints, options)?;
-    target.set_aside(&source, &stop, options)?;
+    target.journal(&source, &last, &mut checkpoints, &to_tell)?;
+    target.set_aside(&source, &stop, &to_tell)?;
     let head = last.last;
     let frames = journal.verified_frames();
-    options.tell(SalvageProgress::Checking);
-    target.finish(&source, ledger, &head, frames + 1, options)?;
+    to_tell.tell(SalvageProgress::Checking);
+    target.finish(&source, ledger, &head, frames + 1, &to_tell)?;
     tracing::info!(through = through.seq, aside, "salvaged");
     Ok(Salvaged {
         ledger,

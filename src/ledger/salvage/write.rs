@@ -15,7 +15,7 @@ use crate::journal::{
 };
 
 use super::checkpoints::Checkpoints;
-use super::{SalvageOptions, SalvageProgress, quarantine};
+use super::{SalvageProgress, Told, quarantine};
 use crate::ledger::read_only::ReadOnly;
 
 const MANIFEST: &str = "manifest.jsonl";
@@ -105,7 +105,7 @@ impl Target {
         source: &ReadOnly,
         last: &Frame,
         checkpoints: &mut Checkpoints,
-        options: &SalvageOptions,
+        to: &Told<'_>,
     ) -> Result<(), SalvageError> {
         let total = source.verified().seq;
         let journal = source.journal();
@@ -117,7 +117,7 @@ impl Target {
                 checkpoints.copied(&record?);
             }
             let done = frame.last.seq;
-            options.tell(SalvageProgress::Copying { done, total });
+            to.tell(SalvageProgress::Copying { done, total });
             Ok(frame)
         });
         let frames = copied.chain(std::iter::once(Ok(last.clone())));
@@ -142,7 +142,7 @@ impl Target {
         &self,
         source: &ReadOnly,
         stop: &Option<(u64, String)>,
-        options: &SalvageOptions,
+        to: &Told<'_>,
     ) -> Result<(), SalvageError> {
         let journal = source.journal();
         let total = journal.aside().count() as u64;
@@ -168,7 +168,7 @@ impl Target {
                 Err(_) => None,
             };
             manifest.push_str(&line(source, &aside, kept, &why));
-            options.tell(SalvageProgress::SettingAside { done, total });
+            to.tell(SalvageProgress::SettingAside { done, total });
         }
         replace(&directory.join(MANIFEST), manifest.as_bytes()).map_err(io)
     }
@@ -180,7 +180,7 @@ impl Target {
         ledger: LedgerId,
         head: &Head,
         frames: u64,
-        options: &SalvageOptions,
+        to: &Told<'_>,
     ) -> Result<(), SalvageError> {
         let anchor = self.creating.join("ANCHOR");
         Anchor::create(&anchor, ledger, head, frames).map_err(SalvageError::Write)?;
@@ -201,7 +201,7 @@ impl Target {
             ledger,
             created_ns: source.identity().map_or(created_ns, |it| it.created_ns),
         };
-        options.tell(SalvageProgress::Naming);
+        to.tell(SalvageProgress::Naming);
         let name = || {
             // Last: what has no identity does not open.
             replace(&self.creating.join("LEDGER"), identity.encode().as_bytes())?;

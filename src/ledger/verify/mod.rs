@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use crate::callbacks::Listening;
 use crate::directory;
 use crate::error::ReadError;
 use crate::events::LedgerId;
@@ -168,7 +169,7 @@ impl Drop for Cancel {
 impl Ledger {
     /// Verifies everything that this ledger keeps, up to the head of this moment, while it goes on
     /// serving: see the fields of [`Verified`]. `progress` is called from the threads that work, one
-    /// at a time, and must return soon. Dropping the future ends it. Changes nothing; reads every
+    /// at a time, and is waited for; one that panics is told no more. Dropping the future ends it. Changes nothing; reads every
     /// byte, so it competes with everything else for the disk.
     ///
     /// # Errors
@@ -182,8 +183,10 @@ impl Ledger {
         let subject = self.subject()?;
         let cancel = Cancel(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
+        let progress = Listening::new("verify", progress);
         let work = move || {
-            let verified = verify(&subject, &options, &progress, &cancelled);
+            let tell = |at: &Progress| progress.tell(|progress| progress(at));
+            let verified = verify(&subject, &options, &tell, &cancelled);
             verified.map_err(ReadError::from)
         };
         let verified = blocking(work).await;
