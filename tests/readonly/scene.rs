@@ -80,7 +80,8 @@ impl Made {
         let grant = root.grant("tester", Rights::all(), Quota::default());
         let grant = grant.await.unwrap();
         let log = ledger.execution_log(&grant).unwrap();
-        let mut executions = Vec::new();
+        // Held to the close: an execution that is let go of is in doubt from then on.
+        let (mut executions, mut held) = (Vec::new(), Vec::new());
         for number in 0..EXECUTIONS {
             let begun = log.begin(request(&ledger, number, bytes)).await.unwrap();
             executions.push(begun.execution());
@@ -92,12 +93,13 @@ impl Made {
             if number == 3 || number == EXECUTIONS - 3 {
                 ledger.checkpoint().await.unwrap();
             }
+            held.push(begun);
         }
         let reads = ledger.reader(&grant).unwrap();
         let records = reads.range(Seq::FIRST, usize::MAX).await.unwrap();
         let closed = ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
         assert_eq!(closed.running, 1);
-        drop((reads, log, ledger, root, grant));
+        drop((held, reads, log, ledger, root, grant));
         Self {
             directory,
             records,
