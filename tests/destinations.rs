@@ -74,14 +74,14 @@ impl Place {
         closed.head.seq
     }
 
-    /// An older copy in the place of a ledger whose checkpoints are kept.
-    async fn rolled_back(&self) -> u64 {
-        self.run("ledger").await;
+    /// An older copy in the place of a ledger whose checkpoints are kept: where it ends, and the newest one.
+    async fn rolled_back(&self) -> (u64, u64) {
+        let older = self.run("ledger").await;
         copy(&self.path("ledger"), &self.path("older"));
         let newest = self.run("ledger").await;
         fs::rename(self.path("ledger"), self.path("newer")).unwrap();
         fs::rename(self.path("older"), self.path("ledger")).unwrap();
-        newest
+        (older, newest)
     }
 }
 
@@ -119,7 +119,7 @@ fn put_junk(place: &Place, number: u64, genuine: &Path) {
     match number % 10 {
         0 => fs::write(&path, signed(size, &key(66)).to_string()).unwrap(),
         1 => fs::write(&path, [0xff; 100]).unwrap(),
-        // Genuine, and of another size.
+        // Genuine, older than what is put back, and of another size than its name says.
         2 => drop(fs::copy(genuine, &path).unwrap()),
         3 => symlink(genuine, &path).unwrap(),
         4 => mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
@@ -141,8 +141,8 @@ fn put_junk(place: &Place, number: u64, genuine: &Path) {
 async fn junk_names_do_not_hide_the_newest_checkpoint() {
     for count in [40, 4_000] {
         let place = Place::new();
-        let newest = place.rolled_back().await;
-        let genuine = place.kept(newest);
+        let (older, newest) = place.rolled_back().await;
+        let genuine = place.kept(older);
         assert!(genuine.exists(), "the close is signed");
         for number in 0..count {
             put_junk(&place, number, &genuine);
@@ -162,7 +162,7 @@ async fn junk_names_do_not_hide_the_newest_checkpoint() {
 #[tokio::test]
 async fn more_junk_than_is_read_is_refused_until_it_is_taken_away() {
     let place = Place::new();
-    let newest = place.rolled_back().await;
+    let (_, newest) = place.rolled_back().await;
     let large = |place: &Place| {
         for number in 0..70 {
             let file = File::create(place.kept(1_000_000 + number)).unwrap();
