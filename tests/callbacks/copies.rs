@@ -53,7 +53,7 @@ impl Destination for Far {
 
     fn kept(&self, keys: &[VerifierKey]) -> io::Result<Vec<Note>> {
         match self.act.now() {
-            How::Error => Err(io::Error::other("cannot be read")),
+            How::Error => Err(io::Error::other("the line\u{1b}[2J is down")),
             _ => self.kept.kept(keys),
         }
     }
@@ -220,7 +220,7 @@ async fn opens_all_the_same(how: How, cause: &str) {
 async fn a_destination_that_cannot_be_read_keeps_no_opening() {
     tokio::join!(
         opens_all_the_same(How::Panic, "it panicked"),
-        opens_all_the_same(How::Error, "cannot be read"),
+        opens_all_the_same(How::Error, "the line [2J is down"),
         opens_all_the_same(How::Hang, "it has not come back"),
     );
 }
