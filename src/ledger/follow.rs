@@ -69,6 +69,15 @@ impl Follow {
     /// while it waited — or the ledger is closed. While a ledger closes, its last records are
     /// given as long as it has not let go of them.
     pub async fn next(&mut self, timeout: Duration) -> Result<Vec<Record>, SubscriptionError> {
+        let outcome = self.pull(timeout).await;
+        if let Err(SubscriptionError::Closed | SubscriptionError::Access(_)) = &outcome {
+            // A caller who asks on and on would never give its thread back, and a close may need it.
+            tokio::task::yield_now().await;
+        }
+        outcome
+    }
+
+    async fn pull(&mut self, timeout: Duration) -> Result<Vec<Record>, SubscriptionError> {
         let time_up = tokio::time::sleep(timeout);
         tokio::pin!(time_up);
         let mut waited = false;

@@ -261,3 +261,28 @@ fn waiting_for_views_holds_no_thread() {
         assert!(in_doubt.unwrap().is_empty());
     });
 }
+
+/// One on every thread, who takes no answer for an end.
+#[test]
+fn followers_that_ask_on_and_on_do_not_keep_a_ledger_from_closing() {
+    for driver in Driver::both() {
+        driver.run(async {
+            let world = World::new(|_| {}).await;
+            let asked = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+            for _ in 0..8 {
+                let (mut follow, asked) = (at_the_end(&world), asked.clone());
+                tokio::spawn(async move {
+                    while asked.fetch_add(1, Ordering::SeqCst) < u64::MAX {
+                        drop(follow.next(EVER).await);
+                    }
+                });
+            }
+            record(&world, 1).await;
+            in_time(world.ledger.close(WAIT)).await.unwrap();
+            let so_far = asked.load(Ordering::SeqCst);
+            while asked.load(Ordering::SeqCst) < so_far + 16 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+}
