@@ -88,7 +88,7 @@ pub enum NotStarted {
     Denied(Denied),
     /// The command had been committed before.
     #[error("execution {} was decided on before, it is {}", .0.execution, .0.standing)]
-    Duplicate(Duplicate),
+    Duplicate(Box<Duplicate>),
 }
 
 impl std::fmt::Display for Standing {
@@ -166,7 +166,7 @@ impl Authorization {
             Self::Denied(denied) => Err(NotStarted::Denied(denied)),
             Self::Duplicate(mut duplicate) => match duplicate.permit.take() {
                 Some(permit) => Ok(permit),
-                None => Err(NotStarted::Duplicate(duplicate)),
+                None => Err(NotStarted::Duplicate(duplicate.into())),
             },
         }
     }

@@ -190,6 +190,7 @@ fn deciding() -> Vec<(AppendError, Retry)> {
         ),
         (E::IdempotencyConflict { command }, Retry::Never),
         (E::PartialIdempotency { command }, Retry::Never),
+        (E::GroupConflict { command }, Retry::Never),
         (E::CrossStore { first, other }, Retry::Never),
         (
             E::Rejected {

@@ -146,13 +146,10 @@ impl Table {
                 word(done.map_err(AppendError::from))
             }
             "begin" => word(log.begin(request).await),
-            "complete_unknown" => {
-                let unknown = execution(999);
-                word(
-                    log.complete(unknown, Context::new(), json(of.payload))
-                        .await,
-                )
-            }
+            "complete_unknown" => word(
+                log.complete(execution(999), Context::new(), json(of.payload))
+                    .await,
+            ),
             "reject" => {
                 let rejection = Rejection {
                     context: Context::new(),

@@ -38,10 +38,8 @@ async fn a_group_is_a_duplicate_only_where_its_commands_stand_one_behind_the_oth
         "partial_idempotency"
     );
     let head = world.ledger.head().seq;
-    assert_eq!(
-        commit(&[1, 5]).await.unwrap().unwrap().receipt.duplicate,
-        true
-    );
+    let adjacent = commit(&[1, 5]).await.unwrap().unwrap();
+    assert!(adjacent.receipt.duplicate);
     assert_eq!(world.ledger.head().seq, head, "nothing was written");
 }
 

@@ -61,9 +61,7 @@ impl Status {
         match self {
             Self::Authorized => "start it with its permit, or cancel it",
             Self::Running => "complete, fail or cancel it",
-            Self::InDoubt => {
-                "it was started and let go of, or under an earlier opening: resolve it"
-            }
+            Self::InDoubt => "nobody will tell how it ended: resolve it",
             Self::Abandoned => "it was never started: authorize a new one",
             _ => "it has ended",
         }

@@ -233,7 +233,7 @@ impl Begun {
         match self {
             Self::Started(running) => Ok(running),
             Self::Denied(denied) => Err(NotStarted::Denied(denied)),
-            Self::Duplicate(duplicate) => Err(NotStarted::Duplicate(duplicate)),
+            Self::Duplicate(duplicate) => Err(NotStarted::Duplicate(duplicate.into())),
         }
     }
 }
@@ -256,7 +256,7 @@ impl Started {
     pub fn running(self) -> Result<Running, NotStarted> {
         match self {
             Self::Running(running) => Ok(running),
-            Self::Duplicate(duplicate) => Err(NotStarted::Duplicate(duplicate)),
+            Self::Duplicate(duplicate) => Err(NotStarted::Duplicate(duplicate.into())),
         }
     }
 }

@@ -26,7 +26,7 @@ fn a_new_opening_leaves_in_doubt_and_abandoned() {
     let expected = AppendError::InvalidTransition {
         from: "IN_DOUBT",
         to: "COMPLETED",
-        hint: "it was started under an earlier opening: resolve it",
+        hint: "nobody will tell how it ended: resolve it",
     };
     assert_eq!(error, expected);
     assert_eq!(
