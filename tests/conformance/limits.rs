@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use femtoclaw_ledger::events::{AuditFamily, Event, Resolution, TelemetryKind};
-use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{
-    AppendError, Command, Context, Ending, Failure, Grant, Imported, Limits, Options, Quota,
-    Rejection, Resolve, Rights,
+    AppendError, AuditFamily, Command, Context, Ending, Event, Failure, Grant, Imported, Limits,
+    Options, Quota, Rejection, Resolution, Resolve, Rights, TelemetryKind, journal::MemoryJournal,
 };
 
 use crate::support::*;
