@@ -32,6 +32,9 @@ pub enum Retry {
     Never,
     /// Yes: nothing was written.
     Safe,
+    /// Not on this ledger: it takes nothing any more, and nothing was written. Open it again, and send
+    /// the same then.
+    AfterReopen,
     /// Only after `lookup(command_id)`, or with the same command id: it may have been written.
     LookUpFirst,
 }
@@ -170,6 +173,7 @@ impl ReadError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Recovering { .. } | Self::Unavailable { .. } => Retry::Safe,
+            Self::Closed => Retry::AfterReopen,
             _ => Retry::Never,
         }
     }

@@ -89,6 +89,7 @@ mod ledger;
 pub mod metrics;
 pub mod projections;
 mod redaction;
+mod vitals;
 
 pub use access::{Grant, Quota, Rights};
 pub use actors::{DocumentInForce, InForce, RegistryInForce};

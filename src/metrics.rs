@@ -11,7 +11,9 @@ use std::sync::LazyLock;
 
 use ::metrics::{Key, Label, Level, Metadata, Unit};
 
-use crate::events::Store;
+mod labels;
+
+use labels::{CALLBACKS, PARTS, REASONS, STORES, VIEWS};
 
 /// What a metric is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,76 +147,6 @@ const BYTES: &[f64] = &[
     4_194_304.0,
 ];
 
-const STORES: &[&str] = &[
-    Store::ExecutionLog.name(),
-    Store::AuditLog.name(),
-    Store::Telemetry.name(),
-    Store::Configuration.name(),
-    Store::RuntimeMetadata.name(),
-];
-const VIEWS: &[&str] = &[
-    "configuration",
-    "runtime_metadata",
-    "executions",
-    "indexes",
-    "tree",
-];
-/// What the embedder's code is called for.
-const CALLBACKS: &[&str] = &[
-    "redactor",
-    "validator",
-    "clock",
-    "entropy",
-    "space",
-    "projection",
-    "destination",
-    "transport",
-    "signer",
-    "listener",
-];
-/// Codes of `AppendError` that say *nothing was written*, and those of a witness's refusals.
-const REASONS: &[&str] = &[
-    "invalid",
-    "invalid_json",
-    "too_large",
-    "commit_too_large",
-    "busy",
-    "quota_exceeded",
-    "too_many_components",
-    "foreign_grant",
-    "grant_revoked",
-    "not_granted",
-    "foreign_execution",
-    "unknown_execution",
-    "invalid_transition",
-    "version_conflict",
-    "position_conflict",
-    "position_beyond_head",
-    "permit_stale",
-    "capability_not_enabled",
-    "idempotency_conflict",
-    "partial_idempotency",
-    "group_conflict",
-    "cross_store",
-    "rejected",
-    "callback_failed",
-    "callback_timeout",
-    "recovering",
-    "view_lag",
-    "history_unreadable",
-    "shutting_down",
-    "disk_reserve",
-    "sealed",
-    "witness_request",
-    "witness_checkpoint",
-    "witness_sizes",
-    "witness_unknown_log",
-    "witness_unsigned",
-    "witness_conflict",
-    "witness_rollback",
-    "witness_other_history",
-    "witness_inconsistent",
-];
 /// How a command ended. `duplicate` was answered with its first receipt.
 const OUTCOMES: &[&str] = &["committed", "duplicate", "refused", "unknown"];
 
@@ -264,6 +196,8 @@ metrics! {
         "Frames that could not be made durable; each seals the ledger.";
     SEALED Gauge Count "sealed" [] &[],
         "1 once the ledger refuses all appends because something failed, else 0.";
+    PARTS_ENDED Counter Count "parts_ended_total" ["part" in PARTS] &[],
+        "Threads, tasks and jobs of an open ledger that ended or panicked without being asked to.";
 
     // Log: what the journal holds.
     HEAD_SEQ Gauge Count "head_seq" [] &[],

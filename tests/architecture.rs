@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "integrity",
         "metrics",
         "redaction",
+        "vitals",
     ],
     &["access", "commands"],
     &["admission", "database", "directory", "journal"],

@@ -22,6 +22,7 @@ use crate::journal::{
     Answer, FRAME_BYTES_MAX, FrameBuilder, Head, NewRecord, Sealed, Work, WriterHandle,
 };
 use crate::metrics::CLOCK_SKEWS;
+use crate::vitals::{Part, Vital};
 
 /// A frame holds the largest commit, and what the sequencer says of the clock before it.
 const _: () = assert!(FRAME_CONTENT_MAX + (1 << 16) <= FRAME_BYTES_MAX);
@@ -85,6 +86,8 @@ pub(crate) struct SequencerArgs {
 
 pub(crate) struct SequencerState {
     args: SequencerArgs,
+    /// Goes with the actor, and with the runtime that drives it.
+    _vital: Vital,
     inbox: Inbox<SequencerMsg>,
     chain: Chain,
     frame: FrameBuilder,
@@ -100,6 +103,7 @@ pub(crate) struct SequencerState {
 impl SequencerState {
     fn new(args: SequencerArgs, inbox: Inbox<SequencerMsg>) -> Self {
         Self {
+            _vital: args.writer.vitals().start(Part::Sequencer),
             frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
             chain: Chain::default(),
             answers: Vec::new(),

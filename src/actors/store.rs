@@ -25,6 +25,7 @@ use crate::config::Limits;
 use crate::error::{AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
 use crate::journal::Sealed;
+use crate::vitals::{Part, Vital, Vitals};
 
 use super::claims::{Claim, Claims, Gist, Place};
 use super::entity::{Decided, Draft, Entity, History, Refused, Reply, Surroundings};
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) sequencer: SequencerRef,
     pub(crate) own: Own,
     pub(crate) meters: Arc<Meters>,
+    /// What runs for this opening.
+    pub(crate) vitals: Vitals,
     /// Executions started in this opening and not finished.
     pub(crate) running: AtomicUsize,
     /// Executions started under an earlier opening and not resolved.
@@ -123,6 +126,16 @@ pub(crate) trait Deciding: Entity + Send + 'static {
     const PUBLISHES: bool = false;
 }
 
+const fn part(store: Store) -> Part {
+    match store {
+        Store::ExecutionLog => Part::ExecutionLog,
+        Store::AuditLog => Part::AuditLog,
+        Store::Telemetry => Part::Telemetry,
+        Store::Configuration => Part::Configuration,
+        Store::RuntimeMetadata => Part::RuntimeMetadata,
+    }
+}
+
 pub(crate) struct StoreActor<E>(PhantomData<fn() -> E>);
 
 impl<E> Default for StoreActor<E> {
@@ -141,6 +154,8 @@ pub(crate) struct StoreState<E> {
     /// Commits under way whose acknowledgement the entity has yet to hear of.
     under_way: VecDeque<(u64, Place)>,
     forgotten: u64,
+    /// Goes with the actor, and with the runtime that drives it.
+    _vital: Vital,
     /// A payload being encoded.
     encoded: Vec<u8>,
 }
@@ -157,6 +172,7 @@ impl<E: Deciding> Actor for StoreActor<E> {
     ) -> Result<StoreState<E>, ActorProcessingErr> {
         let address = inbox.address(myself);
         let (reserves, under_way) = (HashMap::new(), VecDeque::new());
+        let _vital = shared.vitals.start(part(E::STORE));
         Ok(StoreState {
             entity,
             shared,
@@ -165,6 +181,7 @@ impl<E: Deciding> Actor for StoreActor<E> {
             reserves,
             under_way,
             forgotten: 0,
+            _vital,
             encoded: Vec::new(),
         })
     }

@@ -8,6 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::events::{ComponentId, LedgerId};
 use crate::journal::WriterHandle;
+use crate::vitals::Vitals;
 
 use super::StoreRef;
 use super::audit_log::State as AuditLogState;
@@ -60,6 +61,7 @@ impl States {
 
 /// All actors of one opening.
 pub(crate) struct Actors {
+    vitals: Vitals,
     supervisor: ActorRef<()>,
     sequencer: SequencerRef,
     pub(crate) execution_log: StoreRef,
@@ -144,6 +146,7 @@ async fn start_store<E: Deciding>(
 /// must end them, or they would hold the journal and its lock for ever. Never blocks.
 impl Drop for Actors {
     fn drop(&mut self) {
+        self.vitals.close();
         self.supervisor.stop(None);
         for store in self.stores() {
             store.actor().stop(None);
@@ -166,6 +169,7 @@ impl Actors {
             runtime_metadata,
         } = states;
         Ok(Self {
+            vitals: shared.vitals.clone(),
             execution_log: start_store(execution_log, shared, &supervisor).await?,
             audit_log: start_store(AuditLogState, shared, &supervisor).await?,
             telemetry: start_store(TelemetryState, shared, &supervisor).await?,

@@ -222,6 +222,13 @@ pub enum AppendError {
         /// Why.
         cause: Arc<str>,
     },
+    /// Something without which nothing can be written does not run any more, or the runtime that it
+    /// ran in has ended: open the ledger again.
+    #[error("nothing was written: {part} has ended, or its runtime has; open the ledger again")]
+    Stopped {
+        /// What: a stable word.
+        part: &'static str,
+    },
     /// It may have been written and may not: look up the command after opening again.
     #[error("outcome unknown: look up command {command} after opening the ledger again")]
     OutcomeUnknown {
@@ -279,6 +286,7 @@ impl AppendError {
             Self::ShuttingDown => "shutting_down",
             Self::DiskReserve { .. } => "disk_reserve",
             Self::Sealed { .. } => "sealed",
+            Self::Stopped { .. } => "stopped",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
         }
     }
@@ -292,9 +300,8 @@ impl AppendError {
             | Self::CallbackTimedOut { .. }
             | Self::Recovering { .. }
             | Self::ViewLag { .. }
-            | Self::ShuttingDown
-            | Self::DiskReserve { .. }
-            | Self::Sealed { .. } => Retry::Safe,
+            | Self::DiskReserve { .. } => Retry::Safe,
+            Self::ShuttingDown | Self::Sealed { .. } | Self::Stopped { .. } => Retry::AfterReopen,
             Self::History(error) => error.retry(),
             Self::OutcomeUnknown { .. } => Retry::LookUpFirst,
             _ => Retry::Never,
@@ -353,9 +360,9 @@ mod tests {
         let text = unknown.to_string();
         assert!(text.contains("outcome unknown") && text.contains(&command.to_string()));
         for (error, retry) in [
-            (AppendError::ShuttingDown, Retry::Safe),
+            (AppendError::ShuttingDown, Retry::AfterReopen),
             (AppendError::Access(AccessError::ForeignGrant), Retry::Never),
-            (AppendError::History(ReadError::Closed), Retry::Never),
+            (AppendError::History(ReadError::Closed), Retry::AfterReopen),
             (AppendError::PermitStale { what: "registry" }, Retry::Never),
             (AppendError::ViewLag { lag: 1 }, Retry::Safe),
         ] {

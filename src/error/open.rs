@@ -173,6 +173,9 @@ pub enum OpenError {
         /// How much was read.
         problem: String,
     },
+    /// The name of a projection is not usable, or given twice.
+    #[error("projection name {0:?} is not 1 to 64 of a-z, 0-9 and _, or is given twice")]
+    ProjectionName(String),
     /// The views cannot be kept at all.
     #[error("views: {0}")]
     Views(String),
@@ -264,6 +267,7 @@ impl OpenError {
             Self::OtherKey { .. } => "other_key",
             Self::Destination { .. } => "destination",
             Self::Callback(_) => "callback_failed",
+            Self::ProjectionName(_) => "projection_name",
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
             Self::Sealed(_) => "sealed",
@@ -301,6 +305,7 @@ impl OpenError {
             | Self::Anchor { .. }
             | Self::Limits(_)
             | Self::RecordsAfterClose { .. }
+            | Self::ProjectionName(_)
             | Self::BehindCheckpoint { .. }
             | Self::OtherHistory { .. }
             | Self::OtherKey { .. }

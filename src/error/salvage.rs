@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{OpenError, ReadError};
+use super::{OpenError, ReadError, Retry};
 
 /// Nothing was salvaged.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,21 @@ impl SalvageError {
             Self::Read(_) => "read",
             Self::Write(_) => "write",
             Self::NotVerified(_) => "not_verified",
+        }
+    }
+
+    /// Whether the same salvage can succeed later; what was begun is begun anew.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Source(error) | Self::Write(error) => error.retry(),
+            Self::Read(error) => error.retry(),
+            Self::Busy { .. } => Retry::Safe,
+            Self::TargetExists { .. }
+            | Self::TargetInSource { .. }
+            | Self::Nothing { .. }
+            | Self::OtherHistory { .. }
+            | Self::NotVerified(_) => Retry::Never,
         }
     }
 }

@@ -9,6 +9,8 @@ use super::*;
 use crate::events::{CommandId, ExecutionId, LedgerId};
 use crate::metrics::REFUSALS;
 
+mod table;
+
 /// The words in an error's source, as `code()` gives them.
 fn words(source: &str) -> BTreeSet<&str> {
     let bodies = source.split("fn code(&self)").skip(1);
@@ -81,6 +83,7 @@ fn opening() -> Vec<(OpenError, Retry)> {
         ),
         (OpenError::Limits("a limit"), Retry::Never),
         (OpenError::History(text()), Retry::Never),
+        (OpenError::ProjectionName(text()), Retry::Never),
         (OpenError::Views(text()), Retry::Safe),
         (OpenError::Actors(text()), Retry::Safe),
         (OpenError::Sealed(text()), Retry::Safe),
@@ -219,8 +222,8 @@ fn deciding() -> Vec<(AppendError, Retry)> {
         ),
         (E::Recovering { done: 1, total: 2 }, Retry::Safe),
         (E::ViewLag { lag: 1 }, Retry::Safe),
-        (E::History(ReadError::Closed), Retry::Never),
-        (E::ShuttingDown, Retry::Safe),
+        (E::History(ReadError::Closed), Retry::AfterReopen),
+        (E::ShuttingDown, Retry::AfterReopen),
         (
             E::DiskReserve {
                 free: 1,
@@ -228,7 +231,8 @@ fn deciding() -> Vec<(AppendError, Retry)> {
             },
             Retry::Safe,
         ),
-        (E::Sealed { cause: "x".into() }, Retry::Safe),
+        (E::Sealed { cause: "x".into() }, Retry::AfterReopen),
+        (E::Stopped { part: "emitting" }, Retry::AfterReopen),
         (E::OutcomeUnknown { command }, Retry::LookUpFirst),
     ]
 }
@@ -320,33 +324,7 @@ fn every_refusal_to_append_has_a_word_a_verdict_and_a_metric_label() {
 
 #[test]
 fn every_other_error_has_a_word_and_says_whether_to_try_again() {
-    let cause = || "x".into();
-    let (seq, problem) = (Seq::FIRST, "text".to_owned());
-    let reading = [
-        (ReadError::Damaged { seq, problem }, Retry::Never),
-        (
-            ReadError::Undecodable {
-                seq,
-                problem: DecodeError::UnknownCodec(9),
-            },
-            Retry::Never,
-        ),
-        (ReadError::Recovering { done: 1, total: 2 }, Retry::Safe),
-        (ReadError::Unavailable { cause: cause() }, Retry::Safe),
-        (ReadError::ForeignSnapshot, Retry::Never),
-        (ReadError::Closed, Retry::Never),
-    ];
-    let closing = [
-        CloseError::DeadlinePassed {
-            running: 1,
-            pending: 1,
-        },
-        CloseError::Sealed { cause: cause() },
-        CloseError::RuntimeGone,
-        CloseError::Reopened,
-        CloseError::StillInUse { what: "the scrub" },
-        CloseError::Storage { cause: cause() },
-    ];
+    let (reading, closing) = (table::reading(), table::closing());
     let mut told: BTreeSet<&str> = access().map(|error| error.code()).into();
     for error in access() {
         assert_eq!(error.retry(), Retry::Never);

@@ -2,6 +2,7 @@
 //! after the last one when nothing follows.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -70,7 +71,10 @@ impl Anchorer {
         let theirs = Arc::clone(&shared);
         let run = move || {
             while let Some((head, frames)) = theirs.next() {
-                let written = anchor.write(&head, frames);
+                // Whoever waits for the claim must not wait for a thread that is gone.
+                let write = AssertUnwindSafe(|| anchor.write(&head, frames));
+                let written = catch_unwind(write)
+                    .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
                 let mut state = theirs.lock();
                 match written {
                     Ok(()) => state.claimed = head.seq,

@@ -15,6 +15,7 @@ use super::recent::Recent;
 use super::writer::{Sealed, Work};
 use crate::clock::Clock;
 use crate::events::Seq;
+use crate::vitals::Vitals;
 
 type Callback = Box<dyn Fn() + Send>;
 
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// The thread has ended.
     pub(super) gone: AtomicBool,
+    /// What runs for this opening: the writer is the first of it.
+    pub(super) vitals: Vitals,
     /// Frame and answers of the append under way.
     pub(super) under_way: UnderWay,
 }
@@ -75,16 +78,30 @@ impl Shared {
             ..sealed.clone()
         };
         answers::give(answers, Err(&unknown));
+        self.refuse(&sealed);
+        sealed
+    }
+
+    /// What waits is told, and whatever comes.
+    fn refuse(&self, sealed: &Sealed) {
         let mut queue = self.queue();
         queue.ended = true;
         let waiting = std::mem::take(&mut queue.works);
         drop(queue);
         for (_, work) in waiting {
-            answers::give(work.answers, Err(&sealed));
+            answers::give(work.answers, Err(sealed));
         }
         // What the sequencer has kept back for an idle writer comes now, and is answered at once.
         self.rest();
-        sealed
+    }
+
+    /// The thread panics: nobody is left waiting for it.
+    pub(super) fn abandon(&self) {
+        let cause = "the writer's thread panicked";
+        match self.under_way.abandoned(cause) {
+            Some(hung) => drop(self.give_up(hung)),
+            None => self.refuse(&self.seal(cause.into(), None)),
+        }
     }
 
     /// Nothing will be appended any more.
@@ -136,6 +153,10 @@ impl WriterHandle {
             .borrow()
             .as_ref()
             .map(|sealed| Arc::clone(&sealed.cause))
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.0.vitals
     }
 
     pub(super) fn bell(&self) -> Arc<Bell> {

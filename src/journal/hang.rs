@@ -4,6 +4,7 @@
 //! Only time in which the process could run counts: between two looks no more than two pauses. A process
 //! that was stopped, or whose machine slept, has hung no commit.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::answers::Answer;
 use super::handle::Shared;
 use super::writer::Sealed;
 use crate::events::Seq;
+use crate::vitals::Part;
 
 /// How often it looks at most, and at least.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
@@ -90,10 +92,26 @@ impl UnderWay {
     }
 }
 
+impl UnderWay {
+    /// The append under way, where its thread is gone.
+    pub(super) fn abandoned(&self, cause: &str) -> Option<Hung> {
+        let append = self.lock().take()?;
+        Some(Hung {
+            cause: cause.into(),
+            uncertain: append.uncertain,
+            answers: append.answers,
+        })
+    }
+}
+
 impl Watch {
     pub(super) fn start(self, shared: &Arc<Shared>) -> std::io::Result<()> {
+        let vital = shared.vitals.start(Part::Watchdog);
         let shared = Arc::downgrade(shared);
-        let run = move || self.run(&shared);
+        let run = move || {
+            self.run(&shared);
+            vital.done();
+        };
         let builder = std::thread::Builder::new().name("ledger-watch".into());
         // It ends by itself, soon after the writer.
         builder.spawn(run).map(drop)
@@ -109,7 +127,10 @@ impl Watch {
             };
             let now_ns = shared.clock.monotonic_ns();
             if let Some(hung) = shared.under_way.give_up(now_ns, after, pause) {
-                on_hang(&hung.cause);
+                // Whoever is told must not keep the callers from their answers.
+                if catch_unwind(AssertUnwindSafe(|| on_hang(&hung.cause))).is_err() {
+                    tracing::error!("whoever was to be told of a hanging commit panicked");
+                }
                 let Sealed { cause, .. } = shared.give_up(hung);
                 tracing::error!(%cause, "callers were answered that the outcome is unknown");
                 return;

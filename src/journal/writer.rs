@@ -19,6 +19,7 @@ use super::{Frame, Head, Journal};
 use crate::clock::Clock;
 use crate::events::Seq;
 use crate::metrics::SEALED;
+use crate::vitals::{Part, Vital, Vitals};
 
 /// A frame and who waits for it. Answers without a frame wait for everything submitted before.
 #[derive(Default)]
@@ -117,6 +118,7 @@ impl Writer {
             sealed_gauge: SEALED.gauge(&[]),
             clock,
             gone: AtomicBool::new(false),
+            vitals: Vitals::default(),
             under_way: UnderWay::default(),
         });
         let io = |error: io::Error| ReadFailure::Io {
@@ -129,6 +131,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             journal,
             observer,
+            vital: shared.vitals.start(Part::Writer),
             answerer: Answerer::start().map_err(io)?,
             head,
         };
@@ -188,17 +191,31 @@ impl Drop for Writer {
     }
 }
 
+/// Told last, whatever ends the thread.
+struct Leaving(Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.abandon();
+        }
+        self.0.gone.store(true, Ordering::Release);
+    }
+}
+
 /// What lives on the thread.
 struct Running {
     shared: Arc<Shared>,
     journal: Arc<dyn Journal>,
     observer: Option<Observer>,
+    vital: Vital,
     answerer: Answerer,
     head: Head,
 }
 
 impl Running {
     fn run(mut self) {
+        let _leaving = Leaving(Arc::clone(&self.shared));
         while let Some((handed_over, Work { frame, answers })) = self.shared.take() {
             // None: it took too long, and the watch has answered in its place.
             let Some((answers, outcome)) = self.commit(frame.as_ref(), answers, handed_over) else {
@@ -215,7 +232,7 @@ impl Running {
         }
         self.answerer.finish();
         drop(self.journal);
-        self.shared.gone.store(true, Ordering::Release);
+        self.vital.done();
     }
 
     /// Appends the frame and publishes the new head, or seals.

@@ -12,7 +12,9 @@ use crate::access::Grant;
 use crate::commands::Command;
 use crate::metrics;
 use crate::projections::View;
+use crate::vitals::Part;
 
+use super::kept::kept;
 use super::submit::Core;
 use super::views::ViewSet;
 
@@ -45,6 +47,23 @@ struct Emitted {
 impl Emitted {
     fn lock(&self) -> MutexGuard<'_, Buffer> {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing more comes in, and what is in is given up: those times are given, to be counted as
+    /// lost.
+    fn give_up(&self) -> Vec<i64> {
+        let mut buffer = self.lock();
+        buffer.closed = true;
+        buffer.bytes = 0;
+        let waiting = std::mem::take(&mut buffer.waiting);
+        let mut lost = std::mem::take(&mut buffer.redacting);
+        drop(buffer);
+        lost.extend(
+            waiting
+                .iter()
+                .filter_map(|(_, command, _)| observed(command)),
+        );
+        lost
     }
 
     /// The next observations of one grant.
@@ -84,8 +103,18 @@ impl Background {
             records_max: core.shared.limits.emit_records_max,
             bytes_max: core.shared.limits.emit_bytes_max,
         });
-        let pump = tokio::spawn(pump(Arc::clone(core), Arc::clone(&emitted)));
-        let ticks = tokio::spawn(tick(Arc::downgrade(core), set.clone(), interval));
+        let vitals = &core.shared.vitals;
+        let left = Left {
+            core: Arc::clone(core),
+            emitted: Arc::clone(&emitted),
+        };
+        let pump = kept(vitals, Part::Emitting, move || {
+            pump(Arc::clone(&left.core), Arc::clone(&left.emitted))
+        });
+        let (weak, set) = (Arc::downgrade(core), set.clone());
+        let tick = move || tick(weak.clone(), set.clone(), interval);
+        let ticks = tokio::spawn(kept(vitals, Part::Ticks, tick));
+        let pump = tokio::spawn(pump);
         Self {
             emitted,
             tasks: vec![pump.abort_handle(), ticks.abort_handle()],
@@ -110,17 +139,7 @@ impl Background {
 
     /// What is not stored is given up: those times are given, to be counted as lost.
     pub(super) fn give_up(&self) -> Vec<i64> {
-        let mut buffer = self.emitted.lock();
-        buffer.bytes = 0;
-        let waiting = std::mem::take(&mut buffer.waiting);
-        let mut lost = std::mem::take(&mut buffer.redacting);
-        drop(buffer);
-        lost.extend(
-            waiting
-                .iter()
-                .filter_map(|(_, command, _)| observed(command)),
-        );
-        lost
+        self.emitted.give_up()
     }
 
     /// Nothing more comes in; waits until what is in is stored.
@@ -192,6 +211,35 @@ async fn redacted(core: &Core, emitted: &Emitted, commands: Vec<Command>) -> Vec
     redacted.into_iter().flatten().collect()
 }
 
+/// Observations on their way: lost where they do not arrive, and counted then, whatever the reason.
+struct UnderWay<'a> {
+    core: &'a Core,
+    observed: Vec<i64>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        for observed_ns in self.observed.drain(..) {
+            self.core.shared.own.lost(observed_ns);
+        }
+    }
+}
+
+/// What is left when nobody takes it to the store any more: counted as lost, and nothing more comes
+/// in.
+struct Left {
+    core: Arc<Core>,
+    emitted: Arc<Emitted>,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        for observed_ns in self.emitted.give_up() {
+            self.core.shared.own.lost(observed_ns);
+        }
+    }
+}
+
 async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
     loop {
         let group = emitted.take();
@@ -206,17 +254,19 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
         let grant = grant.clone();
         let commands = group.into_iter().map(|(_, command)| command).collect();
         let commands = redacted(&core, &emitted, commands).await;
-        let observed: Vec<_> = commands.iter().map(observed).collect();
+        let mut under_way = UnderWay {
+            core: &core,
+            observed: commands.iter().filter_map(observed).collect(),
+        };
         // Telemetry fails open: what cannot be stored is lost, and the loss is what is recorded.
-        if let Err(refusal) = core.emit_group(&grant, commands).await {
-            tracing::warn!(
+        match core.emit_group(&grant, commands).await {
+            Ok(_) => under_way.observed.clear(),
+            Err(refusal) => tracing::warn!(
                 error = refusal.error.recorded(),
                 "emitted observations were not stored"
-            );
-            for observed_ns in observed.into_iter().flatten() {
-                core.shared.own.lost(observed_ns);
-            }
+            ),
         }
+        drop(under_way);
         core.shared.own.flush_lost();
     }
 }

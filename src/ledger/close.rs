@@ -102,6 +102,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<End> 
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
+    inner.core.shared.vitals.close();
     inner.core.phase.advance(FINISHING);
     if let Some(running) = running {
         let mut ending = Ending {

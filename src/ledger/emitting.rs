@@ -20,6 +20,8 @@ impl Core {
         if self.phase.now() != SERVING {
             return Err(AppendError::ShuttingDown);
         }
+        // What takes it to the store went with its runtime: nobody would.
+        self.emitting()?;
         self.known(grant)?;
         grant.may_append(Store::Telemetry)?;
         command.validate(&self.shared.limits)

@@ -96,7 +96,8 @@ impl EvidenceError {
         match self {
             Self::Read(error) => error.retry(),
             // A checkpoint comes by itself, where the ledger signs them.
-            Self::NotCovered { .. } | Self::Checkpoint(CheckpointError::Tree(_)) => Retry::Safe,
+            Self::NotCovered { .. } => Retry::Safe,
+            Self::Checkpoint(error) => error.retry(),
             _ => Retry::Never,
         }
     }

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::reads::Reads;
+use super::views::CHUNK_BYTES;
+use crate::error::ReadError;
 use crate::events::{Record, Seq};
 use crate::journal::Head;
 use crate::projections::{Subscription, SubscriptionError};
@@ -17,7 +19,7 @@ use crate::projections::{Subscription, SubscriptionError};
 /// A read under way, and the head that it goes up to.
 struct Reading {
     head: u64,
-    task: JoinHandle<Result<Vec<Record>, String>>,
+    task: JoinHandle<Result<Vec<Record>, ReadError>>,
 }
 
 impl Drop for Reading {
@@ -90,7 +92,14 @@ impl Follow {
                 return Err(SubscriptionError::Closed);
             }
             if self.reading.is_none() && self.subscription.has_next(head, waited)? {
-                let task = tokio::task::spawn_blocking(self.subscription.reading(head));
+                let (from, most) = self.subscription.wanted(head);
+                let reader = self.reads.ledger.0.core.reader.clone();
+                let read = move || {
+                    reader
+                        .batch(from, most, CHUNK_BYTES)
+                        .map_err(ReadError::from)
+                };
+                let task = tokio::task::spawn_blocking(read);
                 self.reading = Some(Reading { head, task });
             }
             let Some(reading) = &mut self.reading else {
@@ -112,8 +121,12 @@ impl Follow {
             self.reading = None;
             // Taken back while it was read: nothing is given any more.
             self.reads.allowed()?;
-            let read = read.unwrap_or_else(|error| Err(error.to_string()));
-            return self.subscription.take(head, read);
+            let read = read.unwrap_or_else(|error| {
+                let cause = error.to_string().into();
+                Err(ReadError::Unavailable { cause })
+            });
+            let records = read.map_err(SubscriptionError::Read)?;
+            return self.subscription.take(head, records);
         }
     }
 

@@ -21,14 +21,19 @@ impl Ledger {
             (_, Some(cause)) => format!("sealed: {cause}"),
             (FINISHING | SHUT, None) => "closing".to_owned(),
             (CLOSED, None) => "closed".to_owned(),
-            (_, None) => core.complaint().unwrap_or_else(|| {
-                let halted = self.0.set.all.iter().find_map(|view| {
-                    view.status()
-                        .halted
-                        .map(|cause| format!("view {}: {cause}", view.name()))
-                });
-                halted.unwrap_or_default()
-            }),
+            (_, None) => core
+                .shared
+                .vitals
+                .complaint()
+                .or_else(|| core.complaint())
+                .unwrap_or_else(|| {
+                    let halted = self.0.set.all.iter().find_map(|view| {
+                        view.status()
+                            .halted
+                            .map(|cause| format!("view {}: {cause}", view.name()))
+                    });
+                    halted.unwrap_or_default()
+                }),
         };
         Health {
             healthy: cause.is_empty(),

@@ -33,6 +33,7 @@ mod foreign;
 mod guarded;
 mod handles;
 mod health;
+mod kept;
 mod open;
 mod options;
 mod past;
@@ -50,6 +51,7 @@ mod salvage;
 mod scrub;
 mod serve;
 mod snapshots;
+mod stopped;
 mod submit;
 mod verify;
 mod views;
@@ -119,6 +121,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.core.shared.vitals.close();
         self.core.scrub.halt();
     }
 }

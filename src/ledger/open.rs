@@ -146,7 +146,7 @@ fn open_blocking(
     let foreign = Foreign::new(&options, &callbacks);
     let now = (head.seq, started_ns);
     let checked = Checkpoints::check(signing, set.tree.clone(), now, &callbacks, dropped);
-    let checkpoints = redacted(&foreign, checked);
+    let checkpoints = journals(redacted(&foreign, checked), &journal, ledger, dropped);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
     let window_from = window_from(&past, head, &options);
@@ -194,6 +194,20 @@ fn prepared(options: &mut Options) -> Result<(usize, Callbacks), OpenError> {
         .map_err(|error| OpenError::Actors(format!("no thread: {error}")))?;
     options.contain(&callbacks);
     Ok((files_each, callbacks))
+}
+
+/// Views that are being made again say that they cannot be. Where that is the journal's fault, the
+/// journal is what is told.
+fn journals<T>(
+    outcome: Result<T, OpenError>,
+    journal: &Arc<dyn Journal>,
+    ledger: LedgerId,
+    dropped: &Dropped,
+) -> Result<T, OpenError> {
+    if let Err(OpenError::Views(_)) = &outcome {
+        replay(journal, ledger, 0, Replayed::default(), dropped)?;
+    }
+    outcome
 }
 
 /// From here on everybody reads the clock as far as it is believed.

@@ -112,6 +112,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError>
     };
     let end = End::new(Kind::Reopen, Deadline::new(timeout, timeout));
     *known = Some(Arc::clone(&end));
+    inner.core.shared.vitals.close();
     inner.core.phase.advance(SHUT);
     let mut ending = Ending {
         inner: Arc::clone(inner),

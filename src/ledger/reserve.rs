@@ -19,6 +19,7 @@ use crate::metrics;
 
 use super::phase::SHUT;
 use super::submit::Core;
+use crate::vitals::Part;
 
 /// How often the medium is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -133,8 +134,12 @@ pub(super) async fn watch(
 ) -> io::Result<()> {
     let seat = core.callbacks.seat(Kind::Space, "", budget);
     let (told, first) = oneshot::channel();
+    let vital = core.shared.vitals.start(Part::Space);
     let core = Arc::downgrade(core);
-    let run = move || run(&core, &seat, &*space, &root, told);
+    let run = move || {
+        run(&core, &seat, &*space, &root, told);
+        vital.done();
+    };
     let builder = std::thread::Builder::new().name("ledger-space".into());
     // It ends by itself, soon after the ledger.
     builder.spawn(run)?;

@@ -68,6 +68,7 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
         sequencer: sequencer.clone(),
         own,
         meters,
+        vitals: opened.writer.handle().vitals().clone(),
         running: AtomicUsize::new(0),
         in_doubt: AtomicUsize::new(in_doubt),
     });

@@ -20,6 +20,7 @@ use crate::journal::{Journal, ReadFailure};
 
 use super::replay::{Replayed, Saved};
 use super::submit::Core;
+use crate::vitals::Part;
 
 pub(super) const MAGIC: &[u8; 8] = b"FCLSTATE";
 pub(super) const SUFFIX: &str = "snapshot";
@@ -67,11 +68,22 @@ pub(super) fn take_if_due(core: &Arc<Core>) {
     if snapshots.due(core.reader.head().seq, snapshots.every)
         && !snapshots.under_way.swap(true, Ordering::AcqRel)
     {
-        let core = Arc::clone(core);
+        let under_way = UnderWay(Arc::clone(core));
+        let vital = core.shared.vitals.start(Part::Snapshots);
         tokio::spawn(async move {
-            take(&core).await;
-            core.snapshots.under_way.store(false, Ordering::Release);
+            take(&under_way.0).await;
+            vital.done();
         });
+    }
+}
+
+/// Where it panics, too, the next one can begin.
+struct UnderWay(Arc<Core>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Self(core) = self;
+        core.snapshots.under_way.store(false, Ordering::Release);
     }
 }
 

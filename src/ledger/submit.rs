@@ -192,13 +192,6 @@ impl Core {
         }
     }
 
-    pub(super) fn stopped(&self) -> AppendError {
-        match self.writer.sealed() {
-            Some(cause) => AppendError::Sealed { cause },
-            None => AppendError::ShuttingDown,
-        }
-    }
-
     fn identify(&self, command: &Command) -> Id {
         let given = command.context().command_id();
         Id {

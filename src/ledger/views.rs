@@ -47,7 +47,7 @@ impl ViewSet {
 }
 
 /// A view is given no more frames at once when they hold so much.
-const CHUNK_BYTES: usize = 8 << 20;
+pub(super) const CHUNK_BYTES: usize = 8 << 20;
 
 /// The journal as views read it: whole frames, so that memory is bounded in bytes too.
 pub(crate) struct JournalSource(pub(crate) Reader);
@@ -104,7 +104,10 @@ pub(super) fn open(
     let watched = (callbacks, options.callback_budget);
     let source = JournalSource::shared(reader.clone());
     let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);
-    let views = views.map_err(|error| OpenError::Views(error.to_string()));
+    let views = views.map_err(|error| match error {
+        projections::OpenError::Name(name) => OpenError::ProjectionName(name),
+        error => OpenError::Views(error.to_string()),
+    });
     let opened = views.and_then(|views| Ok((view_set(&views, source)?, views)));
     match opened {
         Ok((set, views)) => Ok((writer, views, set)),

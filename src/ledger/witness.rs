@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::callbacks::ContainedSigner;
+use crate::error::Retry;
 use crate::events::{CheckpointWitnessedV1, Event, Seq};
 use crate::integrity::key::{Algorithm, Signer, VerifierKey};
 use crate::integrity::merkle::TreeHash;
@@ -64,6 +65,17 @@ impl WitnessError {
             Self::Unreadable(_) => "witness_unreadable",
             Self::Signer(_) => "witness_signer",
             Self::NotRecorded(_) => "witness_not_recorded",
+        }
+    }
+
+    /// Whether the same call can succeed later.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Refused(_) | Self::Key(_) | Self::Log(_) => Retry::Never,
+            Self::Unreadable(_) | Self::Signer(_) => Retry::Safe,
+            // Cosigned once more is no harm: the record says the same.
+            Self::NotRecorded(_) => Retry::AfterReopen,
         }
     }
 }

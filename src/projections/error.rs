@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::database::{self, Damage, Meaning};
-use crate::error::Fault;
+use crate::error::{Fault, Retry};
 
 /// Views could not be set up at all.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,21 @@ impl ReadError {
             Self::ContentDamaged { .. } => "content_damaged",
             Self::Source(_) => "journal_unreadable",
             Self::Closed => "closed",
+        }
+    }
+
+    /// Whether reading again can help. A view that is halted goes on by itself where the system or the
+    /// journal kept it from that; where its projection refused, it wants `rebuild_view`.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Building { .. }
+            | Self::Halted { .. }
+            | Self::Behind { .. }
+            | Self::Damaged(_)
+            | Self::Unread(_) => Retry::Safe,
+            Self::ContentDamaged { .. } | Self::Source(_) => Retry::Never,
+            Self::Closed => Retry::AfterReopen,
         }
     }
 }

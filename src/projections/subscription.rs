@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{AccessError, Retry};
+use crate::error::{AccessError, ReadError, Retry};
 use crate::events::{Record, Seq, StoreMask};
 
 use super::Source;
@@ -27,9 +27,12 @@ pub enum SubscriptionError {
         /// The record that it gets next.
         next: u64,
     },
-    /// The journal cannot be read.
+    /// The source of an embedder's own cannot be read.
     #[error("journal: {0}")]
     Source(String),
+    /// The journal cannot be read: as a read says.
+    #[error("journal: {0}")]
+    Read(#[source] ReadError),
     /// The subscriber may not read any more.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -54,6 +57,7 @@ impl SubscriptionError {
         match self {
             Self::Lagged { .. } => "lagged",
             Self::Source(_) => "journal_unreadable",
+            Self::Read(error) => error.code(),
             Self::Access(error) => error.code(),
             Self::Closed => "closed",
             Self::Gap { .. } => "gap",
@@ -65,7 +69,9 @@ impl SubscriptionError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Lagged { .. } | Self::Source(_) => Retry::Safe,
-            Self::Access(_) | Self::Closed | Self::Gap { .. } => Retry::Never,
+            Self::Read(error) => error.retry(),
+            Self::Closed => Retry::AfterReopen,
+            Self::Access(_) | Self::Gap { .. } => Retry::Never,
         }
     }
 }
@@ -140,8 +146,9 @@ impl Subscription {
                 return Ok(Vec::new());
             }
         }
-        let read = self.reading(head)();
-        self.take(head, read)
+        let (next, most) = self.wanted(head);
+        let read = self.source.records(next, most);
+        self.take(head, read.map_err(SubscriptionError::Source)?)
     }
 
     /// Whether there is something to read at this head; where not, it has caught up. Whoever
@@ -160,15 +167,10 @@ impl Subscription {
         Ok(true)
     }
 
-    /// Reads the next records up to `head`, wherever that is done; moves nothing.
-    pub(crate) fn reading(
-        &self,
-        head: u64,
-    ) -> impl FnOnce() -> Result<Vec<Record>, String> + Send + use<> {
-        let (source, next) = (Arc::clone(&self.source), self.next);
-        let available = usize::try_from(head + 1 - next.get()).unwrap_or(usize::MAX);
-        let most = available.min(self.batch_max);
-        move || source.records(next, most)
+    /// From where on, and how many records at most are to be read up to `head`.
+    pub(crate) fn wanted(&self, head: u64) -> (Seq, usize) {
+        let available = usize::try_from(head + 1 - self.next.get()).unwrap_or(usize::MAX);
+        (self.next, available.min(self.batch_max))
     }
 
     /// Takes what was read up to `head`, and moves on.
@@ -178,10 +180,9 @@ impl Subscription {
     pub(crate) fn take(
         &mut self,
         head: u64,
-        read: Result<Vec<Record>, String>,
+        mut records: Vec<Record>,
     ) -> Result<Vec<Record>, SubscriptionError> {
         let next = self.next.get();
-        let mut records = read.map_err(SubscriptionError::Source)?;
         for (record, expected) in records.iter().zip(next..) {
             let found = record.header.seq.get();
             if found != expected {

@@ -1,5 +1,6 @@
 //! The handle on all views of a ledger: open, read, rebuild, close.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,6 +15,7 @@ use super::{OpenError, Projection, Source};
 use crate::callbacks::{Callbacks, Kind};
 use crate::clock::{Clock, SystemClock};
 use crate::database;
+use crate::metrics;
 
 /// Looks at a closed database and says what is wrong with it.
 pub type Preflight = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
@@ -154,15 +156,34 @@ impl Views {
             health: Health::default(),
         };
         runner.open_first();
+        let told: Vec<_> = runner
+            .slots
+            .iter()
+            .map(|slot| Arc::clone(&slot.shared))
+            .collect();
         let thread = std::thread::Builder::new()
             .name("ledger-views".into())
-            .spawn(move || runner.run())
+            .spawn(move || Self::run(runner, &told))
             .map_err(|source| OpenError::Io { path, source })?;
         Ok(Self {
             control,
             views,
             thread: Some(thread),
         })
+    }
+
+    /// The runner catches what its work throws. If it panics all the same, readers are told, and are
+    /// not left waiting.
+    fn run(runner: Runner, views: &[Arc<Shared>]) {
+        if catch_unwind(AssertUnwindSafe(|| runner.run())).is_ok() {
+            return;
+        }
+        let cause = "the views' thread panicked";
+        tracing::error!(cause);
+        for view in views {
+            metrics::VIEW_FAILURES.counter(&[view.name]).increment(1);
+            view.update(|state| state.halted = Some(cause.to_owned()));
+        }
     }
 
     /// The view of this name.

@@ -343,3 +343,38 @@ fn the_same_over_the_journal_on_disk() {
 fn panicking() -> Answer {
     Box::new(|outcome| assert!(outcome.is_err(), "on purpose"))
 }
+
+/// Whatever ends the thread: nobody waits for it, and nothing is accepted in silence.
+#[test]
+fn a_writer_that_panics_seals_and_leaves_nobody_waiting() {
+    let journal = MemoryJournal::new();
+    let clock = Arc::new(ManualClock::new(0));
+    let observer: Observer = Box::new(|_| panic!("as the test wants"));
+    let writer = Writer::start(Arc::new(journal.clone()), clock, Some(observer)).unwrap();
+    let (handle, mut sealed) = (writer.handle(), writer.handle().watch_sealed());
+    journal.hold();
+    let (sender, told) = channel();
+    let answer = |number: u8| -> Answer {
+        let sender = sender.clone();
+        Box::new(move |outcome| sender.send((number, outcome.is_ok())).unwrap())
+    };
+    handle.submit(Work {
+        frame: Some(frame(Head::default(), 1)),
+        answers: vec![answer(1)],
+    });
+    assert!(journal.wait_until_held(LONG));
+    handle.submit(Work {
+        frame: None,
+        answers: vec![answer(2)],
+    });
+    journal.release();
+    // The first one's answer is dropped: it was appended, and nobody could say so.
+    assert_eq!(told.recv_timeout(LONG).unwrap(), (2, false));
+    assert!(sealed.borrow_and_update().is_some());
+    handle.submit(Work {
+        frame: None,
+        answers: vec![answer(3)],
+    });
+    assert_eq!(told.recv_timeout(LONG).unwrap(), (3, false));
+    writer.join();
+}

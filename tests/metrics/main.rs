@@ -77,6 +77,8 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     clock_and_stopped_view(&book).await;
     nothing_written(&book).await;
     a_callback_fails(&book).await;
+    let runtime_gone = tokio::task::spawn_blocking(a_runtime_ends);
+    runtime_gone.await.unwrap();
 
     let told = book.0.lock().unwrap();
     assert!(told.strange.is_empty(), "not described: {:?}", told.strange);
@@ -309,6 +311,14 @@ async fn clock_and_stopped_view(book: &Book) {
         book.value("view_failures_total", &[("view", "indexes")]),
         0.0
     );
+}
+
+/// What runs for a ledger goes with its runtime.
+fn a_runtime_ends() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let world = runtime.block_on(World::new(|_| {}));
+    drop(runtime);
+    assert!(!world.ledger.health().healthy);
 }
 
 /// A frame that the journal refuses whole.

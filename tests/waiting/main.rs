@@ -13,6 +13,7 @@ mod shared;
 
 mod closing;
 mod followers;
+mod health;
 mod opening;
 
 use std::time::Duration;

@@ -1,12 +1,19 @@
 //! Opening, and opening again, dropped half-way: nothing is left behind.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::{Ledger, OpenError, Options, ReopenError, Root};
+use femtoclaw_ledger::events::{LedgerId, Seq};
+use femtoclaw_ledger::integrity::key::Algorithm;
+use femtoclaw_ledger::integrity::secret::SigningKey;
+use femtoclaw_ledger::journal::{
+    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, Problem, ReadFailure,
+};
+use femtoclaw_ledger::{CheckpointOptions, Ledger, OpenError, Options, ReopenError, Retry, Root};
 use tokio_test::task;
 
-use crate::shared::{WAIT, everything};
+use crate::shared::{WAIT, World, command, everything, observation};
 use crate::{Driver, in_time};
 
 /// As soon as the one before it has let go of the directory.
@@ -117,4 +124,92 @@ async fn a_close_takes_over_from_an_opening_that_was_given_up() {
     let told = in_time(ledger.close(WAIT)).await.unwrap_err();
     assert_eq!(told.code(), "sealed");
     Ledger::open(&path, Options::default()).await.unwrap();
+}
+
+/// Damaged from one record on.
+struct Damaged {
+    inner: MemoryJournal,
+    from: u64,
+}
+
+impl Damaged {
+    fn fault(&self) -> ReadFailure {
+        ReadFailure::Damaged {
+            seq: Seq::new(self.from).unwrap(),
+            problem: Problem::Magic,
+        }
+    }
+}
+
+impl Journal for Damaged {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        self.inner.append(frame, after)
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.inner.head()
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.inner.ledger()
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        match seq.get() >= self.from {
+            true => Err(self.fault()),
+            false => self.inner.frame_at(seq),
+        }
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        let (fault, last) = (self.fault(), self.from);
+        let read = move |frame: Result<Frame, ReadFailure>| match frame {
+            Ok(frame) if frame.last.seq >= last => Err(fault.clone()),
+            frame => frame,
+        };
+        Box::new(self.inner.frames(from).map(read))
+    }
+
+    fn close(&self) {
+        self.inner.close();
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn wal_files(&self) -> usize {
+        self.inner.wal_files()
+    }
+}
+
+/// Views that are missing cannot be made of a damaged journal: the journal is told, for the opening
+/// that waits for views and for the one that does not.
+#[tokio::test]
+async fn a_damaged_journal_is_not_told_as_views() {
+    let world = World::new(|_| {}).await;
+    let telemetry = world.ledger.telemetry(&world.grant).unwrap();
+    for number in 1..10 {
+        let record = telemetry.record(observation(command(number), "one"));
+        record.await.unwrap();
+    }
+    in_time(world.ledger.close(WAIT)).await.unwrap();
+    let signer = SigningKey::from_seed("ledger.example/w", Algorithm::Ed25519, &[1; 32]);
+    let signer = Arc::new(signer.unwrap());
+    for signs in [false, true] {
+        let views = tempfile::tempdir().unwrap();
+        let journal = Damaged {
+            inner: world.journal.reopen(),
+            from: 5,
+        };
+        let checkpoints = signs.then(|| CheckpointOptions::new(signer.clone(), Vec::new()));
+        let options = Options {
+            checkpoints,
+            ..Options::default()
+        };
+        let opened = Ledger::open_on(Arc::new(journal), views.path(), options);
+        let error = in_time(opened).await.map(drop).unwrap_err();
+        let told = (error.code(), error.retry());
+        assert_eq!(told, ("journal_damaged", Retry::Never), "{error}");
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::metrics;
+use crate::vitals::Part;
 
 use super::super::submit::Core;
 use super::copies::Backoff;
@@ -49,8 +50,12 @@ struct UnderWay(Arc<Core>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let under_way = &self.0.checkpoints.under_way;
-        under_way.store(false, Ordering::Release);
+        let Self(core) = self;
+        if std::thread::panicking() {
+            let now_ns = core.shared.clock.monotonic_ns();
+            core.checkpoints.signing().failed(now_ns);
+        }
+        core.checkpoints.under_way.store(false, Ordering::Release);
     }
 }
 
@@ -61,6 +66,7 @@ pub(in super::super) fn sign_if_due(core: &Arc<Core>) {
     let Some(due) = due else { return };
     if !checkpoints.under_way.swap(true, Ordering::AcqRel) {
         let under_way = UnderWay(Arc::clone(core));
+        let vital = core.shared.vitals.start(Part::Checkpoints);
         tokio::spawn(async move {
             let core = &under_way.0;
             let done = match due {
@@ -75,6 +81,7 @@ pub(in super::super) fn sign_if_due(core: &Arc<Core>) {
                 }
                 Ok(()) => *core.checkpoints.signing() = Backoff::default(),
             }
+            vital.done();
         });
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::callbacks::{Callbacks, ContainedSigner, Kind};
-use crate::error::{AppendError, OpenError};
+use crate::error::{AppendError, OpenError, Retry};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Signer, VerifierKey};
 use crate::integrity::note::Note;
@@ -153,4 +153,44 @@ pub enum CheckpointError {
     /// The task that made it ended.
     #[error("the ledger is shutting down")]
     Stopped,
+}
+
+impl CheckpointError {
+    /// A stable word.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSigner => "no_signer",
+            Self::Tree(_) => "tree_unreadable",
+            Self::Rewritten(_) => "rewritten",
+            Self::OtherHistory { .. } => "other_history",
+            Self::Signer(_) => "signer_failed",
+            Self::NotRecorded(_) => "not_recorded",
+            Self::NotOurs => "not_ours",
+            Self::Cosignature(_) => "cosignature",
+            Self::Key(_) => "key_unfit",
+            Self::Callback(error) => error.code(),
+            Self::Export(_) => "export_failed",
+            Self::Stopped => "checkpoints_stopped",
+        }
+    }
+
+    /// Whether the same call can succeed later.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Tree(error) => error.retry(),
+            // A device that was away, a directory without room: as soon as it is put right.
+            Self::Signer(_) | Self::Export(_) => Retry::Safe,
+            // Signed twice is no harm: the same history, and the record is what was missing.
+            Self::NotRecorded(_) | Self::Stopped => Retry::AfterReopen,
+            Self::Callback(error) => error.retry(),
+            Self::NoSigner
+            | Self::Rewritten(_)
+            | Self::OtherHistory { .. }
+            | Self::NotOurs
+            | Self::Cosignature(_)
+            | Self::Key(_) => Retry::Never,
+        }
+    }
 }

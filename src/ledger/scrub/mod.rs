@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::options::Options;
 use super::submit::Core;
 use super::verify::{Damaged, Subject, Unread};
+use crate::vitals::Part;
 
 use found::Found;
 use pass::Pass;
@@ -134,14 +135,16 @@ pub(super) fn go_on(core: &Arc<Core>, now_ns: u64) {
 /// the ledger.
 fn start(core: &Arc<Core>) -> std::io::Result<SyncSender<u64>> {
     let (ticks, taken) = sync_channel::<u64>(0);
+    let vital = core.shared.vitals.start(Part::Scrub);
     let core = Arc::downgrade(core);
     let run = move || {
         for now_ns in taken {
-            let Some(core) = core.upgrade() else { return };
+            let Some(core) = core.upgrade() else { break };
             let pass = core.scrub.pass.lock();
             let mut pass = pass.unwrap_or_else(PoisonError::into_inner);
             pass.go_on(&core, now_ns);
         }
+        vital.done();
     };
     let builder = std::thread::Builder::new().name("ledger-scrub".into());
     builder.spawn(run)?;

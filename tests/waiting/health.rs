@@ -1,0 +1,130 @@
+//! What runs for a ledger is known to its health: what ends without being asked to is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use femtoclaw_ledger::events::{LedgerId, Seq};
+use femtoclaw_ledger::journal::{
+    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, ReadFailure,
+};
+use femtoclaw_ledger::{Ledger, Options, Retry};
+
+use crate::shared::{WAIT, command, everything, observation, request};
+use crate::{Driver, in_time};
+
+/// The runtime is dropped and the ledger is not: told at once, and nothing is accepted in silence.
+#[test]
+fn a_ledger_whose_runtime_has_gone_is_not_healthy_and_takes_nothing() {
+    for driver in Driver::both() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let (ledger, grant) = driver.run(async {
+            let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
+            let grant = everything(&root).await;
+            let telemetry = ledger.telemetry(&grant).unwrap();
+            telemetry.emit(observation(command(1), "before")).unwrap();
+            assert!(ledger.health().healthy, "{:?}", ledger.health());
+            (ledger, grant)
+        });
+        driver.end();
+        let health = ledger.health();
+        assert!(!health.healthy, "{health:?}");
+        assert!(health.cause.contains("runtime"), "{health:?}");
+        let telemetry = ledger.telemetry(&grant).unwrap();
+        for number in 2..1_000 {
+            let refused = telemetry.emit(observation(command(number), "after"));
+            let refused = refused.unwrap_err();
+            let told = (refused.code(), refused.retry());
+            assert_eq!(told, ("stopped", Retry::AfterReopen));
+        }
+        let log = ledger.execution_log(&grant).unwrap();
+        Driver::current_thread().run(async {
+            let refused = in_time(log.begin(request(&ledger, command(3)))).await;
+            assert_eq!(refused.map(drop).unwrap_err().code(), "stopped");
+            // What is durable can be read, and the directory is let go of.
+            let reads = ledger.reader(&grant).unwrap();
+            assert!(in_time(reads.get(Seq::FIRST)).await.unwrap().is_some());
+            let closed = in_time(ledger.close(Duration::from_secs(1))).await;
+            assert_eq!(closed.unwrap_err().code(), "deadline_passed");
+            let (again, _) = Ledger::open(&path, Options::default()).await.unwrap();
+            assert!(again.health().healthy);
+        });
+    }
+}
+
+/// Panics in the scrub's thread, and in no other.
+struct Trap {
+    inner: MemoryJournal,
+    armed: AtomicBool,
+}
+
+impl Trap {
+    fn look(&self) {
+        let scrub = std::thread::current().name() == Some("ledger-scrub");
+        assert!(
+            !(scrub && self.armed.load(Ordering::SeqCst)),
+            "as the test wants"
+        );
+    }
+}
+
+impl Journal for Trap {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        self.inner.append(frame, after)
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.inner.head()
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.inner.ledger()
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        self.look();
+        self.inner.frame_at(seq)
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        self.look();
+        self.inner.frames(from)
+    }
+
+    fn close(&self) {
+        self.inner.close();
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    fn wal_files(&self) -> usize {
+        self.inner.wal_files()
+    }
+}
+
+/// A job whose body panicked is told, and costs nothing but itself.
+#[tokio::test]
+async fn a_panic_in_the_scrub_is_told() {
+    let views = tempfile::tempdir().unwrap();
+    let journal = Arc::new(Trap {
+        inner: MemoryJournal::new(),
+        armed: AtomicBool::new(true),
+    });
+    let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
+    let (ledger, root) = opened.unwrap();
+    let told = async {
+        while ledger.health().healthy {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    in_time(told).await;
+    let health = ledger.health();
+    assert_eq!(health.cause, "scrub panicked");
+    let grant = everything(&root).await;
+    let log = ledger.execution_log(&grant).unwrap();
+    let _begun = log.begin(request(&ledger, command(1))).await.unwrap();
+    in_time(ledger.close_at_once(WAIT)).await.unwrap();
+}
