@@ -177,8 +177,15 @@ async fn what_an_opening_found_is_never_missing_after_it() {
 async fn an_embedders_view_that_halted_is_not_waited_for() {
     let world = World::new(|options| options.projections = vec![Box::new(Refusing)]).await;
     let execution = write(&world).await;
-    world.ledger.at_least(world.ledger.head().seq).await.unwrap();
-    assert!(world.ledger.health().cause.contains("projection"), "it is told of");
+    world
+        .ledger
+        .at_least(world.ledger.head().seq)
+        .await
+        .unwrap();
+    assert!(
+        world.ledger.health().cause.contains("projection"),
+        "it is told of"
+    );
     assert_eq!(see(&world, execution).await.unwrap(), ALL);
     let log = world.ledger.execution_log(&world.grant).unwrap();
     assert_eq!(log.in_doubt().await.unwrap(), []);
