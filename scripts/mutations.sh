@@ -7,7 +7,7 @@
 #   scripts/mutations.sh --every 2  each second one, by name
 #   scripts/mutations.sh --changed BASE 6
 #                                   those that are new, or touch a file that differs from the commit BASE
-#                                   (40 of them, spread, where there are more), and each sixth of the others
+#                                   (14 of them, spread, where there are more), and each sixth of the others
 #   scripts/mutations.sh --fit      builds nothing: that every patch still fits the source
 #
 # It works on a copy. The copy and its build directory (MUTATIONS_TARGET_DIR; default: one under the
@@ -70,7 +70,7 @@ broken_by() { sed -n 's,^+++ b/\([^[:space:]]*\).*,\1,p' "$1"; }
 # Chooses of all those that what differs from the commit $1 concerns, and each $2th of the others. Where
 # the commit is not here (a clone of the newest alone), nothing differs, and it is said.
 choose() {
-    local patch most=40
+    local patch most=14
     if ! git diff --name-only "$1" -- >"$work/changed" 2>/dev/null; then
         echo "commit $1 is not here: only each ${2}th runs" >&2
         : >"$work/changed"

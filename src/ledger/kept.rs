@@ -12,13 +12,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs what `run` gives, again after each panic, until it returns. Its end is told from the first
 /// moment on, also where the runtime drops it before its first poll.
-pub(super) fn kept<F: Future<Output = ()> + Send>(
+pub(super) fn kept<F>(
     vitals: &Vitals,
     part: Part,
     mut run: impl FnMut() -> F + Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let vitals = vitals.clone();
     let mut vital = vitals.start(part);
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_end_of_the_runtime_is_told_before_the_first_poll() {
         let vitals = Vitals::default();
-        drop(kept(&vitals, Part::Ticks, || std::future::pending()));
+        drop(kept(&vitals, Part::Ticks, std::future::pending));
         assert!(vitals.complaint().unwrap().contains("runtime"));
     }
 }

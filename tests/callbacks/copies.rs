@@ -128,7 +128,7 @@ impl Scene {
 
     /// What was tried and failed is left alone for a while, by the clock: that passes.
     async fn until_tried_again(&self, what: &str, is_so: impl Fn() -> bool) {
-        let start = std::time::Instant::now();
+        let start = tokio::time::Instant::now();
         while !is_so() {
             assert!(
                 start.elapsed() < WAIT,
@@ -294,7 +294,7 @@ async fn signer(how: How, cause: &str) {
     assert_eq!(scene.copies_in("near"), 0, "nothing unsigned goes out");
     act.set(How::Well);
     // One that hung comes back in its own time.
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     while cell.ledger.checkpoint().await.is_err() {
         assert!(start.elapsed() < WAIT);
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -181,7 +181,7 @@ async fn one_that_never_comes_back_keeps_no_close_and_destroys_nothing() {
     cell.writes().await;
     cell.until("it hangs", || act.has_acted()).await;
     let head = cell.ledger.head().seq;
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     let told = cell.ledger.close(Duration::from_secs(1)).await.unwrap_err();
     assert!(start.elapsed() < WAIT / 2, "{:?}", start.elapsed());
     assert_eq!(told.code(), "still_in_use", "{told}");

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use femtoclaw_ledger::projections::Filter;
 use femtoclaw_ledger::{Begun, Context, Grant, Ledger, OpenError, Options, Root, Seq};

@@ -24,7 +24,9 @@ struct Watch {
 impl Clock for Watch {
     fn now_ns(&self) -> i64 {
         match self.act.now() {
-            How::Nonsense if self.asked.fetch_add(1, Ordering::SeqCst) % 2 == 0 => i64::MIN,
+            How::Nonsense if self.asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) => {
+                i64::MIN
+            }
             How::Nonsense => -1,
             _ => self.clock.now_ns(),
         }
@@ -33,7 +35,7 @@ impl Clock for Watch {
     fn monotonic_ns(&self) -> u64 {
         let now = self.clock.monotonic_ns();
         // It goes back at every other call.
-        if self.asked.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+        if self.asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
             now
         } else {
             now / 2

@@ -173,7 +173,11 @@ fn state(directory: &Path) -> Vec<String> {
     while let Some(path) = waiting.pop() {
         let metadata = path.symlink_metadata().unwrap();
         let small = metadata.is_file() && metadata.len() < 1 << 20;
-        let bytes = small.then(|| fs::read(&path).unwrap()).unwrap_or_default();
+        let bytes = if small {
+            fs::read(&path).unwrap()
+        } else {
+            Vec::new()
+        };
         found.push(format!(
             "{} {:o} {} {} {:?} {bytes:?}",
             path.display(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use femtoclaw_ledger::events::{LedgerId, Seq};
 use femtoclaw_ledger::journal::{
@@ -111,7 +111,7 @@ fn a_hanging_medium_does_not_keep_the_close_beyond_its_deadline() {
             journal.hold();
             let mut hanging = task::spawn(log.begin(request(&ledger, command(1))));
             assert!(hanging.poll().is_pending());
-            let begun = Instant::now();
+            let begun = tokio::time::Instant::now();
             let left = in_time(ledger.close(DEADLINE)).await.unwrap_err();
             let took = begun.elapsed();
             // Each step with a deadline of its own would take thrice that.
