@@ -116,7 +116,7 @@ async fn failed_sync() {
     let error = record(&ledger, &grant, 1).await.unwrap_err();
     told(error, "outcome_unknown", Retry::LookUpFirst);
     let error = record(&ledger, &grant, 2).await.unwrap_err();
-    told(error, "sealed", Retry::Safe);
+    told(error, "sealed", Retry::AfterReopen);
 }
 
 async fn closed() {
@@ -124,7 +124,7 @@ async fn closed() {
     let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), Options::default()).await;
     ledger.close(Duration::from_secs(1)).await.unwrap();
     let error = record(&ledger, &grant, 1).await.unwrap_err();
-    told(error, "shutting_down", Retry::Safe);
+    told(error, "shutting_down", Retry::AfterReopen);
 }
 
 /// Reads a record only when it is let to: all views wait for it, because one thread keeps them.

@@ -80,6 +80,8 @@ async fn goes_on(path: &Path, head: u64) {
     log.complete(begun.execution(), Default::default(), b"1".to_vec())
         .await
         .unwrap();
+    // Its views are made of the journal first.
+    ledger.at_least(ledger.head().seq).await.unwrap();
     for left in log.in_doubt().await.unwrap() {
         let verdict = Resolve {
             resolution: Resolution::Lost,
