@@ -10,9 +10,12 @@
     reason = "a test may panic"
 )]
 
+#[path = "../shared/child.rs"]
+mod child;
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod abort;
 mod copies;
 mod listener;
 mod projection;

@@ -21,15 +21,17 @@ pub(crate) enum How {
     Nonsense,
     Hang,
     Reenter,
+    Abort,
 }
 
-const ALL: [How; 6] = [
+const ALL: [How; 7] = [
     How::Well,
     How::Panic,
     How::Error,
     How::Nonsense,
     How::Hang,
     How::Reenter,
+    How::Abort,
 ];
 
 /// Tells a callback what to do; the test holds it too.
@@ -84,6 +86,7 @@ impl Act {
                 }
             }
             How::Reenter => self.reenter(),
+            How::Abort => std::process::abort(),
             How::Well | How::Error | How::Nonsense => {}
         }
         how
