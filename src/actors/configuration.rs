@@ -1,7 +1,7 @@
 //! Configuration: versioned documents. Decides on versions, by what validators said before; holds digests of all
 //! versions and the contents of the newest few, not of history.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::prepared::Earlier;
 use crate::commands::check::invalid;
 use crate::commands::{Change, Command, Context, Rollback};
 use crate::error::{AppendError, ReadError};
-use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Seq, Store};
+use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Seq, Store, StreamId};
 use crate::integrity::digest;
 
 /// Contents kept so that a rollback right after a change need not wait for a view.
@@ -34,6 +34,8 @@ pub(crate) struct State {
     /// Number of changes, over all documents.
     version: u64,
     documents: BTreeMap<Arc<str>, Document>,
+    /// Their streams: published, and copied where a document is new.
+    streams: Arc<BTreeSet<StreamId>>,
     recent: VecDeque<Recent>,
     recent_bytes: usize,
     /// Changes whose records have no place yet, the oldest first.
@@ -88,6 +90,11 @@ impl State {
         self.version
     }
 
+    /// The streams of all documents.
+    pub(crate) fn streams(&self) -> Arc<BTreeSet<StreamId>> {
+        Arc::clone(&self.streams)
+    }
+
     /// A document's version; 0 where there is none.
     pub(crate) fn version(&self, document: &str) -> u64 {
         self.digests(document).len() as u64
@@ -125,6 +132,7 @@ impl State {
                 changed: 0,
                 seq,
             };
+            Arc::make_mut(&mut state.streams).insert(document_stream(&name));
             state.documents.insert(name.into(), document);
         }
         for (document, version, content) in portrait.recent {
@@ -296,7 +304,10 @@ impl Entity for State {
         }
         let name = match self.documents.get_key_value(document) {
             Some((name, _)) => Arc::clone(name),
-            None => Arc::from(document),
+            None => {
+                Arc::make_mut(&mut self.streams).insert(document_stream(document));
+                Arc::from(document)
+            }
         };
         let document = self.documents.entry(Arc::clone(&name)).or_default();
         Arc::make_mut(&mut document.digests).push(changed.content_digest);

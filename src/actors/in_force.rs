@@ -5,7 +5,7 @@
 //! accept what a change before it forbids. Nobody else is shown the first, or a crash would take
 //! back what they saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -15,13 +15,15 @@ use super::runtime_metadata::{self, Registry};
 use super::sequencer::Sequenced;
 use crate::commands::{Basis, Grounds};
 use crate::config::BUILTIN_CAPABILITY;
-use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store};
+use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store, StreamId};
 
 /// What is in force as decided, durable or not: shared by the actors of configuration, metadata
 /// and executions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DecidedInForce {
     pub(crate) configuration_version: u64,
+    /// The streams of all documents.
+    pub(crate) document_streams: Arc<BTreeSet<StreamId>>,
     pub(crate) registry: Arc<Registry>,
     /// What a clean close would record of the runtime's machine.
     pub(crate) closing: Option<Draft>,

@@ -87,6 +87,7 @@ impl Default for World {
             limits: Limits::default(),
             in_force: DecidedInForce {
                 configuration_version: 2,
+                document_streams: Arc::default(),
                 registry: Arc::new(registry),
                 closing: None,
             },

@@ -95,7 +95,14 @@ async fn an_execution_cannot_have_the_id_of_a_stream_of_the_ledgers_own() {
     let world = World::new(|_| {}).await;
     let it = log(&world);
     let ledger = *world.ledger.id().as_bytes();
-    for name in [*b"runtime/registry", *b"runtime/identity", ledger] {
+    let documents = world.ledger.configuration(&world.grant).unwrap();
+    let changed = documents.change(change(Context::new(), "{}", None)).await;
+    changed.unwrap();
+    let document = records(&world, EventType::ConfigurationChanged).await[0]
+        .header
+        .stream;
+    let document = *document.as_bytes();
+    for name in [*b"runtime/registry", *b"runtime/identity", ledger, document] {
         let execution = Some(ExecutionId::from_bytes(name));
         let mut asked = request(&world.ledger, Context::new());
         asked.execution = execution;

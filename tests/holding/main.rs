@@ -25,7 +25,7 @@ use femtoclaw_ledger::{
     Answer, Authorization, Begun, Command, Context, Decision, End, ExecutionLog, Ledger, Record,
     Resolve, Standing, Started, Transition,
 };
-use shared::{WAIT, World, command, observation, request};
+use shared::{WAIT, World, change, command, observation, request};
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waited = async {

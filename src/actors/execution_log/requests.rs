@@ -10,7 +10,7 @@ use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Star
 use crate::config::BUILTIN_CAPABILITY;
 use crate::error::AppendError;
 use crate::events::{
-    AuthorizationDecidedV1, Decision, ExecutionId, ExecutionStartedV1, Hash, LedgerId, Outcome,
+    AuthorizationDecidedV1, Decision, ExecutionId, ExecutionStartedV1, Hash, Outcome,
     ProtocolValidatedV1, State as Machine, flags,
 };
 use crate::integrity::digest;
@@ -158,7 +158,7 @@ impl State {
         let Some(execution) = given else {
             return Ok(ExecutionId::from_bytes(around.entropy.bytes16()));
         };
-        if is_own_stream(execution, around.ledger) {
+        if is_own_stream(execution, around) {
             return Err(invalid(
                 "execution",
                 "is the id of a stream of the ledger's own",
@@ -190,11 +190,12 @@ impl State {
 }
 
 /// An execution's stream bears its id: one with the id of another stream would put two records at one place in it.
-fn is_own_stream(execution: ExecutionId, ledger: LedgerId) -> bool {
+fn is_own_stream(execution: ExecutionId, around: &Surroundings<'_>) -> bool {
     let stream = execution_stream(execution);
     stream == REGISTRY_STREAM
         || stream == RUNTIME_STREAM
-        || execution.as_bytes() == ledger.as_bytes()
+        || execution.as_bytes() == around.ledger.as_bytes()
+        || around.in_force.document_streams.contains(&stream)
 }
 
 /// Parent and trace are the decision's where a later command names none.

@@ -92,6 +92,7 @@ impl Deciding for configuration::State {
 
     fn publish(&self, in_force: &mut DecidedInForce) {
         in_force.configuration_version = self.configuration_version();
+        in_force.document_streams = self.streams();
     }
 
     fn saved(&self, forgotten: u64) -> Option<Saved> {
