@@ -1,4 +1,4 @@
-//! Refusals that the embedder's own code causes, and one that needs a group.
+//! Refusals that the embedder's own code or runtime causes, and one that needs a group.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,24 @@ pub(crate) async fn all() {
     redactor().await;
     validator().await;
     group().await;
+    runtime_ended().await;
+}
+
+/// The runtime that the ledger was opened on has ended.
+async fn runtime_ended() {
+    let opened = std::thread::spawn(|| {
+        let directory = scratch(Medium::Memory);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let journal = MemoryJournal::new();
+        let opened = open(&journal, directory.path(), Options::default());
+        let opened = runtime.block_on(opened);
+        drop(runtime);
+        (opened, directory)
+    });
+    let ((ledger, grant), directory) = opened.join().unwrap();
+    let refused = record(&ledger, &grant, 1).await.unwrap_err();
+    told(refused, "stopped", Retry::AfterReopen);
+    drop((ledger, grant, directory));
 }
 
 /// Redacts nothing, and says so.
