@@ -121,6 +121,11 @@ fn rest() -> Vec<Tried> {
             .projection_at_least("indexes", it.get())
             .await
             .is_ok()),
+    ]
+}
+
+fn reads() -> Vec<Tried> {
+    vec![
         call!("ledger/reads.rs get", |s| (), |()| s
             .reads
             .get(Seq::FIRST)
@@ -171,5 +176,6 @@ fn rest() -> Vec<Tried> {
 pub(crate) fn tried() -> Vec<Tried> {
     let mut all = configuration();
     all.extend(rest());
+    all.extend(reads());
     all
 }

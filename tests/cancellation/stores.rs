@@ -148,6 +148,11 @@ fn executions() -> Vec<Tried> {
                 .await
                 .is_ok()
         ),
+    ]
+}
+
+fn resolved_and_read() -> Vec<Tried> {
+    vec![
         call!(
             "ledger/handles/execution_log.rs resolve",
             |s| in_doubt(&s).await,
@@ -181,6 +186,11 @@ fn executions() -> Vec<Tried> {
             .counts()
             .await
             .is_ok()),
+    ]
+}
+
+fn running() -> Vec<Tried> {
+    vec![
         call!(
             "ledger/handles/running.rs complete",
             |s| s.running().await,
@@ -245,6 +255,11 @@ fn metadata() -> Vec<Tried> {
                 .await
                 .is_ok()
         ),
+    ]
+}
+
+fn capabilities() -> Vec<Tried> {
+    vec![
         call!(
             "ledger/handles/runtime_metadata.rs change",
             |s| ChangeCapability {
@@ -276,6 +291,11 @@ fn metadata() -> Vec<Tried> {
             },
             |it| s.metadata.unregister(it).await.is_ok()
         ),
+    ]
+}
+
+fn runtime() -> Vec<Tried> {
+    vec![
         // Refused the second time, and in order as what is accepted.
         call!(
             "ledger/handles/runtime_metadata.rs transition",
@@ -334,7 +354,15 @@ fn metadata() -> Vec<Tried> {
 }
 
 pub(crate) fn tried() -> Vec<Tried> {
-    let mut all = executions();
-    all.extend(metadata());
-    all
+    [
+        executions(),
+        resolved_and_read(),
+        running(),
+        metadata(),
+        capabilities(),
+        runtime(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

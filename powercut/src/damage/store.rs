@@ -9,9 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use super::kinds::{frames_in, is_superseded};
 
-/// Files of which a case gets a link: nothing changes them in place.
-const LINKED_FROM: u64 = 32 << 10;
-
 /// One thing that goes wrong with one file.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Fault {
@@ -161,21 +158,6 @@ impl Store {
         })
     }
 
-    /// True where the engine never writes into a file that it has once closed.
-    fn is_linked(&self, name: &str, bytes: &Bytes) -> bool {
-        let is_newest_log = |name: &str| {
-            let logs = self.files.keys().filter(|it| it.ends_with(".jnl"));
-            let directory = name.rsplit_once('/').map(|it| it.0);
-            let number = |name: &str| -> Option<u64> {
-                name.rsplit_once('/')?.1.strip_suffix(".jnl")?.parse().ok()
-            };
-            let beside = logs.filter(|it| it.rsplit_once('/').map(|it| it.0) == directory);
-            beside.filter_map(|it| number(it)).max() == number(name)
-        };
-        let is_closed = name.contains("/tables/") || name.ends_with(".jnl") && !is_newest_log(name);
-        is_closed && bytes.used.len() as u64 >= LINKED_FROM
-    }
-
     /// A copy, and what is wrong with it.
     pub(super) fn damaged(&self, to: &Path, faults: &[Fault]) -> io::Result<Damaged> {
         if to.exists() {
@@ -187,12 +169,7 @@ impl Store {
             fs::set_permissions(&path, Permissions::from_mode(0o700))?;
         }
         for (name, bytes) in &self.files {
-            let is_hit = faults.iter().any(|fault| fault.path() == name);
             let path = to.join(name);
-            if !is_hit && self.is_linked(name, bytes) {
-                fs::hard_link(self.root.join(name), &path)?;
-                continue;
-            }
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).mode(0o600);
             let mut file = options.open(&path)?;
