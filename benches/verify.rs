@@ -94,7 +94,8 @@ async fn filled(path: &Path, records: u64) {
     let journal = FjallJournal::open(&path.join("journal"), &Default::default()).unwrap();
     let mut head = journal.head().unwrap();
     let (first, chain) = (head, Chain::default());
-    let mut builder = FrameBuilder::new(LEDGER, head.epoch, head);
+    // Another writer: behind its close an epoch takes nothing more.
+    let mut builder = FrameBuilder::new(LEDGER, head.epoch + 1, head);
     let mut frames = 0;
     while head.seq < records {
         for number in 0..FRAME_RECORDS.min(records - head.seq) {
