@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod texts;
+
 /// Modules from left to right: an import points left, or stays in its group.
 const LAYERS: &[&[&str]] = &[
     &[
@@ -360,33 +362,4 @@ fn each_violation_is_found() {
         too_long(&long),
         ["src/a.rs:1: 71 lines", "src/b.rs: 401 lines"]
     );
-}
-
-/// Every cell of the attack matrix that claims something names a test, and every test that
-/// `docs/SECURITY.md` names exists.
-#[test]
-fn what_the_security_page_claims_has_its_test() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("docs/SECURITY.md")).unwrap();
-    let cells = page.lines().filter(|line| line.starts_with("| "));
-    let cells = cells.flat_map(|line| line.split(" | "));
-    let claims = cells.filter(|cell| cell.starts_with("detected") || cell.starts_with("refused"));
-    let unnamed: Vec<_> = claims
-        .filter(|cell| !cell.contains('`') && !cell.contains(": same"))
-        .collect();
-    assert!(unnamed.is_empty(), "no test is named: {unnamed:?}");
-    let code: String = sources(&["src", "tests"])
-        .into_iter()
-        .map(|source| source.text)
-        .collect();
-    let is_test = |name: &&str| {
-        let word = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
-        name.matches('_').count() > 2 && name.trim_end_matches('…').chars().all(word)
-    };
-    let names: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
-    assert!(names.len() > 20, "{names:?}");
-    for name in names {
-        let begins = format!("fn {}", name.trim_end_matches('…'));
-        assert!(code.contains(&begins), "there is no test {name}");
-    }
 }

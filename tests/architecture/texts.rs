@@ -1,0 +1,75 @@
+//! What the documents claim, and what no text may hold.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{assert_none, sources};
+
+/// Every cell of the attack matrix that claims something names a test, and every test that
+/// `docs/SECURITY.md` names exists.
+#[test]
+fn what_the_security_page_claims_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/SECURITY.md")).unwrap();
+    let cells = page.lines().filter(|line| line.starts_with("| "));
+    let cells = cells.flat_map(|line| line.split(" | "));
+    let claims = cells.filter(|cell| cell.starts_with("detected") || cell.starts_with("refused"));
+    let unnamed: Vec<_> = claims
+        .filter(|cell| !cell.contains('`') && !cell.contains(": same"))
+        .collect();
+    assert!(unnamed.is_empty(), "no test is named: {unnamed:?}");
+    let code: String = sources(&["src", "tests"])
+        .into_iter()
+        .map(|source| source.text)
+        .collect();
+    let is_test = |name: &&str| {
+        let word = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
+        name.matches('_').count() > 2 && name.trim_end_matches('…').chars().all(word)
+    };
+    let names: BTreeSet<_> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let begins = format!("fn {}", name.trim_end_matches('…'));
+        assert!(code.contains(&begins), "there is no test {name}");
+    }
+}
+
+/// A merge that was not finished leaves its marks in texts that no compiler reads.
+#[test]
+fn no_file_holds_a_conflict_of_a_merge() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut waiting: Vec<PathBuf> = ["docs", "tests", "src", "scripts", ".ci"]
+        .map(|name| root.join(name))
+        .into();
+    waiting.extend(
+        [
+            "README.md",
+            "ARCHITECTURE.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+        ]
+        .map(|name| root.join(name)),
+    );
+    let (mut read, mut wrong) = (0, Vec::new());
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            read += 1;
+            let marks = ["<<<<<<< ", ">>>>>>> "];
+            let is_mark = |line: &str| marks.iter().any(|mark| line.starts_with(mark));
+            wrong.extend(
+                text.lines()
+                    .filter(|line| is_mark(line))
+                    .map(|line| format!("{}: {line}", path.display())),
+            );
+        }
+    }
+    assert!(read > 100);
+    assert_none(&wrong);
+}
