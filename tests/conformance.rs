@@ -18,6 +18,8 @@ mod clock;
 mod components;
 #[path = "conformance/configuration.rs"]
 mod configuration;
+#[path = "conformance/crypto.rs"]
+mod crypto;
 #[path = "conformance/durability.rs"]
 mod durability;
 #[path = "conformance/executions.rs"]

@@ -1,6 +1,7 @@
 //! A signing key in memory, and the text that a key file holds: the public key on its first line,
 //! then PKCS#8 (RFC 5958) in PEM, encrypted with a passphrase on request (PBES2: scrypt and
-//! AES-256-CBC, as OpenSSL reads and writes them). What was secret is wiped when it is dropped.
+//! AES-256-CBC, as OpenSSL reads and writes them). What was secret is wiped when it is dropped, and from the
+//! stack before a call that had it there returns.
 
 use super::key::{Algorithm, KeyError, Signer, VerifierKey};
 use ed25519_dalek::Signer as _;
@@ -10,7 +11,7 @@ use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
 use pkcs8::pkcs5::scrypt;
 use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
 use pkcs8::{SecretDocument, der::pem::PemLabel};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The largest key file that is read, in bytes.
 pub const KEY_FILE_MAX: usize = 16_384;
@@ -69,8 +70,34 @@ pub struct Salt {
 
 /// A private key in memory. Never shown by `Debug`, wiped when it is dropped.
 pub struct SigningKey {
-    secret: ed25519_dalek::SigningKey,
+    /// Where it stays: each move of it would leave a copy behind.
+    secret: Box<ed25519_dalek::SigningKey>,
     public: VerifierKey,
+}
+
+/// More of the stack than encoding, decoding or signing uses, in bytes.
+const STACK: usize = 64 << 10;
+
+/// What `work` gives; what it left on the stack is overwritten. Moves of a value leave copies there, of which
+/// no destructor knows.
+#[inline(never)]
+fn wiped<T>(work: impl FnOnce() -> T) -> T {
+    let done = below(work);
+    wipe();
+    done
+}
+
+/// All that it calls lies below the frame of whoever calls it, as [`wipe`] does.
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn wipe() {
+    let mut room = [0_u8; STACK];
+    room.zeroize();
+    std::hint::black_box(&mut room);
 }
 
 impl SigningKey {
@@ -79,7 +106,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] where no key can have the name.
     pub fn from_seed(name: &str, algorithm: Algorithm, seed: &[u8; 32]) -> Result<Self, KeyError> {
-        let secret = ed25519_dalek::SigningKey::from_bytes(seed);
+        let secret = wiped(|| Box::new(ed25519_dalek::SigningKey::from_bytes(seed)));
         let public = VerifierKey::new(name, algorithm, secret.verifying_key().as_bytes())?;
         Ok(Self { secret, public })
     }
@@ -92,6 +119,10 @@ impl SigningKey {
         &self,
         passphrase: Option<(&[u8], Salt)>,
     ) -> Result<Zeroizing<String>, KeyFileError> {
+        wiped(|| self.encode(passphrase))
+    }
+
+    fn encode(&self, passphrase: Option<(&[u8], Salt)>) -> Result<Zeroizing<String>, KeyFileError> {
         let unusable = |_| KeyFileError::Encode;
         let pair = KeypairBytes {
             secret_key: self.secret.to_bytes(),
@@ -129,6 +160,10 @@ impl SigningKey {
         if text.len() > KEY_FILE_MAX {
             return Err(KeyFileError::TooLarge);
         }
+        wiped(|| Self::decode(text, passphrase))
+    }
+
+    fn decode(text: &str, passphrase: Option<&[u8]>) -> Result<Self, KeyFileError> {
         let (first, pem) = text.split_once('\n').unwrap_or((text, ""));
         let public = VerifierKey::parse(first).map_err(KeyFileError::PublicKey)?;
         let (label, document) =
@@ -136,6 +171,7 @@ impl SigningKey {
         let secret = match (label, passphrase) {
             (PrivateKeyInfoRef::PEM_LABEL, None) => {
                 ed25519_dalek::SigningKey::from_pkcs8_der(document.as_bytes())
+                    .map(Box::new)
                     .map_err(|_| KeyFileError::PrivateKey)?
             }
             (PrivateKeyInfoRef::PEM_LABEL, Some(_)) => return Err(KeyFileError::NotEncrypted),
@@ -154,7 +190,7 @@ impl SigningKey {
     }
 }
 
-fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<ed25519_dalek::SigningKey, KeyFileError> {
+fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Box<ed25519_dalek::SigningKey>, KeyFileError> {
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileError::PrivateKey)?;
     let EncryptionScheme::Pbes2(how) = &info.encryption_algorithm else {
         return Err(KeyFileError::PrivateKey);
@@ -177,6 +213,7 @@ fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<ed25519_dalek::SigningKey, K
         .decrypt(passphrase)
         .map_err(|_| KeyFileError::Passphrase)?;
     ed25519_dalek::SigningKey::from_pkcs8_der(opened.as_bytes())
+        .map(Box::new)
         .map_err(|_| KeyFileError::Passphrase)
 }
 
@@ -186,7 +223,7 @@ impl Signer for SigningKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.secret.sign(message).to_bytes())
+        Ok(wiped(|| self.secret.sign(message).to_bytes()))
     }
 }
 

@@ -16,19 +16,33 @@ pub(crate) const ENTRY: usize = 40;
 /// Every frame with its key, as the database holds them.
 pub(crate) type Stored = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Hands all stored frames of the closed ledger in `path` to `edit`, and stores what it leaves.
-pub(crate) fn tamper(path: &Path, edit: impl FnOnce(&mut Stored)) {
+fn opened(path: &Path) -> (fjall::Database, fjall::Keyspace) {
     let database = fjall::Database::builder(path.join("journal"))
         .open()
         .unwrap();
     let keyspace = database
         .keyspace("frames", || unreachable!("it exists"))
         .unwrap();
+    (database, keyspace)
+}
+
+fn all(keyspace: &fjall::Keyspace) -> Stored {
     let pair = |guard: fjall::Guard| {
         let (key, value) = guard.into_inner().unwrap();
         (key.to_vec(), value.to_vec())
     };
-    let before: Stored = keyspace.iter().map(pair).collect();
+    keyspace.iter().map(pair).collect()
+}
+
+/// The frames of the closed ledger in `path` as they are stored, damaged ones too.
+pub(crate) fn stored(path: &Path) -> Stored {
+    all(&opened(path).1)
+}
+
+/// Hands all stored frames of the closed ledger in `path` to `edit`, and stores what it leaves.
+pub(crate) fn tamper(path: &Path, edit: impl FnOnce(&mut Stored)) {
+    let (database, keyspace) = opened(path);
+    let before = all(&keyspace);
     let mut after = before.clone();
     edit(&mut after);
     assert_ne!(after, before, "nothing was changed");
