@@ -20,7 +20,9 @@ pub(crate) use component::{Changing, Component};
 pub struct Rights {
     append: StoreMask,
     read: StoreMask,
+    read_payloads: StoreMask,
     finish_others: bool,
+    resolve_others: bool,
 }
 
 impl Rights {
@@ -30,17 +32,21 @@ impl Rights {
         Self {
             append: StoreMask::NONE,
             read: StoreMask::NONE,
+            read_payloads: StoreMask::NONE,
             finish_others: false,
+            resolve_others: false,
         }
     }
 
-    /// Append to and read every store, and finish what others started.
+    /// Append to and read every store, payloads included; finish and resolve what others started.
     #[must_use]
     pub const fn all() -> Self {
         Self {
             append: StoreMask::ALL,
             read: StoreMask::ALL,
+            read_payloads: StoreMask::ALL,
             finish_others: true,
+            resolve_others: true,
         }
     }
 
@@ -58,12 +64,27 @@ impl Rights {
         self
     }
 
+    /// Also read `store` with its payloads: arguments, results, inputs, observations, details of audit
+    /// events, contents of documents. [`Rights::read`] alone gives headers and where things stand.
+    #[must_use]
+    pub const fn read_payloads(mut self, store: Store) -> Self {
+        self.read = self.read.with(store);
+        self.read_payloads = self.read_payloads.with(store);
+        self
+    }
+
     /// Also complete, fail or cancel executions that another component authorized or started.
-    /// Resolving one in doubt needs no more than appending to the execution log: whoever started
-    /// it is gone.
     #[must_use]
     pub const fn finish_others(mut self) -> Self {
         self.finish_others = true;
+        self
+    }
+
+    /// Also resolve executions in doubt that another component started. Those that a component of the
+    /// same name started, also under an earlier opening, are its own.
+    #[must_use]
+    pub const fn resolve_others(mut self) -> Self {
+        self.resolve_others = true;
         self
     }
 
@@ -71,6 +92,12 @@ impl Rights {
     #[must_use]
     pub const fn may_finish_others(self) -> bool {
         self.finish_others
+    }
+
+    /// Whether executions in doubt that other components started may be resolved.
+    #[must_use]
+    pub const fn may_resolve_others(self) -> bool {
+        self.resolve_others
     }
 
     /// Stores that may be appended to.
@@ -83,6 +110,12 @@ impl Rights {
     #[must_use]
     pub const fn read_mask(self) -> StoreMask {
         self.read
+    }
+
+    /// Stores that may be read with their payloads.
+    #[must_use]
+    pub const fn read_payloads_mask(self) -> StoreMask {
+        self.read_payloads
     }
 }
 

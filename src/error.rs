@@ -81,7 +81,7 @@ pub enum AccessError {
         store: Store,
     },
     /// Another component authorized or started the execution, and the grant holds no right to
-    /// finish it for that one.
+    /// finish it for that one, or to resolve it where it is in doubt.
     #[error("execution {execution} is another component's")]
     ForeignExecution {
         /// Which execution.

@@ -186,6 +186,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) component: ComponentId,
     /// Whether it may finish what others started.
     pub(crate) finishes_others: bool,
+    /// Whether it may resolve what others started.
+    pub(crate) resolves_others: bool,
     pub(crate) now_ns: i64,
     pub(crate) limits: &'a Limits,
     pub(crate) in_force: &'a DecidedInForce,

@@ -365,6 +365,7 @@ fn around<'a>(
         epoch: shared.epoch,
         component: order.grant.component,
         finishes_others: order.grant.rights.may_finish_others(),
+        resolves_others: order.grant.rights.may_resolve_others(),
         now_ns: shared.clock.now_ns(),
         limits: &shared.limits,
         in_force,

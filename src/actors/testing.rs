@@ -56,6 +56,7 @@ pub(crate) struct World {
     /// Who asks.
     pub(crate) component: ComponentId,
     pub(crate) finishes_others: bool,
+    pub(crate) resolves_others: bool,
     pub(crate) now_ns: i64,
     pub(crate) limits: Limits,
     pub(crate) in_force: DecidedInForce,
@@ -83,6 +84,7 @@ impl Default for World {
             epoch: 1,
             component: ComponentId(1),
             finishes_others: false,
+            resolves_others: false,
             now_ns: 1_000,
             limits: Limits::default(),
             in_force: DecidedInForce {
@@ -105,6 +107,7 @@ impl World {
             epoch: self.epoch,
             component: self.component,
             finishes_others: self.finishes_others,
+            resolves_others: self.resolves_others,
             now_ns: self.now_ns,
             limits: &self.limits,
             in_force: &self.in_force,

@@ -2,7 +2,7 @@
 
 use super::given::given;
 use crate::events::{
-    CheckpointWitnessedV1, ComponentGrantedV1, ComponentRevokedV1, SigningKeyChangedV1,
+    CheckpointWitnessedV1, ComponentGrantedV2, ComponentRevokedV1, SigningKeyChangedV1,
 };
 
 /// Why, where the record itself is made elsewhere.
@@ -12,11 +12,16 @@ pub(crate) struct Reason {
 
 given!(Reason { text reason });
 
-given!(ComponentGrantedV1 {
+given!(ComponentGrantedV2 {
     kept component,
     kept name,
     kept append,
     kept read,
+    kept read_payloads,
+    kept finish_others,
+    kept resolve_others,
+    kept records_per_second,
+    kept bytes_per_second,
 });
 
 given!(ComponentRevokedV1 { kept component, text reason });

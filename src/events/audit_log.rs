@@ -76,7 +76,32 @@ pub struct ClockAcceptedV1 {
     pub reason: String,
 }
 
-/// The root authority granted a component its rights; also interns the component's number.
+/// The root authority granted a component its rights and its quota; also interns the component's number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentGrantedV2 {
+    /// The component's number, for ever.
+    pub component: u32,
+    /// Its name.
+    pub name: String,
+    /// Stores it may append to, as a mask.
+    pub append: u8,
+    /// Stores it may read, as a mask.
+    pub read: u8,
+    /// Stores it may read with their payloads, as a mask.
+    pub read_payloads: u8,
+    /// True where it may finish executions of other components.
+    pub finish_others: bool,
+    /// True where it may resolve executions in doubt that other components started.
+    pub resolve_others: bool,
+    /// Records per second that it may append; `None`: no limit of its own, or not recorded (revision 1).
+    pub records_per_second: Option<u32>,
+    /// Bytes per second that it may append; `None`: no limit of its own, or not recorded (revision 1).
+    pub bytes_per_second: Option<u64>,
+}
+
+/// The first revision: whoever could read saw payloads, whoever could append to the execution log
+/// resolved what was in doubt, and the quota was not recorded. It is read as
+/// [`ComponentGrantedV2`] and never written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentGrantedV1 {
     /// The component's number, for ever.
@@ -92,6 +117,24 @@ pub struct ComponentGrantedV1 {
 impl ComponentGrantedV1 {
     /// The bit of `append` that says: it may finish executions of other components.
     pub const FINISH_OTHERS: u8 = 0x80;
+}
+
+/// What the first revision did not name gets the value that it meant.
+impl From<ComponentGrantedV1> for ComponentGrantedV2 {
+    fn from(old: ComponentGrantedV1) -> Self {
+        let append = old.append & !ComponentGrantedV1::FINISH_OTHERS;
+        Self {
+            component: old.component,
+            name: old.name,
+            append,
+            read: old.read,
+            read_payloads: old.read,
+            finish_others: old.append & ComponentGrantedV1::FINISH_OTHERS != 0,
+            resolve_others: append & super::Store::ExecutionLog as u8 != 0,
+            records_per_second: None,
+            bytes_per_second: None,
+        }
+    }
 }
 
 /// The root authority took a component's rights away.

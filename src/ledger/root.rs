@@ -6,7 +6,7 @@ use super::submit::Core;
 use crate::access::{Changing, Component, Grant, GrantState, Quota, Rights};
 use crate::commands::{check, own::Reason};
 use crate::error::{AccessError, AppendError};
-use crate::events::{ComponentGrantedV1, ComponentRevokedV1};
+use crate::events::{ComponentGrantedV2, ComponentRevokedV1};
 
 /// The one root authority over a ledger, given at opening: grants and revokes. Clones share it.
 /// (FC-STORAGE §18)
@@ -50,16 +50,16 @@ impl Root {
         check::name("component", name, &self.core.shared.limits)?;
         self.core.serving()?;
         let (component, of) = self.core.component(name)?;
-        let finish_others = if rights.may_finish_others() {
-            ComponentGrantedV1::FINISH_OTHERS
-        } else {
-            0
-        };
-        let mut event = ComponentGrantedV1 {
+        let mut event = ComponentGrantedV2 {
             component: component.0,
             name: name.to_owned(),
-            append: rights.append_mask().bits() | finish_others,
+            append: rights.append_mask().bits(),
             read: rights.read_mask().bits(),
+            read_payloads: rights.read_payloads_mask().bits(),
+            finish_others: rights.may_finish_others(),
+            resolve_others: rights.may_resolve_others(),
+            records_per_second: quota.records_per_second,
+            bytes_per_second: quota.bytes_per_second,
         };
         self.core.foreign.redact_own("grant", &mut event)?;
         let core = Arc::clone(&self.core);

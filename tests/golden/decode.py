@@ -35,7 +35,9 @@ EVENTS = {
     0x0202: ("AuditRecorded", {1: "family:u8 action:str subject:str detail:bytes"}),
     0x0203: ("RefusalsRecorded", {1: "component:str reason:str count:u64 first_ns:i64 last_ns:i64 detail:str"}),
     0x0204: ("ClockSkewed", {1: "observed_ns:i64 expected_ns:i64 direction:u8"}),
-    0x0205: ("ComponentGranted", {1: "component:u32 name:str append:u8 read:u8"}),
+    0x0205: ("ComponentGranted", {1: "component:u32 name:str append:u8 read:u8",
+                                  2: "component:u32 name:str append:u8 read:u8 read_payloads:u8 finish_others:bool "
+                                     "resolve_others:bool records_per_second:u32? bytes_per_second:u64?"}),
     0x0206: ("ComponentRevoked", {1: "component:u32 reason:str"}),
     0x0207: ("LedgerOpened", {1: "software:str head:u64 in_doubt:u64 abandoned:u64 clean:bool duration_ns:u64"}),
     0x0208: ("LedgerClosed", {1: "running:u64"}),
@@ -96,6 +98,8 @@ class Payload:
         return int.from_bytes(self.take(width), "little")
 
     def read(self, kind):
+        if kind.endswith("?"):
+            return self.read(kind[:-1]) if self.read("bool") else None
         if kind == "u8":
             return self.take(1)[0]
         if kind == "bool":

@@ -6,6 +6,8 @@ use femtoclaw_ledger::journal::Frame;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::earlier;
+
 /// The identity, then every frame followed by its records.
 pub(crate) fn dump(identity: &Identity, frames: &[Frame]) -> Vec<Value> {
     let identity = json!({
@@ -63,8 +65,18 @@ fn record(record: &Record) -> Value {
         "payload_commitment": hex(&header.payload_commitment),
         "hash": hex(&record.hash),
         "salt": hex(&record.salt),
-        "payload": payload(&record.event().unwrap()),
+        "payload": earlier(record).unwrap_or_else(|| payload(&record.event().unwrap())),
     })
+}
+
+/// The fields of a revision that is not written any more, which reading would upcast.
+fn earlier(record: &Record) -> Option<Value> {
+    let header = &record.header;
+    let found = earlier::earlier().into_iter().find(|it| {
+        (it.kind, it.revision) == (header.event_type, header.revision)
+            && it.payload == record.payload
+    });
+    found.map(|it| it.fields)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,6 +11,7 @@
 )]
 
 mod dump;
+mod earlier;
 mod samples;
 mod state;
 
@@ -55,11 +56,19 @@ fn id(tag: u8, number: u64) -> [u8; 16] {
 fn record(event: &Event, number: u64) -> NewRecord {
     let mut payload = Vec::new();
     event.encode_into(&mut payload);
+    record_of(
+        event.event_type().unwrap(),
+        event.revision(),
+        payload,
+        number,
+    )
+}
+
+fn record_of(event_type: EventType, revision: u16, payload: Vec<u8>, number: u64) -> NewRecord {
     let salt = id(0x5A, number);
-    let event_type = event.event_type().unwrap();
     NewRecord {
         event_type,
-        revision: event.revision(),
+        revision,
         flags: [0, flags::TRUNCATED, flags::AFTER_THE_FACT][number as usize % 3],
         outcome: Outcome::ALL[number as usize % Outcome::ALL.len()],
         stores: event_type.stores(),
@@ -83,17 +92,27 @@ fn record(event: &Event, number: u64) -> NewRecord {
 fn journal() -> Vec<Frame> {
     let mut builder = FrameBuilder::new(LEDGER, 1, Head::default());
     let mut frames = Vec::new();
+    // Equal times, as the records of a commit have.
+    let time_ns = |number: u64| CREATED_NS + (number / 2) as i64 * 1_000_003;
     for (events, epoch) in samples::samples().chunks(RECORDS_PER_FRAME).zip(1_u64..) {
         // Every frame another epoch: a header field like any other.
         builder = FrameBuilder::new(LEDGER, epoch, builder.head());
         for event in events {
             let number = builder.head().seq + 1;
-            // Equal times, as the records of a commit have.
-            let time_ns = CREATED_NS + (number / 2) as i64 * 1_000_003;
-            builder.push(&record(event, number), time_ns);
+            builder.push(&record(event, number), time_ns(number));
         }
         frames.push(builder.take());
     }
+    // The last one holds what earlier software wrote.
+    let epoch = frames.len() as u64 + 1;
+    builder = FrameBuilder::new(LEDGER, epoch, builder.head());
+    for it in earlier::earlier() {
+        let number = builder.head().seq + 1;
+        let payload = it.payload.to_vec();
+        let record = record_of(it.kind, it.revision, payload, number);
+        builder.push(&record, time_ns(number));
+    }
+    frames.push(builder.take());
     frames
 }
 
@@ -159,7 +178,9 @@ fn this_software_reads_the_golden_bytes() {
         );
         head = frame.last;
     }
-    assert_eq!(events, samples::samples());
+    let earlier = earlier::earlier().into_iter().map(|it| it.event);
+    let expected: Vec<_> = samples::samples().into_iter().chain(earlier).collect();
+    assert_eq!(events, expected);
     let types: BTreeSet<_> = events.iter().filter_map(Event::event_type).collect();
     assert_eq!(
         types,
@@ -232,14 +253,18 @@ fn the_second_decoder_refuses_what_is_damaged() {
 fn the_document_draws_every_wire_struct() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMAT.md");
     let document = fs::read_to_string(path).unwrap();
-    for event in samples::samples() {
+    let newest = samples::samples().into_iter().map(|event| {
         let kind = event.event_type().unwrap();
-        let title = format!("`{:#06x}` {kind}, revision {}", kind.0, event.revision());
+        (kind, event.revision(), dump::payload(&event))
+    });
+    let earlier = earlier::earlier().into_iter();
+    let earlier = earlier.map(|it| (it.kind, it.revision, it.fields));
+    for (kind, revision, payload) in newest.chain(earlier) {
+        let title = format!("`{:#06x}` {kind}, revision {revision}", kind.0);
         let (_, section) = document
             .split_once(&title)
             .unwrap_or_else(|| panic!("no {title}"));
         let section = section.split("\n\n").take(2).collect::<String>();
-        let payload = dump::payload(&event);
         let fields = payload.as_object().unwrap();
         for field in fields.keys() {
             assert!(section.contains(&format!("`{field}` ")), "{title}: {field}");

@@ -227,18 +227,28 @@ fn audit_log_a() -> Vec<Event> {
 
 fn audit_log_b() -> Vec<Event> {
     vec![
-        ComponentGrantedV1 {
+        ComponentGrantedV2 {
             component: 1,
             name: text("runtime"),
             append: 31,
             read: 31,
+            read_payloads: 31,
+            finish_others: true,
+            resolve_others: false,
+            records_per_second: None,
+            bytes_per_second: Some(u64::MAX),
         }
         .into(),
-        ComponentGrantedV1 {
+        ComponentGrantedV2 {
             component: u32::MAX,
             name: text("面板"),
             append: 0,
             read: 2,
+            read_payloads: 0,
+            finish_others: false,
+            resolve_others: true,
+            records_per_second: Some(250),
+            bytes_per_second: None,
         }
         .into(),
         ComponentRevokedV1 {

@@ -59,6 +59,11 @@ impl State {
         if open.status != Status::InDoubt {
             return Err(open.status.refuses(to));
         }
+        // By the component's number, which its name keeps over openings.
+        if open.component != around.component && !around.resolves_others {
+            let execution = command.execution;
+            return Err(AccessError::ForeignExecution { execution }.into());
+        }
         let context = inherit(command.context, open.parent, open.trace);
         let mut drafting = Drafting::new(command.execution, context, open.version);
         let result = Kept::result(&resolve.result, around.limits);

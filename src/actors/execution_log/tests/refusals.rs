@@ -46,10 +46,17 @@ fn only_who_started_it_finishes_it_or_who_has_the_right_to_do_so_for_others() {
     for command in [complete(2), fail(3), cancel(4), cancel(1)] {
         log.one(&world, command).unwrap();
     }
-    // In doubt it is nobody's: whoever may append resolves it.
+    // In doubt it is still its starter's, which a number names over openings.
     log.reopen();
+    let refused = log.refusal(&world, resolve(5, Resolution::Lost));
+    assert_eq!(refused, "foreign_execution", "finishing is another right");
     world.finishes_others = false;
+    world.resolves_others = true;
     log.one(&world, resolve(5, Resolution::Lost)).unwrap();
+    world.resolves_others = false;
+    world.component = ComponentId(1);
+    log.one(&world, resolve(6, Resolution::Lost)).unwrap();
+    world.component = ComponentId(2);
     // A permit that was handed on makes its holder the one who finishes.
     let permit = authorize(&mut log, &world, 7);
     world.component = ComponentId(3);

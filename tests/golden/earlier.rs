@@ -1,0 +1,63 @@
+//! What earlier revisions look like on disk, which nothing writes any more and everything later reads.
+
+use femtoclaw_ledger::events::*;
+use serde_json::{Value, json};
+
+/// A payload of a revision that is not written any more, byte for byte.
+pub(crate) struct Earlier {
+    pub(crate) kind: EventType,
+    pub(crate) revision: u16,
+    pub(crate) payload: &'static [u8],
+    /// Its fields, as whoever knows that revision reads them.
+    pub(crate) fields: Value,
+    /// What this software reads it as.
+    pub(crate) event: Event,
+}
+
+/// One of each, and each in the shapes that are read differently.
+pub(crate) fn earlier() -> Vec<Earlier> {
+    let granted = |payload, (append, read): (u8, u8), event: ComponentGrantedV2| Earlier {
+        kind: EventType::ComponentGranted,
+        revision: 1,
+        payload,
+        fields: json!({
+            "component": event.component, "name": event.name, "append": append, "read": read,
+        }),
+        event: event.into(),
+    };
+    let before = |component, name: &str| ComponentGrantedV2 {
+        component,
+        name: name.to_owned(),
+        append: 0,
+        read: 0,
+        read_payloads: 0,
+        finish_others: false,
+        resolve_others: false,
+        records_per_second: None,
+        bytes_per_second: None,
+    };
+    vec![
+        granted(
+            b"\x01\x07runtime\x9f\x1f",
+            (0x9F, 31),
+            ComponentGrantedV2 {
+                append: 31,
+                read: 31,
+                read_payloads: 31,
+                finish_others: true,
+                resolve_others: true,
+                ..before(1, "runtime")
+            },
+        ),
+        granted(
+            b"\x02\x05panel\x06\x04",
+            (6, 4),
+            ComponentGrantedV2 {
+                append: 6,
+                read: 4,
+                read_payloads: 4,
+                ..before(2, "panel")
+            },
+        ),
+    ]
+}
