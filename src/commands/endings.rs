@@ -1,10 +1,18 @@
 //! How executions end: commands of the execution log (FC-STORAGE §5).
 
 use super::check::{self, Checked, Fields, invalid};
+use super::cut::Cutter;
 use super::given::{Given, Hidden, Redactor, fields};
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Resolution, Store};
+
+/// Bytes of a result and its texts as they will be stored, at most.
+fn stored(len: usize, limits: &Limits) -> usize {
+    let riders = limits.text_bytes_max.saturating_add(limits.name_bytes_max);
+    let most = limits.payload_bytes_max.saturating_add(riders);
+    len.min(most.saturating_add(64))
+}
 
 /// A failed execution.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,10 +90,20 @@ impl Ending {
         };
     }
 
+    pub(super) fn cut(&mut self, by: &mut Cutter<'_>) {
+        match self {
+            Self::Completed(result) => by.result(result),
+            Self::Failed(failure) => {
+                by.name(&mut failure.code);
+                by.text(&mut failure.message);
+                by.result(&mut failure.result);
+            }
+            Self::Cancelled(reason) => by.text(reason),
+        }
+    }
+
     pub(super) fn stored_len(&self, limits: &Limits) -> usize {
-        let riders = limits.text_bytes_max.saturating_add(limits.name_bytes_max);
-        let most = limits.payload_bytes_max.saturating_add(riders);
-        self.content_len().min(most.saturating_add(64))
+        stored(self.content_len(), limits)
     }
 
     pub(super) fn content_len(&self) -> usize {
@@ -144,6 +162,10 @@ impl Content for Finish {
 
     fn execution(&self) -> Option<ExecutionId> {
         Some(self.execution)
+    }
+
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        self.ending.cut(by);
     }
 }
 
@@ -210,13 +232,15 @@ impl Content for ResolveInDoubt {
     }
 
     fn stored_len(&self, limits: &Limits) -> usize {
-        let most = limits
-            .payload_bytes_max
-            .saturating_add(limits.text_bytes_max);
-        self.content_len().min(most.saturating_add(64))
+        stored(self.content_len(), limits)
     }
 
     fn execution(&self) -> Option<ExecutionId> {
         Some(self.execution)
+    }
+
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        by.text(&mut self.resolve.reason);
+        by.result(&mut self.resolve.result);
     }
 }

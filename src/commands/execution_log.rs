@@ -1,6 +1,7 @@
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};
+use super::cut::Cutter;
 use super::given::fields;
 use super::{Basis, Content, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
@@ -69,6 +70,10 @@ impl Request {
             self.capability.len() * 2 + self.reason.len() + self.basis.policy_version().len();
         input + self.arguments.len() + texts + 256
     }
+
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        self.input.iter_mut().for_each(|input| by.input(input));
+    }
 }
 
 fn kept_len(bytes: &[u8]) -> usize {
@@ -97,6 +102,10 @@ impl Content for Request {
 
     fn execution(&self) -> Option<ExecutionId> {
         self.execution
+    }
+
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        self.cut(by);
     }
 }
 
@@ -147,6 +156,10 @@ impl Content for Rejection {
     fn execution(&self) -> Option<ExecutionId> {
         self.execution
     }
+
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        by.input(&mut self.input);
+    }
 }
 
 /// A whole execution, recorded after the fact: for imports, and for capabilities without effect.
@@ -195,5 +208,10 @@ impl Content for Imported {
 
     fn execution(&self) -> Option<ExecutionId> {
         self.request.execution
+    }
+
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        self.request.cut(by);
+        self.ending.cut(by);
     }
 }

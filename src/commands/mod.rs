@@ -9,6 +9,7 @@ mod audit_log;
 mod basis;
 pub(crate) mod check;
 mod configuration;
+pub(crate) mod cut;
 mod endings;
 mod execution_log;
 pub(crate) mod given;
@@ -23,6 +24,8 @@ pub use audit_log::AuditEntry;
 pub use basis::Basis;
 pub(crate) use basis::Grounds;
 pub use configuration::{Change, Rollback};
+pub use cut::Cut;
+use cut::Cutter;
 pub use endings::{Ending, Failure, Finish, Resolve, ResolveInDoubt};
 pub use execution_log::{Imported, Rejection, Request};
 pub(crate) use hold::Hold;
@@ -131,6 +134,8 @@ pub(crate) trait Content: Given {
     fn execution(&self) -> Option<ExecutionId> {
         None
     }
+    /// Shows what is cut where it is too large, rather than refused.
+    fn cut(&mut self, _: &mut Cutter<'_>) {}
 }
 
 macro_rules! commands {
@@ -140,6 +145,8 @@ macro_rules! commands {
         #[non_exhaustive]
         pub enum Command {
             $($(#[$doc])* $name($content),)+
+            /// Any of these that was too large to be kept whole.
+            Cut(Cut),
         }
 
         impl Command {
@@ -149,40 +156,57 @@ macro_rules! commands {
             /// A stable word for what is asked.
             #[must_use]
             pub const fn kind(&self) -> &'static str {
-                match self { $(Self::$name(_) => $kind,)+ }
+                match self {
+                    $(Self::$name(_) => $kind,)+
+                    Self::Cut(cut) => cut.command().kind(),
+                }
             }
 
             /// The store that decides it.
             #[must_use]
             pub const fn store(&self) -> Store {
-                match self { $(Self::$name(_) => <$content as Content>::STORE,)+ }
+                match self {
+                    $(Self::$name(_) => <$content as Content>::STORE,)+
+                    Self::Cut(cut) => cut.command().store(),
+                }
             }
 
             /// Records that it makes at most.
             #[must_use]
             pub const fn records_max(&self) -> usize {
-                match self { $(Self::$name(_) => <$content as Content>::RECORDS_MAX,)+ }
+                match self {
+                    $(Self::$name(_) => <$content as Content>::RECORDS_MAX,)+
+                    Self::Cut(cut) => cut.command().records_max(),
+                }
             }
 
             fn content(&self) -> &dyn Dispatch {
-                match self { $(Self::$name(content) => content,)+ }
+                match self {
+                    $(Self::$name(content) => content,)+
+                    Self::Cut(cut) => cut.command().content(),
+                }
             }
 
-            fn content_mut(&mut self) -> &mut dyn Given {
-                match self { $(Self::$name(content) => content,)+ }
+            /// `None` of what was cut: it stays as it is.
+            fn content_mut(&mut self) -> Option<&mut dyn Dispatch> {
+                match self {
+                    $(Self::$name(content) => Some(content),)+
+                    Self::Cut(_) => None,
+                }
             }
         }
     };
 }
 
 /// [`Content`] without its constants, so that it can be a trait object.
-trait Dispatch {
+trait Dispatch: Given {
     fn context(&self) -> &Context;
     fn validate(&self, limits: &Limits) -> Checked;
     fn digest(&self, fields: &mut Fields);
     fn content_len(&self) -> usize;
     fn stored_len(&self, limits: &Limits) -> usize;
     fn execution(&self) -> Option<ExecutionId>;
+    fn cut(&mut self, by: &mut Cutter<'_>);
 }
 
 impl<C: Content> Dispatch for C {
@@ -203,6 +227,9 @@ impl<C: Content> Dispatch for C {
     }
     fn execution(&self) -> Option<ExecutionId> {
         Content::execution(self)
+    }
+    fn cut(&mut self, by: &mut Cutter<'_>) {
+        Content::cut(self, by);
     }
 }
 
@@ -263,29 +290,41 @@ impl Command {
     }
 
     /// Hands every field that its caller wrote freely to the redactor, before anything is hashed or
-    /// stored.
+    /// stored. What was cut has been there: a part of a text is not given.
     pub(crate) fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
-        self.content_mut().redact(by)
+        let content = self.content_mut();
+        content.map_or(Ok(()), |content| content.redact(by))
     }
 
     /// Whether it ends an execution: never refused for size or load.
     #[must_use]
     pub const fn finishes(&self) -> bool {
-        matches!(self, Self::Finish(_) | Self::Resolve(_))
+        match self {
+            Self::Finish(_) | Self::Resolve(_) => true,
+            Self::Cut(cut) => cut.command().finishes(),
+            _ => false,
+        }
     }
 
-    /// Checks all that can be checked without any state.
+    /// Checks all that can be checked without any state; of what was cut, that was done before.
     ///
     /// # Errors
     /// `Invalid`, `InvalidJson`, `TooLarge`; nothing is written.
     pub fn validate(&self, limits: &Limits) -> Result<(), AppendError> {
+        if matches!(self, Self::Cut(_)) {
+            return Ok(());
+        }
         self.content().context().validate()?;
         self.content().validate(limits)
     }
 
     /// Digest of store, kind and all fields but the command id: what makes two commands the same.
+    /// That of a command that was cut is that of the whole.
     #[must_use]
     pub fn content_digest(&self) -> Hash {
+        if let Self::Cut(cut) = self {
+            return cut.digest();
+        }
         let mut fields = Fields::new(self.store().name(), self.kind());
         self.content().context().digest(&mut fields);
         self.content().digest(&mut fields);

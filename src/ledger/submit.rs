@@ -12,6 +12,7 @@ use crate::actors::{
 use crate::admission::{Admitted, Ending, FinishReserve, Gate};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
+use crate::commands::check::invalid;
 use crate::commands::{Command, Receipt};
 use crate::error::{AccessError, AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, Store, StoreMask};
@@ -203,12 +204,13 @@ impl Core {
 
     /// All that can be said without waiting; then the redactor is asked, for what its caller may
     /// send and what is acceptable as sent. Before anything is hashed, and so before the command id
-    /// stands for a content.
+    /// stands for a content. At last what is too large to be kept whole is hashed and cut: from here on
+    /// the command may wait.
     fn acceptable(
         &self,
         grant: &GrantState,
         store: Store,
-        commands: &mut [Command],
+        commands: &mut Vec<Command>,
     ) -> Result<(), AppendError> {
         let finishes = commands.iter().all(Command::finishes);
         match self.phase.now() {
@@ -221,8 +223,21 @@ impl Core {
         }
         self.known(grant)?;
         grant.may_append(store)?;
-        Command::validate_group(commands, &self.shared.limits)?;
-        self.foreign.redact(commands)
+        let limits = &self.shared.limits;
+        let cut = |command: &Command| matches!(command, Command::Cut(cut) if cut.opening() != self.opening);
+        if commands.iter().any(cut) {
+            return Err(invalid(
+                "command",
+                "was cut for another opening: send the whole",
+            ));
+        }
+        Command::validate_group(commands, limits)?;
+        self.foreign.redact(commands)?;
+        let whole = std::mem::take(commands).into_iter();
+        *commands = whole
+            .map(|command| command.cut(limits, self.opening))
+            .collect();
+        Ok(())
     }
 
     async fn enter(&self, grant: &GrantState, commands: &[Command]) -> Result<Room, AppendError> {

@@ -23,4 +23,5 @@ mod idle;
 mod many;
 mod memory;
 mod overload;
+mod oversize;
 mod scene;

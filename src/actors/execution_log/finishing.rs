@@ -4,12 +4,13 @@ use super::super::entity::{Decided, Reply, Surroundings};
 use super::kept::{self, Kept};
 use super::requests::inherit;
 use super::{Drafting, State, Status};
+use crate::commands::cut::Whole;
 use crate::commands::{Ending, Finish, ResolveInDoubt};
 use crate::config::Limits;
 use crate::error::{AccessError, AppendError};
 use crate::events::{
     ExecutionCancelledV1, ExecutionCompletedV1, ExecutionFailedV1, ExecutionResolvedV1, Outcome,
-    Resolution, State as Machine,
+    Resolution, State as Machine, flags,
 };
 
 /// From where the capability runs to a success.
@@ -20,6 +21,7 @@ impl State {
     pub(super) fn finish(
         &self,
         finish: &Finish,
+        whole: Whole,
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
         let to = match finish.ending {
@@ -38,7 +40,7 @@ impl State {
         }
         let context = inherit(finish.context, open.parent, open.trace);
         let mut drafting = Drafting::new(finish.execution, context, open.version);
-        let ended = end(&mut drafting, &finish.ending, around.limits);
+        let ended = end(&mut drafting, &finish.ending, whole, around.limits);
         let path = [&[from], ended].concat();
         Ok(drafting.finish(&path, Reply::Execution(finish.execution)))
     }
@@ -46,6 +48,7 @@ impl State {
     pub(super) fn resolve(
         &self,
         command: &ResolveInDoubt,
+        whole: Whole,
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
         let resolve = &command.resolve;
@@ -66,7 +69,7 @@ impl State {
         }
         let context = inherit(command.context, open.parent, open.trace);
         let mut drafting = Drafting::new(command.execution, context, open.version);
-        let result = Kept::result(&resolve.result, around.limits);
+        let result = Kept::result(&resolve.result, whole.result, around.limits);
         let (reason, cut) = kept::text(&resolve.reason, around.limits.text_bytes_max);
         let event = ExecutionResolvedV1 {
             resolution: resolve.resolution.code(),
@@ -75,17 +78,27 @@ impl State {
             result_len: result.len,
             result_digest: result.digest,
         };
-        drafting.push(event, outcome, result.flags | cut);
+        drafting.push(event, outcome, result.flags | cut | text_flag(whole));
         let path = [&[Machine::CapabilityExecuting], ended].concat();
         Ok(drafting.finish(&path, Reply::Execution(command.execution)))
     }
 }
 
+/// A text that was cut before the command waited.
+const fn text_flag(whole: Whole) -> u16 {
+    if whole.text { flags::TRUNCATED } else { 0 }
+}
+
 /// Drafts the ending; returns the rest of the machine's path.
-pub(super) fn end(drafting: &mut Drafting, ending: &Ending, limits: &Limits) -> &'static [Machine] {
+pub(super) fn end(
+    drafting: &mut Drafting,
+    ending: &Ending,
+    whole: Whole,
+    limits: &Limits,
+) -> &'static [Machine] {
     match ending {
         Ending::Completed(result) => {
-            let kept = Kept::result(result, limits);
+            let kept = Kept::result(result, whole.result, limits);
             let event = ExecutionCompletedV1 {
                 result: kept.bytes,
                 result_len: kept.len,
@@ -95,7 +108,7 @@ pub(super) fn end(drafting: &mut Drafting, ending: &Ending, limits: &Limits) -> 
             TO_COMPLETED
         }
         Ending::Failed(failure) => {
-            let kept = Kept::result(&failure.result, limits);
+            let kept = Kept::result(&failure.result, whole.result, limits);
             let (code, code_cut) = kept::text(&failure.code, limits.name_bytes_max);
             let (message, message_cut) = kept::text(&failure.message, limits.text_bytes_max);
             let event = ExecutionFailedV1 {
@@ -105,13 +118,14 @@ pub(super) fn end(drafting: &mut Drafting, ending: &Ending, limits: &Limits) -> 
                 result_len: kept.len,
                 result_digest: kept.digest,
             };
-            let flags = kept.flags | code_cut | message_cut;
+            let flags = kept.flags | code_cut | message_cut | text_flag(whole);
             drafting.push(event, Outcome::Failure, flags);
             TO_ERROR
         }
         Ending::Cancelled(reason) => {
             let (reason, cut) = kept::text(reason, limits.text_bytes_max);
-            drafting.push(ExecutionCancelledV1 { reason }, Outcome::Cancelled, cut);
+            let flags = cut | text_flag(whole);
+            drafting.push(ExecutionCancelledV1 { reason }, Outcome::Cancelled, flags);
             TO_ERROR
         }
     }

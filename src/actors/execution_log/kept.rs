@@ -1,8 +1,9 @@
-//! What is kept of what is too large.
+//! What is kept of what is too large. A command is cut before it waits; one that comes another way
+//! is cut here.
 
+use crate::commands::cut::{Measure, first, first_text};
 use crate::config::{KEPT_BYTES, Limits};
 use crate::events::{Hash, flags};
-use crate::integrity::digest;
 
 /// Bytes as they are stored, with length and digest of the whole.
 pub(super) struct Kept {
@@ -13,41 +14,42 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// A result: whole where it fits a payload, else its first 64 KiB.
-    pub(super) fn result(bytes: &[u8], limits: &Limits) -> Self {
-        Self::up_to(bytes, limits.payload_bytes_max)
+    /// A result: whole where it fits a payload, else its first 64 KiB. `cut` is the measure of the
+    /// whole where these bytes are what was kept of it.
+    pub(super) fn result(bytes: &[u8], cut: Option<Measure>, limits: &Limits) -> Self {
+        Self::up_to(bytes, cut, limits.payload_bytes_max)
     }
 
-    /// A raw protocol output: never more than its first 64 KiB.
-    pub(super) fn input(bytes: &[u8]) -> Self {
-        Self::up_to(bytes, KEPT_BYTES)
+    /// A raw protocol output: never more than its first 64 KiB; `cut` as with a result.
+    pub(super) fn input(bytes: &[u8], cut: Option<Measure>) -> Self {
+        Self::up_to(bytes, cut, KEPT_BYTES)
     }
 
-    fn up_to(bytes: &[u8], whole_max: usize) -> Self {
-        let whole = bytes.len() <= whole_max;
-        let keep = if whole { bytes.len() } else { KEPT_BYTES };
+    fn up_to(bytes: &[u8], cut: Option<Measure>, whole_max: usize) -> Self {
+        let kept = first(bytes, whole_max);
+        let truncated = cut.is_some() || kept.is_some();
+        let Measure { len, digest } = cut.unwrap_or_else(|| Measure::of(bytes));
         Self {
-            bytes: bytes.get(..keep).unwrap_or(bytes).to_vec(),
-            len: bytes.len() as u64,
-            digest: digest(bytes),
-            flags: if whole { 0 } else { flags::TRUNCATED },
+            bytes: kept.unwrap_or(bytes).to_vec(),
+            len,
+            digest,
+            flags: if truncated { flags::TRUNCATED } else { 0 },
         }
     }
 }
 
 /// A text, cut at a character where it is longer than `max` bytes, and the flag that says so.
 pub(super) fn text(text: &str, max: usize) -> (String, u16) {
-    if text.len() <= max {
-        return (text.to_owned(), 0);
+    match first_text(text, max) {
+        None => (text.to_owned(), 0),
+        Some(kept) => (kept.to_owned(), flags::TRUNCATED),
     }
-    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
-    let cut = text.get(..end.unwrap_or(0)).unwrap_or_default();
-    (cut.to_owned(), flags::TRUNCATED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::integrity::digest;
 
     #[test]
     fn only_what_does_not_fit_is_cut() {
@@ -58,12 +60,12 @@ mod tests {
             ((1 << 20) + 1, 64 << 10, flags::TRUNCATED),
         ] {
             let bytes = vec![b'7'; len];
-            let it = Kept::result(&bytes, &limits);
+            let it = Kept::result(&bytes, None, &limits);
             assert_eq!((it.bytes.len(), it.len, it.flags), (kept, len as u64, flag));
             assert_eq!(it.digest, digest(&bytes));
         }
         assert_eq!(
-            Kept::input(&vec![0; (64 << 10) + 1]).flags,
+            Kept::input(&vec![0; (64 << 10) + 1], None).flags,
             flags::TRUNCATED
         );
         assert_eq!(text("aäb", 2), ("a".into(), flags::TRUNCATED));

@@ -28,14 +28,15 @@ impl Entity for State {
     type Saved = Saved;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
+        let (command, whole) = command.parts();
         match command {
-            Command::Authorize(request) => self.authorize(request, false, around),
-            Command::Begin(request) => self.authorize(request, true, around),
+            Command::Authorize(request) => self.authorize(request, whole, false, around),
+            Command::Begin(request) => self.authorize(request, whole, true, around),
             Command::Start(start) => self.start(start, around),
-            Command::Reject(rejection) => self.reject(rejection, around),
-            Command::Finish(finish) => self.finish(finish, around),
-            Command::Resolve(resolve) => self.resolve(resolve, around),
-            Command::Import(imported) => self.import(imported, around),
+            Command::Reject(rejection) => self.reject(rejection, whole, around),
+            Command::Finish(finish) => self.finish(finish, whole, around),
+            Command::Resolve(resolve) => self.resolve(resolve, whole, around),
+            Command::Import(imported) => self.import(imported, whole, around),
             other => Err(cross_store(Store::ExecutionLog, other)),
         }
     }

@@ -6,6 +6,7 @@ use super::super::entity::{
 use super::kept::Kept;
 use super::{Drafting, State, Status};
 use crate::commands::check::invalid;
+use crate::commands::cut::{Measure, Whole};
 use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Start};
 use crate::config::BUILTIN_CAPABILITY;
 use crate::error::AppendError;
@@ -26,6 +27,7 @@ impl State {
     pub(super) fn authorize(
         &self,
         request: &Request,
+        whole: Whole,
         start: bool,
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
@@ -39,7 +41,7 @@ impl State {
             self.room(start, around)?;
         }
         let mut drafting = Drafting::new(execution, request.context, 0);
-        let arguments_digest = decide_on(&mut drafting, request);
+        let arguments_digest = decide_on(&mut drafting, request, whole.input);
         let started = authorized && start;
         if started {
             drafting.push(
@@ -75,11 +77,13 @@ impl State {
     pub(super) fn reject(
         &self,
         rejection: &Rejection,
+        whole: Whole,
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
         let execution = self.fresh(rejection.execution, around)?;
         let mut drafting = Drafting::new(execution, rejection.context, 0);
-        validated(&mut drafting, &rejection.input, Some(&rejection.problem));
+        let input = Kept::input(&rejection.input, whole.input);
+        validated(&mut drafting, input, Some(&rejection.problem));
         let path = [
             Machine::InputReceived,
             Machine::ProtocolValidating,
@@ -128,6 +132,7 @@ impl State {
     pub(super) fn import(
         &self,
         imported: &Imported,
+        whole: Whole,
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
         let request = &imported.request;
@@ -136,13 +141,13 @@ impl State {
         of_the_past(basis, around)?;
         let mut drafting = Drafting::new(execution, request.context, 0);
         drafting.flags = flags::AFTER_THE_FACT;
-        let arguments_digest = decide_on(&mut drafting, request);
+        let arguments_digest = decide_on(&mut drafting, request, whole.input);
         drafting.push(
             started_event(&request.capability, arguments_digest, basis),
             Outcome::Neutral,
             0,
         );
-        let ended = super::finishing::end(&mut drafting, &imported.ending, around.limits);
+        let ended = super::finishing::end(&mut drafting, &imported.ending, whole, around.limits);
         let mut path = TO_DECISION.to_vec();
         path.push(Machine::CapabilityExecuting);
         path.extend_from_slice(ended);
@@ -248,8 +253,7 @@ fn enabled(capability: &str, around: &Surroundings<'_>) -> Result<(), AppendErro
     })
 }
 
-fn validated(drafting: &mut Drafting, input: &[u8], problem: Option<&str>) {
-    let kept = Kept::input(input);
+fn validated(drafting: &mut Drafting, kept: Kept, problem: Option<&str>) {
     let event = ProtocolValidatedV1 {
         input: kept.bytes,
         input_len: kept.len,
@@ -265,9 +269,9 @@ fn validated(drafting: &mut Drafting, input: &[u8], problem: Option<&str>) {
 }
 
 /// Input and decision; returns the digest of the arguments.
-fn decide_on(drafting: &mut Drafting, request: &Request) -> Hash {
+fn decide_on(drafting: &mut Drafting, request: &Request, cut: Option<Measure>) -> Hash {
     if let Some(input) = &request.input {
-        validated(drafting, input, None);
+        validated(drafting, Kept::input(input, cut), None);
     }
     let arguments_digest = digest(&request.arguments);
     let event = AuthorizationDecidedV1 {

@@ -12,7 +12,7 @@ impl<E: Deciding> StoreState<E> {
     pub(super) fn keep_reserves(&mut self, order: &mut Order, decided: &[Decided]) {
         let mut finish = std::mem::take(&mut order.finish);
         for (command, step) in order.commands.iter().zip(decided) {
-            match (&step.reply, command) {
+            match (&step.reply, command.parts().0) {
                 (
                     Reply::Decided {
                         execution,

@@ -146,7 +146,8 @@ pub struct CommitError {
     /// Why.
     #[source]
     pub error: AppendError,
-    /// The commands, with their permits, redacted; empty where the outcome is unknown.
+    /// The commands, with their permits, redacted; one that was too large to be kept whole as
+    /// [`Command::Cut`], which can be sent again. Empty where the outcome is unknown.
     pub commands: Vec<Command>,
 }
 
