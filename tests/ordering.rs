@@ -10,11 +10,12 @@
 
 mod shared;
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::journal::FailedSync;
-use femtoclaw_ledger::{AppendError, Changed, Retry};
+use femtoclaw_ledger::{AppendError, Changed, Retry, Rollback};
 use shared::{A_WHILE, WAIT, World, change, command, id};
 use tokio::task::JoinHandle;
 
@@ -56,10 +57,30 @@ impl Waiting {
 async fn send(world: &World, content: (u128, &str), expected: Option<u64>) -> Answer {
     let configuration = world.ledger.configuration(&world.grant).unwrap();
     let it = change(command(content.0), content.1, expected);
-    let answer = tokio::spawn(async move { configuration.change(it).await });
-    // The actor's mailbox is in order of sending; a task may start late on a busy machine.
-    tokio::time::sleep(Duration::from_millis(30)).await;
-    answer
+    let mut answer = Box::pin(async move { configuration.change(it).await });
+    // Its first poll sends it; the store's mailbox is in that order.
+    let sent = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context)));
+    assert!(sent.await.is_pending(), "answered while the sync is held");
+    tokio::spawn(answer)
+}
+
+/// Until the store has decided on all that was sent to it: what a rollback restores is asked of it
+/// behind that.
+async fn decided(world: &World) {
+    let configuration = world.ledger.configuration(&world.grant).unwrap();
+    let rollback = Rollback {
+        context: command(99),
+        document: "policy".to_owned(),
+        to_version: 1,
+        author: "operator".to_owned(),
+        reason: "never sent".to_owned(),
+        expected_version: None,
+    };
+    let mut asking = tokio_test::task::spawn(configuration.rollback(rollback));
+    assert!(asking.poll().is_pending());
+    while !asking.is_woken() {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn behind_a_held_sync(world: &World) -> Waiting {
@@ -71,13 +92,15 @@ async fn behind_a_held_sync(world: &World) -> Waiting {
     let journal = world.journal.clone();
     let held = tokio::task::spawn_blocking(move || journal.wait_until_held(WAIT));
     assert!(held.await.unwrap(), "no append came to its sync");
-    Waiting {
+    let waiting = Waiting {
         original,
         duplicate: send(world, (2, "two"), Some(1)).await,
         conflict: send(world, (2, "another"), Some(1)).await,
         version_conflict: send(world, (3, "three"), Some(1)).await,
         refusal: send(world, (1, "not one"), Some(0)).await,
-    }
+    };
+    decided(world).await;
+    waiting
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,12 +124,12 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
     let mut watch = configuration.watch("policy");
     assert_eq!(watch.next().await.unwrap().content, b"one");
 
-    tokio::time::sleep(A_WHILE).await;
+    // What must not come is waited for.
+    assert!(tokio::time::timeout(A_WHILE, watch.next()).await.is_err());
+    assert!(follow.next(A_WHILE).await.unwrap().is_empty());
     assert!(!waiting.any_answered(), "an answer overtook the sync");
     assert_eq!(world.ledger.head(), head);
     assert!(!head_watch.has_changed().unwrap());
-    assert!(tokio::time::timeout(A_WHILE, watch.next()).await.is_err());
-    assert!(follow.next(A_WHILE).await.unwrap().is_empty());
     let reads = world.ledger.reader(&world.grant).unwrap();
     let beyond = reads.get(Seq::new(head.seq + 1).unwrap()).await.unwrap();
     assert_eq!(beyond, None);

@@ -81,23 +81,25 @@ async fn a_hanging_commit_is_answered_and_seals() {
     assert!(held.await.unwrap());
     // Queued behind it, as far as the sequencer hands work over.
     let log = ledger.audit_log(&grant).unwrap();
-    let behind = tokio::spawn(async move { log.record(entry(6)).await });
-    tokio::time::sleep(SOON).await;
-    assert!(!hanging.is_finished() && !behind.is_finished());
+    let mut behind = tokio_test::task::spawn(async move { log.record(entry(6)).await });
+    assert!(behind.poll().is_pending());
+    assert!(!hanging.is_finished());
     // A stopped process, a sleeping machine: no time in which the commit could have come back.
     clock.advance(Duration::from_secs(600));
-    tokio::time::sleep(HANG_AFTER / 2).await;
-    assert!(!hanging.is_finished(), "not yet");
+    let mut looks = 0;
     while !hanging.is_finished() {
         clock.advance(HANG_AFTER / 8);
         tokio::time::sleep(HANG_AFTER / 8).await;
+        looks += 1;
     }
+    // Of the ten minutes two eighths count at most, and each round is one.
+    assert!(looks >= 6, "given up in {looks} eighths");
     let told = hanging.await.unwrap().unwrap_err();
     assert!(
         matches!(told, AppendError::OutcomeUnknown { command } if command.as_bytes() == &[5; 16]),
         "{told}"
     );
-    let told = behind.await.unwrap().unwrap_err();
+    let told = behind.await.unwrap_err();
     assert!(
         matches!(&told, AppendError::Sealed { cause } if cause.contains("hangs")),
         "{told}"
@@ -119,7 +121,9 @@ async fn a_hanging_commit_is_answered_and_seals() {
     let closed = ledger.close(SOON).await.unwrap_err();
     assert_eq!(closed.code(), "still_in_use", "{closed}");
     journal.release();
-    tokio::time::sleep(SOON).await;
+    // Now its thread ends, and with it whatever could still be shown.
+    let closed = ledger.close(WAIT).await.map(drop);
+    assert_ne!(closed.err().map(|error| error.code()), Some("still_in_use"));
     assert_eq!(ledger.head(), head);
 }
 

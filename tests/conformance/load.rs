@@ -1,12 +1,13 @@
 //! Many at once, and too many: §19.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use femtoclaw_ledger::events::{AuditFamily, TelemetryKind};
 use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{AppendError, Context};
+use tokio_test::task;
 
 use crate::support::*;
 
@@ -66,24 +67,28 @@ async fn overload() {
         let open = Arc::clone(&open);
         let audit = open.ledger.audit_log(&open.grant).unwrap();
         let command = async move { audit.record(entry(AuditFamily::Lifecycle)).await };
-        waiting.push(tokio::spawn(command));
-    }
-    let finishing = {
-        let log = open.log();
-        tokio::spawn(async move { log.complete(running, Context::new(), b"1".to_vec()).await })
-    };
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    journal.release();
-    for task in waiting {
-        match task.await.unwrap() {
-            Ok(_) => {}
-            Err(error) => {
-                assert_eq!(error.code(), "busy", "{error}");
+        // Whether there is room is said by its first poll.
+        let mut command = task::spawn(command);
+        match command.poll() {
+            Poll::Pending => waiting.push(command),
+            Poll::Ready(told) => {
+                assert_eq!(told.unwrap_err().code(), "busy");
                 busy += 1;
             }
         }
     }
-    finishing.await.unwrap().unwrap();
+    let finishing = {
+        let log = open.log();
+        let complete = async move { log.complete(running, Context::new(), b"1".to_vec()).await };
+        let mut complete = task::spawn(complete);
+        assert!(complete.poll().is_pending());
+        complete
+    };
+    journal.release();
+    for command in waiting {
+        command.await.unwrap();
+    }
+    finishing.await.unwrap();
     // A component's part is three quarters of the whole.
     assert_eq!(busy, 600 - 256 / 4 * 3);
     let telemetry = open.ledger.telemetry(&open.grant).unwrap();

@@ -111,14 +111,9 @@ async fn what_was_not_copied_is_copied_and_cosigned_later() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(!behind(), "{:?}", log.ledger.checkpoint_copies());
-    let mut cosigned = Vec::new();
-    for _ in 0..600 {
-        cosigned = log.events(EventType::CheckpointCosigned).await;
-        if !cosigned.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let cosigned = log
+        .events_until(EventType::CheckpointCosigned, |all| !all.is_empty())
+        .await;
     let [Event::CheckpointCosigned(it)] = cosigned.as_slice() else {
         panic!("{cosigned:?}");
     };

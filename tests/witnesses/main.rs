@@ -32,7 +32,7 @@ mod late;
 #[path = "../shared/mod.rs"]
 mod shared;
 
-use shared::{everything, observation};
+use shared::{WAIT, everything, observation};
 
 const NAME: &str = "ledger.example/witnessed";
 
@@ -88,6 +88,25 @@ impl Opened {
         let logs = vec![key(1).key().clone()];
         let signer = Arc::new(witness_key(number));
         self.root.witness(signer, logs).await.unwrap()
+    }
+
+    /// As [`Opened::events`], once they are enough: nobody waits for the ledger's own records, so they are looked
+    /// for after each commit.
+    async fn events_until(
+        &self,
+        event_type: EventType,
+        enough: impl Fn(&[Event]) -> bool,
+    ) -> Vec<Event> {
+        let mut head = self.ledger.watch_head();
+        loop {
+            head.borrow_and_update();
+            let found = self.events(event_type).await;
+            if enough(&found) {
+                return found;
+            }
+            let moved = tokio::time::timeout(WAIT, head.changed()).await;
+            moved.expect("a record").unwrap();
+        }
     }
 
     async fn events(&self, event_type: EventType) -> Vec<Event> {
@@ -239,20 +258,10 @@ async fn a_witness_refuses_a_rolled_back_and_a_forked_log() {
     assert_eq!(one.cosigned(NAME).await, Some(newest));
 
     // Each kind is in the witness's audit log, with what the log signed.
-    // Nobody waits for those records: they are looked for until they are there.
-    let mut refused = Vec::new();
-    for _ in 0..600 {
-        refused = witnessing.events(EventType::RefusalsRecorded).await;
-        let told = |word: &str| {
-            let is_it =
-                |event: &Event| matches!(event, Event::RefusalsRecorded(it) if it.reason == word);
-            refused.iter().any(is_it)
-        };
-        if told("witness_inconsistent") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let last = |event: &Event| matches!(event, Event::RefusalsRecorded(it) if it.reason == "witness_inconsistent");
+    let refused = witnessing
+        .events_until(EventType::RefusalsRecorded, |all| all.iter().any(last))
+        .await;
     for (reason, note) in [
         ("witness_rollback", &behind),
         ("witness_other_history", &same),
