@@ -36,7 +36,7 @@ for name in "${targets[@]}"; do
     corpus=fuzz/corpus/$name artifacts=fuzz/artifacts/$name
     mkdir -p "$corpus" "$artifacts"
     seeds=("fuzz/seeds/$name")
-    [ "$name" != bundle ] || seeds=(tests/verifier/evidence/golden)
+    [ "$name" != bundle ] || seeds=(cli/tests/verifier/evidence/golden)
     log=$artifacts/log
     if ! "$built/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="$artifacts/" "$corpus" "${seeds[@]}" >"$log" 2>&1; then

@@ -19,9 +19,24 @@ source=$PWD
 shopt -s nullglob
 all=("$source"/tests/mutations/*.patch)
 
-# Whatever is run of them, all must fit: a patch that lost its place shows nothing.
+# The first line of a patch: `Breaks: TARGET TEST`. A target is a file or directory of tests/, `cli/` and one of
+# cli/tests/, or `lib`, the tests inside the library.
+target_of() { sed -n '1s,^Breaks: \([a-z_/]*\) .*$,\1,p' "$1"; }
+test_of() { sed -n '1s,^Breaks: [a-z_/]* \(.*\)$,\1,p' "$1"; }
+
+is_target() {
+    local place=tests/$1
+    if [[ $1 == cli/* ]]; then place=cli/tests/${1#cli/}; fi
+    [ "$1" = lib ] || [ -e "$place.rs" ] || [ -e "$place/main.rs" ]
+}
+
+# Whatever is run of them, all must fit: a patch that lost its place or its test shows nothing.
 unfit=0
 for patch in "${all[@]}"; do
+    if ! is_target "$(target_of "$patch")"; then
+        echo "names no target of tests: ${patch#"$source"/}" >&2
+        unfit=$((unfit + 1))
+    fi
     if ! why=$(patch --dry-run -s -f -p1 -r - <"$patch"); then
         echo "does not fit the source: ${patch#"$source"/}: $why" >&2
         unfit=$((unfit + 1))
@@ -62,9 +77,6 @@ while read -r file; do
     fi
 done <"$work/files"
 
-# The first line of a patch: `Breaks: TARGET TEST`.
-target_of() { sed -n '1s/^Breaks: \([a-z_]*\) .*$/\1/p' "$1"; }
-test_of() { sed -n '1s/^Breaks: [a-z_]* \(.*\)$/\1/p' "$1"; }
 broken_by() { sed -n 's,^+++ b/\([^[:space:]]*\).*,\1,p' "$1"; }
 
 # Chooses of all those that what differs from the commit $1 concerns, and each $2th of the others. Where
@@ -108,10 +120,13 @@ else
 fi
 [ ${#patches[@]} -gt 0 ] || { echo "no such mutation" >&2; exit 2; }
 
-# Builds one test target (`lib`: the tests inside the library), gives its program.
+# Builds one test target, gives its program.
 built() {
-    local name=$1 which=(--test "$1")
-    if [ "$1" = lib ]; then name=femtoclaw_ledger which=(--lib); fi
+    local name=$1 which=(-p femtoclaw-ledger --test "$1")
+    case $1 in
+        lib) name=femtoclaw_ledger which=(-p femtoclaw-ledger --lib) ;;
+        cli/*) name=${1#cli/} which=(-p femtoclaw-ledger-cli --test "${1#cli/}") ;;
+    esac
     (cd "$tree" && timeout "$limit" cargo test -q --locked "${which[@]}" --no-run \
         --message-format=json 2>"$work/log") </dev/null >"$work/messages" || return
     sed -n 's/.*"name":"'"$name"'".*"executable":"\([^"]*\)".*/\1/p' "$work/messages"
@@ -136,7 +151,7 @@ run() {
 for patch in "${patches[@]}"; do echo "$(target_of "$patch") $(test_of "$patch")"; done |
     sort -u >"$work/tests"
 for target in $(cut -d' ' -f1 "$work/tests" | uniq); do
-    mapfile -t tests < <(sed -n "s/^$target //p" "$work/tests")
+    mapfile -t tests < <(sed -n "s,^$target ,,p" "$work/tests")
     if ! run "$target" "${tests[@]}"; then
         echo "unpatched, not all tests of $target pass:" >&2
         tail -n 40 "$work/log" >&2

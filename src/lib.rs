@@ -74,8 +74,6 @@ mod access;
 mod actors;
 mod admission;
 mod callbacks;
-#[doc(hidden)]
-pub mod cli;
 pub mod clock;
 mod commands;
 mod config;

@@ -47,7 +47,8 @@ pub(super) fn hex_u32(text: &str) -> Option<u32> {
 }
 
 /// RFC 3339, in UTC, with nanoseconds where there are any.
-pub(crate) fn rfc3339(ns: i128) -> String {
+#[must_use]
+pub fn rfc3339(ns: i128) -> String {
     const DAY_S: i128 = 86_400;
     let (seconds, rest) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
     let (days, second) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));

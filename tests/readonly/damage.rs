@@ -33,19 +33,10 @@ pub(crate) async fn refused(scene: &Scene) -> &'static str {
     refused.map(|_| ()).unwrap_err().code()
 }
 
-pub(crate) fn tear(scene: &Scene) {
-    let mut bytes = scene.written();
-    let end = bytes.len();
-    // The beginning of a batch that was never finished.
-    bytes.extend_from_within(..60);
-    bytes[end + 5..end + 13].copy_from_slice(&u64::to_le_bytes(1 << 40));
-    fs::write(&scene.logs()[0], bytes).unwrap();
-}
-
 #[test]
 fn a_torn_tail_is_told_and_stays() {
     let scene = in_log();
-    tear(&scene);
+    scene.tear();
     let opened = scene.opened();
     assert_eq!(Scene::found(&opened), ["torn_tail"]);
     assert!(!opened.is_damaged());

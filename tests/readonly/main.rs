@@ -14,7 +14,6 @@ mod damage;
 #[allow(dead_code, reason = "not all of it is used here")]
 mod fixtures;
 mod forged;
-mod program;
 mod reading;
 mod refusals;
 mod salvage;

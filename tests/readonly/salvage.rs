@@ -11,7 +11,7 @@ use femtoclaw_ledger::{
 };
 
 use crate::child::{child_command, child_path};
-use crate::damage::{in_a_table, tear};
+use crate::damage::in_a_table;
 use crate::scene::{Scene, WAIT, find, flip, in_log, in_tables, needle, request, state};
 
 fn records(path: &Path) -> Vec<Record> {
@@ -106,7 +106,7 @@ async fn a_whole_ledger_is_salvaged_as_a_whole() {
         assert_eq!(done.anchored, Some(head.seq));
     }
     let scene = in_log();
-    tear(&scene);
+    scene.tear();
     let head = scene.opened().head();
     let done = salvaged(&scene).await;
     assert_eq!((done.through, done.stop), (head, None));

@@ -260,6 +260,15 @@ impl Scene {
         bytes
     }
 
+    /// Puts the beginning of a batch that was never finished behind the last one.
+    pub(crate) fn tear(&self) {
+        let mut bytes = self.written();
+        let end = bytes.len();
+        bytes.extend_from_within(..60);
+        bytes[end + 5..end + 13].copy_from_slice(&u64::to_le_bytes(1 << 40));
+        fs::write(&self.logs()[0], bytes).unwrap();
+    }
+
     /// Opens it, and nothing under its directory changes by that nor by reading all of it.
     pub(crate) fn opened(&self) -> ReadOnly {
         let before = state(&self.path);

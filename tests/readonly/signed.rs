@@ -1,4 +1,4 @@
-//! Recorded checkpoints against the keys that somebody trusts: by the library and by the program.
+//! Recorded checkpoints against the keys that somebody trusts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use femtoclaw_ledger::{
     Rights, SignedCheckpoints,
 };
 
-use crate::program::run;
 use crate::scene::{ORIGIN, Scene, find, flip, in_log, key, needle, request, state};
 
 fn signer(seed: u8) -> SigningKey {
@@ -58,28 +57,6 @@ fn recorded_checkpoints_are_held_against_keys_and_records() {
     let damaged = signed(&scene, &policy);
     assert_eq!(damaged.holding, 1);
     assert_eq!(codes(&damaged), ["not_compared"; 2]);
-}
-
-#[test]
-fn the_program_names_every_checkpoint_that_is_refused() {
-    let scene = in_log();
-    let own = key().key().to_string();
-    let inspect = |key: &str| {
-        let path = scene.path.to_str().unwrap();
-        run(&["inspect", path, "--log", key, "--format", "json"])
-    };
-    let (code, json, _) = inspect(&own);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((code, &json["checkpoints"]), (0, &3.into()));
-    assert_eq!(json["covered"], scene.made.head());
-    let (code, json, _) = inspect(&signer(66).key().to_string());
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((code, &json["checkpoints"]), (3, &0.into()));
-    let refused = json["refused"][2].as_str().unwrap();
-    let told = scene.opened().checkpoints().unwrap();
-    let named = format!("record {}: checkpoint at", told[2].seq);
-    assert!(refused.starts_with(&named), "{refused}");
-    assert!(refused.contains("has not signed"), "{refused}");
 }
 
 fn asked(ledger: &Ledger, number: usize) -> Request {

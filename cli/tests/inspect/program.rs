@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use femtoclaw_ledger::journal::{FjallJournal, FrameBuilder, Journal, JournalOptions};
 use femtoclaw_ledger::{Ledger, Options};
 
+use crate::fixtures::record;
 use crate::scene::{Scene, find, flip, in_log, needle, state};
 
 /// Exit code, standard output, standard error.
@@ -71,7 +73,7 @@ fn inspect_tells_what_is_there_and_what_is_wrong() {
     assert_eq!(json["in_doubt"][0], running.as_str());
     assert_eq!(json["stores"]["execution_log"].as_u64(), Some(40 * 2 + 39));
     assert!(state(&scene.path) == before);
-    crate::damage::tear(&scene);
+    scene.tear();
     let (code, json) = inspect(&scene);
     assert_eq!(
         (code, &json["findings"][0]["kind"]),
@@ -131,6 +133,23 @@ fn salvage_says_what_came_of_it() {
     let whole = in_log();
     let (code, text, _) = run(&["salvage", path(&whole.path), path(&whole.to())]);
     assert_eq!(code, 0, "{text}");
+}
+
+/// Somebody put a record behind the close, whose every digest is right.
+#[test]
+fn inspect_tells_of_records_behind_a_close() {
+    let scene = in_log();
+    let journal = scene.path.join("journal");
+    let journal = FjallJournal::open(&journal, &JournalOptions::default()).unwrap();
+    let head = journal.head().unwrap();
+    let ledger = journal.ledger().unwrap().unwrap();
+    let mut frame = FrameBuilder::new(ledger, head.epoch, head);
+    frame.push(&record(head.seq + 1), head.time_ns);
+    journal.append(&frame.finish(), &head).unwrap();
+    journal.close();
+    drop(journal);
+    let (code, json) = inspect(&scene);
+    assert_eq!((code, &json["after_close"]), (3, &(head.seq + 1).into()));
 }
 
 /// On a mount that nobody can write to, root neither.

@@ -1,23 +1,28 @@
 //! `inspect`: what a ledger holds and what is wrong with it, also where it does not open.
 
-use super::arguments::Arguments;
-use super::report::{Report, time};
-use super::verify::{TRUST, Trust};
-use super::{Exit, Problem, hex};
-use crate::error::OpenError;
-use crate::journal::{Finding, FindingKind, Head};
-use crate::ledger::{Ledger, ReadOnly, ReadOnlyOptions};
+use femtoclaw_ledger::{
+    EventType, Finding, FindingKind, Head, Ledger, OpenError, ReadOnly, ReadOnlyOptions,
+};
+
+use crate::arguments::{Format, TrustArguments};
+use crate::hex;
+use crate::outcome::{Exit, Problem};
+use crate::report::{Report, time};
+use crate::verify::Trust;
 
 /// Executions that are named; the rest is counted.
 const NAMED_MAX: usize = 100;
 
-pub(super) fn run(path: &str, arguments: &Arguments) -> Result<(Exit, String), Problem> {
-    arguments.only(&TRUST)?;
-    let trust = match Trust::is_given(arguments) {
-        true => Some(Trust::of(arguments)?),
+pub(crate) fn run(
+    path: &str,
+    trust: &TrustArguments,
+    format: Format,
+) -> Result<(Exit, String), Problem> {
+    let trust = match trust.is_given() {
+        true => Some(Trust::of(trust)?),
         false => None,
     };
-    let mut report = Report::new(arguments)?;
+    let mut report = Report::new(format);
     let opened = Ledger::open_read_only(path, ReadOnlyOptions::default());
     let ledger = opened.map_err(|error| refused(path, &error))?;
     // All of the journal was read and verified by now; a further walk can take `ledger.journal()`.
@@ -56,7 +61,7 @@ pub(super) fn run(path: &str, arguments: &Arguments) -> Result<(Exit, String), P
         stores.map(|(store, count)| (store.to_string(), *count)),
     );
     let events = summary.events.iter();
-    let named = |kind: crate::events::EventType| match kind.name() {
+    let named = |kind: EventType| match kind.name() {
         "Opaque" => format!("{:#06x}", kind.0),
         name => name.to_owned(),
     };
@@ -122,7 +127,7 @@ fn checkpoints(
 }
 
 /// Why a ledger does not open, and the exit code that says so.
-pub(super) fn refused(path: &str, error: &OpenError) -> Problem {
+pub(crate) fn refused(path: &str, error: &OpenError) -> Problem {
     let exit = match error {
         OpenError::NotALedger { .. } | OpenError::NotADirectory { .. } => Exit::NoStore,
         OpenError::Locked { .. } => Exit::Locked,

@@ -1,93 +1,76 @@
 //! `verify`: with public keys alone, without a ledger.
 
-use super::arguments::Arguments;
-use super::files::{self, ExportDirectory};
-use super::report::{Report, time};
-use super::{Exit, Problem, bundle};
-use crate::events::{HEADER_LEN, RecordHeader};
-use crate::integrity::export::{CHECKPOINT_PATH, ExportError, verify_export};
-use crate::integrity::key::VerifierKey;
-use crate::integrity::merkle::{ProveError, consistency, verify_consistency};
-use crate::integrity::note::{NOTE_BYTES_MAX, Note};
-use crate::integrity::policy::{POLICY_BYTES_MAX, Policy, Trusted};
-use crate::integrity::proof::{EXTRA_BYTES_MAX, TlogProof};
+use femtoclaw_ledger::events::{HEADER_LEN, RecordHeader};
+use femtoclaw_ledger::integrity::export::{CHECKPOINT_PATH, ExportError, verify_export};
+use femtoclaw_ledger::integrity::merkle::{ProveError, consistency, verify_consistency};
+use femtoclaw_ledger::integrity::note::{NOTE_BYTES_MAX, Note};
+use femtoclaw_ledger::integrity::policy::{POLICY_BYTES_MAX, Policy, Trusted};
+use femtoclaw_ledger::integrity::proof::{EXTRA_BYTES_MAX, TlogProof};
 
-pub(super) const TRUST: [&str; 6] = ["format", "log", "now", "policy", "quorum", "witness"];
+use crate::arguments::{TrustArguments, Verify};
+use crate::bundle;
+use crate::files::{self, ExportDirectory};
+use crate::outcome::{Exit, Problem};
+use crate::report::{Report, time};
 
-pub(super) fn run(what: &str, path: &str, arguments: &Arguments) -> Result<String, Problem> {
-    let own: &[&str] = match what {
-        "checkpoint" => &[],
-        "proof" => &["entry"],
-        "export" => &["since"],
-        "bundle" => &["export"],
-        _ => return Err(Problem::usage(format!("cannot verify {what:?}"))),
+pub(crate) fn run(what: &Verify) -> Result<String, Problem> {
+    let (name, trust, output) = match what {
+        Verify::Checkpoint { trust, output, .. } => ("checkpoint", trust, output),
+        Verify::Proof { trust, output, .. } => ("proof", trust, output),
+        Verify::Export { trust, output, .. } => ("export", trust, output),
+        Verify::Bundle { trust, output, .. } => ("bundle", trust, output),
     };
-    arguments.only(&[&TRUST, own].concat())?;
-    if what == "bundle" && !Trust::is_given(arguments) {
+    if let Verify::Bundle { path, .. } = what
+        && !trust.is_given()
+    {
         return Err(bundle::untrusted(path));
     }
-    let trust = Trust::of(arguments)?;
-    let mut report = Report::new(arguments)?;
-    report.text("verified", what);
+    let trust = Trust::of(trust)?;
+    let mut report = Report::new(output.format);
+    report.text("verified", name);
     match what {
-        "checkpoint" => {
-            let bytes = files::read(path, NOTE_BYTES_MAX)?;
-            report.trusted(&trust.check(path, &bytes)?);
+        Verify::Checkpoint { file, .. } => {
+            let bytes = files::read(file, NOTE_BYTES_MAX)?;
+            report.trusted(&trust.check(file, &bytes)?);
         }
-        "proof" => proof(path, arguments, &trust, &mut report)?,
-        "bundle" => bundle::verify(path, arguments, &trust, &mut report)?,
-        _ => export(path, arguments, &trust, &mut report)?,
+        Verify::Proof { file, entry, .. } => proof(file, entry, &trust, &mut report)?,
+        Verify::Export {
+            directory, since, ..
+        } => export(directory, since.as_deref(), &trust, &mut report)?,
+        Verify::Bundle { path, export, .. } => {
+            bundle::verify(path, export.as_deref(), &trust, output.format, &mut report)?;
+        }
     }
     Ok(report.finish())
 }
 
 /// Whom the caller trusts.
-pub(super) struct Trust {
-    pub(super) policy: Policy,
-    pub(super) now_s: Option<u64>,
+pub(crate) struct Trust {
+    pub(crate) policy: Policy,
+    pub(crate) now_s: Option<u64>,
 }
 
 impl Trust {
-    pub(super) fn is_given(arguments: &Arguments) -> bool {
-        let names = ["policy", "log"].into_iter();
-        names.map(|name| arguments.all(name).count()).sum::<usize>() > 0
-    }
-
-    pub(super) fn of(arguments: &Arguments) -> Result<Self, Problem> {
-        let now_s = arguments.number("now")?;
-        let keys = |name: &str| -> Result<Vec<_>, Problem> {
-            let parse = |text| {
-                VerifierKey::parse(text).map_err(|error| Problem::of(Exit::Usage, text, &error))
-            };
-            arguments.all(name).map(parse).collect()
-        };
-        let (logs, witnesses) = (keys("log")?, keys("witness")?);
-        let quorum = arguments.number("quorum")?;
-        let policy = match arguments.one("policy")? {
-            Some(path) if logs.is_empty() && witnesses.is_empty() && quorum.is_none() => {
+    pub(crate) fn of(arguments: &TrustArguments) -> Result<Self, Problem> {
+        let policy = match &arguments.policy {
+            Some(path) => {
                 let bytes = files::read(path, POLICY_BYTES_MAX)?;
                 Policy::parse(&bytes).map_err(|error| Problem::of(Exit::Usage, path, &error))?
             }
-            Some(_) => {
-                let problem = "--policy says everything; give no --log, --witness or --quorum";
-                return Err(Problem::usage(problem));
-            }
-            None if !witnesses.is_empty() && quorum.is_none() => {
-                return Err(Problem::usage(
-                    "--witness needs --quorum: how many must have signed",
-                ));
-            }
             None => {
-                let quorum = usize::try_from(quorum.unwrap_or(0)).unwrap_or(usize::MAX);
-                Policy::new(&logs, &witnesses, quorum).map_err(|error| {
+                let quorum = arguments.quorum.unwrap_or(0);
+                let quorum = usize::try_from(quorum).unwrap_or(usize::MAX);
+                let policy = Policy::new(&arguments.log, &arguments.witness, quorum);
+                policy.map_err(|error| {
                     Problem::of(Exit::Usage, "--log, --witness, --quorum", &error)
                 })?
             }
         };
+        let now_s = arguments.now;
         Ok(Self { policy, now_s })
     }
 
-    pub(super) fn check(&self, path: &str, bytes: &[u8]) -> Result<Trusted, Problem> {
+    pub(crate) fn check(&self, path: &str, bytes: &[u8]) -> Result<Trusted, Problem> {
         let note =
             Note::parse(bytes).map_err(|error| Problem::of(Exit::Integrity, path, &error))?;
         let trusted = self.policy.check(&note, self.now_s);
@@ -95,14 +78,7 @@ impl Trust {
     }
 }
 
-fn proof(
-    path: &str,
-    arguments: &Arguments,
-    trust: &Trust,
-    report: &mut Report,
-) -> Result<(), Problem> {
-    let entry_path = arguments.one("entry")?;
-    let entry_path = entry_path.ok_or_else(|| Problem::usage("a proof needs --entry FILE"))?;
+fn proof(path: &str, entry_path: &str, trust: &Trust, report: &mut Report) -> Result<(), Problem> {
     let bytes = files::read(path, NOTE_BYTES_MAX + 2 * EXTRA_BYTES_MAX)?;
     let entry = files::read(entry_path, HEADER_LEN)?;
     let wrong =
@@ -127,7 +103,7 @@ fn proof(
 
 fn export(
     path: &str,
-    arguments: &Arguments,
+    since: Option<&str>,
     trust: &Trust,
     report: &mut Report,
 ) -> Result<(), Problem> {
@@ -143,7 +119,7 @@ fn export(
     report.number("records", verified.records);
     report.text("first", time(verified.first_ns.into()));
     report.text("last", time(verified.last_ns.into()));
-    if let Some(earlier_path) = arguments.one("since")? {
+    if let Some(earlier_path) = since {
         let earlier = trust.check(earlier_path, &files::read(earlier_path, NOTE_BYTES_MAX)?)?;
         extends(&source, &earlier, &trusted).map_err(|text| {
             Problem::new(
@@ -157,7 +133,7 @@ fn export(
 }
 
 /// What is missing cannot be what was signed; what cannot be read was not checked.
-pub(super) fn unless_unread(error: Option<&std::io::Error>) -> Exit {
+pub(crate) fn unless_unread(error: Option<&std::io::Error>) -> Exit {
     use std::io::ErrorKind::{FileTooLarge, NotFound};
     match error.map(std::io::Error::kind) {
         None | Some(NotFound | FileTooLarge) => Exit::Integrity,

@@ -30,8 +30,8 @@ fn missing() -> Option<&'static str> {
 fn build(cache: &Path) -> PathBuf {
     let program = cache.join("verify");
     let sources = [
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/verify.go"),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/bundle.go"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/foreign/verify.go"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/foreign/bundle.go"),
     ];
     let mut go = Command::new("go");
     go.arg("build").arg("-o").arg(&program).args(sources);

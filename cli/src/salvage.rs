@@ -3,19 +3,24 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::arguments::Arguments;
-use super::inspect::refused;
-use super::report::Report;
-use super::{Exit, Problem, hex};
-use crate::error::SalvageError;
-use crate::ledger::{Ledger, SalvageOptions, SalvageProgress, Salvaged};
+use femtoclaw_ledger::{Ledger, SalvageError, SalvageOptions, SalvageProgress, Salvaged};
 
-pub(super) fn run(from: &str, to: &str, arguments: &Arguments) -> Result<(Exit, String), Problem> {
-    arguments.only(&["format", "disregard-anchor"])?;
-    let mut report = Report::new(arguments)?;
+use crate::arguments::Format;
+use crate::hex;
+use crate::inspect::refused;
+use crate::outcome::{Exit, Problem};
+use crate::report::Report;
+
+pub(crate) fn run(
+    from: &str,
+    to: &str,
+    disregard_anchor: bool,
+    format: Format,
+) -> Result<(Exit, String), Problem> {
+    let mut report = Report::new(format);
     let shown = AtomicU64::new(0);
     let options = SalvageOptions {
-        disregard_anchor: arguments.has("disregard-anchor"),
+        disregard_anchor,
         progress: Some(Box::new(move |progress| tell(progress, &shown))),
         ..SalvageOptions::default()
     };
@@ -44,9 +49,10 @@ fn tell(progress: SalvageProgress, shown: &AtomicU64) {
         SalvageProgress::SettingAside { done, total } if done == total => {
             format!("set {total} frames aside")
         }
-        SalvageProgress::SettingAside { .. } => return,
         SalvageProgress::Checking => "reading back".to_owned(),
         SalvageProgress::Naming => "making it durable".to_owned(),
+        // Parts of a step that says so when it is done, and steps of a newer library.
+        _ => return,
     };
     // Nobody who does not look at it is kept from the ledger.
     drop(writeln!(std::io::stderr(), "{line}"));

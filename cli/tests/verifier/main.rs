@@ -15,6 +15,6 @@ mod growing;
 mod keys;
 mod live;
 mod program;
-#[path = "../shared/mod.rs"]
+#[path = "../../../tests/shared/mod.rs"]
 mod shared;
 mod support;

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Problem};
-use crate::integrity::export::ExportSource;
-use crate::integrity::merkle::{HASH_LEN, Tile, TileSource};
+use femtoclaw_ledger::integrity::export::ExportSource;
+use femtoclaw_ledger::integrity::merkle::{HASH_LEN, Tile, TileSource};
+
+use crate::outcome::{Exit, Problem};
 
 /// Reads a file, or standard input for `-`, of at most `max` bytes.
-pub(super) fn read(path: &str, max: usize) -> Result<Vec<u8>, Problem> {
+pub(crate) fn read(path: &str, max: usize) -> Result<Vec<u8>, Problem> {
     let bytes = if path == "-" {
         limited(io::stdin().lock(), max)
     } else {
@@ -36,10 +37,10 @@ fn limited(source: impl Read, max: usize) -> io::Result<Vec<u8>> {
 }
 
 /// An export in a directory.
-pub(super) struct ExportDirectory(PathBuf);
+pub(crate) struct ExportDirectory(PathBuf);
 
 impl ExportDirectory {
-    pub(super) fn new(path: &str) -> Self {
+    pub(crate) fn new(path: &str) -> Self {
         Self(path.into())
     }
 

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use super::arguments::Arguments;
-use super::files::{self, ExportDirectory};
-use super::report::{Report, time};
-use super::verify::{Trust, unless_unread};
-use super::{Exit, Problem};
-use crate::integrity::evidence::{
+use femtoclaw_ledger::integrity::evidence::{
     BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, PAGE_FILE, Part, Problem as Unfit, Stream, VerifyError,
     scan,
 };
-use crate::integrity::export::CHECKPOINT_PATH;
-use crate::integrity::note::NOTE_BYTES_MAX;
+use femtoclaw_ledger::integrity::export::CHECKPOINT_PATH;
+use femtoclaw_ledger::integrity::note::NOTE_BYTES_MAX;
+
+use crate::arguments::Format;
+use crate::files::{self, ExportDirectory};
+use crate::outcome::{Exit, Problem};
+use crate::report::{Report, time};
+use crate::verify::{Trust, unless_unread};
 
 /// No page is larger: see `docs/FORMAT.md`.
 const PAGE_BYTES_MAX: usize = 64 << 20;
@@ -55,15 +56,14 @@ fn read(path: &str) -> Result<Bundle, (Problem, Option<Part>)> {
 }
 
 /// The page that a bundle gives.
-pub(super) fn page(path: &str, arguments: &Arguments) -> Result<String, Problem> {
-    arguments.only(&[])?;
+pub(crate) fn page(path: &str) -> Result<String, Problem> {
     let files = Files::of(path)?;
     let bundle = read(&files.bundle).map_err(|(problem, _)| problem)?;
     Ok(bundle.page())
 }
 
 /// Nobody said whom to trust.
-pub(super) fn untrusted(path: &str) -> Problem {
+pub(crate) fn untrusted(path: &str) -> Problem {
     let bundle =
         Files::of(path).and_then(|files| read(&files.bundle).map_err(|(problem, _)| problem));
     let bundle = match bundle {
@@ -78,14 +78,15 @@ pub(super) fn untrusted(path: &str) -> Problem {
     ))
 }
 
-pub(super) fn verify(
+pub(crate) fn verify(
     path: &str,
-    arguments: &Arguments,
+    export: Option<&str>,
     trust: &Trust,
+    format: Format,
     report: &mut Report,
 ) -> Result<(), Problem> {
     let files = Files::of(path)?;
-    let refused = |(problem, part)| refusal(arguments, problem, part);
+    let refused = |(problem, part)| refusal(format, problem, part);
     let bundle = read(&files.bundle).map_err(refused)?;
     let wrong = |path: &str, error: &VerifyError| {
         let exit = match error.problem {
@@ -94,7 +95,7 @@ pub(super) fn verify(
             _ => Exit::Integrity,
         };
         let problem = Problem::of(exit, path, error);
-        refusal(arguments, problem, Some(error.part))
+        refusal(format, problem, Some(error.part))
     };
     let verified = bundle.verify(&trust.policy, trust.now_s);
     let verified = verified.map_err(|error| wrong(&files.bundle, &error))?;
@@ -117,7 +118,7 @@ pub(super) fn verify(
         checked.map_err(|error| wrong(page, &error))?;
         report.text("page", "is the bundle's");
     }
-    match arguments.one("export")? {
+    match export {
         Some(export) => scanned(&bundle, export, trust, report),
         None => Ok(()),
     }
@@ -166,10 +167,8 @@ fn scanned(
     Ok(())
 }
 
-fn refusal(arguments: &Arguments, problem: Problem, part: Option<Part>) -> Problem {
-    let Ok(mut report) = Report::new(arguments) else {
-        return problem;
-    };
+fn refusal(format: Format, problem: Problem, part: Option<Part>) -> Problem {
+    let mut report = Report::new(format);
     report.text("refused", "bundle");
     if let Some(part) = part {
         report.text("part", part.name());

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Export, header, log_key, policy, run, witness};
+use crate::support::{Export, femtoclaw_ledger, header, log_key, policy, run, witness};
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 
@@ -165,11 +165,28 @@ fn misuse_and_absence_have_codes_of_their_own() {
         let (code, text) = run(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {text}");
     }
+    // Two ways to say whom to trust are none.
+    let policy = ["--policy", &path("absent")];
+    let both = [&["verify", "checkpoint", &note, "--log", &log], &policy[..]].concat();
+    assert_eq!(run(&both).0, Some(2));
+    // What is wrong is repeated, and a terminal gets no control sequences from it.
+    let (code, text) = run(&["verify", "checkpoint", &note, "--log", "\u{9b}2J\u{202e}"]);
+    assert!(code == Some(2) && text.contains("--log <KEY>"), "{text}");
+    assert!(!text.contains(['\u{9b}', '\u{202e}']), "{text:?}");
     let (code, _) = run(&["verify", "checkpoint", &path("absent"), "--log", &log]);
     assert_eq!(code, Some(14));
-    let (code, text) = run(&["--help"]);
-    assert_eq!(code, Some(0));
-    assert!(text.contains("verify export DIRECTORY"), "{text}");
+    for (arguments, told) in [
+        (&[][..], "verify"),
+        (&["--help"], "Exit codes: 0 verified"),
+        (&["verify", "export", "--help"], "--since <FILE>"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+    ] {
+        let output = femtoclaw_ledger(arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(text.contains(told), "{arguments:?}: {text}");
+        assert!(output.stderr.is_empty());
+    }
 }
 
 #[test]

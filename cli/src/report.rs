@@ -1,15 +1,16 @@
 //! What was found, for people and for programs.
 
-use super::Problem;
-use super::arguments::Arguments;
-use crate::integrity::policy::Trusted;
-pub(super) use crate::integrity::text::rfc3339 as time;
-use crate::integrity::text::{is_deceptive, shown};
-use crate::journal::Finding;
+use femtoclaw_ledger::integrity::policy::Trusted;
+pub(crate) use femtoclaw_ledger::integrity::text::rfc3339 as time;
+use femtoclaw_ledger::integrity::text::{is_deceptive, shown};
+use femtoclaw_ledger::journal::Finding;
+
+use crate::arguments::Format;
+use crate::outcome::Problem;
 
 /// Lines `name  value`, or one JSON object, in the order in which they were added.
-pub(super) struct Report {
-    json: bool,
+pub(crate) struct Report {
+    format: Format,
     fields: Vec<(&'static str, Value)>,
 }
 
@@ -22,29 +23,24 @@ enum Value {
 }
 
 impl Report {
-    pub(super) fn new(arguments: &Arguments) -> Result<Self, Problem> {
-        let json = match arguments.one("format")? {
-            None | Some("table") => false,
-            Some("json") => true,
-            Some(other) => return Err(Problem::usage(format!("no format {other:?}"))),
-        };
+    pub(crate) fn new(format: Format) -> Self {
         let fields = Vec::new();
-        Ok(Self { json, fields })
+        Self { format, fields }
     }
 
-    pub(super) fn number(&mut self, name: &'static str, value: u64) {
+    pub(crate) fn number(&mut self, name: &'static str, value: u64) {
         self.fields.push((name, Value::Number(value)));
     }
 
-    pub(super) fn text(&mut self, name: &'static str, value: impl ToString) {
+    pub(crate) fn text(&mut self, name: &'static str, value: impl ToString) {
         self.fields.push((name, Value::Text(value.to_string())));
     }
 
-    pub(super) fn list(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
+    pub(crate) fn list(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
         self.fields.push((name, Value::List(values.collect())));
     }
 
-    pub(super) fn counts(
+    pub(crate) fn counts(
         &mut self,
         name: &'static str,
         counts: impl Iterator<Item = (String, u64)>,
@@ -52,11 +48,11 @@ impl Report {
         self.fields.push((name, Value::Counts(counts.collect())));
     }
 
-    pub(super) fn findings(&mut self, name: &'static str, findings: &[Finding]) {
+    pub(crate) fn findings(&mut self, name: &'static str, findings: &[Finding]) {
         self.fields.push((name, Value::Findings(findings.to_vec())));
     }
 
-    pub(super) fn trusted(&mut self, trusted: &Trusted) {
+    pub(crate) fn trusted(&mut self, trusted: &Trusted) {
         self.text("origin", trusted.checkpoint.origin());
         self.number("size", trusted.checkpoint.size());
         self.text("root", trusted.checkpoint.root());
@@ -70,8 +66,8 @@ impl Report {
     }
 
     /// Why nothing is verified: as text, and as an object where that was asked for.
-    pub(super) fn refuse(mut self, problem: Problem) -> Problem {
-        if !self.json {
+    pub(crate) fn refuse(mut self, problem: Problem) -> Problem {
+        if self.format == Format::Table {
             return problem;
         }
         self.text("error", &problem.text);
@@ -79,8 +75,8 @@ impl Report {
         Problem { data, ..problem }
     }
 
-    pub(super) fn finish(self) -> String {
-        if self.json {
+    pub(crate) fn finish(self) -> String {
+        if self.format == Format::Json {
             return self.finish_json();
         }
         let mut out = String::new();
