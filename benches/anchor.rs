@@ -67,7 +67,7 @@ async fn measure(path: &Path, kind: Kind, callers: usize, commits: usize) -> Vec
     for task in tasks {
         all.extend(task.await.unwrap());
     }
-    ledger.close(Duration::from_secs(10)).await.unwrap();
+    root.close(Duration::from_secs(10)).await.unwrap();
     all
 }
 

@@ -44,7 +44,7 @@ const STEPS: u64 = 20;
 struct Driven {
     name: &'static str,
     ledger: Ledger,
-    _root: Root,
+    root: Root,
     grant: Grant,
     per_second: Vec<f64>,
     /// Records and processor time in nanoseconds of each round.
@@ -87,7 +87,7 @@ async fn open(directory: &Path, name: &'static str) -> Driven {
     Driven {
         name,
         ledger,
-        _root: root,
+        root,
         grant,
         per_second: Vec::new(),
         spent: Vec::new(),
@@ -153,12 +153,12 @@ async fn cost(directory: &Path, rounds: usize, time: Duration) {
         );
     }
     for driven in all {
-        driven.ledger.close(CLOSE).await.unwrap();
+        driven.root.close(CLOSE).await.unwrap();
     }
 }
 
 /// Fills a ledger; gives the checkpoints that were signed on the way.
-async fn filled(ledger: &Ledger, grant: &Grant, records: u64) -> Vec<Note> {
+async fn filled((ledger, root): (&Ledger, &Root), grant: &Grant, records: u64) -> Vec<Note> {
     let mut notes = Vec::new();
     for step in 1..=STEPS {
         while ledger.head().seq < records * step / STEPS {
@@ -172,7 +172,7 @@ async fn filled(ledger: &Ledger, grant: &Grant, records: u64) -> Vec<Note> {
             // A refusal for lag would end it.
             ledger.at_least(ledger.head().seq).await.unwrap();
         }
-        notes.push(ledger.checkpoint().await.unwrap());
+        notes.push(root.checkpoint().await.unwrap());
     }
     notes
 }
@@ -197,7 +197,7 @@ async fn proofs(directory: &Path, records: u64) {
     let path = directory.join("proofs");
     let (ledger, root) = Ledger::open(path, options).await.unwrap();
     let grant = support::grant(&root).await;
-    let notes = filled(&ledger, &grant, records).await;
+    let notes = filled((&ledger, &root), &grant, records).await;
     let (newest, head) = (notes.last().unwrap(), ledger.head().seq);
     println!("a ledger of {head} records");
     let (mut took, mut bytes) = (Vec::new(), Vec::new());
@@ -220,8 +220,7 @@ async fn proofs(directory: &Path, records: u64) {
         }
     }
     told("consistency, hashes alone", took, bytes);
-    drop(root);
-    ledger.close(CLOSE).await.unwrap();
+    root.close(CLOSE).await.unwrap();
 }
 
 #[tokio::main]

@@ -40,7 +40,7 @@ async fn cycles(path: &Path, count: usize) -> (u64, u64, Vec<Record>) {
     let last = ledger.head().seq;
     let reads = ledger.reader(&grant).unwrap();
     let records = reads.range(Seq::new(first).unwrap(), 64).await.unwrap();
-    ledger.close(Duration::from_secs(10)).await.unwrap();
+    root.close(Duration::from_secs(10)).await.unwrap();
     (first, last, records)
 }
 

@@ -88,9 +88,9 @@ fn record(number: u64, chain: &Chain) -> NewRecord {
 /// take hours.
 async fn filled(path: &Path, records: u64) {
     let started = now();
-    let (ledger, root) = Ledger::open(path, options()).await.unwrap();
+    let (_, root) = Ledger::open(path, options()).await.unwrap();
     support::grant(&root).await;
-    ledger.close(CLOSE).await.unwrap();
+    root.close(CLOSE).await.unwrap();
     let journal = FjallJournal::open(&path.join("journal"), &Default::default()).unwrap();
     let mut head = journal.head().unwrap();
     let (first, chain) = (head, Chain::default());
@@ -369,7 +369,7 @@ fn main() {
             filled(&path, records).await;
         }
         let started = now();
-        let (ledger, _root) = Ledger::open(&path, options()).await.unwrap();
+        let (ledger, root) = Ledger::open(&path, options()).await.unwrap();
         let opened = started.elapsed();
         ledger.at_least(ledger.head().seq).await.unwrap();
         println!(
@@ -379,6 +379,6 @@ fn main() {
         );
         measure(&ledger, &path, threads, rounds, false).await;
         measure(&ledger, &path, threads, rounds, true).await;
-        ledger.close(CLOSE).await.unwrap();
+        root.close(CLOSE).await.unwrap();
     });
 }

@@ -141,7 +141,7 @@ async fn reopen(path: &Path, what: &str) -> Digests {
     let healed = started.elapsed();
     let from_nothing = fresh(&ledger, &grant, path.with_file_name("fresh")).await;
     assert_eq!(digests, from_nothing, "{what}");
-    ledger.close(CLOSE).await.unwrap();
+    root.close(CLOSE).await.unwrap();
     println!(
         "{what:<22} open in {:>7.3} s, views at the head after {:>7.3} s, digests of all views after {:>7.3} s",
         opened.as_secs_f64(),
@@ -255,7 +255,7 @@ const CASES: [(&str, Spoil); 4] = [
 async fn run(path: &Path) {
     let ledger = path.join("ledger");
     let started = now();
-    let (opened, _root, took) = support::open(&ledger).await;
+    let (opened, root, took) = support::open(&ledger).await;
     opened.at_least(opened.head().seq).await.unwrap();
     println!(
         "{:<22} open in {:>7.3} s, views at the head after {:>7.3} s",
@@ -263,8 +263,8 @@ async fn run(path: &Path) {
         took.as_secs_f64(),
         started.elapsed().as_secs_f64()
     );
-    opened.close(CLOSE).await.unwrap();
-    drop(opened);
+    root.close(CLOSE).await.unwrap();
+    drop((opened, root));
     let mut expected = None;
     for (what, spoil) in CASES {
         let spoilt = path.join("copy");

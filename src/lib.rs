@@ -46,7 +46,7 @@
 //!     running.complete(Context::new(), b"\"said\"".to_vec()).await?;
 //!     let trace = ledger.reader(&grant)?.reconstruct(execution).await?;
 //!     assert_eq!(trace.map(|trace| trace.steps.len()), Some(6)); // six records, in order
-//!     ledger.close(std::time::Duration::from_secs(5)).await?;
+//!     root.close(std::time::Duration::from_secs(5)).await?;
 //!     Ok(std::fs::remove_dir_all(path)?) // a real ledger stays
 //! }
 //! ```

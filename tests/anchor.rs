@@ -17,7 +17,7 @@ use femtoclaw_ledger::journal::{
     ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FailedSync, FrameBuilder, Head, HeldJournal,
     Journal, MemoryJournal,
 };
-use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Recovery, Rights};
+use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Recovery, Rights, Root};
 
 #[path = "journal/fixtures.rs"]
 #[allow(dead_code, reason = "not all of it is used here")]
@@ -195,21 +195,21 @@ fn a_flip_anywhere_is_noticed_and_costs_one_claim_at_most() {
     assert_eq!((anchor.claim().seq, anchor.slot_lost()), (7, false));
 }
 
-async fn open(path: &Path, change: impl FnOnce(&mut Options)) -> Result<Ledger, OpenError> {
+async fn open(path: &Path, change: impl FnOnce(&mut Options)) -> Result<(Ledger, Root), OpenError> {
     let mut options = Options::default();
     change(&mut options);
-    Ok(Ledger::open(path, options).await?.0)
+    Ledger::open(path, options).await
 }
 
 /// A closed ledger in `path` with some records; gives its head.
 async fn made(path: &Path) -> u64 {
-    let (ledger, root) = Ledger::open(path, Options::default()).await.unwrap();
+    let (_, root) = Ledger::open(path, Options::default()).await.unwrap();
     for name in ["one", "two", "three"] {
         root.grant(name, Rights::all(), Quota::default())
             .await
             .unwrap();
     }
-    let closed = ledger.close(WAIT).await.unwrap();
+    let closed = root.close(WAIT).await.unwrap();
     assert_eq!(claimed(&path.join("ANCHOR")), closed.head.seq);
     closed.head.seq
 }
@@ -256,7 +256,7 @@ async fn a_log_cut_before_what_was_acknowledged_is_refused_until_somebody_accept
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     fs::write(&log, &bytes[..used - 20]).unwrap();
     refused(&path, "acknowledged_records_missing").await;
-    let ledger = open(&path, |options| options.renew_anchor = true)
+    let (ledger, root) = open(&path, |options| options.renew_anchor = true)
         .await
         .unwrap();
     let found = recovery(&ledger);
@@ -268,10 +268,10 @@ async fn a_log_cut_before_what_was_acknowledged_is_refused_until_somebody_accept
             .unwrap()
             .contains("acknowledged records are missing")
     );
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     assert!(path.join("quarantine/ANCHOR-1").exists());
     // From here on it is a ledger like any other.
-    let ledger = open(&path, |_| {}).await.unwrap();
+    let (ledger, _root) = open(&path, |_| {}).await.unwrap();
     assert!(!recovery(&ledger).is_notable());
 }
 
@@ -295,7 +295,7 @@ async fn a_ledger_without_its_anchor_or_journal_is_refused() {
     let error = open(&path, |options| options.renew_anchor = true).await;
     assert_eq!(error.unwrap_err().code(), "anchor");
     fs::rename(path.join("gone"), path.join("journal")).unwrap();
-    let ledger = open(&path, |options| options.renew_anchor = true)
+    let (ledger, _root) = open(&path, |options| options.renew_anchor = true)
         .await
         .unwrap();
     assert_eq!(recovery(&ledger).recovered, head);
@@ -314,7 +314,7 @@ async fn a_lost_slot_is_reported_and_kept() {
         % 2;
     bytes[newest as usize * ANCHOR_SLOT_LEN + 30] ^= 1;
     fs::write(path.join("ANCHOR"), &bytes).unwrap();
-    let ledger = open(&path, |_| {}).await.unwrap();
+    let (ledger, _root) = open(&path, |_| {}).await.unwrap();
     let found = recovery(&ledger);
     assert!(found.anchor_slot_lost && found.anchored.unwrap() < head);
     assert_eq!(found.recovered, head);
@@ -344,7 +344,7 @@ async fn what_was_never_finished_is_swept_and_told() {
     fs::create_dir(path.join("quarantine")).unwrap();
     fs::write(path.join("quarantine/wal-0-1-ab.torn.creating"), b"x").unwrap();
     fs::write(path.join("ANCHOR.creating"), b"x").unwrap();
-    let ledger = open(&path, |_| {}).await.unwrap();
+    let (ledger, _root) = open(&path, |_| {}).await.unwrap();
     assert_eq!(recovery(&ledger).swept.len(), 3);
     assert!(
         state(&path)

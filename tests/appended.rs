@@ -21,6 +21,7 @@ use femtoclaw_ledger::journal::{
 };
 use femtoclaw_ledger::{
     CheckpointDirectory, CheckpointOptions, Context, Ledger, OpenError, Options, ReadOnlyOptions,
+    Root,
 };
 
 #[path = "shared/mod.rs"]
@@ -159,7 +160,11 @@ impl Scene {
         }
     }
 
-    async fn open(&mut self, journal: &MemoryJournal, signed: bool) -> Result<Ledger, OpenError> {
+    async fn open(
+        &mut self,
+        journal: &MemoryJournal,
+        signed: bool,
+    ) -> Result<(Ledger, Root), OpenError> {
         self.views += 1;
         let views = self.directory.path().join(format!("views-{}", self.views));
         std::fs::create_dir_all(&views).unwrap();
@@ -173,15 +178,15 @@ impl Scene {
             let observed = observation(Context::new(), "beat");
             telemetry.record(observed).await.unwrap();
         }
-        Ok(ledger)
+        Ok((ledger, root))
     }
 
     /// A history that was closed, signed or not.
     async fn closed(signed: bool) -> Self {
         let mut scene = Self::new();
         let journal = scene.journal.clone();
-        let ledger = scene.open(&journal, signed).await.unwrap();
-        ledger.close(Duration::from_secs(30)).await.unwrap();
+        let (_ledger, root) = scene.open(&journal, signed).await.unwrap();
+        root.close(Duration::from_secs(30)).await.unwrap();
         scene.journal = journal.reopen();
         scene
     }
@@ -192,21 +197,11 @@ impl Scene {
 async fn records_behind_a_close_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    let (ledger, _root) = Ledger::open(&path, options(None)).await.unwrap();
-    let closed = ledger
-        .close(Duration::from_secs(30))
-        .await
-        .unwrap()
-        .head
-        .seq;
+    let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
+    let closed = root.close(Duration::from_secs(30)).await.unwrap().head.seq;
     // As it is, it opens, and what is written then is behind the close too.
-    let (ledger, _root) = Ledger::open(&path, options(None)).await.unwrap();
-    let end = ledger
-        .close(Duration::from_secs(30))
-        .await
-        .unwrap()
-        .head
-        .seq;
+    let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
+    let end = root.close(Duration::from_secs(30)).await.unwrap().head.seq;
     assert!(end > closed);
     let sound = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
     assert_eq!(sound.summary().unwrap().after_close, None);
@@ -286,8 +281,8 @@ fn sample_at(journal: &MemoryJournal, seq: Seq) -> Record {
 async fn a_forged_note_does_not_speak_for_the_ledger() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    let (ledger, _root) = Ledger::open(&path, options(None)).await.unwrap();
-    ledger.close(Duration::from_secs(30)).await.unwrap();
+    let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
     let said = format!("7\nall is well\u{1b}[2J\u{202e}\n{}\n", "x".repeat(50_000));
     let digest = femtoclaw_ledger::integrity::digest(said.as_bytes());
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -316,7 +311,7 @@ async fn a_forged_note_does_not_speak_for_the_ledger() {
             .any(femtoclaw_ledger::integrity::text::is_deceptive)
     );
     assert!(cause.chars().count() < 1_200, "{}", cause.len());
-    ledger.close(Duration::from_secs(30)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 /// What stays possible, so that nobody believes otherwise: behind the last checkpoint of a writer that
@@ -325,9 +320,9 @@ async fn a_forged_note_does_not_speak_for_the_ledger() {
 async fn behind_the_last_checkpoint_of_a_killed_writer_nothing_shows() {
     let mut scene = Scene::new();
     let journal = scene.journal.clone();
-    let ledger = scene.open(&journal, true).await.unwrap();
-    ledger.checkpoint().await.unwrap();
-    drop(ledger);
+    let (ledger, root) = scene.open(&journal, true).await.unwrap();
+    root.checkpoint().await.unwrap();
+    drop((ledger, root));
     released(&scene.directory.path().join("views-1")).await;
     let forged = forged(&sample(&journal.reopen()));
     append(&journal.reopen(), &[forged]);

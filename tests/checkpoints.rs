@@ -105,7 +105,7 @@ async fn record(ledger: &Ledger, grant: &Grant, count: u32) {
 }
 
 async fn close(opened: (Ledger, Root, Grant)) -> u64 {
-    let closed = opened.0.close(Duration::from_secs(30)).await.unwrap();
+    let closed = opened.1.close(Duration::from_secs(30)).await.unwrap();
     closed.head.seq
 }
 
@@ -133,7 +133,7 @@ async fn a_checkpoint_covers_every_record_before_it_and_others_can_check_that() 
     let (ledger, root, grant) = place.open().await;
     record(&ledger, &grant, 300).await;
     let before = ledger.head().seq;
-    let note = ledger.checkpoint().await.unwrap();
+    let note = root.checkpoint().await.unwrap();
     assert_eq!(size(&note), before);
     let trusted = policy(&[key(1).key().clone()]).check(&note, None).unwrap();
     assert_eq!(trusted.checkpoint.size(), before);
@@ -167,7 +167,7 @@ async fn a_checkpoint_covers_every_record_before_it_and_others_can_check_that() 
     );
 
     record(&ledger, &grant, 40).await;
-    let later = ledger.checkpoint().await.unwrap();
+    let later = root.checkpoint().await.unwrap();
     let path = ledger.prove_extension(&note, &later).await.unwrap();
     let [old, new] = [&note, &later].map(|note| Checkpoint::parse(note.text()).unwrap());
     let extends = verify_consistency(old.size(), old.root(), new.size(), new.root(), &path);
@@ -291,13 +291,13 @@ async fn what_others_put_into_a_destination_is_not_believed() {
 async fn a_changed_key_keeps_the_old_checkpoints() {
     let place = Place::new();
     let opened = place.open().await;
-    let old = opened.0.checkpoint().await.unwrap();
+    let old = opened.1.checkpoint().await.unwrap();
     close(opened).await;
     let mut options = place.options();
     options.signer = Arc::new(key(2));
     options.earlier_keys = vec![key(1).key().clone()];
     let (ledger, root) = place.open_with(options).await.unwrap();
-    let new = ledger.checkpoint().await.unwrap();
+    let new = root.checkpoint().await.unwrap();
     let both = policy(&[key(1).key().clone(), key(2).key().clone()]);
     assert_eq!(&both.check(&old, None).unwrap().log, key(1).key());
     assert_eq!(&both.check(&new, None).unwrap().log, key(2).key());
@@ -324,7 +324,7 @@ async fn a_failed_copy_is_told_and_keeps_no_other_from_its_own() {
         .push(Arc::new(CheckpointCommand::new("false", Vec::new())));
     let (ledger, root) = place.open_with(options).await.unwrap();
     let grant = everything(&root).await;
-    let note = ledger.checkpoint().await.unwrap();
+    let note = root.checkpoint().await.unwrap();
     assert_eq!(
         fs::read_to_string(place.path("taken")).unwrap(),
         note.to_string()
@@ -374,14 +374,14 @@ async fn checkpoints_are_signed_by_number_and_an_idle_ledger_signs_none() {
 #[tokio::test]
 async fn without_a_signer_there_are_no_checkpoints() {
     let place = Place::new();
-    let (ledger, root) = Ledger::open(place.path("ledger"), Options::default())
+    let (_, root) = Ledger::open(place.path("ledger"), Options::default())
         .await
         .unwrap();
     assert_eq!(
-        ledger.checkpoint().await.err(),
+        root.checkpoint().await.err(),
         Some(CheckpointError::NoSigner)
     );
-    ledger.close(Duration::from_secs(30)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
     drop(root);
     assert!(!place.path("kept").exists());
 }

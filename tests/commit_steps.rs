@@ -89,6 +89,7 @@ struct Scene {
     hooks: Arc<HeldJournal<FjallJournal>>,
     claims: ClaimHook,
     ledger: Ledger,
+    root: Root,
     grant: Grant,
     _views: tempfile::TempDir,
 }
@@ -124,6 +125,7 @@ impl Scene {
             hooks,
             claims,
             ledger,
+            root,
             grant,
             _views: views,
         }
@@ -224,18 +226,18 @@ async fn judge(path: &Path, told: &[(u8, Result<Receipt, AppendError>)], case: &
             .filter(|it| it.header.command == id(*command));
         assert_eq!(times.count(), 1, "{case}: command {command}");
     }
-    ledger.close(WAIT).await.expect(case);
-    let (ledger, _) = Ledger::open(path, Options::default()).await.expect(case);
-    ledger.close(WAIT).await.expect(case);
+    root.close(WAIT).await.expect(case);
+    let (_, root) = Ledger::open(path, Options::default()).await.expect(case);
+    root.close(WAIT).await.expect(case);
 }
 
 async fn case(step: Step, how: FailedClaim) {
     let case = format!("{step:?}, {how:?}");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
+    let (_, root) = Ledger::open(&path, Options::default()).await.unwrap();
     granted(&root).await;
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     let scene = Scene::over(&path, step).await;
     let told = scene.fail(step, how).await;
     for (command, answer) in &told {
@@ -251,7 +253,7 @@ async fn case(step: Step, how: FailedClaim) {
     assert_eq!(last, "sealed", "{case}");
     assert!(!scene.ledger.health().healthy, "{case}");
     // A sealed ledger tells so when it is closed.
-    let closed = scene.ledger.close(WAIT).await;
+    let closed = scene.root.close(WAIT).await;
     assert_eq!(closed.unwrap_err().code(), "sealed", "{case}");
     drop(scene);
     if (step, how) == (Step::Frame, FailedClaim::Torn) {

@@ -68,9 +68,9 @@ impl Place {
 
     /// Opens, records something, closes.
     async fn run(&self, name: &str) -> u64 {
-        let (ledger, _root, grant) = self.open(name).await.unwrap();
+        let (ledger, root, grant) = self.open(name).await.unwrap();
         record(&ledger, &grant, 3).await;
-        let closed = ledger.close(Duration::from_secs(30)).await.unwrap();
+        let closed = root.close(Duration::from_secs(30)).await.unwrap();
         closed.head.seq
     }
 
@@ -219,26 +219,26 @@ async fn two_copies_that_sign_into_one_destination_are_both_told() {
     let two = place.open("two").await.unwrap();
     for _ in 0..70 {
         record(&one.0, &one.2, 1).await;
-        one.0.checkpoint().await.unwrap();
+        one.1.checkpoint().await.unwrap();
     }
     assert!(one.0.health().healthy);
     record(&two.0, &two.2, 1).await;
-    for (ledger, _, grant) in [&two, &one] {
-        let told = ledger.checkpoint().await;
+    for (ledger, root, grant) in [&two, &one] {
+        let told = root.checkpoint().await;
         assert!(
             matches!(told, Err(CheckpointError::OtherHistory { .. })),
             "{told:?}"
         );
         // Nothing more is signed, and it is known why.
         let head = ledger.head().seq;
-        let again = ledger.checkpoint().await;
+        let again = root.checkpoint().await;
         assert_eq!(again.err(), told.err());
         assert!(is_told(ledger), "{:?}", ledger.health());
         record(ledger, grant, 1).await;
         assert!(recorded(ledger, grant).await && ledger.head().seq > head);
     }
-    for (ledger, ..) in [one, two] {
-        ledger.close(Duration::from_secs(30)).await.unwrap();
+    for (_, root, _) in [one, two] {
+        root.close(Duration::from_secs(30)).await.unwrap();
     }
     for name in ["one", "two"] {
         let refused = place.open(name).await.err().unwrap();

@@ -162,7 +162,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
     assert!(original.receipt.first.get() > head.seq);
     let shown = follow.next(WAIT).await.unwrap();
     assert_eq!(shown[0].header.seq, original.receipt.first);
-    world.ledger.close(WAIT).await.unwrap();
+    world.root.close(WAIT).await.unwrap();
 }
 
 async fn a_failed_sync(how: FailedSync) {
@@ -227,7 +227,7 @@ async fn a_failed_sync(how: FailedSync) {
         let found = reopened.ledger.lookup(&reopened.grant, command).await;
         assert_eq!(found.unwrap(), None, "a refused command left its id");
     }
-    reopened.ledger.close(WAIT).await.unwrap();
+    reopened.root.close(WAIT).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

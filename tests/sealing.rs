@@ -49,7 +49,7 @@ async fn over_held_journal() -> (
     tempfile::TempDir,
     Arc<HeldJournal<MemoryJournal>>,
     Arc<ManualClock>,
-    Ledger,
+    (Ledger, Root),
     Grant,
 ) {
     let directory = tempfile::tempdir().unwrap();
@@ -65,14 +65,14 @@ async fn over_held_journal() -> (
     let grant = everything(&root).await;
     ledger.at_least(ledger.head().seq).await.unwrap();
     journal.hold();
-    (directory, journal, clock, ledger, grant)
+    (directory, journal, clock, (ledger, root), grant)
 }
 
 /// A commit that does not come back: its caller is told that the outcome is unknown, those behind
 /// it that nothing was written; what comes back later is not shown.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hanging_commit_is_answered_and_seals() {
-    let (_directory, journal, clock, ledger, grant) = over_held_journal().await;
+    let (_directory, journal, clock, (ledger, root), grant) = over_held_journal().await;
     let head = ledger.head();
     let log = ledger.audit_log(&grant).unwrap();
     let hanging = tokio::spawn(async move { log.record(entry(5)).await });
@@ -115,14 +115,14 @@ async fn a_hanging_commit_is_answered_and_seals() {
     let read = reader.range(Seq::FIRST, 1_000).await.unwrap();
     assert_eq!((read.len() as u64, ledger.head()), (head.seq, head));
     let options = Options::default();
-    let again = ledger.reopen(options, SOON).await.map(drop).unwrap_err();
+    let again = root.reopen(options, SOON).await.map(drop).unwrap_err();
     assert_eq!(again.code(), "given_journal", "{again}");
     // Its thread keeps the journal: closing says so and does not wait for ever.
-    let closed = ledger.close(SOON).await.unwrap_err();
+    let closed = root.close(SOON).await.unwrap_err();
     assert_eq!(closed.code(), "still_in_use", "{closed}");
     journal.release();
     // Now its thread ends, and with it whatever could still be shown.
-    let closed = ledger.close(WAIT).await.map(drop);
+    let closed = root.close(WAIT).await.map(drop);
     assert_ne!(closed.err().map(|error| error.code()), Some("still_in_use"));
     assert_eq!(ledger.head(), head);
 }
@@ -138,7 +138,7 @@ impl Entropy for Failing {
     }
 }
 
-async fn sealed(path: &Path, change: impl FnOnce(&mut Options)) -> (Ledger, Grant) {
+async fn sealed(path: &Path, change: impl FnOnce(&mut Options)) -> (Ledger, Root, Grant) {
     let entropy = Arc::new(Failing::default());
     let mut options = Options {
         entropy: entropy.clone(),
@@ -155,17 +155,17 @@ async fn sealed(path: &Path, change: impl FnOnce(&mut Options)) -> (Ledger, Gran
     let health = ledger.health();
     assert!(health.cause.starts_with("sealed: entropy"), "{health:?}");
     assert_eq!(log.record(entry(3)).await.unwrap_err().code(), "sealed");
-    (ledger, grant)
+    (ledger, root, grant)
 }
 
 #[tokio::test]
 async fn a_sealed_ledger_is_opened_again_under_the_same_lock() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    let (old, old_grant) = sealed(&path, |_| {}).await;
+    let (old, old_root, old_grant) = sealed(&path, |_| {}).await;
     let old_log = old.audit_log(&old_grant).unwrap();
     let id = old.id();
-    let (ledger, root) = old.reopen(Options::default(), WAIT).await.unwrap();
+    let (ledger, root) = old_root.reopen(Options::default(), WAIT).await.unwrap();
     assert_eq!(ledger.id(), id);
     assert!(ledger.health().healthy);
     let grant = everything(&root).await;
@@ -179,8 +179,8 @@ async fn a_sealed_ledger_is_opened_again_under_the_same_lock() {
         old_log.record(entry(3)).await.unwrap_err().code(),
         "shutting_down"
     );
-    assert_eq!(old.close(WAIT).await.unwrap_err().code(), "reopened");
-    let again = old.reopen(Options::default(), WAIT).await;
+    assert_eq!(old_root.close(WAIT).await.unwrap_err().code(), "reopened");
+    let again = old_root.reopen(Options::default(), WAIT).await;
     assert_eq!(again.map(drop).unwrap_err().code(), "closed");
     assert_eq!(
         log.record(entry(4)).await.unwrap().first.get(),
@@ -189,7 +189,7 @@ async fn a_sealed_ledger_is_opened_again_under_the_same_lock() {
     // The lock was handed over.
     let second = Ledger::open(&path, Options::default()).await.map(drop);
     assert!(matches!(second.unwrap_err(), OpenError::Locked { .. }));
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     Ledger::open(&path, Options::default()).await.unwrap();
 }
 
@@ -221,19 +221,19 @@ async fn a_ledger_still_in_use_is_not_opened_again_until_it_is_not() {
     let path = directory.path().join("ledger");
     let held = Arc::new(AtomicBool::new(false));
     let slow = Slow { held: held.clone() };
-    let (ledger, _grant) = sealed(&path, |options| {
+    let (_ledger, root, _grant) = sealed(&path, |options| {
         options.projections.push(Box::new(slow));
         held.store(true, Ordering::SeqCst);
     })
     .await;
     for _ in 0..2 {
-        let told = ledger.reopen(Options::default(), SOON).await.map(drop);
+        let told = root.reopen(Options::default(), SOON).await.map(drop);
         assert_eq!(told.unwrap_err().code(), "still_in_use");
         let second = Ledger::open(&path, Options::default()).await.map(drop);
         assert!(matches!(second.unwrap_err(), OpenError::Locked { .. }));
     }
     held.store(false, Ordering::SeqCst);
-    let (ledger, _) = ledger.reopen(Options::default(), WAIT).await.unwrap();
+    let (ledger, _) = root.reopen(Options::default(), WAIT).await.unwrap();
     assert!(ledger.health().healthy);
 }
 
@@ -332,5 +332,5 @@ async fn appends_stop_before_the_disk_is_full_and_go_on_by_themselves() {
         .unwrap();
     audit.record(entry(2)).await.unwrap();
     let _running = log.begin(request(&ledger)).await.unwrap();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }

@@ -40,7 +40,7 @@ async fn what_was_recorded_is_there_after_reopening() {
     let reads = ledger.reader(&grant).unwrap();
     let trace = reads.reconstruct(begun.execution()).await.unwrap().unwrap();
     assert_eq!(trace.steps.len(), 6);
-    let closed = ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
+    let closed = root.close_at_once(Duration::from_secs(60)).await.unwrap();
     assert_eq!(closed.running, 1);
     drop((ledger, root, log, reads));
 
@@ -70,7 +70,7 @@ async fn what_was_recorded_is_there_after_reopening() {
             .first,
         receipt.first
     );
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_ledger_that_is_dropped_can_be_opened_again_in_the_same_process() {
         .unwrap();
     let found = ledger.lookup(&grant, receipt.command).await.unwrap();
     assert_eq!(found.map(|receipt| receipt.first), Some(receipt.first));
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 fn send<F: Future + Send>(_: F) {}
@@ -116,8 +116,8 @@ fn send<F: Future + Send>(_: F) {}
 #[allow(dead_code)]
 fn futures_can_be_spawned(ledger: &Ledger, root: &Root, log: &ExecutionLog, request: Request) {
     send(Ledger::open("somewhere", Options::default()));
-    send(ledger.reopen(Options::default(), Duration::ZERO));
-    send(ledger.close(Duration::ZERO));
+    send(root.reopen(Options::default(), Duration::ZERO));
+    send(root.close(Duration::ZERO));
     send(ledger.verify(VerifyOptions::default(), |_| {}));
     send(root.grant("somebody", Rights::all(), Quota::default()));
     send(log.begin(request));

@@ -150,7 +150,7 @@ async fn a_named_position_outlives_the_process_and_the_views() {
         let done = *handled.last().unwrap();
         let save = metadata.save_position("billing", done, None, Context::new());
         save.await.unwrap();
-        ledger.close(WAIT).await.unwrap();
+        root.close(WAIT).await.unwrap();
         drop((ledger, root, reads, metadata, follow));
         if round == 1 {
             std::fs::remove_dir_all(path.join("views")).unwrap();
@@ -233,6 +233,6 @@ async fn a_watch_gives_what_is_in_force_and_leaves_out_what_came_and_went() {
     assert_eq!(registry.registry_version, 1);
     assert!(registry.capabilities.contains_key("read_file"));
 
-    world.ledger.close(WAIT).await.unwrap();
+    world.root.close(WAIT).await.unwrap();
     assert_eq!(watch.next().await.unwrap_err().code(), "closed");
 }

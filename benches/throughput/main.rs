@@ -201,7 +201,7 @@ async fn run(plan: &Plan, path: &Path, meter: &Meter) {
         report::print(*callers, started.elapsed(), named.collect());
     }
     report::print_disk(&syncs);
-    ledger.close(Duration::from_secs(10)).await.unwrap();
+    root.close(Duration::from_secs(10)).await.unwrap();
 }
 
 fn main() {

@@ -45,7 +45,7 @@ pub(crate) struct Port {
     configuration: Configuration,
     metadata: RuntimeMetadata,
     /// Kept, although nothing more is granted: dropping it would not take anything back.
-    _root: Root,
+    root: Root,
 }
 
 /// No policy gets into the ledger that the gate could not be built from.
@@ -82,7 +82,7 @@ impl Port {
             metadata: ledger.runtime_metadata(&grant)?,
             ledger,
             grant,
-            _root: root,
+            root,
         })
     }
 
@@ -332,7 +332,7 @@ impl Port {
 
     /// Refuses new commands, makes everything durable and closes.
     pub(crate) async fn close(self, deadline: Duration) -> Result<(), Problem> {
-        let closed = self.ledger.close(deadline).await;
+        let closed = self.root.close(deadline).await;
         closed.map_err(|error| Problem::stop(Exit::Failure, error))?;
         Ok(())
     }

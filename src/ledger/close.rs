@@ -18,7 +18,7 @@ use super::ending::{self, End, Ending, Kind, Stage};
 use super::phase::{FINISHING, SHUT};
 use super::snapshots;
 use super::submit::Core;
-use super::{Inner, Ledger, Parts};
+use super::{Inner, Parts, Root};
 
 /// How a ledger was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ const STEP: Duration = Duration::from_millis(5);
 /// After the deadline, for the word of what comes of it.
 const SLACK: Duration = Duration::from_millis(200);
 
-impl Ledger {
+impl Root {
     /// Refuses new commands, waits for running executions to finish, makes everything durable,
     /// records the shutdown and lets go of the directory.
     ///
@@ -52,16 +52,16 @@ impl Ledger {
     /// # Errors
     /// [`CloseError`]: what could not be done in time; nothing acknowledged is lost.
     pub async fn close(&self, deadline: Duration) -> Result<Closed, CloseError> {
-        close(&self.0, deadline, deadline).await
+        close(self.inner(), deadline, deadline).await
     }
 
-    /// As [`Ledger::close`], without waiting for running executions: they are in doubt at the next
+    /// As [`Root::close`], without waiting for running executions: they are in doubt at the next
     /// opening.
     ///
     /// # Errors
-    /// As [`Ledger::close`].
+    /// As [`Root::close`].
     pub async fn close_at_once(&self, deadline: Duration) -> Result<Closed, CloseError> {
-        close(&self.0, deadline, Duration::ZERO).await
+        close(self.inner(), deadline, Duration::ZERO).await
     }
 }
 

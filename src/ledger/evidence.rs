@@ -52,7 +52,7 @@ pub enum EvidenceError {
     #[error("no record of an opening names the ledger")]
     Unnamed,
     /// No checkpoint was signed yet, or the newest one, or the one given, does not cover the
-    /// execution: sign one first (`Ledger::checkpoint`), or let [`EvidenceOptions::sign`] do it.
+    /// execution: sign one first (`Root::checkpoint`), or let [`EvidenceOptions::sign`] do it.
     #[error(
         "record {seq}, which belongs to the evidence, came after the checkpoint at {size} records: sign one"
     )]
@@ -141,7 +141,7 @@ impl Reads {
             None => 0,
         };
         if size < last.get() && options.sign {
-            let signed = self.ledger.checkpoint().await?;
+            let signed = super::proofs::signed(core).await?;
             size = core.checkpoints.own(&signed)?.size();
             note = Some(signed);
             // What came in between is covered too, and would be missing.

@@ -126,9 +126,44 @@ impl Drop for Inner {
     }
 }
 
-/// An open ledger. Clones share it; it is closed by [`Ledger::close`]. Dropping the last clone
-/// without closing never blocks and loses nothing acknowledged: the next opening finds an unclean
-/// end.
+/// An open ledger: what takes no authority, and what a [`Grant`] opens. Clones share it.
+///
+/// It stays open as long as a clone, its [`Root`] or anything that was taken from them lives, and until
+/// [`Root::close`]. Dropping the last of them without closing never blocks and loses nothing
+/// acknowledged: the next opening finds an unclean end.
+///
+/// Whoever holds a ledger and no root can neither end it nor change what it is:
+///
+/// ```compile_fail,E0599
+/// # async fn tried(ledger: femtoclaw_ledger::Ledger) {
+/// ledger.close(std::time::Duration::from_secs(5)).await;
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # async fn tried(ledger: femtoclaw_ledger::Ledger) {
+/// ledger.close_at_once(std::time::Duration::from_secs(5)).await;
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # async fn tried(ledger: femtoclaw_ledger::Ledger, options: femtoclaw_ledger::Options) {
+/// ledger.reopen(options, std::time::Duration::from_secs(5)).await;
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # fn tried(ledger: femtoclaw_ledger::Ledger) {
+/// ledger.rebuild_view("indexes");
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # async fn tried(ledger: femtoclaw_ledger::Ledger) {
+/// ledger.checkpoint().await;
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # async fn tried(ledger: femtoclaw_ledger::Ledger, note: femtoclaw_ledger::integrity::note::Note) {
+/// ledger.add_cosignatures(&note, &[]).await;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
 
@@ -174,20 +209,16 @@ impl Ledger {
         interval: Duration,
     ) -> (Self, Root) {
         let background = Background::start(&core, &set, interval);
-        let root = Root::new(Arc::clone(&core));
-        let running = Mutex::new(Some(running));
-        (
-            Self(Arc::new(Inner {
-                core,
-                set,
-                recovery,
-                background,
-                running,
-                end: Mutex::default(),
-                released: Mutex::default(),
-            })),
-            root,
-        )
+        let inner = Arc::new(Inner {
+            core,
+            set,
+            recovery,
+            background,
+            running: Mutex::new(Some(running)),
+            end: Mutex::default(),
+            released: Mutex::default(),
+        });
+        (Self(Arc::clone(&inner)), Root::new(inner))
     }
 
     /// The ledger's id, for ever.
@@ -222,20 +253,6 @@ impl Ledger {
     #[must_use]
     pub fn in_force(&self) -> InForce {
         self.0.core.shared.durable.in_force()
-    }
-
-    /// Makes the view `name` again beside the one that serves; false where there is none. A halted
-    /// one is started again by it: what served stays as it is until the new one has caught up.
-    #[must_use]
-    pub fn rebuild_view(&self, name: &str) -> bool {
-        let running = self
-            .0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        running
-            .as_ref()
-            .is_some_and(|running| running.views.rebuild(name))
     }
 
     /// Position and state digest of every view, by name. Reads all of every view. An embedder's view

@@ -9,8 +9,9 @@ use crate::integrity::note::Note;
 use crate::integrity::proof::TlogProof;
 use crate::projections::ReadError as ViewError;
 
-use super::Ledger;
 use super::checkpoints::{CheckpointError, CopyStatus, add_cosignatures, newest, sign};
+use super::submit::Core;
+use super::{Ledger, Root};
 
 /// In a task of its own: whoever asked may go away between what is done and the record of it.
 async fn to_its_end<R: Send + 'static>(
@@ -20,7 +21,13 @@ async fn to_its_end<R: Send + 'static>(
     done.unwrap_or(Err(CheckpointError::Stopped))
 }
 
-impl Ledger {
+/// Signs a checkpoint, as [`Root::checkpoint`].
+pub(super) async fn signed(core: &Arc<Core>) -> Result<Note, CheckpointError> {
+    let core = Arc::clone(core);
+    to_its_end(async move { sign(&core).await }).await
+}
+
+impl Root {
     /// Signs a checkpoint over every record that is durable now, copies it to the destinations and
     /// records it. A copy that failed is told in the record and by `checkpoint_copies_total`.
     ///
@@ -29,17 +36,7 @@ impl Ledger {
     /// # Errors
     /// [`CheckpointError`]: whether something was signed.
     pub async fn checkpoint(&self) -> Result<Note, CheckpointError> {
-        let core = Arc::clone(&self.0.core);
-        to_its_end(async move { sign(&core).await }).await
-    }
-
-    /// The newest checkpoint that is recorded, with every cosignature that is; `None` where none was
-    /// signed yet.
-    ///
-    /// # Errors
-    /// `NoSigner`, `Tree`; `NotOurs` where it was signed under another name.
-    pub async fn newest_checkpoint(&self) -> Result<Option<Note>, CheckpointError> {
-        newest(&self.0.core).await
+        signed(self.core()).await
     }
 
     /// Adds to a checkpoint of this ledger what these witnesses cosigned in `note`: verified, made
@@ -55,8 +52,19 @@ impl Ledger {
         note: &Note,
         witnesses: &[VerifierKey],
     ) -> Result<Note, CheckpointError> {
-        let (core, note, witnesses) = (Arc::clone(&self.0.core), note.clone(), witnesses.to_vec());
+        let (core, note, witnesses) = (Arc::clone(self.core()), note.clone(), witnesses.to_vec());
         to_its_end(async move { add_cosignatures(&core, note, witnesses).await }).await
+    }
+}
+
+impl Ledger {
+    /// The newest checkpoint that is recorded, with every cosignature that is; `None` where none was
+    /// signed yet.
+    ///
+    /// # Errors
+    /// `NoSigner`, `Tree`; `NotOurs` where it was signed under another name.
+    pub async fn newest_checkpoint(&self) -> Result<Option<Note>, CheckpointError> {
+        newest(&self.0.core).await
     }
 
     /// What every checkpoint destination has, in the order of the options.

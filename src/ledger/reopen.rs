@@ -43,10 +43,11 @@ impl Released {
 /// What is left for the actors, which have nothing to wait for.
 const DRAIN: Duration = Duration::from_secs(1);
 
-impl Ledger {
+impl Root {
     /// Opens a sealed ledger again without ending the process: everything lets go, at most until
     /// `deadline`, the lock is handed over, and the journal is recovered as after any other end.
-    /// This ledger, its handles and grants are of no use afterwards, also where it fails.
+    /// This ledger, its root, handles and grants are of no use afterwards, also where it fails: each
+    /// component is granted anew, by the root that this gives.
     ///
     /// It may be called again where it says `StillHung` or `StillInUse`, where opening failed, and
     /// where the future was dropped: it goes on where it was. What a dropped call was opening lets
@@ -58,8 +59,8 @@ impl Ledger {
         &self,
         options: Options,
         deadline: Duration,
-    ) -> Result<(Self, Root), ReopenError> {
-        reopen(&self.0, options, deadline).await
+    ) -> Result<(Ledger, Self), ReopenError> {
+        reopen(self.inner(), options, deadline).await
     }
 }
 

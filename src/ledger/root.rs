@@ -1,19 +1,19 @@
 //! The root authority: who may do what, given and taken on the record. (FC-STORAGE §18)
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use super::Inner;
 use super::submit::Core;
 use crate::access::{Changing, Component, Grant, GrantState, Quota, Rights};
 use crate::commands::{check, own::Reason};
 use crate::error::{AccessError, AppendError};
 use crate::events::{ComponentGrantedV2, ComponentRevokedV1};
 
-/// The one root authority over a ledger, given at opening: grants and revokes. Clones share it.
-/// (FC-STORAGE §18)
+/// The one root authority over a ledger, given at opening: grants and revokes, signs, makes views again,
+/// closes and opens again. Clones share it, and each keeps the ledger open as a [`Ledger`](super::Ledger)
+/// does. (FC-STORAGE §18)
 #[derive(Clone)]
-pub struct Root {
-    core: Arc<Core>,
-}
+pub struct Root(Arc<Inner>);
 
 impl std::fmt::Debug for Root {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,12 +22,26 @@ impl std::fmt::Debug for Root {
 }
 
 impl Root {
-    pub(super) const fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(super) const fn new(inner: Arc<Inner>) -> Self {
+        Self(inner)
     }
 
-    pub(super) const fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub(super) const fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    /// Makes the view `name` again beside the one that serves; false where there is none. A halted
+    /// one is started again by it: what served stays as it is until the new one has caught up.
+    #[must_use]
+    pub fn rebuild_view(&self, name: &str) -> bool {
+        let running = self.0.running.lock();
+        let running = running.unwrap_or_else(PoisonError::into_inner);
+        let running = running.as_ref();
+        running.is_some_and(|running| running.views.rebuild(name))
     }
 
     /// Grants the component `name` these rights. The grant is durable as a record; the object is
@@ -47,9 +61,9 @@ impl Root {
         rights: Rights,
         quota: Quota,
     ) -> Result<Grant, AppendError> {
-        check::name("component", name, &self.core.shared.limits)?;
-        self.core.serving()?;
-        let (component, of) = self.core.component(name)?;
+        check::name("component", name, &self.core().shared.limits)?;
+        self.core().serving()?;
+        let (component, of) = self.core().component(name)?;
         let mut event = ComponentGrantedV2 {
             component: component.0,
             name: name.to_owned(),
@@ -61,19 +75,19 @@ impl Root {
             records_per_second: quota.records_per_second,
             bytes_per_second: quota.bytes_per_second,
         };
-        self.core.foreign.redact_own("grant", &mut event)?;
-        let core = Arc::clone(&self.core);
+        self.core().foreign.redact_own("grant", &mut event)?;
+        let core = Arc::clone(self.core());
         let granted = in_order(&of, move |changing| {
             let reign = changing.grant(quota);
             (reign, core.shared.own.write(&event.into()))
         });
-        let (reign, recorded) = granted.await.ok_or_else(|| self.core.stopped())?;
-        self.core.durable(recorded).await?;
+        let (reign, recorded) = granted.await.ok_or_else(|| self.core().stopped())?;
+        self.core().durable(recorded).await?;
         Ok(Grant(Arc::new(GrantState {
             component,
             of,
             rights,
-            opening: self.core.opening,
+            opening: self.core().opening,
             reign,
         })))
     }
@@ -86,13 +100,13 @@ impl Root {
     /// `Invalid` where `reason` is empty or the clock is believed already; `TooLarge`; otherwise as
     /// an append. Dropping the future drops the wait: the clock may be accepted all the same.
     pub async fn accept_clock(&self, reason: &str) -> Result<(), AppendError> {
-        check::some_text("reason", reason, &self.core.shared.limits)?;
-        self.core.serving()?;
+        check::some_text("reason", reason, &self.core().shared.limits)?;
+        self.core().serving()?;
         let reason = reason.to_owned();
         let mut told = Reason { reason };
-        self.core.foreign.redact_own("accept_clock", &mut told)?;
-        let accepted = self.core.shared.own.accept_clock(told.reason);
-        match self.core.durable(accepted).await? {
+        self.core().foreign.redact_own("accept_clock", &mut told)?;
+        let accepted = self.core().shared.own.accept_clock(told.reason);
+        match self.core().durable(accepted).await? {
             Some(_) => Ok(()),
             None => Err(check::invalid("clock", "is believed already")),
         }
@@ -107,32 +121,32 @@ impl Root {
     /// reason; otherwise as an append. Dropping the future drops the wait: the component may be revoked
     /// all the same.
     pub async fn revoke(&self, grant: &Grant, reason: &str) -> Result<(), AppendError> {
-        check::text(reason, &self.core.shared.limits)?;
-        self.core.known(&grant.0)?;
-        self.core.serving()?;
-        if let Some(cause) = self.core.writer.sealed() {
+        check::text(reason, &self.core().shared.limits)?;
+        self.core().known(&grant.0)?;
+        self.core().serving()?;
+        if let Some(cause) = self.core().writer.sealed() {
             return Err(AppendError::Sealed { cause });
         }
         let mut event = ComponentRevokedV1 {
             component: grant.0.component.0,
             reason: reason.to_owned(),
         };
-        self.core.foreign.redact_own("revoke", &mut event)?;
-        check::text(&event.reason, &self.core.shared.limits)?;
-        let (core, reign) = (Arc::clone(&self.core), grant.0.reign);
+        self.core().foreign.redact_own("revoke", &mut event)?;
+        check::text(&event.reason, &self.core().shared.limits)?;
+        let (core, reign) = (Arc::clone(self.core()), grant.0.reign);
         let revoked = in_order(&grant.0.of, move |changing| {
             let revoked = changing.revoke(reign);
             revoked.then(|| core.shared.own.write(&event.into()))
         });
-        let recorded = revoked.await.ok_or_else(|| self.core.stopped())?;
+        let recorded = revoked.await.ok_or_else(|| self.core().stopped())?;
         let Some(recorded) = recorded else {
             return Err(AppendError::Access(AccessError::Revoked {
                 component: grant.name().to_owned(),
             }));
         };
         // Who waits to read looks at its grant again.
-        self.core.phase.ring();
-        self.core.durable(recorded).await.map(drop)
+        self.core().phase.ring();
+        self.core().durable(recorded).await.map(drop)
     }
 }
 

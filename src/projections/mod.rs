@@ -98,7 +98,7 @@ pub trait Projection: Send + 'static {
     ///
     /// # Errors
     /// [`ProjectionError`] halts this view and no other, and so do a panic and a change beyond the
-    /// limits of [`ViewBatch`]. `Ledger::rebuild_view` starts it again.
+    /// limits of [`ViewBatch`]. `Root::rebuild_view` starts it again.
     fn apply(
         &mut self,
         record: &Record,

@@ -56,9 +56,9 @@ async fn a_foreign_or_newer_format() {
     std::fs::write(path.join("thesis.txt"), b"precious").unwrap();
     unopened(root.path(), &path, options(), "not_a_ledger").await;
     std::fs::remove_file(path.join("thesis.txt")).unwrap();
-    let (ledger, _) = Ledger::open(&path, options()).await.unwrap();
+    let (ledger, authority) = Ledger::open(&path, options()).await.unwrap();
     let id = ledger.id();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    authority.close(Duration::from_secs(1)).await.unwrap();
     let identity = path.join("LEDGER");
     let good = std::fs::read_to_string(&identity).unwrap();
     let cases = [
@@ -105,9 +105,9 @@ async fn a_full_disk_at_open() {
     assert_eq!(error.code(), "refused", "{error}");
     // With room again it opens: what the failed opening left is no obstacle.
     std::fs::remove_file(&filler).unwrap();
-    let (ledger, _) = Ledger::open(&path, options()).await.unwrap();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
-    drop((ledger, mount));
+    let (ledger, authority) = Ledger::open(&path, options()).await.unwrap();
+    authority.close(Duration::from_secs(1)).await.unwrap();
+    drop((ledger, authority, mount));
 }
 
 /// Writes until nothing fits any more.

@@ -162,7 +162,7 @@ async fn acknowledge(cell: &Cell) {
     let changed = documents.change(change(Context::new(), "{}", None)).await;
     say(cell, changed.unwrap().receipt.last.get()).await;
     if !cell.ledger.checkpoint_copies().is_empty() {
-        cell.ledger.checkpoint().await.unwrap();
+        cell.root.checkpoint().await.unwrap();
     }
 }
 
@@ -213,7 +213,7 @@ async fn is_sound(kind: &str, path: &Path, ended: Output) {
     cell.ledger.view_digests().await.unwrap();
     cell.nothing_set_aside();
     assert!(cell.ledger.health().healthy, "{kind}");
-    cell.ledger.close(WAIT).await.unwrap();
+    cell.root.close(WAIT).await.unwrap();
     let again = Ledger::open(path.join("ledger"), Options::default()).await;
     drop(again.unwrap());
 }

@@ -160,13 +160,13 @@ async fn is_told_and_tried_again(how: How, cause: &str) {
     act.give(cell);
     cell.append().await;
     act.set(how);
-    cell.ledger.checkpoint().await.unwrap();
+    cell.root.checkpoint().await.unwrap();
     assert_eq!(scene.copies_in("near"), 1, "the other goes on");
     if how == How::Reenter {
         assert!(act.has_reentered());
         act.set(How::Well);
         cell.is_well().await;
-        cell.ledger.close(WAIT).await.unwrap();
+        cell.root.close(WAIT).await.unwrap();
         return;
     }
     cell.names(&format!("destination far: {cause}")).await;
@@ -178,7 +178,7 @@ async fn is_told_and_tried_again(how: How, cause: &str) {
     assert_eq!((far.size, near.problem.as_str()), (0, ""));
     cell.works().await;
     // The next checkpoint goes to the other again, and this one is still told of.
-    cell.ledger.checkpoint().await.unwrap();
+    cell.root.checkpoint().await.unwrap();
     assert_eq!(scene.copies_in("near"), 2);
     cell.names("destination far").await;
     act.set(How::Well);
@@ -238,7 +238,7 @@ async fn transport(how: How, cause: &str) {
     act.give(cell);
     act.set(how);
     cell.append().await;
-    cell.ledger.checkpoint().await.unwrap();
+    cell.root.checkpoint().await.unwrap();
     assert_eq!(scene.copies_in("near"), 1, "the other goes on");
     cell.names(&format!("destination witness.example: {cause}"))
         .await;
@@ -254,7 +254,7 @@ async fn transport(how: How, cause: &str) {
     };
     scene.until_tried_again("asked again", asked).await;
     cell.nothing_set_aside();
-    cell.ledger.close(WAIT).await.unwrap();
+    cell.root.close(WAIT).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -278,13 +278,13 @@ async fn signer(how: How, cause: &str) {
     act.give(cell);
     cell.append().await;
     act.set(how);
-    let signed = cell.ledger.checkpoint().await;
+    let signed = cell.root.checkpoint().await;
     if how == How::Reenter {
         signed.unwrap();
         assert!(act.has_reentered());
         act.set(How::Well);
         cell.is_well().await;
-        cell.ledger.close(WAIT).await.unwrap();
+        cell.root.close(WAIT).await.unwrap();
         return;
     }
     signed.unwrap_err();
@@ -295,7 +295,7 @@ async fn signer(how: How, cause: &str) {
     act.set(How::Well);
     // One that hung comes back in its own time.
     let start = tokio::time::Instant::now();
-    while cell.ledger.checkpoint().await.is_err() {
+    while cell.root.checkpoint().await.is_err() {
         assert!(start.elapsed() < WAIT);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -42,7 +42,7 @@ async fn verification_goes_on_and_is_right() {
     assert!(cell.ledger.health().healthy);
     act.set(How::Well);
     assert!(verifying.await.unwrap().unwrap().is_sound());
-    cell.ledger.close(WAIT).await.unwrap();
+    cell.root.close(WAIT).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,7 +54,7 @@ async fn a_salvage_goes_on_and_is_right() {
     );
     let cell = Cell::open(&path, Options::default()).await;
     cell.works().await;
-    let head = cell.ledger.close(WAIT).await.unwrap().head.seq;
+    let head = cell.root.close(WAIT).await.unwrap().head.seq;
     drop(cell);
     let told = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&told);

@@ -126,7 +126,7 @@ async fn halts_alone(how: How, nonsense: Nonsense, cause: &str) {
     act.set(How::Well);
     cell.works().await;
     cell.names("projection mine").await;
-    assert!(cell.ledger.rebuild_view("mine"));
+    assert!(cell.root.rebuild_view("mine"));
     let head = cell.ledger.head().seq;
     let mine = || {
         cell.ledger
@@ -182,7 +182,7 @@ async fn one_that_never_comes_back_keeps_no_close_and_destroys_nothing() {
     cell.until("it hangs", || act.has_acted()).await;
     let head = cell.ledger.head().seq;
     let start = tokio::time::Instant::now();
-    let told = cell.ledger.close(Duration::from_secs(1)).await.unwrap_err();
+    let told = cell.root.close(Duration::from_secs(1)).await.unwrap_err();
     assert!(start.elapsed() < WAIT / 2, "{:?}", start.elapsed());
     assert_eq!(told.code(), "still_in_use", "{told}");
     assert!(told.to_string().contains("views"), "{told}");
@@ -202,7 +202,7 @@ async fn it_may_call_the_ledger() {
     act.set(How::Well);
     cell.is_well().await;
     cell.nothing_set_aside();
-    cell.ledger.close(WAIT).await.unwrap();
+    cell.root.close(WAIT).await.unwrap();
 }
 
 /// Asked for its name and version it panics: nothing is opened, and nothing broken.

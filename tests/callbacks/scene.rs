@@ -219,7 +219,7 @@ impl Cell {
     /// Closed in order, and a next opening with callbacks that work finds everything.
     pub(crate) async fn ends(self) {
         self.nothing_set_aside();
-        let head = self.ledger.close(WAIT).await.unwrap().head;
+        let head = self.root.close(WAIT).await.unwrap().head;
         self.opens_again(head.seq).await;
     }
 

@@ -66,7 +66,7 @@ async fn keeps_the_last_value(how: How, cause: &str) {
     cell.is_well().await;
     cell.works().await;
     cell.nothing_set_aside();
-    cell.ledger.close(WAIT).await.unwrap();
+    cell.root.close(WAIT).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -98,7 +98,7 @@ async fn seals(make: fn(&Arc<Act>) -> Options, how: How, cause: &str) {
     assert!(reader.get(Seq::new(last).unwrap()).await.unwrap().is_some());
     assert_eq!(cell.ledger.head().seq, last, "nothing was written");
     cell.nothing_set_aside();
-    let told = cell.ledger.close(WAIT).await.unwrap_err();
+    let told = cell.root.close(WAIT).await.unwrap_err();
     assert_eq!(told.code(), "sealed", "{told}");
     act.set(How::Well);
     cell.opens_again(last).await;
@@ -148,7 +148,7 @@ async fn they_may_call_the_ledger() {
         assert!(act.has_reentered());
         act.set(How::Well);
         cell.is_well().await;
-        cell.ledger.close(WAIT).await.unwrap();
+        cell.root.close(WAIT).await.unwrap();
     }
 }
 
@@ -198,7 +198,7 @@ async fn is_given_up(make: fn(&Arc<Act>) -> Options, cause: &str) {
     cell.names(cause).await;
     let reader = cell.ledger.reader(&cell.grant).unwrap();
     assert!(reader.get(Seq::new(last).unwrap()).await.unwrap().is_some());
-    let closed = cell.ledger.close(Duration::from_secs(1)).await;
+    let closed = cell.root.close(Duration::from_secs(1)).await;
     let told = closed.unwrap_err();
     assert!(["sealed", "still_in_use"].contains(&told.code()), "{told}");
     act.set(How::Well);

@@ -37,7 +37,7 @@ async fn witness(scene: &Scene) -> Witness {
 pub(crate) fn tried() -> Vec<Tried> {
     let mut all = vec![
         call!("ledger/proofs.rs checkpoint", |s| (), |()| s
-            .ledger()
+            .root()
             .checkpoint()
             .await
             .is_ok()),
@@ -48,7 +48,7 @@ pub(crate) fn tried() -> Vec<Tried> {
             .is_ok()),
         // It has no cosignature to add: refused.
         call!("ledger/proofs.rs add_cosignatures", |s| (), |()| {
-            let _refused = s.ledger().add_cosignatures(&s.note, &[]).await;
+            let _refused = s.root().add_cosignatures(&s.note, &[]).await;
             true
         }),
         call!("ledger/proofs.rs prove", |s| (), |()| s

@@ -52,17 +52,17 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "ledger/reopen.rs reopen",
         "tests/waiting/opening.rs",
-        "ledger.reopen(",
+        "root.reopen(",
     ),
     (
         "ledger/close.rs close",
         "tests/waiting/closing.rs",
-        "ledger.close(",
+        "root.close(",
     ),
     (
         "ledger/close.rs close_at_once",
         "tests/waiting/closing.rs",
-        "ledger.close(",
+        "root.close(",
     ),
     (
         "projections/view.rs reached",

@@ -63,7 +63,7 @@ impl Scene {
             .change(change(command(2), "one", None))
             .await
             .unwrap();
-        let note = ledger.checkpoint().await.unwrap();
+        let note = world.root.checkpoint().await.unwrap();
         Arc::new(Self {
             log,
             audit: ledger.audit_log(grant).unwrap(),
@@ -193,7 +193,7 @@ impl Scene {
     }
 
     pub(crate) async fn end(&self) {
-        let closed = self.ledger().close(WAIT).await.unwrap();
+        let closed = self.root().close(WAIT).await.unwrap();
         assert_eq!(closed.running, 0);
     }
 }

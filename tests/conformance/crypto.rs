@@ -61,7 +61,7 @@ async fn c1_every_digest_and_signature_is_of_an_approved_algorithm_that_is_store
     let (_root, path) = place();
     let open = open_with(&path, signing(seeded(1), &[])).await;
     open.sample().await;
-    let note = open.ledger.checkpoint().await.unwrap();
+    let note = open.root.checkpoint().await.unwrap();
     let records = open.records().await;
     let lines: Vec<_> = note.text().lines().collect();
     let size: usize = lines[1].parse().unwrap();
@@ -352,7 +352,7 @@ async fn c3_a_rotated_key_keeps_old_checkpoints_verifiable() {
     let (first, second) = (key("first").key().clone(), key("second").key().clone());
     let open = open_with(&path, signing(key("first"), &[])).await;
     open.sample().await;
-    let old = open.ledger.checkpoint().await.unwrap();
+    let old = open.root.checkpoint().await.unwrap();
     let why = KeyChange {
         author: "ada".to_owned(),
         reason: "once a year".to_owned(),
@@ -362,7 +362,7 @@ async fn c3_a_rotated_key_keeps_old_checkpoints_verifiable() {
         .await
         .unwrap();
     open.execute().await;
-    let new = open.ledger.checkpoint().await.unwrap();
+    let new = open.root.checkpoint().await.unwrap();
     let told = open
         .events()
         .await

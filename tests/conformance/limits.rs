@@ -278,7 +278,7 @@ async fn t2_every_path_is_charged_to_the_quota_but_the_ending_of_what_runs() {
         assert_eq!(table.ask(&other, "emit", SMALL).await, expected);
     }
     let soon = std::time::Duration::from_millis(1);
-    table.open.ledger.close(soon).await.unwrap();
+    table.open.root.close(soon).await.unwrap();
     let events = journal_events(&table.memory.reopen())
         .into_iter()
         .skip(before as usize);

@@ -136,7 +136,7 @@ async fn s21_1_a_storage_failure_preserves_data_and_acknowledges_nothing() {
     );
     let after: Vec<_> = open.records().await.iter().map(bytes).collect();
     assert_eq!(after, before);
-    let closed = open.ledger.close(Duration::from_millis(50));
+    let closed = open.root.close(Duration::from_millis(50));
     let closed = tokio::time::timeout(WAIT, closed).await.unwrap();
     assert_eq!(closed.unwrap_err().code(), "sealed");
     // The next opening verifies all of it, makes a record of the failure, and goes on.
@@ -157,7 +157,7 @@ async fn s22_1_a_copy_has_the_same_head_and_a_flipped_byte_is_refused() {
     let (root, path) = place();
     let open = open(&path).await;
     open.sample().await;
-    let closed = open.ledger.close_at_once(WAIT).await.unwrap();
+    let closed = open.root.close_at_once(WAIT).await.unwrap();
     drop(open);
     let elsewhere = root.path().join("elsewhere");
     copy(&path, &elsewhere);
@@ -297,7 +297,7 @@ async fn r1_close_flushes_everything_and_changes_of_health_are_audited() {
         let it = observation(TelemetryKind::Other, &name);
         telemetry.emit(it).unwrap();
     }
-    let closed = open.ledger.close(WAIT).await.unwrap();
+    let closed = open.root.close(WAIT).await.unwrap();
     let again = memory.reopen();
     assert_eq!(again.head().unwrap(), closed.head);
     let events = journal_events(&again);
@@ -318,7 +318,7 @@ async fn r1_a_close_says_how_many_executions_it_left_running() {
     for _ in 0..2 {
         let _running = open.begin().await.started().unwrap().detach();
     }
-    let closed = open.ledger.close_at_once(WAIT).await.unwrap();
+    let closed = open.root.close_at_once(WAIT).await.unwrap();
     assert_eq!(closed.running, 2);
     let events = journal_events(&memory.reopen());
     let Some(Event::LedgerClosed(it)) = events.last() else {

@@ -241,14 +241,14 @@ impl Open {
     /// Closes, as far as that goes, and opens `journal` beside the same views.
     pub(crate) async fn again(mut self, journal: Arc<dyn Journal>) -> Self {
         let views = self.views.take().unwrap();
-        drop(self.ledger.close_at_once(WAIT).await);
+        drop(self.root.close_at_once(WAIT).await);
         drop(self);
         let opened = Ledger::open_on(journal, views.path(), later(&clock())).await;
         granted(opened.unwrap(), Some(views)).await
     }
 
     pub(crate) async fn close(self) {
-        self.ledger.close_at_once(WAIT).await.unwrap();
+        self.root.close_at_once(WAIT).await.unwrap();
     }
 }
 

@@ -75,7 +75,7 @@ async fn s7_2_telemetry_alone_tells_an_execution_as_the_audit_log_does() {
     // A close would wait for it.
     let done = open.complete(begun.execution(), b"1");
     done.await.unwrap();
-    open.ledger.close(WAIT).await.unwrap();
+    open.root.close(WAIT).await.unwrap();
     let (mut stored, mut lost) = (0, 0);
     for event in journal_events(&memory.reopen()) {
         match event {
@@ -144,7 +144,7 @@ async fn s7_2_what_is_emitted_is_bounded_in_bytes_and_a_gap_has_both_its_ends() 
     // A close would wait for it.
     let done = open.complete(begun.execution(), b"1");
     done.await.unwrap();
-    open.ledger.close(WAIT).await.unwrap();
+    open.root.close(WAIT).await.unwrap();
     let (mut stored, mut lost, mut gaps) = (0, 0, Vec::new());
     for event in journal_events(&memory.reopen()) {
         match event {

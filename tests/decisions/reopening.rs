@@ -109,7 +109,7 @@ async fn what_is_in_force_is_the_same_after_every_kind_of_opening() {
         let before = facts(&ledger.in_force());
         let head = ledger.head().seq;
         if clean {
-            ledger.close(WAIT).await.unwrap();
+            root.close(WAIT).await.unwrap();
         }
         drop((ledger, root));
         released(&path).await;
@@ -129,5 +129,5 @@ async fn what_is_in_force_is_the_same_after_every_kind_of_opening() {
         assert!(in_force.as_of() >= head, "{how}");
         is_where_it_says(&ledger, &root).await;
     }
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
 }

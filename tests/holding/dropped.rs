@@ -144,7 +144,7 @@ async fn calls_that_are_dropped_after_they_were_sent_leave_no_slot_taken() {
         .complete(Context::new(), b"1".to_vec())
         .await
         .unwrap();
-    let closed = world.ledger.close(WAIT).await.unwrap();
+    let closed = world.root.close(WAIT).await.unwrap();
     assert_eq!(closed.running, 0);
 }
 

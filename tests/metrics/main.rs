@@ -119,7 +119,7 @@ async fn on_disk(book: &Book) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
     let (ledger, root, grant) = open(&path).await;
-    ledger.checkpoint().await.unwrap();
+    root.checkpoint().await.unwrap();
     witness(book, &root).await;
     let log = ledger.execution_log(&grant).unwrap();
     begin(&log, request(&ledger, Context::new())).await;
@@ -170,20 +170,20 @@ async fn on_disk(book: &Book) {
         book.value("in_doubt_executions", &[]) == 0.0
     })
     .await;
-    assert!(ledger.rebuild_view("indexes"));
+    assert!(root.rebuild_view("indexes"));
     let ordered = [("view", "indexes"), ("reason", "ordered")];
     until("a rebuild is counted", || {
         book.value("view_rebuilds_total", &ordered) == 1.0
     })
     .await;
-    ledger.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(5)).await.unwrap();
     drop((ledger, root, grant, log));
 
     std::fs::remove_dir_all(path.join("views")).unwrap();
-    let (ledger, _root, _grant) = open(&path).await;
+    let (_ledger, root, _grant) = open(&path).await;
     let missing = [("view", "executions"), ("reason", "missing")];
     assert_eq!(book.value("view_rebuilds_total", &missing), 1.0);
-    ledger.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(5)).await.unwrap();
 }
 
 /// Another log's checkpoint is cosigned, and asked for again with another size.
@@ -224,7 +224,7 @@ async fn scrubbed(book: &Book) {
         scrub_pause: Duration::from_millis(1),
         ..Options::default()
     };
-    let (ledger, _root) = Ledger::open(&path, options).await.unwrap();
+    let (_ledger, root) = Ledger::open(&path, options).await.unwrap();
     until("the scrub reads", || {
         book.value("verified_through_seq", &[]) > 0.0
             && book.value("scrubbed_bytes_total", &[]) > 0.0
@@ -236,7 +236,7 @@ async fn scrubbed(book: &Book) {
         book.value("scrub_damages_total", &[]) == 1.0
     })
     .await;
-    ledger.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(5)).await.unwrap();
 }
 
 fn unknown() -> femtoclaw_ledger::ExecutionId {

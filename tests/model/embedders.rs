@@ -28,10 +28,10 @@ async fn runtime_ended() {
         drop(runtime);
         (opened, directory)
     });
-    let ((ledger, grant), directory) = opened.join().unwrap();
+    let ((ledger, root, grant), directory) = opened.join().unwrap();
     let refused = record(&ledger, &grant, 1).await.unwrap_err();
     told(refused, "stopped", Retry::AfterReopen);
-    drop((ledger, grant, directory));
+    drop((ledger, root, grant, directory));
 }
 
 /// Redacts nothing, and says so.
@@ -49,12 +49,12 @@ async fn redactor() {
         redaction: Some(Arc::new(Refuses)),
         ..Options::default()
     };
-    let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
+    let (ledger, root, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
     let mut it = observation(1);
     it.attributes = b"{}".to_vec();
     let refused = ledger.telemetry(&grant).unwrap().record(it).await;
     told(refused.unwrap_err(), "callback_failed", Retry::Never);
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 /// Accepts, once it is told to.
@@ -77,7 +77,7 @@ async fn validator() {
         callback_budget: Duration::from_millis(20),
         ..Options::default()
     };
-    let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
+    let (ledger, root, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
     let change = Change {
         context: Context::new(),
         document: "policy".to_owned(),
@@ -89,13 +89,13 @@ async fn validator() {
     let refused = ledger.configuration(&grant).unwrap().change(change).await;
     told(refused.unwrap_err(), "callback_timeout", Retry::Safe);
     waits.0.store(true, Ordering::SeqCst);
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 async fn group() {
     let directory = scratch(Medium::Memory);
     let journal = MemoryJournal::new();
-    let (ledger, grant) = open(&journal, directory.path(), Options::default()).await;
+    let (ledger, root, grant) = open(&journal, directory.path(), Options::default()).await;
     for number in [1, 2, 3] {
         record(&ledger, &grant, number).await.unwrap();
     }
@@ -103,5 +103,5 @@ async fn group() {
     let refused = ledger.commit(&grant, again.into()).await.unwrap_err();
     assert_eq!(refused.commands.len(), 2);
     told(refused.error, "group_conflict", Retry::Never);
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }

@@ -53,11 +53,11 @@ pub(crate) async fn open(
     journal: &MemoryJournal,
     path: &std::path::Path,
     options: Options,
-) -> (Ledger, Grant) {
+) -> (Ledger, Root, Grant) {
     let journal = std::sync::Arc::new(journal.reopen());
     let (ledger, root) = Ledger::open_on(journal, path, options).await.unwrap();
     let grant = granted(&root, Quota::default()).await;
-    (ledger, grant)
+    (ledger, root, grant)
 }
 
 pub(crate) async fn record(ledger: &Ledger, grant: &Grant, number: u8) -> Result<(), AppendError> {
@@ -84,7 +84,7 @@ async fn quota() {
     }
     let error = record(&ledger, &grant, 3).await.unwrap_err();
     told(error, "quota_exceeded", Retry::Safe);
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 async fn many_components() {
@@ -93,7 +93,7 @@ async fn many_components() {
     options.limits.components_max = 1;
     let journal = std::sync::Arc::new(MemoryJournal::new());
     let opened = Ledger::open_on(journal, directory.path(), options).await;
-    let (ledger, root) = opened.unwrap();
+    let (_, root) = opened.unwrap();
     granted(&root, Quota::default()).await;
     let other = root.grant("other", Rights::all(), Quota::default());
     told(
@@ -102,7 +102,7 @@ async fn many_components() {
         Retry::Never,
     );
     granted(&root, Quota::default()).await;
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 async fn failed_sync() {
@@ -121,8 +121,9 @@ async fn failed_sync() {
 
 async fn closed() {
     let directory = scratch(Medium::Memory);
-    let (ledger, grant) = open(&MemoryJournal::new(), directory.path(), Options::default()).await;
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    let (ledger, root, grant) =
+        open(&MemoryJournal::new(), directory.path(), Options::default()).await;
+    root.close(Duration::from_secs(1)).await.unwrap();
     let error = record(&ledger, &grant, 1).await.unwrap_err();
     told(error, "shutting_down", Retry::AfterReopen);
 }
@@ -181,12 +182,12 @@ async fn views_behind() {
     drop(sender);
     ledger.at_least(ledger.head().seq).await.unwrap();
     record(&ledger, &grant, 40).await.unwrap();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 
     // Without its views, the same history is more than the windows hold.
     std::fs::remove_dir_all(directory.path().join("views")).unwrap();
     let (sender, options) = slow();
-    let (ledger, grant) = open(&journal, directory.path(), options).await;
+    let (ledger, root, grant) = open(&journal, directory.path(), options).await;
     let error = record(&ledger, &grant, 41).await.unwrap_err();
     let AppendError::Recovering { done, total } = error else {
         panic!("{error}");
@@ -196,7 +197,7 @@ async fn views_behind() {
     drop(sender);
     ledger.at_least(ledger.head().seq).await.unwrap();
     record(&ledger, &grant, 41).await.unwrap();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 /// Somebody else holds the views' lock: history cannot be asked, so nothing is decided that rests
@@ -204,13 +205,13 @@ async fn views_behind() {
 async fn views_unreadable() {
     let directory = scratch(Medium::Memory);
     let journal = MemoryJournal::new();
-    let (ledger, grant) = open(&journal, directory.path(), Options::default()).await;
+    let (ledger, root, grant) = open(&journal, directory.path(), Options::default()).await;
     record(&ledger, &grant, 1).await.unwrap();
     ledger.at_least(ledger.head().seq).await.unwrap();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
     let lock = std::fs::File::open(directory.path().join("views/lock")).unwrap();
     lock.try_lock().unwrap();
-    let (ledger, grant) = open(&journal, directory.path(), Options::default()).await;
+    let (ledger, _root, grant) = open(&journal, directory.path(), Options::default()).await;
     let error = record(&ledger, &grant, 2).await.unwrap_err();
     told(error, "history_unreadable", Retry::Safe);
     assert!(!ledger.health().healthy);
@@ -242,7 +243,7 @@ async fn disk_nearly_full() {
     let error = record(&ledger, &grant, 2).await.unwrap_err();
     told(error, "disk_reserve", Retry::Safe);
     disk.0.store(1 << 40, Ordering::SeqCst);
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(1)).await.unwrap();
 }
 
 async fn of_another_component() {
@@ -273,5 +274,5 @@ async fn of_another_component() {
     let retry = error.retry();
     told(error, "foreign_execution", retry);
     assert_eq!(retry, Retry::Never);
-    ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
+    root.close_at_once(Duration::from_secs(60)).await.unwrap();
 }

@@ -186,8 +186,7 @@ impl World {
         } = self.opening.take().expect("it is open");
         let running = match close {
             true => Some(
-                ledger
-                    .close_at_once(Duration::from_secs(60))
+                root.close_at_once(Duration::from_secs(60))
                     .await
                     .unwrap()
                     .running,

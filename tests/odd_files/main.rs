@@ -41,8 +41,8 @@ fn opened(directory: &Path, key: &Path) -> Result<(), OpenError> {
     let (path, options) = (directory.to_owned(), options(key));
     let outcome = runtime.block_on(async move {
         let opening = async move {
-            let (ledger, _root) = Ledger::open(path, options).await?;
-            ledger.close(Duration::from_secs(30)).await.unwrap();
+            let (_ledger, root) = Ledger::open(path, options).await?;
+            root.close(Duration::from_secs(30)).await.unwrap();
             Ok(())
         };
         tokio::time::timeout(HANGS_AFTER, opening).await

@@ -96,8 +96,8 @@ async fn an_export_is_written_to_no_other_place() {
     let key = directory.path().join("key");
     keys::create(&key, "ledger.example/e", Algorithm::Ed25519, None).unwrap();
     let ledger = directory.path().join("ledger");
-    let (ledger, root) = Ledger::open(ledger, options(&key)).await.unwrap();
-    let note = ledger.checkpoint().await.unwrap();
+    let (_, root) = Ledger::open(ledger, options(&key)).await.unwrap();
+    let note = root.checkpoint().await.unwrap();
     let outside = directory.path().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("file"), b"precious").unwrap();
@@ -113,8 +113,7 @@ async fn an_export_is_written_to_no_other_place() {
     root.export(&note, &export).await.unwrap();
     assert_eq!(fs::read(outside.join("file")).unwrap(), b"precious");
     assert!(!export.join("checkpoint").is_symlink());
-    ledger
-        .close(std::time::Duration::from_secs(30))
+    root.close(std::time::Duration::from_secs(30))
         .await
         .unwrap();
 }

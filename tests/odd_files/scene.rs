@@ -114,12 +114,12 @@ async fn fill(path: &Path, key: &Path) {
         observed.attributes = format!("{{\"text\":{:?}}}", "x".repeat(900)).into_bytes();
         telemetry.record(observed).await.unwrap();
     }
-    ledger.checkpoint().await.unwrap();
+    root.checkpoint().await.unwrap();
     // Where the scrub has looked at something, it keeps its position.
     while ledger.scrubbed().verified_through == 0 && ledger.scrubbed().passes == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    ledger.close(Duration::from_secs(30)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 /// Every file and directory below, by its relative name, sorted.

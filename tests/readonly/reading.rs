@@ -127,9 +127,8 @@ async fn a_writer_keeps_readers_out_and_readers_keep_a_writer_out() {
         error.to_string(),
         format!("the ledger is locked by process {}", std::process::id())
     );
-    drop(root);
-    ledger.close(crate::scene::WAIT).await.unwrap();
-    drop(ledger);
+    root.close(crate::scene::WAIT).await.unwrap();
+    drop((ledger, root));
     let one = scene.opened();
     let two = scene.opened();
     let error = Ledger::open(&scene.path, Options::default()).await;
@@ -141,7 +140,7 @@ async fn a_writer_keeps_readers_out_and_readers_keep_a_writer_out() {
     );
     drop((one, two));
     let opened = Ledger::open(&scene.path, Options::default()).await;
-    opened.unwrap().0.close(crate::scene::WAIT).await.unwrap();
+    opened.unwrap().1.close(crate::scene::WAIT).await.unwrap();
 }
 
 /// As a user who may only read: the directory and all that is in it has no permission to write.

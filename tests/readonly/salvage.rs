@@ -91,7 +91,7 @@ async fn goes_on(path: &Path, head: u64) {
         let resolved = log.resolve(left.execution, Context::new(), verdict);
         resolved.await.unwrap();
     }
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     let records = records(path);
     assert!(records.len() as u64 > head + 4);
 }

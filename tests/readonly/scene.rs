@@ -91,13 +91,13 @@ impl Made {
                 done.await.unwrap();
             }
             if number == 3 || number == EXECUTIONS - 3 {
-                ledger.checkpoint().await.unwrap();
+                root.checkpoint().await.unwrap();
             }
             held.push(begun);
         }
         let reads = ledger.reader(&grant).unwrap();
         let records = reads.range(Seq::FIRST, usize::MAX).await.unwrap();
-        let closed = ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
+        let closed = root.close_at_once(Duration::from_secs(60)).await.unwrap();
         assert_eq!(closed.running, 1);
         drop((held, reads, log, ledger, root, grant));
         Self {

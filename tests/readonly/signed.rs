@@ -77,7 +77,7 @@ async fn after_a_change_of_keys_both_must_be_trusted() {
     let grant = grant.await.unwrap();
     let log = ledger.execution_log(&grant).unwrap();
     let _running = log.begin(asked(&ledger, 1)).await.unwrap();
-    ledger.checkpoint().await.unwrap();
+    root.checkpoint().await.unwrap();
     let change = KeyChange {
         author: "operator".to_owned(),
         reason: "once a year".to_owned(),
@@ -88,8 +88,8 @@ async fn after_a_change_of_keys_both_must_be_trusted() {
     let said = b"\"said\"".to_vec();
     let done = log.complete(begun.execution(), Context::new(), said);
     done.await.unwrap();
-    ledger.checkpoint().await.unwrap();
-    ledger.close_at_once(Duration::from_secs(60)).await.unwrap();
+    root.checkpoint().await.unwrap();
+    root.close_at_once(Duration::from_secs(60)).await.unwrap();
     drop((log, ledger, root, grant));
     let opened = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
     let told = |seeds: &[u8]| opened.signed_checkpoints(&trusting(seeds), None).unwrap();

@@ -282,7 +282,7 @@ async fn a_redactor_that_hangs_does_not_hold_a_close_up() {
         .await;
     telemetry.emit(seen("behind", "good")).unwrap();
     let began = Instant::now();
-    first.ledger.close(Duration::from_secs(1)).await.unwrap();
+    first.root.close(Duration::from_secs(1)).await.unwrap();
     assert!(
         began.elapsed() < Duration::from_secs(4),
         "{:?}",

@@ -267,7 +267,7 @@ async fn a_validator_that_hangs_is_given_up_and_as_many_as_may_hang_answer_busy(
         .await;
     scene.open.until("fifteen have not come back", told).await;
     let began = Instant::now();
-    ledger.close(Duration::from_secs(1)).await.unwrap();
+    scene.open.root.close(Duration::from_secs(1)).await.unwrap();
     assert!(
         began.elapsed() < Duration::from_secs(4),
         "{:?}",

@@ -73,9 +73,8 @@ fn an_opening_without_descriptors_is_refused_and_changes_nothing() {
             let opened = Ledger::open(&path, options()).await;
             drop(taken);
             match opened {
-                Ok((ledger, root)) => {
-                    drop(root);
-                    ledger.close(Duration::from_secs(30)).await.unwrap();
+                Ok((_ledger, root)) => {
+                    root.close(Duration::from_secs(30)).await.unwrap();
                 }
                 Err(error) => {
                     assert!(is_a_refusal(&error), "{spare} left: {error:?}");
@@ -218,8 +217,7 @@ fn a_scrub_without_descriptors_records_no_damage() {
         });
         assert_eq!(told.count(), 0, "nothing of damage was recorded");
         drop((reads, grant));
-        ledger.close(Duration::from_secs(30)).await.unwrap();
-        drop(root);
+        root.close(Duration::from_secs(30)).await.unwrap();
     });
 }
 

@@ -41,7 +41,7 @@ fn a_process_that_goes_to_another_directory_finds_its_ledger() {
         std::env::set_current_dir("/").unwrap();
         let grant = everything(&root).await;
         crate::scene::record(&ledger, &grant, 300, 400).await;
-        ledger.checkpoint().await.unwrap();
+        root.checkpoint().await.unwrap();
         let waits = async {
             let snapshots = path.join("data/snapshots");
             while entries(&snapshots).is_empty() || ledger.scrubbed().passes < 2 {

@@ -99,8 +99,7 @@ async fn a_checksum_that_the_engine_got_wrong_is_no_damage() {
     assert_eq!(scrubbed.engine_faults.len(), misstated.len());
     assert!(ledger.health().healthy, "{:?}", ledger.health());
     assert!(quarantined(&path).is_empty());
-    ledger.close(Duration::from_secs(30)).await.unwrap();
-    drop(root);
+    root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 /// One wrong byte anywhere, and it is damage; so is a table without any block that could have been

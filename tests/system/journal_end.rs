@@ -90,8 +90,7 @@ async fn cut() -> u32 {
             // All of it is in tables: nothing is missing.
             Ok((ledger, root)) => {
                 assert!(ledger.head().seq > end && missing.is_empty());
-                ledger
-                    .close(std::time::Duration::from_secs(30))
+                root.close(std::time::Duration::from_secs(30))
                     .await
                     .unwrap();
                 drop((ledger, root));

@@ -39,7 +39,7 @@ pub(crate) async fn filled(path: &Path, options: Options, count: u32) -> (Ledger
 }
 
 pub(crate) async fn closed((ledger, root, grant): (Ledger, Root, Grant)) {
-    ledger.close(Duration::from_secs(30)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
     drop((ledger, root, grant));
 }
 

@@ -184,7 +184,7 @@ async fn a_byte_in_every_kind_of_block_is_found_and_its_block_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_damaged_in_its_middle_names_file_place_and_first_record() {
     let scene = Scene::filled(|_| {}).await;
-    scene.ledger.close(WAIT).await.unwrap();
+    scene.root.close(WAIT).await.unwrap();
     let again = options(
         &scene.directory.path().join("kept"),
         &scene.clock,
@@ -192,7 +192,7 @@ async fn a_table_damaged_in_its_middle_names_file_place_and_first_record() {
             options.cache_bytes = Some(1 << 10);
         },
     );
-    let (ledger, _root) = Ledger::open(scene.path(""), again).await.unwrap();
+    let (ledger, root) = Ledger::open(scene.path(""), again).await.unwrap();
     ledger.at_least(ledger.head().seq).await.unwrap();
     // The block with frames that lies furthest behind in its table, and the first record in it.
     let tables = scene.files("journal/keyspaces/1/tables").into_iter();
@@ -221,7 +221,7 @@ async fn a_table_damaged_in_its_middle_names_file_place_and_first_record() {
     flip(&table, (at + magic + 300) as u64);
     let verified = ledger.verify(VerifyOptions::threads(2), |_| {}).await;
     assert!(verified.unwrap().is_sound());
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
 }
 
 /// The engine has everything in memory that its log holds: what the log has lost shows in no read.

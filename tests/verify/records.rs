@@ -12,7 +12,7 @@ use femtoclaw_ledger::journal::{
     AppendFailure, Frame, FrameBuilder, Frames, Head, Journal, MemoryJournal, NewRecord, Problem,
     ReadFailure,
 };
-use femtoclaw_ledger::{Context, Ledger, Options, Progress, Seq, Verified, VerifyOptions};
+use femtoclaw_ledger::{Context, Ledger, Options, Progress, Root, Seq, Verified, VerifyOptions};
 
 use crate::scene::{options, until};
 use crate::shared::{WAIT, everything, observation};
@@ -78,6 +78,7 @@ impl Journal for Spoilt {
 struct World {
     journal: Spoilt,
     ledger: Ledger,
+    root: Root,
     _directory: tempfile::TempDir,
 }
 
@@ -103,6 +104,7 @@ impl World {
         Self {
             journal,
             ledger,
+            root,
             _directory: directory,
         }
     }
@@ -238,7 +240,7 @@ async fn dropping_the_answer_ends_the_work() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_ledger_is_not_verified() {
     let world = World::new(1).await;
-    world.ledger.close(WAIT).await.unwrap();
+    world.root.close(WAIT).await.unwrap();
     let refused = world.ledger.verify(VerifyOptions::default(), |_| {}).await;
     assert_eq!(refused.unwrap_err().code(), "closed");
 }
@@ -265,10 +267,10 @@ async fn a_rewritten_history_contradicts_the_checkpoint_in_it() {
                 .await
                 .unwrap();
         }
-        let note = ledger.checkpoint().await.unwrap();
+        let note = root.checkpoint().await.unwrap();
         sizes.push(Checkpoint::parse(note.text()).unwrap().size());
     }
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
 
     let (again, mut builder) = (MemoryJournal::new(), None);
     let (mut edited, mut after) = (0, Head::default());

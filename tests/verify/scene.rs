@@ -109,7 +109,7 @@ impl Scene {
         let scene = Self::new(change).await;
         while scene.ledger.head().seq < RECORDS {
             scene.record(40).await;
-            scene.ledger.checkpoint().await.unwrap();
+            scene.root.checkpoint().await.unwrap();
         }
         let ready = || {
             !scene.files("journal/keyspaces/1/tables").is_empty()

@@ -150,7 +150,7 @@ async fn it_goes_on_after_reopening_where_it_was_and_rests_after_a_pass() {
         clock,
         directory,
     } = scene;
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     drop((ledger, root, grant));
     let (path, kept) = (
         directory.path().join("ledger"),
@@ -162,7 +162,7 @@ async fn it_goes_on_after_reopening_where_it_was_and_rests_after_a_pass() {
     passed(&ledger, &clock, 1).await;
     let whole = ledger.scrubbed();
     assert!(whole.verified_through >= head, "{whole:?}");
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     drop((ledger, root));
     // It rests, also over an opening.
     let (ledger, root) = reopen().await.unwrap();
@@ -173,7 +173,7 @@ async fn it_goes_on_after_reopening_where_it_was_and_rests_after_a_pass() {
     })
     .await;
     assert_eq!(ledger.scrubbed().passes, 0);
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     drop((ledger, root));
 
     // What is not legible is no position: it begins again, and says nothing wrong.
@@ -202,7 +202,7 @@ async fn after_reopening_damage_is_found_again_at_once() {
         clock,
         directory,
     } = scene;
-    ledger.close(WAIT).await.unwrap();
+    root.close(WAIT).await.unwrap();
     drop((ledger, root, grant));
     let path = directory.path().join("ledger");
     let options = options(&directory.path().join("kept"), &clock, fast);
@@ -229,6 +229,6 @@ async fn without_a_rate_there_is_no_scrub() {
         .await;
     }
     assert_eq!(scene.ledger.scrubbed(), Default::default());
-    scene.ledger.close(WAIT).await.unwrap();
+    scene.root.close(WAIT).await.unwrap();
     assert!(!scene.path("SCRUB").exists());
 }

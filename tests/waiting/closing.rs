@@ -26,10 +26,10 @@ async fn running(path: &Path) -> (Ledger, Root, ExecutionLog) {
 }
 
 /// As soon as the one before it has let go of the directory.
-async fn opens(path: &Path) -> Ledger {
+async fn opens(path: &Path) -> (Ledger, Root) {
     for _ in 0..6_000 {
         match Ledger::open(path, Options::default()).await {
-            Ok((ledger, _)) => return ledger,
+            Ok(opened) => return opened,
             Err(OpenError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
             Err(error) => panic!("{error}"),
         }
@@ -43,23 +43,23 @@ fn a_close_whose_caller_went_away_is_joined_by_the_next() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
         driver.run(async {
-            let (ledger, _root, log) = running(&path).await;
+            let (ledger, root, log) = running(&path).await;
             let begun = log.begin(request(&ledger, command(1))).await.unwrap();
-            assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
+            assert!(task::spawn(root.close(WAIT)).poll().is_pending());
             let health = ledger.health();
             assert!(!health.healthy && health.cause == "closing", "{health:?}");
             let refused = log.begin(request(&ledger, command(2))).await;
             assert_eq!(refused.map(drop).unwrap_err().code(), "shutting_down");
-            let reopened = ledger.reopen(Options::default(), WAIT).await;
+            let reopened = root.reopen(Options::default(), WAIT).await;
             assert_eq!(reopened.map(drop).unwrap_err().code(), "closed");
             // What runs can still end, and then nothing is waited for any more.
             let completed = log.complete(begun.execution(), Context::new(), b"1".to_vec());
             completed.await.unwrap();
-            let closed = in_time(ledger.close(WAIT)).await.unwrap();
+            let closed = in_time(root.close(WAIT)).await.unwrap();
             assert_eq!(closed.running, 0);
             assert_eq!(closed.head, ledger.head());
             // Once more: it is closed, and says how.
-            assert_eq!(ledger.close(Duration::ZERO).await.unwrap(), closed);
+            assert_eq!(root.close(Duration::ZERO).await.unwrap(), closed);
             let health = ledger.health();
             assert!(!health.healthy && health.cause == "closed", "{health:?}");
             Ledger::open(&path, Options::default()).await.unwrap();
@@ -73,11 +73,11 @@ fn a_close_whose_caller_went_away_ends_by_itself() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
         driver.run(async {
-            let (ledger, _root, _log) = running(&path).await;
-            assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
-            let again = opens(&path).await;
+            let (_ledger, root, _log) = running(&path).await;
+            assert!(task::spawn(root.close(WAIT)).poll().is_pending());
+            let (again, _root) = opens(&path).await;
             assert!(again.recovery().unwrap().found.torn.is_none());
-            assert_eq!(ledger.close(WAIT).await.unwrap().running, 0);
+            assert_eq!(root.close(WAIT).await.unwrap().running, 0);
         });
     }
 }
@@ -86,11 +86,10 @@ fn a_close_whose_caller_went_away_ends_by_itself() {
 #[tokio::test]
 async fn a_second_close_hurries_the_first() {
     let directory = tempfile::tempdir().unwrap();
-    let (ledger, _root, log) = running(&directory.path().join("ledger")).await;
+    let (ledger, root, log) = running(&directory.path().join("ledger")).await;
     let _running = log.begin(request(&ledger, command(1))).await.unwrap();
     let (first, second) =
-        in_time(async { tokio::join!(ledger.close(Duration::MAX), ledger.close_at_once(WAIT)) })
-            .await;
+        in_time(async { tokio::join!(root.close(Duration::MAX), root.close_at_once(WAIT)) }).await;
     assert_eq!(first.unwrap().running, 1);
     assert_eq!(second.unwrap().running, 1);
 }
@@ -112,18 +111,18 @@ fn a_hanging_medium_does_not_keep_the_close_beyond_its_deadline() {
             let mut hanging = task::spawn(log.begin(request(&ledger, command(1))));
             assert!(hanging.poll().is_pending());
             let begun = tokio::time::Instant::now();
-            let left = in_time(ledger.close(DEADLINE)).await.unwrap_err();
+            let left = in_time(root.close(DEADLINE)).await.unwrap_err();
             let took = begun.elapsed();
             // Each step with a deadline of its own would take thrice that.
             assert!(took >= DEADLINE && took < DEADLINE * 5 / 2, "{took:?}");
             let what = "the writer's thread";
             assert_eq!(left, CloseError::StillInUse { what });
             // It is waited for again, and in vain again.
-            let left = in_time(ledger.close(Duration::ZERO)).await.unwrap_err();
+            let left = in_time(root.close(Duration::ZERO)).await.unwrap_err();
             assert_eq!(left, CloseError::StillInUse { what });
             assert_eq!(ledger.health().cause, "closing");
             journal.release();
-            let late = in_time(ledger.close(WAIT)).await.unwrap_err();
+            let late = in_time(root.close(WAIT)).await.unwrap_err();
             assert_eq!(late.code(), "deadline_passed", "{late}");
             drop(hanging);
         });
@@ -200,21 +199,21 @@ fn a_hanging_scrub_keeps_neither_the_close_nor_the_runtime() {
         stands: AtomicBool::new(false),
     });
     let driver = Driver::multi_thread();
-    let ledger = driver.run(async {
+    let root = driver.run(async {
         let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
-        let (ledger, _root) = opened.unwrap();
+        let (_, root) = opened.unwrap();
         while !journal.stands.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let left = in_time(ledger.close(Duration::from_secs(1))).await;
+        let left = in_time(root.close(Duration::from_secs(1))).await;
         let what = "the scrub";
         assert_eq!(left.unwrap_err(), CloseError::StillInUse { what });
-        ledger
+        root
     });
     // It stands still: the runtime ends all the same.
     driver.end();
     journal.hold(false);
-    let told = Driver::current_thread().run(in_time(ledger.close(WAIT)));
+    let told = Driver::current_thread().run(in_time(root.close(WAIT)));
     assert_eq!(told.unwrap_err().code(), "runtime_gone");
 }
 
@@ -224,22 +223,22 @@ fn a_runtime_that_ends_during_the_close() {
     for driver in Driver::both() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
-        let (ledger, log) = driver.run(async {
-            let (ledger, _root, log) = running(&path).await;
+        let (ledger, root, log) = driver.run(async {
+            let (ledger, root, log) = running(&path).await;
             let _running = log.begin(request(&ledger, command(1))).await.unwrap();
-            assert!(task::spawn(ledger.close(WAIT)).poll().is_pending());
-            (ledger, log)
+            assert!(task::spawn(root.close(WAIT)).poll().is_pending());
+            (ledger, root, log)
         });
         driver.end();
         let health = ledger.health();
         assert!(!health.healthy && health.cause == "closed", "{health:?}");
         Driver::current_thread().run(async {
-            let told: Result<Closed, CloseError> = in_time(ledger.close(WAIT)).await;
+            let told: Result<Closed, CloseError> = in_time(root.close(WAIT)).await;
             assert_eq!(told.unwrap_err(), CloseError::RuntimeGone);
             let refused = in_time(log.begin(request(&ledger, command(2)))).await;
             assert_eq!(refused.map(drop).unwrap_err().code(), "shutting_down");
-            let again = in_time(opens(&path)).await;
-            again.close(WAIT).await.unwrap();
+            let (_, root) = in_time(opens(&path)).await;
+            root.close(WAIT).await.unwrap();
         });
     }
 }

@@ -41,7 +41,7 @@ fn idle_followers_hold_no_thread() {
                 .collect();
             let reads = world.ledger.reader(&world.grant).unwrap();
             assert!(in_time(reads.get(Seq::FIRST)).await.unwrap().is_some());
-            in_time(world.ledger.close(WAIT)).await.unwrap();
+            in_time(world.root.close(WAIT)).await.unwrap();
             for waiting in followers {
                 // The last records, or that nothing comes any more.
                 let woken = in_time(waiting).await;
@@ -72,7 +72,7 @@ fn a_runtime_ends_although_followers_were_dropped_in_it() {
             for _ in 0..8 {
                 assert!(task::spawn(follow.next(EVER)).poll().is_pending());
             }
-            in_time(ledger.close(WAIT)).await.unwrap();
+            in_time(root.close(WAIT)).await.unwrap();
         });
         driver.end();
         ended.send(()).unwrap();
@@ -147,7 +147,7 @@ fn a_follower_is_told_that_the_ledger_is_closed() {
             let mut watch = configuration.watch("policy");
             let watching = tokio::spawn(async move { watch.next().await });
             tokio::task::yield_now().await;
-            in_time(world.ledger.close(WAIT)).await.unwrap();
+            in_time(world.root.close(WAIT)).await.unwrap();
             waiting.await.unwrap();
             let told = in_time(watching).await.unwrap().unwrap_err();
             assert_eq!(told.code(), "closed");
@@ -166,7 +166,7 @@ async fn a_follower_is_told_that_the_ledger_was_opened_again() {
     let reads = ledger.reader(&grant).unwrap();
     let follow = reads.follow(Seq::FIRST).unwrap();
     let waiting = tokio::spawn(to_the_end(follow));
-    let again = in_time(ledger.reopen(Options::default(), WAIT)).await;
+    let again = in_time(root.reopen(Options::default(), WAIT)).await;
     let (again, _root) = again.unwrap();
     let seen = waiting.await.unwrap();
     assert!(seen.len() as u64 <= again.head().seq);
@@ -278,7 +278,7 @@ fn followers_that_ask_on_and_on_do_not_keep_a_ledger_from_closing() {
                 });
             }
             record(&world, 1).await;
-            in_time(world.ledger.close(WAIT)).await.unwrap();
+            in_time(world.root.close(WAIT)).await.unwrap();
             let so_far = asked.load(Ordering::SeqCst);
             while asked.load(Ordering::SeqCst) < so_far + 16 {
                 tokio::task::yield_now().await;

@@ -19,13 +19,13 @@ fn a_ledger_whose_runtime_has_gone_is_not_healthy_and_takes_nothing() {
     for driver in Driver::both() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
-        let (ledger, grant) = driver.run(async {
+        let (ledger, root, grant) = driver.run(async {
             let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
             let grant = everything(&root).await;
             let telemetry = ledger.telemetry(&grant).unwrap();
             telemetry.emit(observation(command(1), "before")).unwrap();
             assert!(ledger.health().healthy, "{:?}", ledger.health());
-            (ledger, grant)
+            (ledger, root, grant)
         });
         driver.end();
         let health = ledger.health();
@@ -45,7 +45,7 @@ fn a_ledger_whose_runtime_has_gone_is_not_healthy_and_takes_nothing() {
             // What is durable can be read, and the directory is let go of.
             let reads = ledger.reader(&grant).unwrap();
             assert!(in_time(reads.get(Seq::FIRST)).await.unwrap().is_some());
-            let closed = in_time(ledger.close(Duration::from_secs(1))).await;
+            let closed = in_time(root.close(Duration::from_secs(1))).await;
             assert_eq!(closed.unwrap_err().code(), "deadline_passed");
             let (again, _) = Ledger::open(&path, Options::default()).await.unwrap();
             assert!(again.health().healthy);
@@ -126,5 +126,5 @@ async fn a_panic_in_the_scrub_is_told() {
     let grant = everything(&root).await;
     let log = ledger.execution_log(&grant).unwrap();
     let _begun = log.begin(request(&ledger, command(1))).await.unwrap();
-    in_time(ledger.close_at_once(WAIT)).await.unwrap();
+    in_time(root.close_at_once(WAIT)).await.unwrap();
 }

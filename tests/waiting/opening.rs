@@ -50,14 +50,14 @@ fn an_opening_dropped_after_any_poll_lets_go_of_the_directory() {
         driver.run(async {
             let mut polls = 0;
             while !polled(Ledger::open(&path, Options::default()), polls).await {
-                let (ledger, root) = in_time(opened(&path)).await;
+                let (_ledger, root) = in_time(opened(&path)).await;
                 everything(&root).await;
-                in_time(ledger.close(WAIT)).await.unwrap();
+                in_time(root.close(WAIT)).await.unwrap();
                 polls += 1;
             }
             // It was ready, and dropped with what it gave.
-            let (ledger, _) = in_time(opened(&path)).await;
-            in_time(ledger.close(WAIT)).await.unwrap();
+            let (_, root) = in_time(opened(&path)).await;
+            in_time(root.close(WAIT)).await.unwrap();
         });
         driver.end();
     }
@@ -85,28 +85,28 @@ fn opening_again_goes_on_where_a_dropped_call_left_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
         driver.run(async {
-            let (mut ledger, _root) = opened(&path).await;
+            let (_, mut root) = opened(&path).await;
             for polls in 0..4 {
-                let again = ledger.reopen(Options::default(), WAIT);
+                let again = root.reopen(Options::default(), WAIT);
                 if polled(again, polls).await {
                     break;
                 }
                 // What the dropped call was opening may still hold the lock.
-                let next = loop {
-                    match in_time(ledger.reopen(Options::default(), WAIT)).await {
-                        Ok((next, _)) => break next,
+                let (ledger, next) = loop {
+                    match in_time(root.reopen(Options::default(), WAIT)).await {
+                        Ok(next) => break next,
                         Err(ReopenError::Open(OpenError::Locked { .. })) => {
                             tokio::time::sleep(Duration::from_millis(10)).await;
                         }
                         Err(error) => panic!("{error}"),
                     }
                 };
-                assert!(next.health().healthy);
-                let told = ledger.reopen(Options::default(), WAIT).await;
+                assert!(ledger.health().healthy);
+                let told = root.reopen(Options::default(), WAIT).await;
                 assert_eq!(told.map(drop).unwrap_err().code(), "closed");
-                let told = ledger.close(WAIT).await.unwrap_err();
+                let told = root.close(WAIT).await.unwrap_err();
                 assert_eq!(told.code(), "reopened");
-                ledger = next;
+                root = next;
             }
         });
     }
@@ -117,11 +117,11 @@ fn opening_again_goes_on_where_a_dropped_call_left_it() {
 async fn a_close_takes_over_from_an_opening_that_was_given_up() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    let (ledger, _root) = opened(&path).await;
-    let mut again = task::spawn(ledger.reopen(Options::default(), WAIT));
+    let (_ledger, root) = opened(&path).await;
+    let mut again = task::spawn(root.reopen(Options::default(), WAIT));
     assert!(again.poll().is_pending());
     drop(again);
-    let told = in_time(ledger.close(WAIT)).await.unwrap_err();
+    let told = in_time(root.close(WAIT)).await.unwrap_err();
     assert_eq!(told.code(), "sealed");
     Ledger::open(&path, Options::default()).await.unwrap();
 }
@@ -193,7 +193,7 @@ async fn a_damaged_journal_is_not_told_as_views() {
         let record = telemetry.record(observation(command(number), "one"));
         record.await.unwrap();
     }
-    in_time(world.ledger.close(WAIT)).await.unwrap();
+    in_time(world.root.close(WAIT)).await.unwrap();
     let signer = SigningKey::from_seed("ledger.example/w", Algorithm::Ed25519, &[1; 32]);
     let signer = Arc::new(signer.unwrap());
     for signs in [false, true] {

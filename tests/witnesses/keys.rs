@@ -62,10 +62,10 @@ async fn a_changed_key_is_recorded_and_named_by_the_old_one() {
     let path = place.path("ledger");
     let opened = Opened::new(&path, Some(options(1, &[]))).await;
     opened.record(5).await;
-    let old = opened.ledger.checkpoint().await.unwrap();
+    let old = opened.root.checkpoint().await.unwrap();
     let changed = opened.root.change_key(Arc::new(key(2)), why("operator"));
     let both = changed.await.unwrap();
-    let new = opened.ledger.checkpoint().await.unwrap();
+    let new = opened.root.checkpoint().await.unwrap();
 
     // The record: who, when, from which key to which; in the audit log, and covered by a checkpoint
     // that both keys signed.
@@ -123,7 +123,7 @@ async fn an_opening_with_another_key_records_the_change() {
     let place = Place::new();
     let path = place.path("ledger");
     let opened = Opened::new(&path, Some(options(1, &[]))).await;
-    let old = opened.ledger.checkpoint().await.unwrap();
+    let old = opened.root.checkpoint().await.unwrap();
     opened.close().await;
     // Nobody says that it is the same log.
     let silent = Options {
@@ -140,7 +140,7 @@ async fn an_opening_with_another_key_records_the_change() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].old, key(1).key().to_string());
     assert_eq!(told[0].author, "nightly job");
-    let new = opened.ledger.checkpoint().await.unwrap();
+    let new = opened.root.checkpoint().await.unwrap();
     assert!(opened.ledger.prove_extension(&old, &new).await.is_ok());
     opened.close().await;
     // Once: the same key again is no change.
@@ -170,7 +170,7 @@ async fn a_key_that_cannot_sign_is_not_recorded() {
         );
     }
     assert_eq!(changes(&opened).await, []);
-    let note = opened.ledger.checkpoint().await.unwrap();
+    let note = opened.root.checkpoint().await.unwrap();
     assert!(trusting(&[1]).check(&note, None).is_ok());
     opened.close().await;
 }

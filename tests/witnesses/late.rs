@@ -88,7 +88,7 @@ async fn what_was_not_copied_is_copied_and_cosigned_later() {
         Arc::new(ManualClock::new(1_767_225_600_000_000_000)),
     );
     let log = log(&place, &line, &clock, witnessing.witness(1).await).await;
-    let alone = log.ledger.checkpoint().await.unwrap();
+    let alone = log.root.checkpoint().await.unwrap();
     assert!(policy(1).check(&alone, None).is_err());
     let told = log.ledger.checkpoint_copies();
     assert!(

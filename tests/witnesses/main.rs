@@ -121,7 +121,7 @@ impl Opened {
     }
 
     async fn close(self) {
-        self.ledger.close(Duration::from_secs(30)).await.unwrap();
+        self.root.close(Duration::from_secs(30)).await.unwrap();
     }
 }
 
@@ -173,7 +173,7 @@ async fn two_ledgers_cosign_what_a_third_signs_also_after_restarts() {
     let (one, two) = (first.witness(1).await, second.witness(2).await);
     let log = place.log("log", &[&one, &two]).await;
     log.record(20).await;
-    let note = log.ledger.checkpoint().await.unwrap();
+    let note = log.root.checkpoint().await.unwrap();
     let trusted = policy(2).check(&note, None).unwrap();
     assert_eq!(trusted.witnesses.len(), 2);
     // The cosignatures are in the record, and the receipts say who has it.
@@ -201,7 +201,7 @@ async fn two_ledgers_cosign_what_a_third_signs_also_after_restarts() {
     assert_eq!(one.cosigned(NAME).await.unwrap().0, seen);
     let log = place.log("log", &[&one, &two]).await;
     log.record(300).await;
-    let later = log.ledger.checkpoint().await.unwrap();
+    let later = log.root.checkpoint().await.unwrap();
     assert!(policy(2).check(&later, None).is_ok());
     let told = first.events(EventType::CheckpointWitnessed).await;
     assert!(told.len() >= 2, "{told:?}");
@@ -231,7 +231,7 @@ async fn a_witness_refuses_a_rolled_back_and_a_forked_log() {
     copy(&place.path("log"), &place.path("older"));
     let log = place.log("log", &[&one]).await;
     log.record(40).await;
-    let note = log.ledger.checkpoint().await.unwrap();
+    let note = log.root.checkpoint().await.unwrap();
     assert!(policy(1).check(&note, None).is_ok());
     log.close().await;
     let newest = one.cosigned(NAME).await.unwrap();
@@ -242,18 +242,18 @@ async fn a_witness_refuses_a_rolled_back_and_a_forked_log() {
 
     let older = place.log("older", &[&one]).await;
     older.record(5).await;
-    let behind = older.ledger.checkpoint().await.unwrap();
+    let behind = older.root.checkpoint().await.unwrap();
     assert!(policy(1).check(&behind, None).is_err());
     let told = older.ledger.checkpoint_copies().remove(0);
     assert!(told.problem.contains("an older copy"), "{told:?}");
     while older.ledger.head().seq < newest.0 {
         older.record(1).await;
     }
-    let same = older.ledger.checkpoint().await.unwrap();
+    let same = older.root.checkpoint().await.unwrap();
     assert_eq!(size(&same), newest.0);
     assert!(policy(1).check(&same, None).is_err());
     older.record(50).await;
-    let beyond = older.ledger.checkpoint().await.unwrap();
+    let beyond = older.root.checkpoint().await.unwrap();
     assert!(policy(1).check(&beyond, None).is_err());
     assert_eq!(one.cosigned(NAME).await, Some(newest));
 
@@ -344,7 +344,7 @@ async fn cosignatures_that_come_later_are_stored_and_exported() {
     options.every = Duration::ZERO;
     let log = Opened::new(&place.path("log"), Some(options.clone())).await;
     log.record(20).await;
-    let note = log.ledger.checkpoint().await.unwrap();
+    let note = log.root.checkpoint().await.unwrap();
     let keys: Vec<VerifierKey> = policy_keys();
     let by = |number| {
         let mut cosigned = note.clone();
@@ -353,13 +353,13 @@ async fn cosignatures_that_come_later_are_stored_and_exported() {
             .unwrap();
         cosigned
     };
-    log.ledger.add_cosignatures(&by(1), &keys).await.unwrap();
+    log.root.add_cosignatures(&by(1), &keys).await.unwrap();
     let head = log.ledger.head().seq;
     // Again, and one that nobody named: nothing is new, nothing is written.
-    log.ledger.add_cosignatures(&by(1), &keys).await.unwrap();
-    log.ledger.add_cosignatures(&by(3), &keys).await.unwrap();
+    log.root.add_cosignatures(&by(1), &keys).await.unwrap();
+    log.root.add_cosignatures(&by(3), &keys).await.unwrap();
     assert_eq!(log.ledger.head().seq, head);
-    let both = log.ledger.add_cosignatures(&by(2), &keys).await.unwrap();
+    let both = log.root.add_cosignatures(&by(2), &keys).await.unwrap();
     assert!(policy(2).check(&both, None).is_ok());
     // A false one is refused, and a note of somebody else.
     let text = by(1).to_string();
@@ -371,14 +371,14 @@ async fn cosignatures_that_come_later_are_stored_and_exported() {
     };
     let forged = format!("{}{other}{}", &text[..at], &text[at + 1..]);
     let forged = Note::parse(forged.as_bytes()).unwrap();
-    let refused = log.ledger.add_cosignatures(&forged, &keys).await;
+    let refused = log.root.add_cosignatures(&forged, &keys).await;
     assert!(
         matches!(refused, Err(CheckpointError::Cosignature(_))),
         "{refused:?}"
     );
     let foreign = Checkpoint::new(NAME, 3, leaf_hash(b"x")).unwrap();
     let foreign = foreign.sign(&key(66)).unwrap();
-    let refused = log.ledger.add_cosignatures(&foreign, &keys).await;
+    let refused = log.root.add_cosignatures(&foreign, &keys).await;
     assert_eq!(refused.err(), Some(CheckpointError::NotOurs));
     // The destination's copy and an export of the note as it was signed have them.
     let copy = place

@@ -93,7 +93,7 @@ async fn exit_codes_tell_why_nothing_was_read() {
     assert_eq!(run(&["inspect", path(&nothing)]).0, 10);
     assert_eq!(run(&["inspect"]).0, 2);
     assert_eq!(run(&["inspect", path(&scene.path), "--log", "x"]).0, 2);
-    let (ledger, _root) = Ledger::open(&scene.path, Options::default()).await.unwrap();
+    let opened = Ledger::open(&scene.path, Options::default()).await.unwrap();
     let (code, _, error) = run(&["inspect", path(&scene.path)]);
     assert_eq!(code, 11);
     assert!(error.contains(&std::process::id().to_string()), "{error}");
@@ -101,7 +101,7 @@ async fn exit_codes_tell_why_nothing_was_read() {
         run(&["salvage", path(&scene.path), path(&scene.to())]).0,
         11
     );
-    drop(ledger);
+    drop(opened);
     let foreign = in_log();
     let identity = foreign.path.join("LEDGER");
     let text = fs::read_to_string(&identity).unwrap();

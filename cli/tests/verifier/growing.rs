@@ -61,7 +61,7 @@ impl Live {
         while self.ledger.head().seq < records {
             telemetry.record(observation()).await.unwrap();
         }
-        self.ledger.checkpoint().await.unwrap()
+        self.root.checkpoint().await.unwrap()
     }
 }
 
@@ -120,7 +120,7 @@ async fn an_export_grows_by_what_is_new_and_equals_one_made_anew() {
     let superseded = before.keys().filter(|name| name.contains("/000.p/"));
     let levels: Vec<_> = superseded.map(|name| name.split('/').nth(1)).collect();
     assert!(!levels.is_empty() && levels.iter().all(|it| *it == Some("1")));
-    live.ledger.close(Duration::from_secs(30)).await.unwrap();
+    live.root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 #[tokio::test]
@@ -159,8 +159,8 @@ async fn an_export_that_was_cut_short_is_what_it_was_and_goes_on() {
     let refused = other.root.export(&note, &export).await;
     let size = size(&second);
     assert_eq!(refused, Err(CheckpointError::Rewritten(size)));
-    other.ledger.close(Duration::from_secs(30)).await.unwrap();
-    live.ledger.close(Duration::from_secs(30)).await.unwrap();
+    other.root.close(Duration::from_secs(30)).await.unwrap();
+    live.root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 /// Go's `tlog` reads tiles through its `TileReader` from Go's file server, while records are
@@ -211,7 +211,7 @@ async fn a_live_ledgers_export_served_over_http_is_accepted_by_go() {
     assert!(!refused.wait_with_output().unwrap().status.success());
     stop.store(true, Ordering::Release);
     appending.await.unwrap();
-    live.ledger.close(Duration::from_secs(30)).await.unwrap();
+    live.root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 /// What the program is to check beside the export: proofs up to this checkpoint.

@@ -43,7 +43,7 @@ async fn an_open_ledgers_export_is_accepted_by_our_program_and_by_gos() {
     for _ in 0..260 {
         telemetry.record(observation()).await.unwrap();
     }
-    let note = ledger.checkpoint().await.unwrap();
+    let note = root.checkpoint().await.unwrap();
     telemetry.record(observation()).await.unwrap();
     let export = dir.path().join("export");
     root.export(&note, &export).await.unwrap();
@@ -71,5 +71,5 @@ async fn an_open_ledgers_export_is_accepted_by_our_program_and_by_gos() {
     let other = support::checkpoint(3, merkle::leaf_hash(b"x"), &impostor);
     let refused = root.export(&other, dir.path().join("none")).await;
     assert_eq!(refused, Err(CheckpointError::NotOurs));
-    ledger.close(Duration::from_secs(30)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
 }

@@ -10,7 +10,7 @@ use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome};
 use femtoclaw_ledger::{
     AuditEntry, CapabilityDefinition, Change, Command, Context, Decision, Grant, Ledger, Options,
-    Quota, Receipt, Request, Rights, SetModule,
+    Quota, Receipt, Request, Rights, Root, SetModule,
 };
 
 use tokio::task::JoinSet;
@@ -54,6 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Maker {
     ledger: Ledger,
+    root: Root,
     grant: Grant,
     clock: Arc<ManualClock>,
     commands: Vec<String>,
@@ -93,6 +94,7 @@ async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
     let grant = grant.await.map_err(problem)?;
     let mut maker = Maker {
         ledger,
+        root,
         grant,
         clock,
         commands: Vec::new(),
@@ -104,7 +106,7 @@ async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
     }
     let middle_ns = BEGUN_NS + i64::try_from(small).unwrap_or(0) * 500_000;
     if make == Make::Rotated && !maker.until_rotated(path).await? {
-        maker.ledger.close(PATIENCE).await.map_err(problem)?;
+        maker.root.close(PATIENCE).await.map_err(problem)?;
         return Ok(None);
     }
     let ledger = maker.ledger.clone();
@@ -114,7 +116,7 @@ async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
     if make == Make::Window {
         asked.head = maker.window(path).await?;
     } else {
-        asked.head = ledger.close(PATIENCE).await.map_err(problem)?.head.seq;
+        asked.head = maker.root.close(PATIENCE).await.map_err(problem)?.head.seq;
     }
     if make == Make::Small {
         let note = path.join("failure.note");
@@ -295,7 +297,7 @@ impl Maker {
         let copy = path.with_extension("killed");
         super::copy(path, &copy)?;
         fs::write(copy.join("ANCHOR"), claimed)?;
-        let closed = self.ledger.close(PATIENCE).await;
+        let closed = self.root.close(PATIENCE).await;
         closed.map_err(problem)?;
         fs::remove_dir_all(path)?;
         fs::rename(&copy, path)?;

@@ -100,7 +100,7 @@ pub(super) async fn judge(
         (Ok(answers), Some(expected)) => hold(&ledger, &grant, asked, answers, expected).await,
         (Ok(_), None) => Noticed::Harmless,
     };
-    let closed = tokio::time::timeout(PATIENCE, ledger.close(Duration::from_secs(5))).await;
+    let closed = tokio::time::timeout(PATIENCE, root.close(Duration::from_secs(5))).await;
     let noticed = match closed {
         Ok(_) => noticed,
         Err(_) => Noticed::Hung("closing".into()),

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use femtoclaw_ledger::{Ledger, Quota, Rights};
+use femtoclaw_ledger::{Quota, Rights, Root};
 
 use super::caller::Caller;
 use super::ledger::{PATIENCE, called_damaged, check, options};
@@ -23,8 +23,8 @@ pub(crate) enum Rival {
 }
 
 /// Opens again, checks everything, and writes on; or tells the code of the error.
-pub(super) async fn reopen(args: &Args, ledger: &Ledger) {
-    let reopened = ledger.reopen(options(args), LETTING_GO);
+pub(super) async fn reopen(args: &Args, root: &Root) {
+    let reopened = root.reopen(options(args), LETTING_GO);
     let (ledger, root) = match tokio::time::timeout(PATIENCE, reopened).await {
         Ok(Ok(reopened)) => reopened,
         Ok(Err(error)) => return tell(format_args!("not_reopened {}", error.code())),

@@ -68,7 +68,7 @@ async fn work(args: &Args) {
     tell("ready");
     wait_for_go();
     if args.load == Load::Close {
-        return match ledger.close(Duration::from_secs(20)).await {
+        return match root.close(Duration::from_secs(20)).await {
             Ok(_) => tell("closed"),
             Err(error) => tell(format_args!("failed close {}", one_line(error))),
         };
@@ -79,12 +79,12 @@ async fn work(args: &Args) {
         callers.spawn(caller.write(args.each.unwrap_or(u64::MAX)));
     }
     if args.load == Load::Rebuild {
-        let ledger = ledger.clone();
+        let (ledger, root) = (ledger.clone(), root.clone());
         tokio::spawn(async move {
             loop {
                 for (name, _) in ledger.view_positions() {
                     // It is load: where a cut or a fault refuses it, the judge looks at the views.
-                    let _ = ledger.rebuild_view(name);
+                    let _ = root.rebuild_view(name);
                 }
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
@@ -101,7 +101,7 @@ async fn work(args: &Args) {
     }
     called_damaged(args, &ledger).await;
     if args.reopen {
-        again::reopen(args, &ledger).await;
+        again::reopen(args, &root).await;
     }
     tell("idle");
     wait_for_the_end();

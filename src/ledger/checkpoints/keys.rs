@@ -80,7 +80,7 @@ impl Root {
     ///
     /// # Errors
     /// `Key`, `Callback`: the old one goes on, nothing is recorded. Other errors after the record are those of
-    /// [`super::super::Ledger::checkpoint`]: the new key is in force.
+    /// [`Root::checkpoint`]: the new key is in force.
     pub async fn change_key(
         &self,
         signer: Arc<dyn Signer>,

@@ -18,7 +18,7 @@ struct World {
     directory: tempfile::TempDir,
     journal: MemoryJournal,
     ledger: Ledger,
-    _root: Root,
+    root: Root,
     grant: Grant,
 }
 
@@ -59,7 +59,7 @@ impl World {
             directory,
             journal,
             ledger,
-            _root: root,
+            root,
             grant,
         };
         world.work(200).await;
@@ -189,8 +189,8 @@ async fn an_opening_from_saved_states_knows_commands_and_executions_from_before_
     take(&world.ledger.0.core).await;
     world.caught_up().await;
     assert!(world.load(world.ledger.head().seq).from.first() > begun.receipt().last.get());
-    world.ledger.close(Duration::ZERO).await.unwrap();
-    (world.ledger, world._root, world.grant) =
+    world.root.close(Duration::ZERO).await.unwrap();
+    (world.ledger, world.root, world.grant) =
         open(&world.journal.reopen(), world.directory.path()).await;
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let again = log.begin(early).await.unwrap();
@@ -297,7 +297,7 @@ async fn a_change_on_its_way_when_states_are_saved_is_placed_by_its_record() {
         directory,
         journal,
         ledger,
-        _root: root,
+        root,
         grant,
     };
     world.work(1).await;

@@ -11,7 +11,7 @@
 //! frames, while the tables of the next parts are read (`ahead.rs`).
 //!
 //! Of views the files are verified, and not that their content follows from the journal: only making
-//! one again shows that ([`Ledger::rebuild_view`], [`Ledger::view_digests`]).
+//! one again shows that ([`Root::rebuild_view`](super::Root::rebuild_view), [`Ledger::view_digests`]).
 
 mod ahead;
 mod course;

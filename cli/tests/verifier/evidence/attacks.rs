@@ -145,7 +145,7 @@ async fn records_swapped_repeated_or_of_another_execution_are_found() {
 async fn another_checkpoint_is_found() {
     let scene = Scene::new().await;
     let file = scene.file("denied").await;
-    scene.world.ledger.checkpoint().await.unwrap();
+    scene.world.root.checkpoint().await.unwrap();
     let later = Forged::of(&scene.file("denied").await);
     let mut forged = Forged::of(&file);
     assert_ne!(forged.note, later.note);
@@ -194,7 +194,7 @@ async fn a_forged_history_with_a_key_of_its_own_is_found() {
         .await
         .unwrap();
     let scene = Scene { world };
-    scene.world.ledger.checkpoint().await.unwrap();
+    scene.world.root.checkpoint().await.unwrap();
     let file = scene.file("completed").await;
     let bundle = Bundle::parse(file.as_bytes()).unwrap();
     assert!(bundle.verify(&own, None).is_ok(), "it is sound in itself");
@@ -245,7 +245,7 @@ async fn another_ledger_cannot_be_claimed() {
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let denied = super::scene::asked(&world, "running", 1);
     let _begun = log.begin(denied).await.unwrap();
-    world.ledger.checkpoint().await.unwrap();
+    world.root.checkpoint().await.unwrap();
     let theirs = Forged::of(&Scene { world }.file("running").await);
     assert!(theirs.head.contains(&other));
     let (_, opening) = theirs.head.split_once("opened ").unwrap();

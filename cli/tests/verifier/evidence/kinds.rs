@@ -155,7 +155,7 @@ async fn nobody_gets_a_part_of_it_and_nothing_is_made_of_nothing() {
 #[tokio::test]
 async fn cosignatures_go_along_with_the_keys_that_were_given() {
     let scene = Scene::new().await;
-    let note = scene.world.ledger.checkpoint().await.unwrap();
+    let note = scene.world.root.checkpoint().await.unwrap();
     let mut cosigned = note;
     for number in [1, 2] {
         cosigned.cosign(&witness(number), 1_767_225_700).unwrap();
@@ -211,7 +211,7 @@ async fn groups_of_commands_are_streams_of_their_own() {
     ];
     world.ledger.commit(&world.grant, group).await.unwrap();
     let scene = Scene { world };
-    scene.world.ledger.checkpoint().await.unwrap();
+    scene.world.root.checkpoint().await.unwrap();
     for (kind, records) in [("cancelled", 4), ("denied", 2)] {
         let bundle = scene.evidence(kind, EvidenceOptions::default()).await;
         let verified = bundle.verify(&policy(), None).unwrap();

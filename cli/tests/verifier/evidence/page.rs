@@ -52,7 +52,7 @@ async fn hostile_payloads_stay_text() {
     log.fail(id_of("failed"), command(4), failure)
         .await
         .unwrap();
-    world.ledger.checkpoint().await.unwrap();
+    world.root.checkpoint().await.unwrap();
     let scene = Scene { world };
     for kind in ["denied", "rejected", "failed"] {
         let bundle = scene.evidence(kind, EvidenceOptions::default()).await;

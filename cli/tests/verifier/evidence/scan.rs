@@ -43,7 +43,7 @@ fn evidence(export: &Export, bundle: &Bundle) -> Bundle {
 
 /// The entries of the scene's ledger.
 async fn entries(scene: &Scene, dir: &std::path::Path) -> Vec<Vec<u8>> {
-    let note = scene.world.ledger.checkpoint().await.unwrap();
+    let note = scene.world.root.checkpoint().await.unwrap();
     let path = dir.join("genuine");
     scene.world.root.export(&note, &path).await.unwrap();
     let mut entries = Vec::new();

@@ -87,7 +87,7 @@ impl Scene {
     /// All kinds, under a checkpoint.
     pub(crate) async fn new() -> Self {
         let scene = Self::unsigned().await;
-        scene.world.ledger.checkpoint().await.unwrap();
+        scene.world.root.checkpoint().await.unwrap();
         scene
     }
 
