@@ -41,7 +41,7 @@ pub(crate) use durable::{
 };
 pub(crate) use fault::fault;
 pub(crate) use files::replace;
-pub(crate) use files_max::files_each;
+pub(crate) use files_max::{are_short, files_each};
 pub(crate) use inspection::{Inspection, is_named, look_through};
 pub(crate) use merges::{Complain, Merges};
 pub use preflight::TornTail;
@@ -117,6 +117,18 @@ pub(crate) fn create(
         sync_parent(path)
     };
     finish().map_err(|source| OpenError::io(path, source))
+}
+
+/// Removes a closed database in which there is nothing to keep: at once, or, where the system refuses half way,
+/// under the name of what never counts, so that no part of it is ever taken for the whole.
+pub(crate) fn discard(path: &Path) -> io::Result<()> {
+    let discarded = creating(path);
+    if discarded.symlink_metadata().is_ok() {
+        fs::remove_dir_all(&discarded)?;
+    }
+    fs::rename(path, &discarded)?;
+    sync_parent(path)?;
+    fs::remove_dir_all(&discarded)
 }
 
 fn build(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, OpenError> {

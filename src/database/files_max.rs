@@ -1,12 +1,23 @@
 //! How many files the ledger holds open, against how many the process may.
 
-use crate::error::OpenError;
+use std::fs::File;
+
+use crate::error::{Fault, OpenError};
 
 /// Fewer the engine does not take, in each of the two databases.
 pub(crate) const FILES_MIN: usize = 10;
 /// Open files beside those that the engine keeps for reading tables: its logs and locks, tables that it
 /// writes and merges, what is ours, and as many again to spare for verification and reads.
 const BESIDE: u64 = 64;
+/// The engine needs fewer at a time.
+const PROBED: usize = 16;
+
+/// Whether the process, or the machine, may open no few files more just now. The engine panics over that
+/// in places, as it does over files that are not what it wrote.
+pub(crate) fn are_short() -> bool {
+    let opened: Result<Vec<File>, _> = (0..PROBED).map(|_| File::open("/dev/null")).collect();
+    opened.is_err_and(|error| Fault::of(&error) == Fault::System)
+}
 
 /// How many files each of the two databases may keep open, where both together may keep `most`.
 ///

@@ -9,7 +9,7 @@ use crate::error::{self, OpenError};
 use crate::events::Store;
 use crate::journal::{Head, Reader, Writer};
 use crate::projections::{
-    self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
+    self, Boot, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
     NoTree, ReadError, RuntimeMetadata, RuntimeMetadataView, Source, Tree, TreeView, View, Views,
     ViewsOptions,
 };
@@ -99,7 +99,7 @@ pub(super) fn open(
         ..ViewsOptions::default()
     };
     how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
-    how.boot = options.boot.clone().or(how.boot);
+    how.boot = options.boot.clone().map_or(Boot::System, Boot::Named);
     how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
     let watched = (callbacks, options.callback_budget);
     let source = JournalSource::shared(reader.clone());

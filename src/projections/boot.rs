@@ -2,27 +2,62 @@
 //! loses nothing of them, a power cut may leave any part, and the engine's own checks do not notice
 //! all of that.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
-use crate::database::files;
+use crate::database::{self, files};
 
-const BOOT: &str = "BOOT";
+/// Beside the database's files. The seal leaves it out.
+pub(super) const BOOT: &str = "BOOT";
 /// The system's name for a start is shorter.
 const BOOT_BYTES_MAX: u64 = 256;
 
-/// Whether the views in this directory were opened last under this start of the machine. Where the
-/// system does not tell its starts apart, no.
-pub(super) fn is_same(views: &Path, boot: Option<&str>) -> bool {
-    let marked = files::read(&views.join(BOOT), BOOT_BYTES_MAX).ok();
-    boot.is_some() && marked.as_deref() == boot.map(str::as_bytes)
+/// Which start of the machine this is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Boot {
+    /// What the operating system says, whenever views are opened.
+    #[default]
+    System,
+    /// The one of this name. For tests of power cuts, which no machine takes part in.
+    Named(String),
+    /// Nobody tells its starts apart: each may have been another one.
+    Untold,
 }
 
-/// Notes the start of the machine. Failing to costs a rebuild after the next end that is not clean.
-pub(super) fn mark(views: &Path, boot: Option<&str>) {
-    let written = files::create(&views.join(BOOT))
-        .and_then(|mut file| file.write_all(boot.unwrap_or_default().as_bytes()));
-    if let Err(error) = written {
-        tracing::warn!(%error, "the start of the machine was not noted beside the views");
+impl Boot {
+    /// Its name, where it has one.
+    ///
+    /// # Errors
+    /// The system could not be asked just now.
+    pub(super) fn name(&self) -> io::Result<Option<String>> {
+        match self {
+            Self::System => database::boot_id(),
+            Self::Named(name) => Ok(Some(name.clone())),
+            Self::Untold => Ok(None),
+        }
     }
+}
+
+/// Whether the views in this directory were opened last under the start of this name.
+///
+/// # Errors
+/// What was noted cannot be read just now: it may have been the same.
+pub(super) fn is_same(views: &Path, boot: Option<&str>) -> io::Result<bool> {
+    let Some(boot) = boot else {
+        return Ok(false);
+    };
+    match files::read(&views.join(BOOT), BOOT_BYTES_MAX) {
+        Ok(marked) => Ok(marked == boot.as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || files::is_odd(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes the start of the machine.
+///
+/// # Errors
+/// It could not be written: after an end that is not clean the views would be made again.
+pub(super) fn mark(views: &Path, boot: Option<&str>) -> io::Result<()> {
+    let mut file = files::create(&views.join(BOOT))?;
+    file.write_all(boot.unwrap_or_default().as_bytes())
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with views; none of it touches the journal.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::database::{self, Damage, Meaning};
 use crate::error::{Fault, Retry};
@@ -187,6 +188,11 @@ impl Failure {
             | Self::Panic(cause)
             | Self::Source(cause) => cause,
         }
+    }
+
+    /// A call of the operating system failed.
+    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+        Self::of(Fault::of(error), format!("{}: {error}", path.display()))
     }
 
     fn of(fault: Fault, cause: String) -> Self {

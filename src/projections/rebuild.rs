@@ -147,6 +147,10 @@ impl Runner {
                 self.release();
                 self.wait(&cause)
             }
+            Failure::Panic(cause) if database::are_short() => {
+                self.release();
+                self.wait(&format!("{cause}; no descriptors are left"))
+            }
             Failure::Panic(cause) if self.health.panics + 1 < PANICS_MAX => {
                 self.health.panics += 1;
                 self.health.look = true;

@@ -14,13 +14,14 @@ use crate::database::files;
 use crate::events::Hash;
 use crate::integrity::{FieldDigest, digest};
 
+use super::boot::BOOT;
 use super::error::Failure;
 
 const SEAL: &str = "SEAL";
 /// Lines for some 160,000 files.
 const SEAL_BYTES_MAX: u64 = 16 << 20;
 const TABLES: &str = "tables";
-/// The engine's lock holds nothing.
+/// The engine's lock holds nothing; the start of the machine is noted before the seal is broken.
 const LOCK: &str = "lock";
 const STEP: usize = 64 << 10;
 
@@ -34,20 +35,19 @@ pub(super) fn write(views: &Path) {
     }
 }
 
-/// Compares with the seal and breaks it. False where there is none.
-pub(super) fn check_and_break(views: &Path) -> Result<bool, Failure> {
+/// Compares with the seal. False where there is none.
+pub(super) fn check(views: &Path) -> Result<bool, Failure> {
     let path = views.join(SEAL);
-    let medium = |error: io::Error| Failure::Medium(format!("{}: {error}", path.display()));
     let sealed = match files::read(&path, SEAL_BYTES_MAX) {
         Ok(sealed) => sealed,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) if files::is_odd(&error) => {
             return Err(Failure::Damage(format!("{}: {error}", path.display())));
         }
-        Err(error) => return Err(medium(error)),
+        Err(error) => return Err(Failure::io(&path, &error)),
     };
     let sealed = String::from_utf8_lossy(&sealed).into_owned();
-    let found = describe(views, Some(&sealed)).map_err(medium)?;
+    let found = describe(views, Some(&sealed)).map_err(|error| Failure::io(views, &error))?;
     if found != sealed {
         let differing = found
             .lines()
@@ -56,8 +56,14 @@ pub(super) fn check_and_break(views: &Path) -> Result<bool, Failure> {
         let cause = format!("views are not as they were closed: {differing}");
         return Err(Failure::Damage(cause));
     }
-    fs::remove_file(&path).map_err(medium)?;
     Ok(true)
+}
+
+/// Breaks the seal: the last step before the engine opens the database, so that an opening which is
+/// refused before leaves the views closed as they were.
+pub(super) fn break_it(views: &Path) -> Result<(), Failure> {
+    let path = views.join(SEAL);
+    fs::remove_file(&path).map_err(|error| Failure::io(&path, &error))
 }
 
 /// A line for each file: digest, length, bytes digested, path; and a digest of the lines.
@@ -100,7 +106,7 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
             list(&path, files)?;
         } else if path
             .file_name()
-            .is_some_and(|name| name != SEAL && name != LOCK)
+            .is_some_and(|name| name != SEAL && name != LOCK && name != BOOT)
         {
             files.push(path);
         }

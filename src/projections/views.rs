@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::boot::Boot;
 use super::control::Control;
 use super::rebuild::Health;
 use super::runner::Runner;
@@ -14,7 +15,6 @@ use super::view::{Shared, View};
 use super::{OpenError, Projection, Source};
 use crate::callbacks::{Callbacks, Kind};
 use crate::clock::{Clock, SystemClock};
-use crate::database;
 use crate::metrics;
 
 /// Looks at a closed database and says what is wrong with it.
@@ -37,7 +37,7 @@ pub struct ViewsOptions {
     pub listener: Option<Listener>,
     /// Which start of the machine this is. Views that were not closed under this one are made
     /// again: they are not synced, and a power cut may have taken any part of them.
-    pub boot: Option<String>,
+    pub boot: Boot,
     /// Measures how long views take.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,7 +50,7 @@ impl Default for ViewsOptions {
             files_max: 64,
             preflight: None,
             listener: None,
-            boot: database::boot_id(),
+            boot: Boot::System,
             clock: Arc::new(SystemClock::default()),
         }
     }

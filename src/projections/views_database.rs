@@ -5,6 +5,7 @@
 //! The position lies in the view's own keyspace, so that one LSM tree holds both or neither.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -164,21 +165,28 @@ impl ViewsDatabase {
         if is_new {
             create().map_err(medium)?;
         }
-        let sealed = seal::check_and_break(path)?;
+        let sealed = seal::check(path)?;
         if let Some(failure) = check(path, sealed).err().and_then(|it| Failure::found(&it)) {
             return Err(failure);
         }
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
         }
-        if !is_new && !sealed && !boot::is_same(path, options.boot.as_deref()) {
+        let told = |error: io::Error| Failure::io(path, &error);
+        let boot = options.boot.name().map_err(told)?;
+        let is_same = boot::is_same(path, boot.as_deref()).map_err(told)?;
+        if !is_new && !sealed && !is_same {
             // Nothing in them is known to be damaged: there is nothing to keep.
             tracing::warn!("views were not closed before the machine started: they are made again");
-            let removed = fs::remove_dir_all(path).and_then(|()| database::sync_parent(path));
-            removed.map_err(|error| Failure::Medium(format!("{}: {error}", path.display())))?;
+            database::discard(path).map_err(told)?;
             create().map_err(medium)?;
         }
-        boot::mark(path, options.boot.as_deref());
+        if !is_same {
+            boot::mark(path, boot.as_deref()).map_err(told)?;
+        }
+        if sealed {
+            seal::break_it(path)?;
+        }
         let merges = Merges::of(path, complain);
         let filters = Arc::clone(&merges);
         let database = Database::builder(path)
@@ -370,7 +378,7 @@ fn check(views: &Path, sealed: bool) -> Result<(), Damage> {
 }
 
 /// Moves a closed database out of the way; nothing in it is changed or deleted.
-pub(super) fn set_aside(views: &Path, quarantine: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn set_aside(views: &Path, quarantine: &Path) -> io::Result<PathBuf> {
     database::ensure_private(quarantine)?;
     let mut number = 1_u64;
     loop {

@@ -7,11 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../shared/child.rs"]
+mod child;
+
 mod as_of;
 mod damage;
 mod executions;
 mod indexes;
 mod rebuild;
+mod refused;
 mod subscription;
 mod support;
 mod tree;

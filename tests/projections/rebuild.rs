@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{
-    Indexes, Notice, Projection, ProjectionError, ReadError, ViewBatch, Views, ViewsOptions,
+    Boot, Indexes, Notice, Projection, ProjectionError, ReadError, ViewBatch, Views, ViewsOptions,
 };
 
 use crate::support::{History, Journal, WAIT, digests, open, open_with, view};
@@ -313,12 +313,16 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
     );
 }
 
+fn named(boot: Option<&str>) -> Boot {
+    boot.map_or(Boot::Untold, |name| Boot::Named(name.to_owned()))
+}
+
 /// How many views were made again by an opening under this start of the machine.
 fn made_again(directory: &std::path::Path, journal: &Arc<Journal>, boot: Option<&str>) -> usize {
     let (again, heard) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(Vec::new())));
     let (count, notices) = (again.clone(), heard.clone());
     let options = ViewsOptions {
-        boot: boot.map(str::to_owned),
+        boot: named(boot),
         listener: Some(Arc::new(move |notice: &Notice| match notice {
             Notice::Rebuilt { .. } => *count.lock().unwrap() += 1,
             other => notices.lock().unwrap().push(other.clone()),
@@ -362,7 +366,7 @@ fn views_that_are_new_are_created_once() {
         let mark = directory.path().join("views/mark");
         let kept_after = |boot: Option<&str>| {
             let options = ViewsOptions {
-                boot: boot.map(str::to_owned),
+                boot: named(boot),
                 preflight: Some(Arc::new(|path: &std::path::Path| {
                     std::fs::write(path.join("mark"), b"").map_err(|error| error.to_string())
                 })),

@@ -57,7 +57,6 @@ fn is_a_refusal(error: &OpenError) -> bool {
 }
 
 #[test]
-#[ignore = "known fault: with some 15 descriptors left the views are at times set aside and made again; the journal is whole"]
 fn an_opening_without_descriptors_is_refused_and_changes_nothing() {
     let name = "descriptors::an_opening_without_descriptors_is_refused_and_changes_nothing";
     let Some(path) = child_path() else {

@@ -1,0 +1,199 @@
+//! What the system refuses while views are opened is no word about them: they are neither set aside nor
+//! made again for it.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use femtoclaw_ledger::projections::{Boot, Notice, Views, ViewsOptions, built_in};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::child::{child_command, child_path};
+use crate::support::{History, Journal, digests, open_with};
+
+const RECORDS: u64 = 500;
+
+/// Every descriptor that is left, but for so many.
+fn taken(spare: usize) -> Vec<File> {
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+    }
+    taken.truncate(taken.len().saturating_sub(spare));
+    taken
+}
+
+/// This very test again, in a process whose limits are its own.
+fn in_a_process(test: &str, path: &Path) {
+    let mut command: Command = child_command(test, path);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+}
+
+fn few_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = Some(120);
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+}
+
+/// What an opening tells, and how many views it makes again.
+#[derive(Clone, Default)]
+struct Heard {
+    aside: Arc<Mutex<Vec<Notice>>>,
+    again: Arc<AtomicUsize>,
+}
+
+impl Heard {
+    fn options(&self, boot: &str) -> ViewsOptions {
+        let heard = self.clone();
+        ViewsOptions {
+            boot: Boot::Named(boot.to_owned()),
+            ..heard.listening(ViewsOptions::default())
+        }
+    }
+
+    fn listening(self, options: ViewsOptions) -> ViewsOptions {
+        ViewsOptions {
+            listener: Some(Arc::new(move |notice: &Notice| match notice {
+                Notice::Rebuilt { .. } => _ = self.again.fetch_add(1, Ordering::Relaxed),
+                Notice::SetAside { .. } => self.aside.lock().unwrap().push(notice.clone()),
+                _ => {}
+            })),
+            ..options
+        }
+    }
+
+    /// How many views were made again; none was set aside.
+    fn made_again(&self, when: &str) -> usize {
+        assert_eq!(*self.aside.lock().unwrap(), [], "{when}");
+        self.again.load(Ordering::Relaxed)
+    }
+}
+
+fn journal() -> Arc<Journal> {
+    Journal::new(&History::mixed(RECORDS).records, 500)
+}
+
+/// As after a kill.
+fn unseal(directory: &Path) {
+    let _ = std::fs::remove_file(directory.join("views/SEAL"));
+}
+
+/// Opens with so many descriptors left, and closes with all.
+fn open_with_few(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions, spare: usize) {
+    let fds = taken(spare);
+    let views = Views::open(directory, options, built_in(), journal.clone());
+    drop(fds);
+    if let Ok(views) = views {
+        views.close();
+    }
+}
+
+#[test]
+fn views_opened_without_descriptors_stay_as_they_are() {
+    let name = "refused::views_opened_without_descriptors_stay_as_they_are";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, directory.path());
+    };
+    let journal = journal();
+    let heard = Heard::default();
+    let open = || {
+        let views = open_with(&path, &journal, heard.options("monday"));
+        digests(&views, RECORDS);
+        views.close();
+    };
+    open();
+    let made = heard.made_again("at first");
+    few_files();
+    for spare in 0..24 {
+        unseal(&path);
+        open_with_few(&path, &journal, heard.options("monday"), spare);
+        open();
+        let again = heard.made_again(&format!("{spare} left")) - made;
+        assert_eq!(again, 0, "{spare} left");
+    }
+}
+
+/// The machine's start is asked for when views are opened, and where that is refused it is no other one.
+#[test]
+fn options_made_without_descriptors_take_no_start_of_the_machine_for_another() {
+    let name = "refused::options_made_without_descriptors_take_no_start_of_the_machine_for_another";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, directory.path());
+    };
+    let journal = journal();
+    let heard = Heard::default();
+    few_files();
+    let mut made = 0;
+    for round in 0..2 {
+        let fds = taken(0);
+        let options = heard.clone().listening(ViewsOptions::default());
+        drop(fds);
+        unseal(&path);
+        let views = open_with(&path, &journal, options);
+        digests(&views, RECORDS);
+        views.close();
+        match round {
+            0 => made = heard.made_again("at first"),
+            _ => assert_eq!(heard.made_again("again"), made),
+        }
+    }
+}
+
+/// After another start of the machine they are made again. That is begun as a whole or not at all: a part
+/// that is left is no damage.
+#[test]
+fn views_that_are_removed_without_descriptors_are_not_taken_for_damaged_ones() {
+    let name = "refused::views_that_are_removed_without_descriptors_are_not_taken_for_damaged_ones";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, directory.path());
+    };
+    let journal = journal();
+    let heard = Heard::default();
+    let open = |boot: &str| {
+        let views = open_with(&path, &journal, heard.options(boot));
+        digests(&views, RECORDS);
+        views.close();
+    };
+    open("start 0");
+    few_files();
+    for spare in 2..12 {
+        let boot = format!("start {spare}");
+        unseal(&path);
+        open_with_few(&path, &journal, heard.options(&boot), spare);
+        open(&boot);
+        heard.made_again(&boot);
+    }
+}
+
+/// A close under an earlier start of the machine stands, also where the next opening gets no further.
+#[test]
+fn a_seal_outlives_an_opening_that_is_refused() {
+    let name = "refused::a_seal_outlives_an_opening_that_is_refused";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, directory.path());
+    };
+    let journal = journal();
+    let heard = Heard::default();
+    let open = |boot: &str| {
+        let views = open_with(&path, &journal, heard.options(boot));
+        digests(&views, RECORDS);
+        views.close();
+    };
+    open("start 0");
+    let made = heard.made_again("at first");
+    few_files();
+    for spare in 0..24 {
+        let boot = format!("start {}", spare + 1);
+        open_with_few(&path, &journal, heard.options(&boot), spare);
+        open(&boot);
+        assert_eq!(heard.made_again(&boot), made, "{spare} left");
+    }
+}
