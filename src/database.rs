@@ -36,11 +36,11 @@ pub(crate) mod wal;
 pub(crate) use boot::boot_id;
 pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
-    LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, creating, ensure_private,
-    restrict, sync_parent, sync_tree,
+    LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, ensure_private, restrict,
+    sync_parent, sync_tree,
 };
 pub(crate) use fault::fault;
-pub(crate) use files::replace;
+pub(crate) use files::{creating, replace};
 pub(crate) use files_max::{are_short, files_each};
 pub(crate) use inspection::{Inspection, is_named, look_through};
 pub(crate) use merges::{Complain, Merges};

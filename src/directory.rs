@@ -1,6 +1,5 @@
 //! The ledger's directory: who may open it, which ledger it is, where things lie.
 
-use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ mod insecure;
 pub mod keys;
 mod lock;
 mod medium;
+mod names;
 pub(crate) mod scratch;
 pub(crate) mod shared;
 
@@ -22,22 +22,7 @@ use crate::events::LedgerId;
 use crate::journal::{Anchor, Head};
 
 use lock::{Locks, lock};
-
-const LOCK: &str = "LOCK";
-const IDENTITY: &str = "LEDGER";
-const ANCHOR: &str = "ANCHOR";
-/// What is opened in it, by us or by the engine. What is in `quarantine/` is never opened, and
-/// `*.creating` only removed.
-const OPENED: [&str; 8] = [
-    LOCK,
-    IDENTITY,
-    ANCHOR,
-    "SCRUB",
-    "failure.note",
-    "snapshots",
-    "journal",
-    "views",
-];
+use names::{ANCHOR, IDENTITY, LOCK, OPENED, is_the_volumes};
 
 /// The directory of one ledger, locked as long as this value lives.
 #[derive(Debug)]
@@ -247,13 +232,6 @@ fn create_parents(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// `lost+found` comes with a file system: it is nobody's, and only root may look into it.
-fn is_the_volumes(ledger: &Path, name: &OsStr) -> bool {
-    let is_directory = |found: fs::Metadata| found.is_dir();
-    let path = ledger.join(name);
-    name == database::LOST_AND_FOUND && path.symlink_metadata().is_ok_and(is_directory)
 }
 
 /// A directory without identity may hold only what an opening that was cut short leaves.

@@ -85,6 +85,7 @@ pub mod integrity;
 pub mod journal;
 mod ledger;
 pub mod metrics;
+mod parse;
 pub mod projections;
 mod redaction;
 mod vitals;

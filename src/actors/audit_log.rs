@@ -1,7 +1,8 @@
 //! The audit log's own commands. Decisions, validations, executions and transitions need no
 //! command: their records belong to the audit log by their mask.
 
-use super::entity::{Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store};
+use super::draft::{Decided, Draft, Reply};
+use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{AuditRecordedV1, Event, Store};

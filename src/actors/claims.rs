@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::events::{CommandId, ComponentId, Decision, ExecutionId, Hash};
 
-use super::entity::Reply;
+use super::draft::Reply;
 use super::sequencer::Sequenced;
 
 /// What is known of a claimed command: what it was answered with, once it is decided; where it

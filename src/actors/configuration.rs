@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::entity::{
-    Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store, document_stream,
-    expect_version,
-};
+use super::draft::{Decided, Draft, Reply, document_stream};
+use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store, expect_version};
 use super::prepared::Earlier;
 use crate::commands::check::invalid;
 use crate::commands::{Change, Command, Context, Rollback};

@@ -5,29 +5,19 @@
 //! accept what a change before it forbids. Nobody else is shown the first, or a crash would take
 //! back what they saw.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::capability_registry::Registry;
 use super::configuration;
-use super::entity::{Decided, Draft, REGISTRY_STREAM};
-use super::runtime_metadata::{self, Registry};
+use super::decided_in_force::DecidedInForce;
+use super::draft::{Decided, REGISTRY_STREAM};
+use super::runtime_metadata;
 use super::sequencer::Sequenced;
 use crate::commands::{Basis, Grounds};
 use crate::config::BUILTIN_CAPABILITY;
-use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store, StreamId};
-
-/// What is in force as decided, durable or not: shared by the actors of configuration, metadata
-/// and executions.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DecidedInForce {
-    pub(crate) configuration_version: u64,
-    /// The streams of all documents.
-    pub(crate) document_streams: Arc<BTreeSet<StreamId>>,
-    pub(crate) registry: Arc<Registry>,
-    /// What a clean close would record of the runtime's machine.
-    pub(crate) closing: Option<Draft>,
-}
+use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store};
 
 /// A document as it is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

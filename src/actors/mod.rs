@@ -4,8 +4,11 @@
 //! The states are pure: no actor, no channel, no I/O. ractor is named here and nowhere else.
 
 pub(crate) mod audit_log;
+mod capability_registry;
 mod claims;
 pub(crate) mod configuration;
+mod decided_in_force;
+mod draft;
 mod entity;
 pub(crate) mod execution_log;
 mod in_force;
@@ -25,7 +28,8 @@ mod testing;
 
 pub(crate) use claims::{Claim, Claims, Gist};
 pub(crate) use configuration::State as ConfigurationState;
-pub(crate) use entity::{Draft, Entity, History, Known, ReplayError, Reply};
+pub(crate) use draft::{Draft, Reply};
+pub(crate) use entity::{Entity, History, Known, ReplayError};
 pub(crate) use execution_log::{State as ExecutionLogState, Status};
 pub use in_force::{DocumentInForce, InForce, RegistryInForce};
 pub(crate) use meters::Meters;

@@ -16,7 +16,7 @@ use crate::integrity::digest;
 use crate::journal::{NewRecord, Sealed};
 use crate::metrics;
 
-use super::entity::Draft;
+use super::draft::Draft;
 use super::sequencer::{Deliver, Sequenced, SequencerMsg, SequencerRef, own_record};
 use super::store::Taken;
 

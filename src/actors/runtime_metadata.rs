@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::entity::{
-    Decided, Draft, Entity, Place, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, ReplayError,
-    Reply, Surroundings, transitions,
+use super::capability_registry::Registry;
+use super::draft::{
+    Decided, Draft, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, Reply, transitions,
 };
+use super::entity::{Entity, Place, ReplayError, Surroundings};
 use crate::commands::check::invalid;
 use crate::commands::{Command, Context, SavePosition, Transition};
 use crate::error::AppendError;
@@ -19,8 +20,6 @@ use crate::events::{
 
 mod places;
 pub(crate) mod registry;
-
-pub(crate) use registry::Registry;
 
 /// Where the runtime stands.
 #[derive(Debug, Clone)]

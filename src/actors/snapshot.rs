@@ -51,7 +51,24 @@ pub(crate) trait Snapshot: Sized {
     }
 }
 
-/// A saved state.
+/// A state as bytes.
+pub(crate) struct SavedState {
+    pub(super) state: u8,
+    pub(super) layout: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl SavedState {
+    pub(super) fn of<S: Snapshot>(state: &S, forgotten: u64) -> Self {
+        Self {
+            state: S::STATE,
+            layout: S::LAYOUT,
+            bytes: state.saved(forgotten),
+        }
+    }
+}
+
+/// A saved state, read back.
 pub(crate) struct Restored<S> {
     pub(crate) state: S,
     /// Up to where it may have forgotten.
@@ -130,7 +147,8 @@ impl Snapshot for ComponentNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::entity::{Draft, Entity, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
+    use crate::actors::draft::{Draft, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
+    use crate::actors::entity::Entity;
     use crate::events::{
         AuthorizationDecidedV1, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
         ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1, RuntimeId,

@@ -10,121 +10,38 @@ mod message;
 mod repeating;
 mod reserves;
 mod saving;
+mod state;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use crate::admission::FinishReserve;
-use crate::clock::{Clock, Entropy};
-use crate::commands::Command;
-use crate::config::Limits;
-use crate::error::{AppendError, ReadError};
-use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
+use crate::error::AppendError;
+use crate::events::Store;
 use crate::journal::Sealed;
-use crate::vitals::{Part, Vital, Vitals};
+use crate::vitals::Part;
 
-use super::claims::{Claim, Claims, Gist, Place};
-use super::entity::{Decided, Draft, Entity, History, Refused, Reply, Surroundings};
-use super::execution_log::Held;
-use super::in_force::{Changes, DecidedInForce, Durable};
+use super::claims::Place;
+use super::decided_in_force::DecidedInForce;
+use super::draft::{Decided, Reply};
+use super::entity::{Refused, Surroundings};
+use super::in_force::Changes;
 use super::mailbox::{Filled, Inbox};
-use super::meters::Meters;
-use super::own::Own;
-use super::prepared::Earlier;
-use super::sequencer::{Sequenced, SequencerMsg, SequencerRef};
+use super::sequencer::{Sequenced, SequencerMsg};
 use answers::{place, records, refuse, send, unacknowledged};
 use holding::{holds, used};
 use idempotency::{Claimed, claim, release};
-use saving::Saved;
+use state::StoreState;
 
 pub(crate) use message::{Answered, Id, LetGo, Message, Order, Refusal, Taken};
+pub(crate) use state::{Deciding, Past, Shared};
 
 use super::StoreRef;
 
 /// Orders handled before the runtime may turn to other tasks.
 const AT_ONCE: usize = 32;
-
-/// The past beyond the windows: views, each hit confirmed against its record.
-pub(crate) trait Past: History + Send + Sync {
-    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError>;
-    /// Everything up to here is in the views.
-    fn position(&self) -> u64;
-    /// What lies up to here leaves the windows: said before it does.
-    fn forgotten(&self, position: u64);
-    /// Up to where something may have left the windows.
-    fn windows_from(&self) -> u64;
-    /// True while a view that decisions need is being made again.
-    fn rebuilding(&self) -> bool;
-}
-
-/// What all store actors share.
-pub(crate) struct Shared {
-    pub(crate) ledger: LedgerId,
-    pub(crate) epoch: u64,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) limits: Limits,
-    /// Held from a decision until its events are on their way: so versions that a permit is held
-    /// against cannot move in between, and the sequencer never has to refuse.
-    pub(crate) in_force: RwLock<DecidedInForce>,
-    /// The same as far as it is durable, for everybody else.
-    pub(crate) durable: Durable,
-    pub(crate) past: Arc<dyn Past>,
-    pub(crate) claims: Claims,
-    pub(crate) sequencer: SequencerRef,
-    pub(crate) own: Own,
-    pub(crate) meters: Arc<Meters>,
-    /// What runs for this opening.
-    pub(crate) vitals: Vitals,
-    /// Executions started in this opening and not finished.
-    pub(crate) running: AtomicUsize,
-    /// Executions started under an earlier opening and not resolved.
-    pub(crate) in_doubt: AtomicUsize,
-}
-
-/// An entity as an actor drives it.
-pub(crate) trait Deciding: Entity + Send + 'static {
-    const STORE: Store;
-    /// Counts what may have to be remembered until the views hold it.
-    fn mark(&self) -> u64 {
-        0
-    }
-    /// What was counted up to `mark` is durable up to `seq`.
-    fn committed(&mut self, _mark: u64, _seq: Seq) {}
-    /// Drops what has left the windows: every view holds it.
-    fn forget_through(&mut self, _position: Seq) {}
-    /// What a command that had been committed before is answered with.
-    fn repeated(
-        &self,
-        _command: &Command,
-        gist: Gist,
-        _around: &Surroundings<'_>,
-    ) -> Result<Reply, AppendError> {
-        Ok(gist.into())
-    }
-    /// What is written where its holder lets go of an execution.
-    fn let_go(&self, _execution: ExecutionId, _held: Held) -> Option<Draft> {
-        None
-    }
-    /// What it knows of a document's earlier version.
-    fn earlier(&self, _document: &str, _version: u64) -> Earlier {
-        Earlier::Unknown
-    }
-    /// What is saved of it, so that an opening need not replay all of it.
-    fn saved(&self, _forgotten: u64) -> Option<Saved> {
-        None
-    }
-    /// Puts what it has in force where the others see it.
-    fn publish(&self, _in_force: &mut DecidedInForce) {}
-    /// What it decided last will have its place behind the record `head`.
-    fn behind(&mut self, _head: u64) {}
-    /// Whether it changes what is in force.
-    const PUBLISHES: bool = false;
-}
 
 const fn part(store: Store) -> Part {
     match store {
@@ -142,22 +59,6 @@ impl<E> Default for StoreActor<E> {
     fn default() -> Self {
         Self(PhantomData)
     }
-}
-
-pub(crate) struct StoreState<E> {
-    entity: E,
-    shared: Arc<Shared>,
-    inbox: Inbox<Message>,
-    /// This store's own, for those who hold what it starts.
-    address: StoreRef,
-    reserves: HashMap<ExecutionId, FinishReserve>,
-    /// Commits under way whose acknowledgement the entity has yet to hear of.
-    under_way: VecDeque<(u64, Place)>,
-    forgotten: u64,
-    /// Goes with the actor, and with the runtime that drives it.
-    _vital: Vital,
-    /// A payload being encoded.
-    encoded: Vec<u8>,
 }
 
 impl<E: Deciding> Actor for StoreActor<E> {
@@ -336,22 +237,6 @@ impl<E: Deciding> StoreState<E> {
                 span,
             },
         )
-    }
-
-    fn forget(&mut self) {
-        while let Some((mark, place)) = self.under_way.front()
-            && let Some(sequenced) = place.sequenced.get()
-        {
-            self.entity.committed(*mark, sequenced.last);
-            self.under_way.pop_front();
-        }
-        let position = self.shared.past.position();
-        // Walking the windows costs their length: often enough to bound them, not every time.
-        if position >= self.forgotten + 4_096 {
-            self.forgotten = position;
-            self.shared.past.forgotten(position);
-            self.entity.forget_through(Seq::FIRST.plus(position - 1));
-        }
     }
 }
 

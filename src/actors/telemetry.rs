@@ -1,7 +1,8 @@
 //! The telemetry store's commands. What is lost on the way here is counted and recorded by the
 //! ledger itself.
 
-use super::entity::{Decided, Draft, Entity, Place, ReplayError, Reply, Surroundings, cross_store};
+use super::draft::{Decided, Draft, Reply};
+use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::{Command, Observation};
 use crate::error::AppendError;
 use crate::events::{Event, Store, TelemetryRecordedV1};

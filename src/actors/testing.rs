@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::entity::{Decided, Draft, Entity, History, Known, Reply, Surroundings};
+use super::capability_registry::{Capability, Registry};
+use super::decided_in_force::DecidedInForce;
+use super::draft::{Decided, Draft, Reply};
+use super::entity::{Entity, History, Known, Surroundings};
 use super::execution_log::Status;
-use super::in_force::DecidedInForce;
 use super::prepared::Prepared;
-use super::runtime_metadata::Registry;
-use super::runtime_metadata::registry::Capability;
 use crate::clock::CountingEntropy;
 use crate::commands::Command;
 use crate::config::Limits;
@@ -120,7 +120,7 @@ impl World {
 
 /// The records that a commit becomes, from sequence number `first`.
 pub(crate) fn records(decided: &Decided, first: u64) -> Vec<(RecordHeader, Event)> {
-    let header = |(draft, seq): (&super::entity::Draft, u64)| {
+    let header = |(draft, seq): (&super::draft::Draft, u64)| {
         let header = RecordHeader {
             event_type: draft.event.event_type().unwrap(),
             revision: draft.event.revision(),

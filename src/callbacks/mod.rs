@@ -15,74 +15,16 @@ use crate::metrics;
 
 mod apart;
 mod guards;
+mod kind;
 mod listener;
 mod seat;
 
 pub(crate) use apart::Started;
 pub(crate) use guards::{ContainedClock, ContainedEntropy, ContainedSigner};
+pub(crate) use kind::Kind;
+use kind::{LOOK, Vital};
 pub(crate) use listener::Listening;
 pub(crate) use seat::{How, Seat, Steps, panic_text};
-
-/// How often calls under way are looked at.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// What is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Clock,
-    Entropy,
-    Space,
-    Projection,
-    Destination,
-    Transport,
-    Signer,
-    Listener,
-    Redactor,
-    Validator,
-}
-
-impl Kind {
-    const ALL: [Self; 10] = [
-        Self::Clock,
-        Self::Entropy,
-        Self::Space,
-        Self::Projection,
-        Self::Destination,
-        Self::Transport,
-        Self::Signer,
-        Self::Listener,
-        Self::Redactor,
-        Self::Validator,
-    ];
-
-    /// Its word in health, logs and metrics.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Clock => "clock",
-            Self::Entropy => "entropy",
-            Self::Space => "space",
-            Self::Projection => "projection",
-            Self::Destination => "destination",
-            Self::Transport => "transport",
-            Self::Signer => "signer",
-            Self::Listener => "listener",
-            Self::Redactor => "redactor",
-            Self::Validator => "validator",
-        }
-    }
-
-    /// It is given what must not be told on, so its own words are not either.
-    const fn is_discreet(self) -> bool {
-        matches!(self, Self::Redactor | Self::Validator)
-    }
-
-    /// Without it nothing can be appended: its failure seals.
-    const fn is_vital(self) -> bool {
-        matches!(self, Self::Clock | Self::Entropy)
-    }
-}
-
-type Seal = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Every callback of one opening. Clones are the same.
 #[derive(Clone)]
@@ -93,25 +35,6 @@ struct Inner {
     seats: Mutex<Vec<Weak<Seat>>>,
     in_trouble: Vec<(Kind, Gauge)>,
     vital: Arc<Vital>,
-}
-
-/// What follows from the end of a callback without which nothing can be appended.
-pub(super) struct Vital {
-    seal: OnceLock<Seal>,
-    /// The first cause.
-    failed: OnceLock<String>,
-    /// A call has not come back: whoever waits for what it was to do, waits in vain.
-    hangs: watch::Sender<bool>,
-}
-
-impl Vital {
-    /// Nothing is appended from here on; says why.
-    pub(super) fn fail(&self, cause: String) {
-        let cause = self.failed.get_or_init(|| cause);
-        if let Some(seal) = self.seal.get() {
-            seal(cause);
-        }
-    }
 }
 
 impl Callbacks {

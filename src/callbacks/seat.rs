@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::metrics;
 
-use super::{Kind, Vital};
+use super::kind::{Kind, LOOK, Vital};
 
 /// Longest text of an embedder's that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 512;
@@ -316,7 +316,7 @@ impl Seat {
     pub(crate) fn complaint(&self) -> Option<String> {
         let over = self.over.load(Ordering::Acquire);
         if over > 0 {
-            let took = super::LOOK.saturating_mul(over).as_secs_f64();
+            let took = LOOK.saturating_mul(over).as_secs_f64();
             return Some(format!(
                 "{}: it has not come back for {took:.1} s",
                 self.title()

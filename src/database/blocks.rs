@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::structure::take;
+use crate::parse::take;
 
 /// As large as the engine's buffer before a table: what is smaller is never written in part.
 const UNBUFFERED: usize = 65_535;

@@ -1,11 +1,10 @@
 //! Files and directories made so that a power cut leaves the old or the new, and nobody else may
 //! read them.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::files;
 
@@ -27,13 +26,6 @@ pub(crate) fn ensure_private(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => files::check_directory(path),
         Err(error) => Err(error),
     }
-}
-
-/// The name under which something is made before it counts.
-pub(crate) fn creating(path: &Path) -> PathBuf {
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(".creating");
-    path.with_file_name(name)
 }
 
 /// Takes every right from group and others, down from `path`. Files that vanish meanwhile (the

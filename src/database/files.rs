@@ -6,7 +6,7 @@
 //! before a byte is read or written. The engine opens its files by path: [`check_tree`] looks at
 //! them before.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -234,12 +234,19 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     place.create(place.name)
 }
 
+/// The name under which something is made before it counts.
+pub(crate) fn creating(path: &Path) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(".creating");
+    path.with_file_name(name)
+}
+
 /// Makes `path` hold these bytes: all of them or, after a power cut, what it held before.
 ///
 /// # Errors
 /// As the operating system says.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (place, creating) = (Place::of(path)?, super::creating(path));
+    let (place, creating) = (Place::of(path)?, creating(path));
     let creating = creating.file_name().unwrap_or_default();
     let mut file = place.create(creating)?;
     file.write_all(bytes)?;

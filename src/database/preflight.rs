@@ -188,7 +188,7 @@ fn keep(file: &WalFile, quarantine: &Path) -> io::Result<PathBuf> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let kept = quarantine.join(format!("wal-{}-{}-{short}.torn", file.id, file.end));
-    let creating = durable::creating(&kept);
+    let creating = files::creating(&kept);
     let copy = files::create(&creating)?;
     pieces(&log, file.end, file.torn_bytes, &mut |piece, at| {
         copy.write_all_at(piece, at - file.end)

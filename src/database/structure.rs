@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::damage::Damage;
 use super::files;
 use super::tables::Table;
+use crate::parse::take;
 
 /// The whole of the file `version`.
 pub(super) const VERSION: [u8; 4] = *b"FJL\x03";
@@ -183,12 +184,6 @@ fn tables(manifest: &[u8], directory: &Path) -> Option<Vec<Table>> {
         }
     }
     rest.is_empty().then_some(tables)
-}
-
-pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*head)
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Damage> {

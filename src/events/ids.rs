@@ -1,10 +1,13 @@
-//! Identifiers: one newtype for each number that could be swapped for another.
+//! Identifiers: one newtype for each number that could be swapped for another; and digests.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// A 32-byte digest.
+pub type Hash = [u8; 32];
 
 /// A text is not a valid identifier: 32 hexadecimal digits, not all zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

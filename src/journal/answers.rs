@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use super::{Head, Sealed};
+use super::Head;
+use super::sealed::Sealed;
 
 /// Told once: the head after the frame that it waited for, or why there will be none.
 pub type Answer = Box<dyn FnOnce(Result<&Head, &Sealed>) + Send>;

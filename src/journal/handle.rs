@@ -7,15 +7,24 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use metrics::Gauge;
 use tokio::sync::watch;
 
-use super::Head;
-use super::answers;
+use super::answers::{self, Answer};
 use super::bell::Bell;
-use super::hang::{Hung, UnderWay};
 use super::recent::Recent;
-use super::writer::{Sealed, Work};
+use super::sealed::Sealed;
+use super::under_way::{Hung, UnderWay};
+use super::{Frame, Head};
 use crate::clock::Clock;
 use crate::events::Seq;
 use crate::vitals::Vitals;
+
+/// A frame and who waits for it. Answers without a frame wait for everything submitted before.
+#[derive(Default)]
+pub struct Work {
+    /// What to append.
+    pub frame: Option<Frame>,
+    /// Given in order, after the frame and everything before it is durable.
+    pub answers: Vec<Answer>,
+}
 
 type Callback = Box<dyn Fn() + Send>;
 

@@ -5,14 +5,11 @@
 //! that was stopped, or whose machine slept, has hung no commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::Frame;
-use super::answers::Answer;
 use super::handle::Shared;
-use super::writer::Sealed;
-use crate::events::Seq;
+use super::sealed::Sealed;
 use crate::vitals::Part;
 
 /// How often it looks at most, and at least.
@@ -31,76 +28,6 @@ impl std::fmt::Debug for Watch {
         f.debug_struct("Watch")
             .field("after", &self.after)
             .finish_non_exhaustive()
-    }
-}
-
-/// The append under way: whoever takes it out answers for it.
-#[derive(Default)]
-pub(super) struct UnderWay(Mutex<Option<Append>>);
-
-struct Append {
-    looked_ns: u64,
-    waited_ns: u64,
-    uncertain: (Seq, Seq),
-    answers: Vec<Answer>,
-}
-
-/// An append that was given up.
-pub(super) struct Hung {
-    pub(super) cause: Arc<str>,
-    pub(super) uncertain: (Seq, Seq),
-    pub(super) answers: Vec<Answer>,
-}
-
-impl UnderWay {
-    fn lock(&self) -> MutexGuard<'_, Option<Append>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<Answer>) {
-        let last = Seq::new(frame.last.seq).unwrap_or(frame.first);
-        *self.lock() = Some(Append {
-            looked_ns: since_ns,
-            waited_ns: 0,
-            uncertain: (frame.first, last),
-            answers,
-        });
-    }
-
-    /// `None` where it was given up meanwhile.
-    pub(super) fn end(&self) -> Option<Vec<Answer>> {
-        self.lock().take().map(|append| append.answers)
-    }
-
-    /// A look, `pause` after the one before as far as that was up to us.
-    fn give_up(&self, now_ns: u64, after: Duration, pause: Duration) -> Option<Hung> {
-        let mut append = self.lock();
-        let under_way = append.as_mut()?;
-        let passed = now_ns.saturating_sub(under_way.looked_ns);
-        let most = u64::try_from(pause.as_nanos().saturating_mul(2)).unwrap_or(u64::MAX);
-        under_way.looked_ns = under_way.looked_ns.max(now_ns);
-        under_way.waited_ns = under_way.waited_ns.saturating_add(passed.min(most));
-        if u128::from(under_way.waited_ns) < after.as_nanos() {
-            return None;
-        }
-        let append = append.take()?;
-        Some(Hung {
-            cause: format!("a commit hangs, given up after {after:?}").into(),
-            uncertain: append.uncertain,
-            answers: append.answers,
-        })
-    }
-}
-
-impl UnderWay {
-    /// The append under way, where its thread is gone.
-    pub(super) fn abandoned(&self, cause: &str) -> Option<Hung> {
-        let append = self.lock().take()?;
-        Some(Hung {
-            cause: cause.into(),
-            uncertain: append.uncertain,
-            answers: append.answers,
-        })
     }
 }
 
@@ -136,47 +63,5 @@ impl Watch {
                 return;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AFTER: Duration = Duration::from_secs(8);
-    const PAUSE: Duration = Duration::from_secs(1);
-
-    fn under_way(since_ns: u64) -> UnderWay {
-        UnderWay(Mutex::new(Some(Append {
-            looked_ns: since_ns,
-            waited_ns: 0,
-            uncertain: (Seq::FIRST, Seq::FIRST),
-            answers: Vec::new(),
-        })))
-    }
-
-    fn looks(under_way: &UnderWay, at_s: impl IntoIterator<Item = u64>) -> Option<u64> {
-        let mut at_s = at_s.into_iter();
-        at_s.find(|at| {
-            let now_ns = at * 1_000_000_000;
-            under_way.give_up(now_ns, AFTER, PAUSE).is_some()
-        })
-    }
-
-    #[test]
-    fn a_commit_that_hangs_is_given_up_when_its_time_is_over() {
-        assert_eq!(looks(&under_way(0), 1..100), Some(8));
-    }
-
-    /// A stopped process, a sleeping machine: the commit was not looked at, and nobody could have.
-    #[test]
-    fn time_in_which_nothing_ran_is_not_counted() {
-        let stopped = under_way(0);
-        assert_eq!(looks(&stopped, [1, 601, 602, 603, 604]), None);
-        // Two at most were the gap's: 1 + 2 + 3 are six seconds by now.
-        assert_eq!(looks(&stopped, 605..700), Some(606));
-        // A clock that goes back counts nothing.
-        let back = under_way(10_000_000_000);
-        assert_eq!(looks(&back, [5, 6, 7, 8, 9, 10]), None);
     }
 }

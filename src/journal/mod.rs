@@ -26,6 +26,8 @@ mod memory;
 mod read_only;
 mod reader;
 mod recent;
+mod sealed;
+mod under_way;
 mod whole;
 mod writer;
 
@@ -39,7 +41,7 @@ pub use builder::{FrameBuilder, NewRecord};
 pub use error::{AppendFailure, Problem, ReadFailure};
 pub(crate) use filled::{FillError, create_filled};
 pub use frame::{Frame, Records};
-pub use handle::WriterHandle;
+pub use handle::{Work, WriterHandle};
 pub use hang::Watch;
 pub use held::{ClaimHook, FailedClaim, FailedSync, HeldJournal};
 pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
@@ -47,8 +49,9 @@ pub use memory::MemoryJournal;
 pub(crate) use read_only::Aside;
 pub use read_only::{Finding, FindingKind, ReadOnlyJournal};
 pub use reader::Reader;
+pub use sealed::Sealed;
 pub(crate) use whole::Looked;
-pub use writer::{Appended, Observer, Sealed, Work, Writer};
+pub use writer::{Appended, Observer, Writer};
 
 /// The last record of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

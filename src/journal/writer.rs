@@ -13,43 +13,15 @@ use tokio::sync::watch;
 use super::answers::{Answer, Answerer};
 use super::bell::Bell;
 use super::error::{AppendFailure, ReadFailure};
-use super::handle::{Shared, WriterHandle};
-use super::hang::{UnderWay, Watch};
+use super::handle::{Shared, Work, WriterHandle};
+use super::hang::Watch;
+use super::sealed::Sealed;
+use super::under_way::UnderWay;
 use super::{Frame, Head, Journal};
 use crate::clock::Clock;
 use crate::events::Seq;
 use crate::metrics::SEALED;
 use crate::vitals::{Part, Vital, Vitals};
-
-/// A frame and who waits for it. Answers without a frame wait for everything submitted before.
-#[derive(Default)]
-pub struct Work {
-    /// What to append.
-    pub frame: Option<Frame>,
-    /// Given in order, after the frame and everything before it is durable.
-    pub answers: Vec<Answer>,
-}
-
-/// The writer stopped for good: nothing more is appended until the ledger is opened again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
-    /// What failed.
-    pub cause: Arc<str>,
-    /// True for the answers that waited for the frame that failed with an unknown outcome.
-    pub outcome_unknown: bool,
-    /// First and last record whose outcome is unknown.
-    pub uncertain: Option<(Seq, Seq)>,
-}
-
-impl Sealed {
-    /// Whether it is unknown if this record was written: a duplicate of a command in there must
-    /// be answered so too.
-    #[must_use]
-    pub fn is_uncertain(&self, seq: Seq) -> bool {
-        self.uncertain
-            .is_some_and(|(first, last)| first <= seq && seq <= last)
-    }
-}
 
 /// One append, told to the observer.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod circles;
 mod texts;
 
 /// Modules from left to right: an import points left, or stays in its group.
@@ -23,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
         "events",
         "integrity",
         "metrics",
+        "parse",
         "redaction",
         "vitals",
     ],

@@ -1,9 +1,10 @@
 //! Where an execution ends. The effect has happened: nothing here is refused for size.
 
-use super::super::entity::{Decided, Reply, Surroundings};
+use super::super::draft::{Decided, Reply};
+use super::super::entity::Surroundings;
+use super::drafting::{Drafting, inherit};
 use super::kept::{self, Kept};
-use super::requests::inherit;
-use super::{Drafting, State, Status};
+use super::{State, Status};
 use crate::commands::cut::Whole;
 use crate::commands::{Ending, Finish, ResolveInDoubt};
 use crate::config::Limits;

@@ -3,10 +3,8 @@
 //! Holds open executions only. What is finished stays in a window until the view that answers for
 //! history has caught up, and leaves memory then.
 
-use super::entity::{
-    Decided, Draft, EXECUTION_MACHINE, Entity, Known, Place, ReplayError, Reply, Surroundings,
-    cross_store, execution_stream, transitions,
-};
+use super::draft::{Decided, Draft, Reply, execution_stream};
+use super::entity::{Entity, Known, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
 use crate::events::{
@@ -14,6 +12,7 @@ use crate::events::{
     State as Machine, Store, flags,
 };
 
+mod drafting;
 mod finishing;
 mod kept;
 mod requests;
@@ -155,7 +154,7 @@ impl State {
             }
             _ => return None,
         };
-        let context = requests::inherit(Context::new(), open.parent, open.trace);
+        let context = drafting::inherit(Context::new(), open.parent, open.trace);
         Some(
             draft
                 .context(&context)
@@ -172,47 +171,6 @@ pub(crate) enum Held {
     Permit,
     /// A running one: it is to be ended.
     Running,
-}
-
-/// The drafts of one command on one execution: versions count up along its stream.
-struct Drafting {
-    execution: ExecutionId,
-    context: Context,
-    version: u64,
-    flags: u16,
-    drafts: Vec<Draft>,
-}
-
-impl Drafting {
-    fn new(execution: ExecutionId, context: Context, version: u64) -> Self {
-        Self {
-            execution,
-            context,
-            version,
-            flags: 0,
-            drafts: Vec::with_capacity(4),
-        }
-    }
-
-    fn push(&mut self, event: impl Into<Event>, outcome: Outcome, flags: u16) {
-        self.version += 1;
-        let draft = Draft::new(event)
-            .context(&self.context)
-            .execution(self.execution)
-            .stream(execution_stream(self.execution), self.version)
-            .outcome(outcome)
-            .flags(self.flags | flags);
-        self.drafts.push(draft);
-    }
-
-    /// Every commit ends with the one record of the path that it walked.
-    fn finish(mut self, path: &[Machine], reply: Reply) -> Decided {
-        self.push(transitions(EXECUTION_MACHINE, path), Outcome::Neutral, 0);
-        Decided {
-            drafts: self.drafts,
-            reply,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Where an execution begins: a decision, a rejection, an import; and its start.
 
-use super::super::entity::{
-    Decided, REGISTRY_STREAM, RUNTIME_STREAM, Reply, Surroundings, execution_stream,
-};
+use super::super::draft::{Decided, REGISTRY_STREAM, RUNTIME_STREAM, Reply, execution_stream};
+use super::super::entity::Surroundings;
+use super::drafting::{Drafting, inherit};
 use super::kept::Kept;
-use super::{Drafting, State, Status};
+use super::{State, Status};
 use crate::commands::check::invalid;
 use crate::commands::cut::{Measure, Whole};
 use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Start};
@@ -201,22 +201,6 @@ fn is_own_stream(execution: ExecutionId, around: &Surroundings<'_>) -> bool {
         || stream == RUNTIME_STREAM
         || execution.as_bytes() == around.ledger.as_bytes()
         || around.in_force.document_streams.contains(&stream)
-}
-
-/// Parent and trace are the decision's where a later command names none.
-pub(super) fn inherit(
-    context: crate::commands::Context,
-    parent: crate::events::ParentId,
-    trace: crate::events::TraceId,
-) -> crate::commands::Context {
-    let mut context = context;
-    if context.parent_id().is_none() && !parent.is_nil() {
-        context = context.parent(parent);
-    }
-    if context.trace_id().is_none() && !trace.is_nil() {
-        context = context.trace(trace);
-    }
-    context
 }
 
 /// The basis is this ledger's, and of a state that has been.

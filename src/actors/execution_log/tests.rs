@@ -1,3 +1,4 @@
+use super::super::draft::EXECUTION_MACHINE;
 use super::super::testing::{Spoil, Twins, World};
 use super::*;
 use crate::commands::{

@@ -1,63 +1,16 @@
 //! The capability registry: a capability is registered, disabled, until it is enabled.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::super::capability_registry::{Capability, Registry};
 use super::super::entity::{Place, ReplayError, cross_store, expect_version};
 use super::{State, room};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{
     CapabilityChangedV1, CapabilityDisabledV1, CapabilityEnabledV1, CapabilityRegisteredV1,
-    CapabilityUnregisteredV1, Event, Hash, Store,
+    CapabilityUnregisteredV1, Event, Store,
 };
-use crate::projections::registry_digest;
-
-/// A registered capability.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Capability {
-    /// Its version.
-    pub(crate) version: String,
-    /// What it does.
-    pub(crate) description: String,
-    /// Its parameters, JSON, byte for byte; may be empty.
-    pub(crate) parameters: Vec<u8>,
-    /// Whether it may be used.
-    pub(crate) enabled: bool,
-}
-
-/// All registered capabilities. The built-in `message` is not among them: it is always there.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Registry {
-    /// Number of registry changes that made it (0: none yet).
-    pub(crate) version: u64,
-    /// By name.
-    pub(crate) capabilities: BTreeMap<String, Capability>,
-}
-
-impl Registry {
-    /// Whether a capability is registered and enabled.
-    #[must_use]
-    pub(crate) fn is_enabled(&self, capability: &str) -> bool {
-        self.capabilities
-            .get(capability)
-            .is_some_and(|it| it.enabled)
-    }
-
-    /// Digest of version and capabilities, as views give it of theirs.
-    pub(crate) fn digest(&self) -> Hash {
-        let capabilities = self.capabilities.iter();
-        registry_digest(
-            self.version,
-            capabilities.map(|(name, it)| {
-                let texts = [name, &it.version, &it.description].map(|text| text.as_bytes());
-                (texts, &*it.parameters, it.enabled)
-            }),
-        )
-    }
-}
 
 /// A capability's life in a refusal's words.
 pub(super) const UNREGISTERED: &str = "UNREGISTERED";

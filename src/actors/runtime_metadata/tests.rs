@@ -1,4 +1,4 @@
-use super::super::entity::REGISTRY_STREAM;
+use super::super::draft::REGISTRY_STREAM;
 use super::super::testing::{Twins, World, records};
 use super::registry::{DISABLED, ENABLED, UNREGISTERED};
 use super::*;

@@ -1,7 +1,7 @@
 //! From decisions to records, from places to receipts, and refusals.
 
 use super::super::claims::Place;
-use super::super::entity::{Decided, Draft, Reply};
+use super::super::draft::{Decided, Draft, Reply};
 use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::{Answered, Id, Order, Refusal, Shared};
 use crate::commands::{Command, Hold, Receipt};

@@ -7,13 +7,14 @@ use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId, Seq, Store};
 
 use super::super::claims::Gist;
-use super::super::entity::{Draft, Reply, Surroundings};
+use super::super::decided_in_force::DecidedInForce;
+use super::super::draft::{Draft, Reply};
+use super::super::entity::Surroundings;
 use super::super::execution_log::Held;
-use super::super::in_force::DecidedInForce;
 use super::super::prepared::Earlier;
+use super::super::snapshot::SavedState;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
 use super::Deciding;
-use super::saving::Saved;
 
 impl Deciding for execution_log::State {
     const STORE: Store = Store::ExecutionLog;
@@ -57,8 +58,8 @@ impl Deciding for execution_log::State {
         Self::let_go(self, execution, held)
     }
 
-    fn saved(&self, forgotten: u64) -> Option<Saved> {
-        Some(Saved::of(self, forgotten))
+    fn saved(&self, forgotten: u64) -> Option<SavedState> {
+        Some(SavedState::of(self, forgotten))
     }
 }
 
@@ -95,8 +96,8 @@ impl Deciding for configuration::State {
         in_force.document_streams = self.streams();
     }
 
-    fn saved(&self, forgotten: u64) -> Option<Saved> {
-        Some(Saved::of(self, forgotten))
+    fn saved(&self, forgotten: u64) -> Option<SavedState> {
+        Some(SavedState::of(self, forgotten))
     }
 }
 
@@ -121,7 +122,7 @@ impl Deciding for runtime_metadata::State {
         in_force.closing = self.closing();
     }
 
-    fn saved(&self, forgotten: u64) -> Option<Saved> {
-        Some(Saved::of(self, forgotten))
+    fn saved(&self, forgotten: u64) -> Option<SavedState> {
+        Some(SavedState::of(self, forgotten))
     }
 }

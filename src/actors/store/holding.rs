@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::claims::Place;
-use super::super::entity::Reply;
+use super::super::draft::Reply;
 use super::super::execution_log::Held;
 use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::answers::{new_record, send};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::super::entity::Reply;
+use super::super::draft::Reply;
 use super::super::execution_log::Held;
 use super::super::prepared::{Earlier, Prepared};
 use crate::access::GrantState;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::super::claims::Claim;
-use super::super::entity::Reply;
+use super::super::draft::Reply;
 use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::answers::{receipt, refuse, send};
 use super::holding::holds;

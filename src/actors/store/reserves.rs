@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::entity::{Decided, Reply};
+use super::super::draft::{Decided, Reply};
 use super::{Deciding, Order, StoreState};
 use crate::commands::Command;
 use crate::events::Store;

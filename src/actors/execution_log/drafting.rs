@@ -1,0 +1,60 @@
+//! The drafts of one command on one execution.
+
+use super::super::draft::{
+    Decided, Draft, EXECUTION_MACHINE, Reply, execution_stream, transitions,
+};
+use crate::commands::Context;
+use crate::events::{Event, ExecutionId, Outcome, ParentId, State as Machine, TraceId};
+
+/// The drafts of one command on one execution: versions count up along its stream.
+pub(super) struct Drafting {
+    execution: ExecutionId,
+    context: Context,
+    version: u64,
+    pub(super) flags: u16,
+    pub(super) drafts: Vec<Draft>,
+}
+
+impl Drafting {
+    pub(super) fn new(execution: ExecutionId, context: Context, version: u64) -> Self {
+        Self {
+            execution,
+            context,
+            version,
+            flags: 0,
+            drafts: Vec::with_capacity(4),
+        }
+    }
+
+    pub(super) fn push(&mut self, event: impl Into<Event>, outcome: Outcome, flags: u16) {
+        self.version += 1;
+        let draft = Draft::new(event)
+            .context(&self.context)
+            .execution(self.execution)
+            .stream(execution_stream(self.execution), self.version)
+            .outcome(outcome)
+            .flags(self.flags | flags);
+        self.drafts.push(draft);
+    }
+
+    /// Every commit ends with the one record of the path that it walked.
+    pub(super) fn finish(mut self, path: &[Machine], reply: Reply) -> Decided {
+        self.push(transitions(EXECUTION_MACHINE, path), Outcome::Neutral, 0);
+        Decided {
+            drafts: self.drafts,
+            reply,
+        }
+    }
+}
+
+/// Parent and trace are the decision's where a later command names none.
+pub(super) fn inherit(context: Context, parent: ParentId, trace: TraceId) -> Context {
+    let mut context = context;
+    if context.parent_id().is_none() && !parent.is_nil() {
+        context = context.parent(parent);
+    }
+    if context.trace_id().is_none() && !trace.is_nil() {
+        context = context.trace(trace);
+    }
+    context
+}
