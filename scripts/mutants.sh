@@ -22,8 +22,6 @@ cd "$(dirname "$0")/.."
 deciding=(src/access.rs src/admission.rs 'src/commands/**/*.rs' 'src/commands.rs' 'src/actors/store/**/*.rs' src/actors/store.rs
     'src/actors/execution_log/**/*.rs' src/actors/execution_log.rs 'src/ledger/submit/**/*.rs' src/ledger/submit.rs
     'src/ledger/close/**/*.rs' src/ledger/close.rs)
-# These tests do not run the program, and nobody may be told that a test is missing that is elsewhere.
-elsewhere=(src/main.rs 'src/cli/**/*.rs')
 read -r -a tests <<<"${MUTANTS_TESTS:---lib --test conformance --test ordering}"
 
 random=300 seed=1 shard='' only=() list=false sum=false
@@ -91,7 +89,7 @@ if [ ${#only[@]} -gt 0 ]; then
     named -f "${only[@]}" >"$work/chosen"
 else
     named -f "${deciding[@]}" >"$work/chosen"
-    named -e "${deciding[@]}" "${elsewhere[@]}" >"$work/others"
+    named -e "${deciding[@]}" >"$work/others"
     # By a number each that the seed decides.
     awk -v seed="$seed" 'BEGIN { srand(seed) } { printf "%.9f %s\n", rand(), $0 }' "$work/others" | sort >"$work/drawn"
     awk -v most="$random" "NR <= most" "$work/drawn" | cut -d" " -f2- | sort >>"$work/chosen"

@@ -1,22 +1,14 @@
-//! Recovery, failure, copies, formats: §13, §21, §22, §23, R1.
+//! Recovery, failure, closing: §13, §21, R1.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::events::{
-    CommandId, ComponentId, Event, EventType, ExecutionId, Outcome, ParentId, Record, Store,
-    StoreMask, StreamId, TelemetryKind, TraceId,
-};
-use femtoclaw_ledger::integrity::Chain;
-use femtoclaw_ledger::journal::{
-    FailedSync, FrameBuilder, HeldJournal, Journal, MemoryJournal, NewRecord,
-};
+use femtoclaw_ledger::events::{Event, Record, Store, TelemetryKind};
+use femtoclaw_ledger::journal::{FailedSync, HeldJournal, Journal, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
-use femtoclaw_ledger::{OpenError, Options, ReadError};
 
 use crate::support::*;
-use crate::tamper::{copy, exported, frames, payload_at, tamper};
 
 #[tokio::test]
 async fn s13_1_everything_is_recovered_also_after_crashes_during_recovery() {
@@ -150,96 +142,6 @@ async fn s21_1_a_storage_failure_preserves_data_and_acknowledges_nothing() {
     });
     assert_eq!(told.count(), 1);
     again.execute().await;
-}
-
-#[tokio::test]
-async fn s22_1_a_copy_has_the_same_head_and_a_flipped_byte_is_refused() {
-    let (root, path) = place();
-    let open = open(&path).await;
-    open.sample().await;
-    let closed = open.root.close_at_once(WAIT).await.unwrap();
-    drop(open);
-    let elsewhere = root.path().join("elsewhere");
-    copy(&path, &elsewhere);
-    let last = frames(&elsewhere).pop().unwrap().last;
-    assert_eq!(last, closed.head);
-    let journal = exported(&elsewhere);
-    assert_eq!(journal.head().unwrap(), closed.head);
-    tamper(&elsewhere, |stored| {
-        let at = payload_at(&stored[4].1, 0);
-        stored[4].1[at] ^= 0x20;
-    });
-    let error = open_error(&elsewhere).await;
-    assert!(
-        matches!(error, OpenError::Journal(ReadError::Damaged { .. })),
-        "{error}"
-    );
-    // The original is as it was.
-    assert!(open_with(&path, Options::default()).await.ledger.head().seq > last.seq);
-}
-
-/// A record of a type that this software does not know.
-fn later_event() -> NewRecord {
-    let payload = b"whatever a later software writes".to_vec();
-    NewRecord {
-        event_type: EventType(0x7777),
-        revision: 3,
-        flags: 0,
-        outcome: Outcome::Neutral,
-        stores: StoreMask::ALL,
-        component: ComponentId(1),
-        stream: StreamId::NIL,
-        stream_version: 0,
-        execution: ExecutionId::NIL,
-        parent: ParentId::NIL,
-        trace: TraceId::NIL,
-        command: CommandId::from_bytes([1; 16]),
-        command_digest: [0; 32],
-        commit_index: 0,
-        commit_len: 1,
-        salt: [2; 16],
-        commitment: Chain::default().payload_commitment(&[2; 16], &payload),
-        payload,
-    }
-}
-
-#[tokio::test]
-async fn s23_1_a_newer_format_is_refused_untouched_and_later_events_stay_as_they_are() {
-    let (_root, path) = place();
-    let opened = open(&path).await;
-    opened.sample().await;
-    opened.close().await;
-    let identity = path.join("LEDGER");
-    let good = std::fs::read_to_string(&identity).unwrap();
-    std::fs::write(&identity, good.replace("format 2", "format 3")).unwrap();
-    let before: Vec<_> = contents(&path);
-    let error = open_error(&path).await;
-    let is_newer = matches!(error, OpenError::FormatTooNew { found: 3, .. });
-    assert!(is_newer, "{error}");
-    assert_eq!(contents(&path), before);
-    std::fs::write(&identity, good).unwrap();
-    // An event of a later software is kept, verified, and handed out unread.
-    let journal = exported(&path);
-    let head = journal.head().unwrap();
-    // Behind a close its writer is another.
-    let (ledger, epoch) = (journal.ledger().unwrap().unwrap(), head.epoch + 1);
-    let mut builder = FrameBuilder::new(ledger, epoch, head);
-    builder.push(&later_event(), head.time_ns);
-    journal.append(&builder.finish(), &head).unwrap();
-    let open = open_on(Arc::new(journal.reopen()), later(&clock())).await;
-    let record = open.reads().get(seq(head.seq + 1)).await.unwrap().unwrap();
-    assert_eq!(record.event().unwrap(), Event::Opaque);
-    assert_eq!(record.payload, later_event().payload);
-    open.execute().await;
-}
-
-fn contents(path: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let mut all: Vec<_> = files(path)
-        .into_iter()
-        .map(|file| (file.clone(), std::fs::read(file).unwrap()))
-        .collect();
-    all.sort();
-    all
 }
 
 /// A view that cannot take what it is told to refuse.

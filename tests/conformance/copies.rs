@@ -1,0 +1,252 @@
+//! Copies, and other formats: §22, §23, U2. There is no backup and no migration yet: what is shown is what they will
+//! rest on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use femtoclaw_ledger::events::{
+    CommandId, ComponentId, Event, EventType, ExecutionId, Outcome, ParentId, StoreMask, StreamId,
+    TraceId,
+};
+use femtoclaw_ledger::integrity::Chain;
+use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
+use femtoclaw_ledger::integrity::key::Algorithm;
+use femtoclaw_ledger::integrity::secret::SigningKey;
+use femtoclaw_ledger::journal::{FrameBuilder, Journal, NewRecord};
+use femtoclaw_ledger::projections::ExecutionStatus;
+use femtoclaw_ledger::{CheckpointOptions, Ledger, OpenError, Options, ReadError, ReadOnlyOptions};
+
+use crate::support::*;
+use crate::tamper::{copy, exported, forge, frames, stored, tamper};
+
+fn signing() -> Options {
+    let key = SigningKey::from_seed("ledger.example/copies", Algorithm::Ed25519, &[1; 32]);
+    let mut checkpoints = CheckpointOptions::new(Arc::new(key.unwrap()), Vec::new());
+    checkpoints.every_records = 0;
+    checkpoints.every = Duration::ZERO;
+    Options {
+        checkpoints: Some(checkpoints),
+        ..Options::default()
+    }
+}
+
+/// What is told of a ledger up to a record: all its bytes, and what its views answer.
+async fn told(open: &Open, records: usize) -> (Vec<Vec<u8>>, Vec<u8>, u64, Vec<u64>) {
+    open.ledger.at_least(open.ledger.head().seq).await.unwrap();
+    let all = open.records().await;
+    let configuration = open.ledger.configuration(&open.grant).unwrap();
+    let current = configuration.current("limits").await.unwrap().unwrap();
+    let metadata = open.ledger.runtime_metadata(&open.grant).unwrap();
+    let mut counts = Vec::new();
+    for status in [
+        ExecutionStatus::Completed,
+        ExecutionStatus::Denied,
+        ExecutionStatus::Rejected,
+    ] {
+        counts.push(open.log().by_status(status, 100).await.unwrap().len() as u64);
+    }
+    (
+        all[..records].iter().map(bytes).collect(),
+        current.content,
+        metadata.registry().await.unwrap().registry_version,
+        counts,
+    )
+}
+
+#[tokio::test]
+async fn s22_1_a_copy_tells_the_same_and_has_the_same_root() {
+    let (root, path) = place();
+    let open = open_with(&path, signing()).await;
+    open.sample().await;
+    let before = open.root.checkpoint().await.unwrap();
+    let signed = Checkpoint::parse(before.text()).unwrap();
+    let records = usize::try_from(signed.size()).unwrap();
+    let original = told(&open, records).await;
+    let closed = open.root.close_at_once(WAIT).await.unwrap();
+    drop(open);
+    let elsewhere = root.path().join("elsewhere");
+    copy(&path, &elsewhere);
+    assert_eq!(frames(&elsewhere).pop().unwrap().last, closed.head);
+    assert_eq!(exported(&elsewhere).head().unwrap(), closed.head);
+    // The same root, by the copy's own tree, and the same answers, also where it makes its views anew.
+    for views in [true, false] {
+        if !views {
+            std::fs::remove_dir_all(elsewhere.join("views")).unwrap();
+        }
+        let copied = open_with(&elsewhere, signing()).await;
+        let after = copied.root.checkpoint().await.unwrap();
+        copied
+            .ledger
+            .prove_extension(&before, &after)
+            .await
+            .unwrap();
+        assert!(told(&copied, records).await == original, "views: {views}");
+        if !views {
+            copied.execute().await;
+        }
+        copied.close().await;
+    }
+    // The original is as it was.
+    let open = open_with(&path, signing()).await;
+    assert!(open.ledger.head().seq > closed.head.seq);
+    open.close().await;
+}
+
+#[tokio::test]
+async fn s22_1_a_flipped_byte_anywhere_in_a_copy_is_refused_and_its_record_named() {
+    let (root, path) = place();
+    let open = open(&path).await;
+    open.sample().await;
+    open.close().await;
+    let elsewhere = root.path().join("elsewhere");
+    let all = frames(&path);
+    for (number, frame) in all
+        .iter()
+        .enumerate()
+        .step_by(3)
+        .chain([(all.len() - 1, &all[all.len() - 1])])
+    {
+        drop(std::fs::remove_dir_all(&elsewhere));
+        copy(&path, &elsewhere);
+        // Another place in each.
+        let at = (number * 7_919 + 11) % frame.bytes().len();
+        tamper(&elsewhere, |stored| stored[number].1[at] ^= 0x20);
+        let error = open_error(&elsewhere).await;
+        let OpenError::Journal(ReadError::Damaged { seq, .. }) = &error else {
+            panic!("byte {at} of frame {number}: {error}");
+        };
+        let of_frame = (frame.first.get()..=frame.last.seq).contains(&seq.get());
+        assert!(of_frame, "byte {at} of frame {number}: {error}");
+    }
+}
+
+/// A record of a type that this software does not know.
+fn later_event() -> NewRecord {
+    let payload = b"whatever a later software writes".to_vec();
+    NewRecord {
+        event_type: EventType(0x7777),
+        revision: 3,
+        flags: 0,
+        outcome: Outcome::Neutral,
+        stores: StoreMask::ALL,
+        component: ComponentId(1),
+        stream: StreamId::NIL,
+        stream_version: 0,
+        execution: ExecutionId::NIL,
+        parent: ParentId::NIL,
+        trace: TraceId::NIL,
+        command: CommandId::from_bytes([1; 16]),
+        command_digest: [0; 32],
+        commit_index: 0,
+        commit_len: 1,
+        salt: [2; 16],
+        commitment: Chain::default().payload_commitment(&[2; 16], &payload),
+        payload,
+    }
+}
+
+#[tokio::test]
+async fn s23_1_later_events_stay_as_they_are() {
+    let (_root, path) = place();
+    let opened = open(&path).await;
+    opened.sample().await;
+    opened.close().await;
+    // An event of a later software is kept, verified, and handed out unread.
+    let journal = exported(&path);
+    let head = journal.head().unwrap();
+    // Behind a close its writer is another.
+    let (ledger, epoch) = (journal.ledger().unwrap().unwrap(), head.epoch + 1);
+    let mut builder = FrameBuilder::new(ledger, epoch, head);
+    builder.push(&later_event(), head.time_ns);
+    journal.append(&builder.finish(), &head).unwrap();
+    let open = open_on(Arc::new(journal.reopen()), later(&clock())).await;
+    let record = open.reads().get(seq(head.seq + 1)).await.unwrap().unwrap();
+    assert_eq!(record.event().unwrap(), Event::Opaque);
+    assert_eq!(record.payload, later_event().payload);
+    open.execute().await;
+}
+
+/// By an opening and by one that only reads; not a byte is another afterwards.
+#[tokio::test]
+async fn s23_1_another_format_is_refused_and_left_untouched() {
+    let (_root, path) = place();
+    let opened = open(&path).await;
+    opened.sample().await;
+    opened.close().await;
+    let identity = path.join("LEDGER");
+    let good = std::fs::read_to_string(&identity).unwrap();
+    for (format, code) in [
+        (1, "format_too_old"),
+        (3, "format_too_new"),
+        (99, "format_too_new"),
+    ] {
+        std::fs::write(
+            &identity,
+            good.replace("format 2", &format!("format {format}")),
+        )
+        .unwrap();
+        let before = contents(&path);
+        let error = open_error(&path).await;
+        assert_eq!(error.code(), code, "{error}");
+        assert!(
+            error.to_string().contains(&format!("format {format}")),
+            "{error}"
+        );
+        let error = Ledger::open_read_only(&path, ReadOnlyOptions::default())
+            .err()
+            .unwrap();
+        assert_eq!(error.code(), code, "{error}");
+        assert_eq!(contents(&path), before, "{format}");
+    }
+    std::fs::write(&identity, good).unwrap();
+    open(&path).await.close().await;
+}
+
+/// Also where only the newest frame is of a later format: nothing before it is served as if it were all.
+#[tokio::test]
+async fn u2_a_frame_of_a_newer_format_is_refused_and_nothing_is_cut_off() {
+    let (_root, path) = place();
+    let opened = open(&path).await;
+    opened.sample().await;
+    opened.close().await;
+    let last = frames(&path).pop().unwrap();
+    tamper(&path, |stored| {
+        let bytes = &mut stored.last_mut().unwrap().1;
+        bytes[8] += 1;
+        forge(bytes, last.count as usize);
+    });
+    let before = stored(&path);
+    let error = open_error(&path).await;
+    let OpenError::Journal(ReadError::Damaged { seq, .. }) = &error else {
+        panic!("{error}");
+    };
+    assert!(
+        (last.first.get()..=last.last.seq).contains(&seq.get()),
+        "{error}"
+    );
+    assert!(error.to_string().contains("version"), "{error}");
+    assert_eq!(stored(&path), before);
+}
+
+fn contents(path: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut all: Vec<_> = files(path)
+        .into_iter()
+        .map(|file| (file.clone(), std::fs::read(file).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            all.push(path);
+        }
+    }
+    all
+}
