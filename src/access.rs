@@ -23,6 +23,7 @@ pub struct Rights {
     read_payloads: StoreMask,
     finish_others: bool,
     resolve_others: bool,
+    sign_checkpoints: bool,
 }
 
 impl Rights {
@@ -35,10 +36,12 @@ impl Rights {
             read_payloads: StoreMask::NONE,
             finish_others: false,
             resolve_others: false,
+            sign_checkpoints: false,
         }
     }
 
-    /// Append to and read every store, payloads included; finish and resolve what others started.
+    /// Append to and read every store, payloads included; finish and resolve what others started; have
+    /// checkpoints signed.
     #[must_use]
     pub const fn all() -> Self {
         Self {
@@ -47,6 +50,7 @@ impl Rights {
             read_payloads: StoreMask::ALL,
             finish_others: true,
             resolve_others: true,
+            sign_checkpoints: true,
         }
     }
 
@@ -88,6 +92,14 @@ impl Rights {
         self
     }
 
+    /// Also have the ledger sign a checkpoint, and record it, where evidence needs one
+    /// ([`EvidenceOptions::sign`](crate::EvidenceOptions::sign)).
+    #[must_use]
+    pub const fn sign_checkpoints(mut self) -> Self {
+        self.sign_checkpoints = true;
+        self
+    }
+
     /// Whether executions of other components may be finished.
     #[must_use]
     pub const fn may_finish_others(self) -> bool {
@@ -98,6 +110,12 @@ impl Rights {
     #[must_use]
     pub const fn may_resolve_others(self) -> bool {
         self.resolve_others
+    }
+
+    /// Whether the ledger signs a checkpoint for it.
+    #[must_use]
+    pub const fn may_sign_checkpoints(self) -> bool {
+        self.sign_checkpoints
     }
 
     /// Stores that may be appended to.
@@ -199,6 +217,16 @@ impl GrantState {
             component: self.name().to_owned(),
             store,
             right: Right::Read,
+        })
+    }
+
+    pub(crate) fn may_sign(&self) -> Result<(), AccessError> {
+        self.alive()?;
+        if self.rights.sign_checkpoints {
+            return Ok(());
+        }
+        Err(AccessError::MayNotSign {
+            component: self.name().to_owned(),
         })
     }
 

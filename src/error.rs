@@ -80,6 +80,12 @@ pub enum AccessError {
         /// Of which store.
         store: Store,
     },
+    /// The grant does not cover having the ledger sign: nothing was signed.
+    #[error("{component:?} may not have a checkpoint signed")]
+    MayNotSign {
+        /// Whose grant.
+        component: String,
+    },
     /// Another component authorized or started the execution, and the grant holds no right to
     /// finish it for that one, or to resolve it where it is in doubt.
     #[error("execution {execution} is another component's")]
@@ -96,7 +102,7 @@ impl AccessError {
         match self {
             Self::ForeignGrant => "foreign_grant",
             Self::Revoked { .. } => "grant_revoked",
-            Self::NotGranted { .. } => "not_granted",
+            Self::NotGranted { .. } | Self::MayNotSign { .. } => "not_granted",
             Self::ForeignExecution { .. } => "foreign_execution",
         }
     }

@@ -20,6 +20,7 @@ given!(ComponentGrantedV2 {
     kept read_payloads,
     kept finish_others,
     kept resolve_others,
+    kept sign_checkpoints,
     kept records_per_second,
     kept bytes_per_second,
 });

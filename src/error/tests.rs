@@ -237,7 +237,7 @@ fn deciding() -> Vec<(AppendError, Retry)> {
     ]
 }
 
-fn access() -> [AccessError; 4] {
+fn access() -> [AccessError; 5] {
     let component = || "runtime".to_owned();
     let (right, store) = (Right::Append, Store::Telemetry);
     [
@@ -252,6 +252,9 @@ fn access() -> [AccessError; 4] {
             component: component(),
             right,
             store,
+        },
+        AccessError::MayNotSign {
+            component: component(),
         },
     ]
 }

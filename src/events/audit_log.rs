@@ -93,6 +93,8 @@ pub struct ComponentGrantedV2 {
     pub finish_others: bool,
     /// True where it may resolve executions in doubt that other components started.
     pub resolve_others: bool,
+    /// True where it may have the ledger sign a checkpoint.
+    pub sign_checkpoints: bool,
     /// Records per second that it may append; `None`: no limit of its own, or not recorded (revision 1).
     pub records_per_second: Option<u32>,
     /// Bytes per second that it may append; `None`: no limit of its own, or not recorded (revision 1).
@@ -100,7 +102,8 @@ pub struct ComponentGrantedV2 {
 }
 
 /// The first revision: whoever could read saw payloads, whoever could append to the execution log
-/// resolved what was in doubt, and the quota was not recorded. It is read as
+/// resolved what was in doubt, whoever could read the audit log had checkpoints signed, and the quota was
+/// not recorded. It is read as
 /// [`ComponentGrantedV2`] and never written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentGrantedV1 {
@@ -131,6 +134,7 @@ impl From<ComponentGrantedV1> for ComponentGrantedV2 {
             read_payloads: old.read,
             finish_others: old.append & ComponentGrantedV1::FINISH_OTHERS != 0,
             resolve_others: append & super::Store::ExecutionLog as u8 != 0,
+            sign_checkpoints: old.read & super::Store::AuditLog as u8 != 0,
             records_per_second: None,
             bytes_per_second: None,
         }

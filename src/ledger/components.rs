@@ -1,12 +1,12 @@
-//! Every component that was ever granted anything, and its number.
+//! Every component that was ever granted anything, and its number; rights that it asked for and has not.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::submit::Core;
-use crate::access::Component;
+use crate::access::{Component, GrantState};
 use crate::actors::ComponentNames;
-use crate::error::AppendError;
+use crate::error::{AccessError, AppendError};
 use crate::events::ComponentId;
 
 /// The names stay for ever: they are in the journal, and numbers stand for them in every record.
@@ -65,5 +65,26 @@ impl Core {
             Arc::new(Component::new(name, self.gate.component_part(), clock))
         });
         Ok((ComponentId(number), Arc::clone(live)))
+    }
+
+    /// Having a checkpoint signed without the right: refused, counted and audited in the same way.
+    pub(crate) fn may_sign(&self, grant: &GrantState) -> Result<(), AccessError> {
+        let outcome = self.known(grant).and_then(|()| grant.may_sign());
+        self.held("sign", grant, outcome)
+    }
+
+    /// A right that was asked for, and whether it is there.
+    pub(super) fn held(
+        &self,
+        what: &str,
+        grant: &GrantState,
+        outcome: Result<(), AccessError>,
+    ) -> Result<(), AccessError> {
+        if let Err(error) = &outcome {
+            let detail = || format!("{what}: {error}");
+            let own = &self.shared.own;
+            own.refused(grant.name(), error.code(), true, detail);
+        }
+        outcome
     }
 }

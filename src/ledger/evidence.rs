@@ -27,8 +27,9 @@ pub struct EvidenceOptions {
     /// The checkpoint that the proofs lead to, with the cosignatures that it has gathered; `None`: the
     /// newest that the ledger recorded.
     pub checkpoint: Option<Note>,
-    /// Signs a new checkpoint where that one does not cover the execution; without it that is
-    /// [`EvidenceError::NotCovered`].
+    /// Has a new checkpoint signed, and recorded, where that one does not cover the execution; without
+    /// it that is [`EvidenceError::NotCovered`]. Takes the right
+    /// [`Rights::sign_checkpoints`](crate::Rights::sign_checkpoints), whether one is needed or not.
     pub sign: bool,
     /// Keys of witnesses: of the checkpoint's cosignatures those by these keys are taken along.
     pub witnesses: Vec<VerifierKey>,
@@ -42,7 +43,8 @@ pub struct EvidenceOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// The records could not be read, or may not be: it takes the right to read the audit log.
+    /// The records could not be read, or may not be: it takes the right to read the audit log, and to
+    /// have checkpoints signed where that is asked for.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// No record of this execution is known.
@@ -52,7 +54,8 @@ pub enum EvidenceError {
     #[error("no record of an opening names the ledger")]
     Unnamed,
     /// No checkpoint was signed yet, or the newest one, or the one given, does not cover the
-    /// execution: sign one first (`Root::checkpoint`), or let [`EvidenceOptions::sign`] do it.
+    /// execution: have one signed (`Root::checkpoint`, or
+    /// [`EvidenceOptions::sign`]).
     #[error(
         "record {seq}, which belongs to the evidence, came after the checkpoint at {size} records: sign one"
     )]
@@ -128,14 +131,19 @@ impl Reads {
         let audit = StoreMask::NONE.with(Store::AuditLog);
         core.may_read(&self.grant.0, audit)
             .map_err(ReadError::from)?;
-        let mut found = self.records_of(execution, &options).await?;
-        let last = found.last.ok_or(EvidenceError::Unknown(execution))?;
-        let opening = self.opening().await?;
-        let last = last.max(opening.header.seq);
+        if options.sign {
+            let may = core.may_sign(&self.grant.0);
+            may.map_err(ReadError::from)?;
+        }
+        // Before the records: those that a later one covers would be missing.
         let mut note = match options.checkpoint.clone() {
             Some(note) => Some(note),
             None => self.newest_checkpoint().await?,
         };
+        let mut found = self.records_of(execution, &options).await?;
+        let last = found.last.ok_or(EvidenceError::Unknown(execution))?;
+        let opening = self.opening().await?;
+        let last = last.max(opening.header.seq);
         let mut size = match &note {
             Some(note) => core.checkpoints.own(note)?.size(),
             None => 0,

@@ -12,6 +12,21 @@ use crate::events::{ComponentGrantedV2, ComponentRevokedV1};
 /// The one root authority over a ledger, given at opening: grants and revokes, signs, makes views again,
 /// closes and opens again. Clones share it, and each keeps the ledger open as a [`Ledger`](super::Ledger)
 /// does. (FC-STORAGE §18)
+///
+/// What a ledger alone does not give:
+///
+/// ```no_run
+/// # use femtoclaw_ledger::{Options, Root, integrity::note::Note};
+/// # async fn tried(root: Root, options: Options, note: Note) {
+/// let soon = std::time::Duration::from_secs(5);
+/// root.rebuild_view("indexes");
+/// root.checkpoint().await;
+/// root.add_cosignatures(&note, &[]).await;
+/// root.reopen(options, soon).await;
+/// root.close_at_once(soon).await;
+/// root.close(soon).await;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Root(Arc<Inner>);
 
@@ -72,6 +87,7 @@ impl Root {
             read_payloads: rights.read_payloads_mask().bits(),
             finish_others: rights.may_finish_others(),
             resolve_others: rights.may_resolve_others(),
+            sign_checkpoints: rights.may_sign_checkpoints(),
             records_per_second: quota.records_per_second,
             bytes_per_second: quota.bytes_per_second,
         };

@@ -367,13 +367,7 @@ impl Core {
         stores: StoreMask,
     ) -> Result<(), AccessError> {
         let outcome = self.known(grant).and_then(|()| grant.may_read(stores));
-        if let Err(error) = &outcome {
-            let detail = || format!("read: {error}");
-            self.shared
-                .own
-                .refused(grant.name(), error.code(), true, detail);
-        }
-        outcome
+        self.held("read", grant, outcome)
     }
 
     fn answered(&self, store: Store, started: u64, outcome: Result<&Vec<Answered>, &AppendError>) {

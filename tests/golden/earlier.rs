@@ -33,6 +33,7 @@ pub(crate) fn earlier() -> Vec<Earlier> {
         read_payloads: 0,
         finish_others: false,
         resolve_others: false,
+        sign_checkpoints: false,
         records_per_second: None,
         bytes_per_second: None,
     };
@@ -46,6 +47,7 @@ pub(crate) fn earlier() -> Vec<Earlier> {
                 read_payloads: 31,
                 finish_others: true,
                 resolve_others: true,
+                sign_checkpoints: true,
                 ..before(1, "runtime")
             },
         ),

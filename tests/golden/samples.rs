@@ -235,6 +235,7 @@ fn audit_log_b() -> Vec<Event> {
             read_payloads: 31,
             finish_others: true,
             resolve_others: false,
+            sign_checkpoints: true,
             records_per_second: None,
             bytes_per_second: Some(u64::MAX),
         }
@@ -247,6 +248,7 @@ fn audit_log_b() -> Vec<Event> {
             read_payloads: 0,
             finish_others: false,
             resolve_others: true,
+            sign_checkpoints: false,
             records_per_second: Some(250),
             bytes_per_second: None,
         }
