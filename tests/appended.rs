@@ -21,13 +21,16 @@ use femtoclaw_ledger::journal::{
 };
 use femtoclaw_ledger::{
     CheckpointDirectory, CheckpointOptions, Context, Ledger, OpenError, Options, ReadOnlyOptions,
-    Root,
+    Root, SalvageOptions,
 };
 
 #[path = "shared/mod.rs"]
 mod shared;
 
 use shared::{everything, observation, released};
+
+/// Of an opening's error and of a finding.
+const CODE: &str = "records_after_close";
 
 fn options(kept: Option<&Path>) -> Options {
     let checkpoints = kept.map(|kept| {
@@ -221,7 +224,40 @@ async fn records_behind_a_close_are_refused() {
     let read = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
     let found = read.summary().unwrap().after_close;
     assert_eq!(found, Seq::new(end + 1));
+    // It is damage like any other, and no part of the history.
+    assert!(read.is_damaged());
+    let finding = read.findings().iter().find(|it| it.kind.code() == CODE);
+    assert_eq!(finding.unwrap().records, Some((end + 1, end + 2)));
+    assert_eq!(read.verified().seq, end);
+    assert_eq!(read.head().seq, end + 2);
     drop(read);
+}
+
+/// What verifies is copied, and what somebody appended set aside: the new ledger opens.
+#[tokio::test]
+async fn a_salvage_leaves_behind_what_lies_behind_a_close() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, to) = (
+        directory.path().join("ledger"),
+        directory.path().join("new"),
+    );
+    let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
+    let closed = root.close(Duration::from_secs(30)).await.unwrap();
+    let end = closed.head.seq;
+    let journal = FjallJournal::open(&path.join("journal"), &JournalOptions::default()).unwrap();
+    let forged = forged(&sample(&journal));
+    append(&journal, &[forged]);
+    journal.close();
+    drop(journal);
+    let salvaged = Ledger::salvage(&path, &to, &SalvageOptions::default()).unwrap();
+    assert_eq!((salvaged.through, salvaged.aside), (closed.head, 1));
+    let (stop, why) = salvaged.stop.unwrap();
+    assert_eq!(stop, end + 1);
+    assert!(why.contains("closed the ledger"), "{why}");
+    let found = salvaged.findings.iter().any(|it| it.kind.code() == CODE);
+    assert!(found, "{:?}", salvaged.findings);
+    let (_ledger, root) = Ledger::open(&to, options(None)).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
 }
 
 /// The close is signed with what comes before it: without it there is less than was signed, and with

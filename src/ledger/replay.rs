@@ -9,7 +9,7 @@ use crate::actors::{
     RuntimeMetadataState,
 };
 use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, RecordHeader, Seq};
-use crate::journal::{Frame, Head, Journal};
+use crate::journal::{AfterClose, Closes, Frame, Head, Journal, Stretch};
 
 use crate::error::OpenError;
 
@@ -36,8 +36,7 @@ pub(crate) struct Replayed {
     /// Records read.
     pub(crate) read: u64,
     under_way: Option<Commanded>,
-    /// The epoch in which a record closed the ledger, and that record.
-    closed: Option<(u64, Seq)>,
+    closes: Closes,
 }
 
 /// Sequence numbers of the records that hold the saved states' digests; 0: not saved.
@@ -115,9 +114,8 @@ impl Replayed {
 
     fn record(&mut self, record: &Record, epoch: u64, window_from: u64) -> Result<(), OpenError> {
         let header = &record.header;
-        // A close is the last record of its writer: who appends behind it in its epoch is another.
-        if let Some((_, closed)) = self.closed.filter(|(closed, _)| *closed == epoch) {
-            let found = header.seq;
+        let next = Stretch::record(epoch, header.seq, header.event_type);
+        if let Some(AfterClose { closed, found }) = self.closes.next(&next) {
             return Err(OpenError::RecordsAfterClose { closed, found });
         }
         let event = decoded(record).map_err(|error| OpenError::History(error.to_string()))?;
@@ -130,9 +128,6 @@ impl Replayed {
                 .insert(granted.name.clone(), granted.component);
         }
         self.clean = matches!(event, Event::LedgerClosed(_));
-        if self.clean {
-            self.closed = Some((epoch, header.seq));
-        }
         if header.seq.get() > window_from && header.component != ComponentId::LEDGER {
             let key = (header.component, header.command);
             match &mut self.under_way {

@@ -7,6 +7,8 @@
 use super::finding::{Finding, FindingKind, Findings};
 use super::gather::{Candidate, genesis};
 use crate::database::survey::Place;
+use crate::events::Seq;
+use crate::journal::{AfterClose, Closes, Stretch};
 
 /// How good a continuation is: better is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,12 +110,45 @@ pub(super) fn select(
         (seq, hash) = (candidate.last, candidate.hash);
     }
     selection.verified = selection.shown.len();
-    let verified_to = seq;
     behind(candidates, &links, seq, hash, &mut selection, findings);
-    selection.stop = stop(candidates, &selection, verified_to, anchor);
+    let forged = after_close(&mut selection, findings);
+    let before = selection.verified.checked_sub(1);
+    let last = before.and_then(|last| selection.shown.get(last));
+    let verified_to = last.map_or(0, |last| last.last);
+    selection.stop = match forged {
+        Some(after) => Some((verified_to + 1, after.to_string())),
+        None => stop(candidates, &selection, verified_to, anchor),
+    };
     let history = selection.shown.get(..selection.verified);
     selection.aside = aside(candidates, history.unwrap_or_default());
     selection
+}
+
+/// Tells what lies behind a close in its epoch. The history stops before the first such frame; gives what
+/// is in it where nothing else has stopped it before.
+fn after_close(selection: &mut Selection, findings: &mut Findings) -> Option<AfterClose> {
+    let (mut closes, mut stops) = (Closes::default(), None);
+    for (at, frame) in selection.shown.iter().enumerate() {
+        let seq = |seq| Seq::new(seq).unwrap_or(Seq::FIRST);
+        let Some(after) = closes.next(&Stretch {
+            epoch: frame.epoch,
+            first: seq(frame.first),
+            last: seq(frame.last),
+            close: frame.close.map(seq),
+        }) else {
+            continue;
+        };
+        let rest = selection.shown.get(at..).unwrap_or_default().iter();
+        let same = rest.take_while(|other| other.epoch == frame.epoch);
+        let last = same.last().map_or(frame.last, |last| last.last);
+        let finding = Finding::new(FindingKind::AfterClose, after.to_string());
+        findings.add(finding.records(after.found.get(), last));
+        if at < selection.verified {
+            selection.verified = at;
+            stops = Some(after);
+        }
+    }
+    stops
 }
 
 /// All others, each once. A damaged copy of what is whole elsewhere is told, and of no further use.

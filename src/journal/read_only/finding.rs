@@ -62,6 +62,9 @@ pub enum FindingKind {
     /// The record that the anchor claims is another one: this is not the history that was
     /// acknowledged.
     OtherHistory,
+    /// Records behind the one with which their writer closed the ledger, in its epoch: somebody else
+    /// appended them, and no opening accepts them.
+    AfterClose,
     /// Something was never finished; the next opening removes it.
     Unfinished,
     /// An earlier writer left a note of its failure; the next opening records it.
@@ -97,6 +100,7 @@ impl FindingKind {
             Self::AnchorSlot => "anchor_slot",
             Self::AcknowledgedMissing => "acknowledged_missing",
             Self::OtherHistory => "other_history",
+            Self::AfterClose => "records_after_close",
             Self::Unfinished => "unfinished",
             Self::FailureNote => "failure_note",
             Self::NotLocked => "not_locked",

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, FindingKind, Findings};
 use crate::database::files;
-use crate::database::survey::{Place, Stretch};
+use crate::database::survey::{self, Place};
 use crate::error::Fault;
-use crate::events::{Hash, LedgerId};
+use crate::events::{Hash, LedgerId, Seq};
 use crate::integrity::GENESIS;
 use crate::journal::error::ReadFailure;
 use crate::journal::layout::{FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader, MAGIC};
-use crate::journal::{Claim, Frame};
+use crate::journal::{Claim, Frame, Stretch};
 
 /// Read at a time when looking for the beginning of a frame.
 const STEP: usize = 256 << 10;
@@ -42,6 +42,8 @@ pub(super) struct Candidate {
     pub(super) place: Place,
     /// Every record in it verifies.
     pub(super) whole: bool,
+    /// The first record in it that closed the ledger.
+    pub(super) close: Option<u64>,
 }
 
 /// Enough of a hash to tell frames apart.
@@ -83,7 +85,7 @@ impl Gather {
         }
     }
 
-    pub(super) fn stretch(&mut self, path: &Path, stretch: Stretch) {
+    pub(super) fn stretch(&mut self, path: &Path, stretch: survey::Stretch) {
         let read = match self.open.take() {
             Some((number, file)) if number == stretch.file => Ok(file),
             _ => files::open(path),
@@ -106,7 +108,7 @@ impl Gather {
         }
     }
 
-    fn frames(&mut self, path: &Path, file: &File, stretch: Stretch) -> io::Result<()> {
+    fn frames(&mut self, path: &Path, file: &File, stretch: survey::Stretch) -> io::Result<()> {
         if self.certain.0 != stretch.file {
             self.certain = (stretch.file, 0);
         }
@@ -130,7 +132,7 @@ impl Gather {
         path: &Path,
         file: &File,
         at: u64,
-        stretch: Stretch,
+        stretch: survey::Stretch,
     ) -> io::Result<Option<u64>> {
         let left = stretch.end - at;
         let mut header = [0; FRAME_HEADER_LEN];
@@ -179,9 +181,10 @@ impl Gather {
         frame: &Frame,
         at: u64,
         length: usize,
-        stretch: Stretch,
+        stretch: survey::Stretch,
     ) -> Result<(), ReadFailure> {
         let verified = frame.verify();
+        let close = verified.as_ref().ok().and(Stretch::of(frame).close);
         let mut place = stretch.place;
         // Reached from what is certain without a look into any record: it is where the engine put it.
         let is_near = at
@@ -204,6 +207,7 @@ impl Gather {
             },
             place,
             whole: verified.is_ok(),
+            close: close.map(Seq::get),
         });
         verified
     }

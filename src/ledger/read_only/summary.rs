@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::ReadError;
 use crate::events::{EventType, ExecutionId, Seq, Store};
+use crate::journal::{Closes, Stretch};
 
 use super::ReadOnly;
 
@@ -40,16 +41,14 @@ impl ReadOnly {
     /// The medium does not answer.
     pub fn summary(&self) -> Result<Summary, ReadError> {
         let mut summary = Summary::default();
-        // Where each epoch begins.
-        let (mut begins, mut epoch, mut closed) = (BTreeSet::new(), None, None);
+        let mut closes = Closes::default();
         for frame in self.frames(Seq::FIRST) {
             match frame {
                 Ok(frame) => {
                     summary.frames += 1;
                     *summary.epochs.entry(frame.epoch).or_default() += u64::from(frame.count);
-                    if epoch.replace(frame.epoch) != Some(frame.epoch) {
-                        begins.insert(frame.first);
-                    }
+                    let after = closes.next(&Stretch::of(&frame)).map(|after| after.found);
+                    summary.after_close = summary.after_close.or(after);
                 }
                 Err(ReadError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
@@ -65,12 +64,6 @@ impl ReadOnly {
                 Err(error) => return Err(error),
             };
             summary.records += 1;
-            let follows = closed == Some(header.seq.get() - 1) && !begins.contains(&header.seq);
-            if follows && summary.after_close.is_none() {
-                summary.after_close = Some(header.seq);
-            }
-            let closes = header.event_type == EventType::LedgerClosed;
-            closed = closes.then_some(header.seq.get());
             *summary.events.entry(header.event_type).or_default() += 1;
             for store in header.stores.stores() {
                 *summary.stores.entry(store).or_default() += 1;

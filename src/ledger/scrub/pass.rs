@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::database::{Table, TableReading};
 use crate::error::Fault;
 use crate::events::Seq;
-use crate::journal::{Head, ReadFailure};
+use crate::journal::{Closes, Head, ReadFailure, Stretch};
 
 use super::super::submit::Core;
 use super::super::verify::{Begins, Damaged, Files, Met, Place, Unread, next_readable};
@@ -34,6 +34,7 @@ pub(super) struct Pass {
     last: Option<Head>,
     /// A record of this pass is damaged: what lies behind it is not verified through.
     broken: bool,
+    closes: Closes,
     queue: Option<Queue>,
     /// Bytes that may be read; below 0 after a large piece.
     allowance: i64,
@@ -52,6 +53,7 @@ impl Pass {
             target: 0,
             last: None,
             broken: false,
+            closes: Closes::default(),
             queue: None,
             allowance: 0,
             looked_ns: now_ns,
@@ -141,6 +143,7 @@ impl Pass {
 
     fn start(&mut self, core: &Core) {
         self.broken = false;
+        self.closes = Closes::default();
         self.queue = None;
         self.target = core.reader.head().seq;
         self.last = Some(Head {
@@ -212,6 +215,11 @@ impl Pass {
         frame.look(&mut |seq, looked| {
             wrong.extend(looked.err().map(|problem| (seq, problem.to_string())));
         });
+        if wrong.is_empty()
+            && let Some(after) = self.closes.next(&Stretch::of(&frame))
+        {
+            wrong.push((after.found, after.to_string()));
+        }
         for (seq, what) in wrong {
             self.damaged(core, Damaged::record(&journal, seq, what));
         }

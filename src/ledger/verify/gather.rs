@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::events::{HEADER_LEN, Seq};
 use crate::integrity::GENESIS;
 use crate::integrity::merkle::{Frontier, Run, TreeHash, leaf_hash};
-use crate::journal::{Head, Journal, Problem, ReadFailure};
+use crate::journal::{Closes, Head, Journal, Problem, ReadFailure};
 
 use super::course::Course;
 use super::met::Unread;
@@ -42,6 +42,7 @@ pub(super) struct Gather<'a> {
     confirmed: u64,
     pub(super) compared: u64,
     pub(super) frames: u64,
+    closes: Closes,
 }
 
 impl<'a> Gather<'a> {
@@ -68,6 +69,7 @@ impl<'a> Gather<'a> {
             confirmed: 0,
             compared: 0,
             frames: 0,
+            closes: Closes::default(),
         }
     }
 
@@ -94,6 +96,11 @@ impl<'a> Gather<'a> {
         }
         for (seq, what) in &part.damages {
             self.damaged(*seq, what.as_str());
+        }
+        for stretch in &part.closes {
+            if let Some(after) = self.closes.next(stretch) {
+                self.damaged(after.found, after.to_string());
+            }
         }
         for (seq, what) in &part.unread {
             let unread = Unread::record(self.journal_path, *seq, what.as_str());

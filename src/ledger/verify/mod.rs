@@ -211,3 +211,6 @@ impl Ledger {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use crate::events::{Event, Hash, LedgerId, Record, RecordHeader, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::merkle::{Run, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
-use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure};
+use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure, Stretch};
 
 use super::Subject;
 use super::course::{Course, stopped};
@@ -43,6 +43,8 @@ pub(super) struct Part {
     /// Records that could not be read, and why.
     pub(super) unread: Vec<(Seq, String)>,
     pub(super) frames: u64,
+    /// What it says of closes.
+    pub(super) closes: Vec<Stretch>,
 }
 
 /// Where a part begins.
@@ -177,6 +179,8 @@ impl<'a> Reading<'a> {
         frame.look(&mut |seq, looked| match looked {
             Ok(looked) => {
                 headers.push(looked.canonical);
+                let record = Stretch::record(frame.epoch, seq, looked.event_type);
+                record.join(&mut part.closes);
                 part.record(seq, &looked);
             }
             Err(problem) => {
