@@ -79,12 +79,12 @@ impl Gate {
         }
     }
 
-    /// A component's part: three quarters of the whole.
+    /// A component's part.
     pub(crate) fn component_part(&self) -> (Arc<Semaphore>, Arc<Semaphore>) {
-        let part = |whole: usize| Arc::new(Semaphore::new((whole / 4 * 3).max(1)));
+        let room = |whole| Arc::new(Semaphore::new(part(whole)));
         (
-            part(self.limits.pending_records_max),
-            part(units(self.limits.pending_bytes_max)),
+            room(self.limits.pending_records_max),
+            room(units(self.limits.pending_bytes_max)),
         )
     }
 
@@ -164,6 +164,12 @@ impl Gate {
             ending: None,
         })
     }
+}
+
+/// What one component may have of a whole: three quarters, so that something is left to the others.
+pub(crate) const fn part(whole: usize) -> usize {
+    let part = whole / 4 * 3;
+    if part == 0 { 1 } else { part }
 }
 
 fn busy(what: &'static str, limit: usize) -> AppendError {

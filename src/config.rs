@@ -46,9 +46,11 @@ pub struct Limits {
     /// Records by which a subscriber that had caught up may fall behind before it is told so
     /// (65,536).
     pub follow_lag_max: u64,
-    /// Observations that `emit` holds while the writer is busy (4,096).
+    /// Observations that `emit` holds while the writer is busy (4,096); of one component three quarters
+    /// of that.
     pub emit_records_max: usize,
-    /// Bytes of observations that `emit` holds while the writer is busy (4 MiB).
+    /// Bytes of observations that `emit` holds while the writer is busy (4 MiB); of one component three
+    /// quarters of that.
     pub emit_bytes_max: usize,
     /// Nanoseconds by which the wall clock may leap ahead of the monotonic one before that is
     /// recorded as skew (10 s).

@@ -1,7 +1,7 @@
 //! What runs beside the commands: emitted observations on their way to the store, and the
 //! ledger's own counted records once an interval.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::access::Grant;
+use crate::admission::part;
 use crate::commands::Command;
+use crate::events::ComponentId;
 use crate::metrics;
 use crate::projections::View;
 use crate::vitals::Part;
@@ -25,10 +27,36 @@ const FORGET_STEP: u64 = 4_096;
 /// Observations that go into one commit.
 const GROUP_MAX: usize = 64;
 
+/// What waits, of all or of one component.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    records: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, size: usize) {
+        self.records += 1;
+        self.bytes += size;
+    }
+
+    fn take(&mut self, size: usize) {
+        self.records = self.records.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
+
+    /// Whether one more fits.
+    const fn takes(self, size: usize, most: Self) -> bool {
+        self.records < most.records && self.bytes.saturating_add(size) <= most.bytes
+    }
+}
+
 #[derive(Default)]
 struct Buffer {
     waiting: VecDeque<(Grant, Command, usize)>,
-    bytes: usize,
+    load: Load,
+    /// Of each component of which something waits.
+    parts: HashMap<ComponentId, Load>,
     closed: bool,
     busy: bool,
     /// When those were observed that the redactor has at the moment.
@@ -40,8 +68,9 @@ struct Emitted {
     buffer: Mutex<Buffer>,
     filled: Notify,
     emptied: Notify,
-    records_max: usize,
-    bytes_max: usize,
+    most: Load,
+    /// What one component may have of it.
+    part: Load,
 }
 
 impl Emitted {
@@ -54,7 +83,8 @@ impl Emitted {
     fn give_up(&self) -> Vec<i64> {
         let mut buffer = self.lock();
         buffer.closed = true;
-        buffer.bytes = 0;
+        buffer.load = Load::default();
+        buffer.parts.clear();
         let waiting = std::mem::take(&mut buffer.waiting);
         let mut lost = std::mem::take(&mut buffer.redacting);
         drop(buffer);
@@ -79,7 +109,14 @@ impl Emitted {
                 break;
             }
             if let Some((grant, command, size)) = buffer.waiting.pop_front() {
-                buffer.bytes -= size;
+                buffer.load.take(size);
+                let component = grant.0.component;
+                if let Some(part) = buffer.parts.get_mut(&component) {
+                    part.take(size);
+                    if part.records == 0 {
+                        buffer.parts.remove(&component);
+                    }
+                }
                 bytes += size;
                 group.push((grant, command));
             }
@@ -96,12 +133,19 @@ pub(super) struct Background {
 
 impl Background {
     pub(super) fn start(core: &Arc<Core>, set: &ViewSet, interval: Duration) -> Self {
+        let limits = &core.shared.limits;
         let emitted = Arc::new(Emitted {
             buffer: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
-            records_max: core.shared.limits.emit_records_max,
-            bytes_max: core.shared.limits.emit_bytes_max,
+            most: Load {
+                records: limits.emit_records_max,
+                bytes: limits.emit_bytes_max,
+            },
+            part: Load {
+                records: part(limits.emit_records_max),
+                bytes: part(limits.emit_bytes_max),
+            },
         });
         let vitals = &core.shared.vitals;
         let left = Left {
@@ -121,16 +165,19 @@ impl Background {
         }
     }
 
-    /// False where the buffer is full: the observation is lost.
+    /// False where the buffer is full, or the component's part of it: the observation is lost. The first one of a
+    /// component may be larger than its part.
     pub(super) fn emit(&self, grant: &Grant, command: Command) -> bool {
-        let size = command.size();
+        let (size, component) = (command.size(), grant.0.component);
+        let Emitted { most, part, .. } = &*self.emitted;
         let mut buffer = self.emitted.lock();
-        let full = buffer.waiting.len() >= self.emitted.records_max
-            || buffer.bytes + size > self.emitted.bytes_max;
-        if full || buffer.closed {
+        let own = buffer.parts.get(&component);
+        let fits = buffer.load.takes(size, *most) && own.is_none_or(|own| own.takes(size, *part));
+        if !fits || buffer.closed {
             return false;
         }
-        buffer.bytes += size;
+        buffer.load.add(size);
+        buffer.parts.entry(component).or_default().add(size);
         buffer.waiting.push_back((grant.clone(), command, size));
         drop(buffer);
         self.emitted.filled.notify_one();

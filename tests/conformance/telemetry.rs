@@ -85,7 +85,8 @@ async fn s7_2_telemetry_alone_tells_an_execution_as_the_audit_log_does() {
         }
     }
     assert_eq!(stored + lost, 500);
-    assert!(lost > 0 && stored >= 10, "{stored} stored, {lost} lost");
+    // Its part of ten.
+    assert!(lost > 0 && stored >= 6, "{stored} stored, {lost} lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,6 +116,48 @@ async fn p2_emit_returns_at_once_while_the_writer_is_held() {
     let begun = waiting.await.unwrap().unwrap();
     let done = open.complete(begun.execution(), b"1");
     done.await.unwrap();
+}
+
+/// Whoever floods the buffer loses its own, and leaves room to the others: in records and in bytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s7_2_a_component_that_floods_the_buffer_leaves_room_to_others() {
+    for (records, bytes) in [(8, 4 << 20), (4_096, 64 << 10)] {
+        let memory = MemoryJournal::new();
+        let journal = Arc::new(HeldJournal::new(memory.clone()));
+        let mut options = fixed(&clock());
+        options.limits.payload_bytes_max = 64 << 10;
+        options.limits.emit_records_max = records;
+        options.limits.emit_bytes_max = bytes;
+        let open = open_on(journal.clone(), options).await;
+        let quiet = open.root.grant("quiet", Rights::all(), Quota::default());
+        let quiet = open.ledger.telemetry(&quiet.await.unwrap()).unwrap();
+        let loud = open.ledger.telemetry(&open.grant).unwrap();
+        journal.hold();
+        for _ in 0..200 {
+            let mut it = observation(TelemetryKind::Other, "flood");
+            it.attributes = format!("\"{}\"", "x".repeat(6_000)).into_bytes();
+            loud.emit(it).unwrap();
+        }
+        for _ in 0..2 {
+            quiet
+                .emit(observation(TelemetryKind::Other, "quiet"))
+                .unwrap();
+        }
+        journal.release();
+        open.root.close(WAIT).await.unwrap();
+        let (mut flood, mut stored, mut lost) = (0, 0, 0);
+        for event in journal_events(&memory.reopen()) {
+            match event {
+                Event::TelemetryRecorded(it) if it.name == "flood" => flood += 1,
+                Event::TelemetryRecorded(it) if it.name == "quiet" => stored += 1,
+                Event::TelemetryLost(it) => lost += it.count,
+                _ => {}
+            }
+        }
+        assert_eq!(flood + lost, 200);
+        assert!(lost > 0, "it was no flood");
+        assert_eq!(stored, 2, "{records} records, {bytes} bytes");
+    }
 }
 
 /// The buffer is bounded in bytes as it is in records, and a gap reaches to the last that was lost.

@@ -14,7 +14,7 @@ use femtoclaw_ledger::{
     WitnessDestination, WitnessTransport,
 };
 
-use crate::shared::everything;
+use crate::shared::{WAIT, everything};
 use crate::{Opened, Place, key, policy, witness_key};
 
 /// Whether both are there.
@@ -76,6 +76,27 @@ async fn log(place: &Place, line: &Arc<Line>, clock: &Arc<ManualClock>, one: Wit
         ledger,
         root,
         grant,
+    }
+}
+
+impl Opened {
+    /// As [`Opened::events`], once they are enough: nobody waits for the ledger's own records, so they are looked
+    /// for after each commit.
+    pub(crate) async fn events_until(
+        &self,
+        event_type: EventType,
+        enough: impl Fn(&[Event]) -> bool,
+    ) -> Vec<Event> {
+        let mut head = self.ledger.watch_head();
+        loop {
+            head.borrow_and_update();
+            let found = self.events(event_type).await;
+            if enough(&found) {
+                return found;
+            }
+            let moved = tokio::time::timeout(WAIT, head.changed()).await;
+            moved.expect("a record").unwrap();
+        }
     }
 }
 

@@ -32,7 +32,7 @@ mod late;
 #[path = "../shared/mod.rs"]
 mod shared;
 
-use shared::{WAIT, everything, observation};
+use shared::{everything, observation};
 
 const NAME: &str = "ledger.example/witnessed";
 
@@ -88,25 +88,6 @@ impl Opened {
         let logs = vec![key(1).key().clone()];
         let signer = Arc::new(witness_key(number));
         self.root.witness(signer, logs).await.unwrap()
-    }
-
-    /// As [`Opened::events`], once they are enough: nobody waits for the ledger's own records, so they are looked
-    /// for after each commit.
-    async fn events_until(
-        &self,
-        event_type: EventType,
-        enough: impl Fn(&[Event]) -> bool,
-    ) -> Vec<Event> {
-        let mut head = self.ledger.watch_head();
-        loop {
-            head.borrow_and_update();
-            let found = self.events(event_type).await;
-            if enough(&found) {
-                return found;
-            }
-            let moved = tokio::time::timeout(WAIT, head.changed()).await;
-            moved.expect("a record").unwrap();
-        }
     }
 
     async fn events(&self, event_type: EventType) -> Vec<Event> {
