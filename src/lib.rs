@@ -53,6 +53,12 @@
 //!
 //! `examples/agent_runtime` is a whole small runtime on top of this crate.
 //!
+//! # Features
+//!
+//! * `engine` (default): the ledger. Without it the crate is [`events`] and [`integrity`] alone, for whoever verifies what a
+//!   ledger gave to others: no database, no actors, no runtime.
+//! * `encrypted-keys`: key files with a passphrase ([`integrity::secret`]). `engine` brings it.
+//!
 //! # What is trusted
 //!
 //! The hash chain finds local damage and names the first bad record. It is not a proof: whoever can
@@ -70,31 +76,54 @@
 //! What the bytes on disk mean is in `docs/FORMAT.md`, how to run it in `docs/OPERATING.md`, how it
 //! is built in `ARCHITECTURE.md`.
 
+#[cfg(feature = "engine")]
 mod access;
+#[cfg(feature = "engine")]
 mod actors;
+#[cfg(feature = "engine")]
 mod admission;
+#[cfg(feature = "engine")]
 mod callbacks;
+#[cfg(feature = "engine")]
 pub mod clock;
+#[cfg(feature = "engine")]
 mod commands;
+#[cfg(feature = "engine")]
 mod config;
+#[cfg(feature = "engine")]
 mod database;
+#[cfg(feature = "engine")]
 pub mod directory;
+#[cfg(feature = "engine")]
 mod error;
 pub mod events;
 pub mod integrity;
+#[cfg(feature = "engine")]
 pub mod journal;
+#[cfg(feature = "engine")]
 mod ledger;
+#[cfg(feature = "engine")]
 pub mod metrics;
+#[cfg(feature = "engine")]
 mod parse;
+#[cfg(feature = "engine")]
 pub mod projections;
+#[cfg(feature = "engine")]
 mod redaction;
+#[cfg(feature = "engine")]
 mod vitals;
 
+#[cfg(feature = "engine")]
 pub use access::{Grant, Quota, Rights};
+#[cfg(feature = "engine")]
 pub use actors::{DocumentInForce, InForce, RegistryInForce};
+#[cfg(feature = "engine")]
 pub use commands::*;
+#[cfg(feature = "engine")]
 pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
+#[cfg(feature = "engine")]
 pub use database::{Space, SystemSpace};
+#[cfg(feature = "engine")]
 pub use error::{
     AccessError, AppendError, CloseError, Fault, OpenError, ReadError, ReopenError, Retry, Right,
     SalvageError,
@@ -103,7 +132,9 @@ pub use events::{
     AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,
     ParentId, Record, Resolution, RuntimeId, Seq, State, Store, TelemetryKind, TraceId,
 };
+#[cfg(feature = "engine")]
 pub use journal::{Anchoring, Finding, FindingKind, Head};
+#[cfg(feature = "engine")]
 pub use ledger::{
     Answer, AuditLog, Begun, CheckpointCommand, CheckpointDirectory, CheckpointError,
     CheckpointOptions, CheckpointProblem, Closed, CommitError, Committed, Configuration,
@@ -114,12 +145,14 @@ pub use ledger::{
     Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TooMuchJunk, TraceStep, Unread,
     Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
 };
+#[cfg(feature = "engine")]
 pub use projections::{
     AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,
     RegistryState, Runtime, RuntimeState, SavedPosition, SubscriptionError, VersionInfo,
 };
+#[cfg(feature = "engine")]
 pub use redaction::{Field, FieldShape, Redaction};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "engine"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,6 +1,7 @@
 //! The anchor: it claims what is durable, one frame behind at most, and a journal that does not
 //! hold what it claims is not opened.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

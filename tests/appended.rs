@@ -1,6 +1,7 @@
 //! Records that somebody else than the writer put behind its last ones, cut off, or numbered anew:
 //! whoever has the disk can make every digest anew, and has no key.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! Who may end a ledger, have it sign and have it write: its root, and a grant with the right. A reader can
 //! do none of it.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! Bad input of every kind: a typed error, and nothing written.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

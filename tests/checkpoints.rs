@@ -1,6 +1,7 @@
 //! A ledger that signs checkpoints of itself: what they cover, where they go, what others can check
 //! with them, and what an opening refuses that contradicts one.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

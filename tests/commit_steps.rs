@@ -2,6 +2,7 @@
 //! disk. Nobody is told a falsehood, the ledger takes nothing more, and the next opening has every
 //! acknowledged record and what the failed step really left; then it goes on.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! Tests per requirement, named after its id. The ids, and what of them is yet to come, are in
 //! `tests/conformance/ids.rs`; the tests lie beside it, by subject.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,6 @@
 //! What others put where a ledger keeps its checkpoints, and two copies of one ledger that share it.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

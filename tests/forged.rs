@@ -1,5 +1,6 @@
 //! An edit whose checksums were made anew: plain digests hide it, chain and commitments do not.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::indexing_slicing,
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
 //! Every answer that depends on state travels in order (design §1): with the sync held there is
 //! none, to whatever; with the sync failed each says what can be known.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! When appends stop: a hanging commit, a sealed ledger opened again, the disk reserve.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

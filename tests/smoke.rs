@@ -1,5 +1,7 @@
 //! One walk through the front door: open, record, close, open again.
 
+#![cfg(feature = "engine")]
+
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{Decision, Seq};

@@ -2,6 +2,7 @@
 //! typed error for whoever is slow, named positions that outlive the process; and watching what is
 //! in force.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

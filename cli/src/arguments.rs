@@ -28,6 +28,7 @@ pub(crate) enum Command {
         /// The evidence: a file, or the directory that holds it
         file: String,
     },
+    #[cfg(feature = "engine")]
     /// Tells what a ledger holds and what is wrong with it, also if it does not open
     ///
     /// All of the ledger is read, and nothing in its directory is changed. With a policy or keys it also
@@ -40,6 +41,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    #[cfg(feature = "engine")]
     /// Copies what verifies of a damaged ledger into a new one
     ///
     /// Records are copied from record 1 on to the first that does not verify; the damaged ledger is only

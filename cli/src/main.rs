@@ -1,14 +1,16 @@
 //! The program `femtoclaw-ledger`: see `femtoclaw-ledger --help`.
 //!
 //! Data goes to standard output, everything else to standard error. The program knows the library by its
-//! public interface alone.
+//! public interface alone. Without the feature `engine` it verifies, and prints pages, and knows nothing of ledgers.
 
 mod arguments;
 mod bundle;
 mod files;
+#[cfg(feature = "engine")]
 mod inspect;
 mod outcome;
 mod report;
+#[cfg(feature = "engine")]
 mod salvage;
 mod verify;
 
@@ -39,11 +41,13 @@ fn run(command: Command) -> Result<(Exit, String), Problem> {
     match command {
         Command::Verify(what) => verify::run(&what).map(|text| (Exit::Ok, text)),
         Command::Page { file } => bundle::page(&file).map(|text| (Exit::Ok, text)),
+        #[cfg(feature = "engine")]
         Command::Inspect {
             ledger,
             trust,
             output,
         } => inspect::run(&ledger, &trust, output.format),
+        #[cfg(feature = "engine")]
         Command::Salvage {
             ledger,
             new,
@@ -82,6 +86,7 @@ fn misused(error: &clap::Error) -> (Exit, std::io::Result<()>) {
     }
 }
 
+#[cfg(feature = "engine")]
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

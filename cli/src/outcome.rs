@@ -9,9 +9,13 @@ pub(crate) enum Exit {
     /// What was checked is not what it claims to be.
     Integrity = 3,
     /// Done, and there is something to be looked at.
+    #[cfg(feature = "engine")]
     Warnings = 4,
+    #[cfg(feature = "engine")]
     NoStore = 10,
+    #[cfg(feature = "engine")]
     Locked = 11,
+    #[cfg(feature = "engine")]
     OtherFormat = 13,
     NotFound = 14,
 }

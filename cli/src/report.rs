@@ -3,6 +3,7 @@
 use femtoclaw_ledger::integrity::policy::Trusted;
 pub(crate) use femtoclaw_ledger::integrity::text::rfc3339 as time;
 use femtoclaw_ledger::integrity::text::{is_deceptive, shown};
+#[cfg(feature = "engine")]
 use femtoclaw_ledger::journal::Finding;
 
 use crate::arguments::Format;
@@ -18,7 +19,9 @@ enum Value {
     Number(u64),
     Text(String),
     List(Vec<String>),
+    #[cfg(feature = "engine")]
     Counts(Vec<(String, u64)>),
+    #[cfg(feature = "engine")]
     Findings(Vec<Finding>),
 }
 
@@ -36,10 +39,12 @@ impl Report {
         self.fields.push((name, Value::Text(value.to_string())));
     }
 
+    #[cfg(feature = "engine")]
     pub(crate) fn list(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
         self.fields.push((name, Value::List(values.collect())));
     }
 
+    #[cfg(feature = "engine")]
     pub(crate) fn counts(
         &mut self,
         name: &'static str,
@@ -48,6 +53,7 @@ impl Report {
         self.fields.push((name, Value::Counts(counts.collect())));
     }
 
+    #[cfg(feature = "engine")]
     pub(crate) fn findings(&mut self, name: &'static str, findings: &[Finding]) {
         self.fields.push((name, Value::Findings(findings.to_vec())));
     }
@@ -85,12 +91,14 @@ impl Report {
                 Value::Number(number) => vec![number.to_string()],
                 Value::Text(text) => vec![text],
                 Value::List(list) => list,
+                #[cfg(feature = "engine")]
                 Value::Counts(counts) => {
                     let counts = counts.into_iter();
                     counts
                         .map(|(what, count)| format!("{what} {count}"))
                         .collect()
                 }
+                #[cfg(feature = "engine")]
                 Value::Findings(findings) => findings.iter().map(ToString::to_string).collect(),
             };
             for value in values {
@@ -111,11 +119,13 @@ impl Report {
                     let list: Vec<_> = list.iter().map(quoted).collect();
                     format!("[{}]", list.join(","))
                 }
+                #[cfg(feature = "engine")]
                 Value::Counts(counts) => {
                     let counts = counts.iter();
                     let counts = counts.map(|(what, count)| format!("{}:{count}", quoted(what)));
                     format!("{{{}}}", counts.collect::<Vec<_>>().join(","))
                 }
+                #[cfg(feature = "engine")]
                 Value::Findings(findings) => {
                     let findings: Vec<_> = findings.iter().map(finding).collect();
                     format!("[{}]", findings.join(","))
@@ -144,6 +154,7 @@ fn plain(json: &str) -> String {
     out
 }
 
+#[cfg(feature = "engine")]
 fn finding(finding: &Finding) -> String {
     let path = finding.path.as_ref().map(|path| path.to_string_lossy());
     let (first, last) = finding.records.unzip();

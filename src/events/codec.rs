@@ -11,6 +11,7 @@ pub const CODEC_BINCODE: u8 = 1;
 const DECODE_LIMIT_BYTES: usize = 64 << 20;
 
 /// A saved state may hold the digests of very many document versions.
+#[cfg(feature = "engine")]
 const STATE_LIMIT_BYTES: usize = 1 << 30;
 
 /// Why stored bytes are not the event that they claim to be.
@@ -74,6 +75,7 @@ pub(crate) fn decode<T: DeserializeOwned>(codec: u8, bytes: &[u8]) -> Result<T, 
 }
 
 /// Decodes a saved state, whose digest has been checked; trailing bytes are an error.
+#[cfg(feature = "engine")]
 pub(crate) fn decode_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let configuration = bincode::config::standard().with_limit::<STATE_LIMIT_BYTES>();
     whole(

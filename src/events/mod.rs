@@ -18,6 +18,7 @@ mod telemetry;
 
 pub use audit_log::*;
 pub use codec::{CODEC_BINCODE, DecodeError};
+#[cfg(feature = "engine")]
 pub(crate) use codec::{decode, decode_state, encode_into};
 pub use configuration::*;
 pub use execution_log::*;

@@ -15,6 +15,10 @@
 //!
 //! The formats are those of [C2SP](https://c2sp.org), so that others can check them.
 
+#[cfg_attr(
+    not(feature = "engine"),
+    expect(dead_code, reason = "only the walk over a ledger has many at once")
+)]
 mod abreast;
 pub mod checkpoint;
 pub mod evidence;
@@ -34,6 +38,7 @@ mod tests;
 use crate::events::{Hash, SALT_LEN};
 use abreast::Derived;
 
+#[cfg(feature = "engine")]
 pub(crate) use abreast::ABREAST;
 
 const CHAIN_CONTEXT: &str = "femtoclaw-ledger 2026 v2 record chain";
@@ -99,6 +104,7 @@ impl Chain {
 
     /// As [`Chain::record_hash`], of many: each input is the previous record's hash, the header and
     /// [`LINK_END`].
+    #[cfg(feature = "engine")]
     pub(crate) fn record_hashes(&self, inputs: &[&[u8]], out: &mut [Hash]) {
         self.0.hashes(inputs, out);
     }
@@ -110,6 +116,7 @@ impl Chain {
     }
 
     /// As [`Chain::payload_commitment`], of many: each input is a salt and the payload behind it.
+    #[cfg(feature = "engine")]
     pub(crate) fn payload_commitments(&self, inputs: &[&[u8]], out: &mut [Hash]) {
         self.1.hashes(inputs, out);
     }

@@ -1,30 +1,40 @@
 //! A signing key in memory, and the text that a key file holds: the public key on its first line,
 //! then PKCS#8 (RFC 5958) in PEM, encrypted with a passphrase on request (PBES2: scrypt and
-//! AES-256-CBC, as OpenSSL reads and writes them). What was secret is wiped when it is dropped, and from the
+//! AES-256-CBC, as OpenSSL reads and writes them; feature `encrypted-keys`). What was secret is wiped when it is dropped, and from the
 //! stack before a call that had it there returns.
 
 use super::key::{Algorithm, KeyError, Signer, VerifierKey};
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
-use pkcs8::pkcs5::EncryptionScheme;
-use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
-use pkcs8::pkcs5::scrypt;
-use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
+use pkcs8::{DecodePrivateKey, LineEnding, PrivateKeyInfoRef};
 use pkcs8::{SecretDocument, der::pem::PemLabel};
 use zeroize::{Zeroize, Zeroizing};
+
+#[cfg(feature = "encrypted-keys")]
+mod encrypted;
+
+/// A build without the feature `encrypted-keys` knows such files, and says so.
+#[cfg(not(feature = "encrypted-keys"))]
+mod encrypted {
+    use super::{KeyFileError, Salt, Zeroizing};
+
+    pub(super) fn encrypt(_: &[u8], _: &[u8], _: Salt) -> Result<Zeroizing<String>, KeyFileError> {
+        Err(KeyFileError::NotBuilt)
+    }
+
+    pub(super) fn decrypt(
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<Box<ed25519_dalek::SigningKey>, KeyFileError> {
+        Err(KeyFileError::NotBuilt)
+    }
+}
 
 /// The largest key file that is read, in bytes.
 pub const KEY_FILE_MAX: usize = 16_384;
 
-// 16 MiB and about a fifth of a second; OpenSSL refuses scrypt above 32 MiB.
-const SCRYPT_LOG_N: u8 = 14;
-const SCRYPT_R: u32 = 8;
-const SCRYPT_P: u32 = 5;
-
-/// What a file of somebody else's may cost to open.
-const SCRYPT_BYTES_MAX: u64 = 256 << 20;
-const SCRYPT_P_MAX: u16 = 16;
-const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+/// RFC 7468, section 11.
+const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 /// The text is no key file that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +64,9 @@ pub enum KeyFileError {
     /// The private key is not the one of the public key on the first line.
     #[error("the private key does not belong to the public key {0}")]
     OtherKey(String),
+    /// A passphrase opens it, and this build of the library has no feature `encrypted-keys`.
+    #[error("the key is encrypted: this build lacks the feature `encrypted-keys`")]
+    NotBuilt,
     /// It could not be written as PKCS#8.
     #[error("the key could not be encoded")]
     Encode,
@@ -114,7 +127,7 @@ impl SigningKey {
     /// The text of a key file; with a passphrase the private key in it is encrypted.
     ///
     /// # Errors
-    /// [`KeyFileError::Encode`].
+    /// [`KeyFileError::Encode`]; [`KeyFileError::NotBuilt`] with a passphrase, in a build without `encrypted-keys`.
     pub fn to_file(
         &self,
         passphrase: Option<(&[u8], Salt)>,
@@ -123,28 +136,18 @@ impl SigningKey {
     }
 
     fn encode(&self, passphrase: Option<(&[u8], Salt)>) -> Result<Zeroizing<String>, KeyFileError> {
-        let unusable = |_| KeyFileError::Encode;
         let pair = KeypairBytes {
             secret_key: self.secret.to_bytes(),
             public_key: None, // the form that every reader of PKCS#8 knows
         };
-        let der = pair.to_pkcs8_der().map_err(unusable)?;
+        let der = pair.to_pkcs8_der().map_err(|_| KeyFileError::Encode)?;
         let pem = match passphrase {
-            None => der.to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF),
-            Some((passphrase, salt)) => {
-                let info = PrivateKeyInfoRef::try_from(der.as_bytes());
-                let info = info.map_err(|_| KeyFileError::Encode)?;
-                let cost = scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P);
-                let cost = cost.map_err(|_| KeyFileError::Encode)?;
-                let how = Parameters::generate_scrypt_aes256cbc(cost, &salt.salt, salt.iv);
-                let how = how.map_err(|_| KeyFileError::Encode)?;
-                let document = info
-                    .encrypt_with_params(how, passphrase)
-                    .map_err(unusable)?;
-                document.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
+            None => {
+                let pem = der.to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF);
+                pem.map_err(|_| KeyFileError::Encode)?
             }
+            Some((passphrase, salt)) => encrypted::encrypt(der.as_bytes(), passphrase, salt)?,
         };
-        let pem = pem.map_err(|_| KeyFileError::Encode)?;
         let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_MAX));
         text.push_str(&self.public.to_string());
         text.push('\n');
@@ -175,12 +178,8 @@ impl SigningKey {
                     .map_err(|_| KeyFileError::PrivateKey)?
             }
             (PrivateKeyInfoRef::PEM_LABEL, Some(_)) => return Err(KeyFileError::NotEncrypted),
-            (EncryptedPrivateKeyInfoRef::PEM_LABEL, None) => {
-                return Err(KeyFileError::PassphraseNeeded);
-            }
-            (EncryptedPrivateKeyInfoRef::PEM_LABEL, Some(passphrase)) => {
-                decrypt(document.as_bytes(), passphrase)?
-            }
+            (ENCRYPTED, None) => return Err(KeyFileError::PassphraseNeeded),
+            (ENCRYPTED, Some(passphrase)) => encrypted::decrypt(document.as_bytes(), passphrase)?,
             _ => return Err(KeyFileError::PrivateKey),
         };
         if secret.verifying_key().as_bytes() != public.public() {
@@ -188,33 +187,6 @@ impl SigningKey {
         }
         Ok(Self { secret, public })
     }
-}
-
-fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Box<ed25519_dalek::SigningKey>, KeyFileError> {
-    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyFileError::PrivateKey)?;
-    let EncryptionScheme::Pbes2(how) = &info.encryption_algorithm else {
-        return Err(KeyFileError::PrivateKey);
-    };
-    let allowed = match &how.kdf {
-        Kdf::Scrypt(cost) => {
-            let bytes = cost
-                .cost_parameter
-                .saturating_mul(128 * u64::from(cost.block_size));
-            bytes <= SCRYPT_BYTES_MAX && cost.parallelization <= SCRYPT_P_MAX
-        }
-        Kdf::Pbkdf2(cost) => cost.iteration_count <= PBKDF2_ITERATIONS_MAX,
-        _ => false,
-    };
-    if !allowed {
-        return Err(KeyFileError::Cost);
-    }
-    // The cipher has no checksum of its own: a wrong passphrase gives garbage that is no key.
-    let opened = info
-        .decrypt(passphrase)
-        .map_err(|_| KeyFileError::Passphrase)?;
-    ed25519_dalek::SigningKey::from_pkcs8_der(opened.as_bytes())
-        .map(Box::new)
-        .map_err(|_| KeyFileError::Passphrase)
 }
 
 impl Signer for SigningKey {

@@ -73,3 +73,20 @@ fn no_file_holds_a_conflict_of_a_merge() {
     assert!(read > 100);
     assert_none(&wrong);
 }
+
+/// All of them open ledgers but this one; without the engine there are none.
+#[test]
+fn each_test_of_a_ledger_says_that_it_needs_the_engine() {
+    let is_target = |path: &Path| {
+        let parts = path.components().count();
+        let is_main = path.file_name().is_some_and(|name| name == "main.rs");
+        parts == 2 || (parts == 3 && is_main)
+    };
+    let mut targets = sources(&["tests"]);
+    targets.retain(|it| is_target(&it.path) && !it.path.starts_with("tests/architecture"));
+    assert!(targets.len() > 20);
+    let says = |text: &str| text.contains("\n#![cfg(feature = \"engine\")]\n");
+    let silent = targets.iter().filter(|it| !says(&it.text));
+    let silent: Vec<_> = silent.map(|it| it.path.display().to_string()).collect();
+    assert_none(&silent);
+}

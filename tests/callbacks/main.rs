@@ -3,6 +3,7 @@
 //!
 //! Validators and the redaction have tests of their own.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

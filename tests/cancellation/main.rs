@@ -1,6 +1,7 @@
 //! Every public asynchronous function is dropped after each of its polls, with the writer free and with it held: nothing is
 //! leaked, stuck or untrue afterwards.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

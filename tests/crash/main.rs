@@ -6,6 +6,7 @@
 //! `FEMTOCLAW_LEDGER_KILLS=<number>` is the long form: at least so many kills, over as many ledgers as it
 //! takes, each killed under load, while it is opened, and some while they are being made.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,6 +1,7 @@
 //! What decisions rest on: what is in force is one durable snapshot, which lags behind nothing that
 //! was acknowledged; reads hold what this ledger acknowledged; a denial is always on the record.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -3,6 +3,7 @@
 //! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew; for a format that has been
 //! released that is never right.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! Answers that cannot be misread as leave to act, and what becomes of an execution whose holder has gone: a command
 //! sent again starts nothing, and a handle, a permit or a call that is dropped leaves no slot taken.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! The journal, its frames, its writer, and the directory it lies in.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -3,6 +3,7 @@
 //! `tests/conformance/load.rs` has one of each in short; here are the figures. The memory test has a
 //! long form: `FEMTOCLAW_LEDGER_LOAD_EXECUTIONS=1000000`, with `--release`.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! What is counted: every metric that is described moves, what moves is described, and labels are
 //! of a fixed set. A process of its own, because a recorder is the process's.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

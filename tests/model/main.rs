@@ -16,6 +16,7 @@
 //! restart must have happened on each medium, or the test fails; refusals that need more than a
 //! command are provoked in `scenarios`.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::await_holding_lock,
     clippy::unwrap_used,

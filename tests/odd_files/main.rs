@@ -3,6 +3,7 @@
 //! user's, writable by the group}. What is opened is refused or passed over; nothing outside the
 //! directory changes, nothing waits, and nothing large is read into memory.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! What is found in a journal's files before the engine opens them, with files damaged on purpose.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! Views: what they answer, and that they are nothing but the journal read in order.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! Ledgers opened for reading only, and salvaged: whole ones, and ones damaged on purpose.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

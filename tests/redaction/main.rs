@@ -1,6 +1,7 @@
 //! What a redactor takes out is nowhere: not in a record, not in a file, not in a line of the log;
 //! and what becomes of a command whose redactor or validator fails, hangs or calls back.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

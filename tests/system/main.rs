@@ -1,6 +1,7 @@
 //! What the system refuses is no damage: few descriptors, another directory, a volume of somebody
 //! else's; and what the engine gets wrong by itself.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

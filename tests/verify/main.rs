@@ -1,6 +1,7 @@
 //! Verification of a whole ledger, on demand and in the background: what is damaged is named, every
 //! kind of file and record, and nothing is changed.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

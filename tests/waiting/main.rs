@@ -1,6 +1,7 @@
 //! Waiting, cancelling, closing: no thread is held by what waits, what is dropped half-way leaves
 //! nothing behind, and a close keeps its deadline.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

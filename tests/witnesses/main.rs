@@ -1,6 +1,7 @@
 //! Ledgers that witness each other: a checkpoint of one is cosigned by others only where it extends
 //! what they cosigned before, and they remember that over restarts.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

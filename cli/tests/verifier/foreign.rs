@@ -1,9 +1,8 @@
 //! The same checks by a program in Go (`tests/foreign/`), which shares no code with ours.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use crate::support::{Export, log_key, witness};
 use femtoclaw_ledger::integrity::key::Signer;
@@ -82,28 +81,6 @@ pub(crate) fn verdict(dir: &Path) -> Option<(bool, String)> {
     let work = tempfile::tempdir().unwrap();
     let program = go(work.path())?;
     Some(said(Command::new(program).arg(dir).output().unwrap()))
-}
-
-/// Go's web server for static files, over one directory.
-pub(crate) struct Server(Child, pub(crate) String);
-
-impl Server {
-    pub(crate) fn start(program: &Path, dir: &Path) -> Self {
-        let mut command = Command::new(program);
-        command.arg("serve").arg(dir).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut address = String::new();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut address).unwrap();
-        Self(child, address.trim().to_owned())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 #[test]

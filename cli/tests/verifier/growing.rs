@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::foreign::{Server, go, said};
+use crate::foreign::{go, said};
 use crate::live::observation;
 use crate::support::{log_key, run};
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
@@ -18,6 +19,28 @@ use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::{
     CheckpointError, CheckpointOptions, Grant, Ledger, Options, Quota, Rights, Root, Seq,
 };
+
+/// Go's web server for static files, over one directory.
+struct Server(Child, String);
+
+impl Server {
+    fn start(program: &Path, dir: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.arg("serve").arg(dir).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut address = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut address).unwrap();
+        Self(child, address.trim().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
 
 struct Live {
     ledger: Ledger,

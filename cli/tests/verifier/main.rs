@@ -9,12 +9,18 @@
 )]
 
 mod attacks;
+#[cfg(feature = "engine")]
 mod evidence;
 mod foreign;
+mod golden;
+#[cfg(feature = "engine")]
 mod growing;
+#[cfg(feature = "engine")]
 mod keys;
+#[cfg(feature = "engine")]
 mod live;
 mod program;
+#[cfg(feature = "engine")]
 #[path = "../../../tests/shared/mod.rs"]
 mod shared;
 mod support;

@@ -15,6 +15,7 @@ use crate::events::HEADER_LEN;
 static AGREES: LazyLock<bool> = LazyLock::new(|| agrees(leaves_abreast, nodes_abreast));
 
 /// The hash of each entry's leaf, in their order.
+#[cfg(any(feature = "engine", test))]
 #[must_use]
 pub(crate) fn leaf_hashes(entries: &[&[u8]]) -> Vec<TreeHash> {
     match *AGREES {

@@ -20,6 +20,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "engine")]
 pub(crate) use abreast::leaf_hashes;
 pub use check::{ProofError, verify_consistency, verify_inclusion};
 pub use frontier::{Frontier, TreeFull};

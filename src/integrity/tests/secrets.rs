@@ -3,14 +3,13 @@
 use super::*;
 use crate::integrity::key::Signer;
 use crate::integrity::secret::{KeyFileError, Salt};
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 const SALT: Salt = Salt {
     salt: [3; 16],
     iv: [4; 16],
 };
 
+#[cfg(feature = "encrypted-keys")]
 #[test]
 fn a_key_file_reads_back() {
     let key = log();
@@ -33,6 +32,23 @@ fn a_key_file_reads_back() {
     assert!(!format!("{key:?}").contains("secret:"));
 }
 
+/// A file with a passphrase is known as one, and nothing is written without the passphrase that was asked for.
+#[cfg(not(feature = "encrypted-keys"))]
+#[test]
+fn a_build_without_encryption_says_so() {
+    let key = log();
+    let plain = key.to_file(None).unwrap();
+    let read = SigningKey::from_file(&plain, None).unwrap();
+    assert_eq!(read.key(), key.key());
+    let told = |file: Result<_, KeyFileError>| file.err();
+    let asked = key.to_file(Some((b"correct horse", SALT)));
+    assert_eq!(told(asked.map(|_| ())), Some(KeyFileError::NotBuilt));
+    let closed = plain.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let open = |passphrase| told(SigningKey::from_file(&closed, passphrase).map(|_| ()));
+    assert_eq!(open(None), Some(KeyFileError::PassphraseNeeded));
+    assert_eq!(open(Some(b"any")), Some(KeyFileError::NotBuilt));
+}
+
 #[test]
 fn what_is_no_key_file_is_refused() {
     let (mine, other) = (log(), witness(3));
@@ -53,6 +69,7 @@ fn what_is_no_key_file_is_refused() {
 }
 
 /// A file that asks for a terabyte is refused before it gets it.
+#[cfg(feature = "encrypted-keys")]
 #[test]
 fn a_key_file_cannot_ask_for_any_work() {
     use pkcs8::pkcs5::pbes2::{EncryptionScheme, Kdf, Parameters, ScryptParams};
@@ -88,8 +105,11 @@ fn a_key_file_cannot_ask_for_any_work() {
 }
 
 /// The private key of a file, as OpenSSL sees it, has the public key that the file names.
+#[cfg(feature = "encrypted-keys")]
 #[test]
 fn openssl_opens_a_key_file() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
     let key = log();
     for passphrase in [None, Some((b"correct horse".as_slice(), SALT))] {
         let text = key.to_file(passphrase).unwrap();
