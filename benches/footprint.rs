@@ -80,7 +80,7 @@ fn main() {
     println!("\none execution cycle (begin, complete), each command in a frame of its own:");
     println!("{:>8.2} records", per_cycle(records));
     for record in sample.iter().take(records / CYCLES) {
-        let payload = record.payload.len();
+        let payload = record.header.payload_len;
         println!(
             "         {:?}, payload {payload} bytes",
             record.event().unwrap().event_type()

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::{AccessError, Right};
-use crate::events::{ComponentId, Store, StoreMask};
+use crate::events::{ComponentId, Record, Store, StoreMask};
 
 mod bucket;
 mod component;
@@ -135,6 +135,23 @@ impl Rights {
     pub const fn read_payloads_mask(self) -> StoreMask {
         self.read_payloads
     }
+
+    /// The record as whoever holds these rights is given it: `None` where it belongs to no store that
+    /// may be read, without its payload where that may not be. Every path that gives records out goes
+    /// through here.
+    pub(crate) fn shown(self, mut record: Record) -> Option<Record> {
+        let header = &record.header;
+        if !header.stores.intersects(self.read) {
+            return None;
+        }
+        if !self
+            .read_payloads
+            .covers(header.event_type.payload_stores())
+        {
+            record.content = None;
+        }
+        Some(record)
+    }
 }
 
 /// How much a component may append (threat model §18), by all its grants together. `None` is no limit
@@ -227,6 +244,18 @@ impl GrantState {
         }
         Err(AccessError::MayNotSign {
             component: self.name().to_owned(),
+        })
+    }
+
+    pub(crate) fn may_read_payloads(&self, store: Store) -> Result<(), AccessError> {
+        self.may_read(StoreMask::NONE.with(store))?;
+        if self.rights.read_payloads.contains(store) {
+            return Ok(());
+        }
+        Err(AccessError::NotGranted {
+            component: self.name().to_owned(),
+            store,
+            right: Right::ReadPayloads,
         })
     }
 

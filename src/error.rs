@@ -46,6 +46,8 @@ pub enum Right {
     Append,
     /// Read from it.
     Read,
+    /// Read the payloads in it.
+    ReadPayloads,
 }
 
 impl std::fmt::Display for Right {
@@ -53,6 +55,7 @@ impl std::fmt::Display for Right {
         f.write_str(match self {
             Self::Append => "append to",
             Self::Read => "read",
+            Self::ReadPayloads => "read payloads of",
         })
     }
 }

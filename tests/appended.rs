@@ -50,7 +50,7 @@ fn options(kept: Option<&Path>) -> Options {
 
 /// The same record once more, for a frame that is made anew.
 fn again(record: &Record) -> NewRecord {
-    let header = &record.header;
+    let (header, content) = (&record.header, record.content.as_ref().unwrap());
     NewRecord {
         event_type: header.event_type,
         revision: header.revision,
@@ -67,9 +67,9 @@ fn again(record: &Record) -> NewRecord {
         command_digest: header.command_digest,
         commit_index: header.commit_index,
         commit_len: header.commit_len,
-        salt: record.salt,
+        salt: content.salt,
         commitment: header.payload_commitment,
-        payload: record.payload.clone(),
+        payload: content.payload.clone(),
     }
 }
 
@@ -87,7 +87,8 @@ fn forged(like: &Record) -> NewRecord {
         event_type: kind,
         revision: event.revision(),
         stores: kind.stores(),
-        commitment: Chain::default().payload_commitment(&like.salt, &payload),
+        commitment: Chain::default()
+            .payload_commitment(&like.content.as_ref().unwrap().salt, &payload),
         payload,
         ..again(like)
     }

@@ -8,6 +8,7 @@ use std::fmt;
 mod audit_log;
 mod codec;
 mod configuration;
+mod content;
 mod execution_log;
 mod ids;
 mod record;
@@ -23,7 +24,9 @@ pub(crate) use codec::{decode, decode_state, encode_into};
 pub use configuration::*;
 pub use execution_log::*;
 pub use ids::*;
-pub use record::{HEADER_LEN, HeaderError, Outcome, Record, RecordHeader, SALT_LEN, flags};
+pub use record::{
+    Content, HEADER_LEN, HeaderError, Outcome, Record, RecordHeader, SALT_LEN, flags,
+};
 pub use runtime_metadata::*;
 pub use state::State;
 pub use store::{Store, StoreMask};
@@ -57,6 +60,8 @@ macro_rules! events {
             $(#[doc = concat!("See [`", stringify!($wire), "`].")] $name($wire),)+
             /// A type or revision of a later software: kept, verified and exported unread.
             Opaque,
+            /// Its payload is withheld from this reader; the record's header is all there is.
+            Withheld,
         }
 
         $(impl Wire for $wire {
@@ -97,23 +102,23 @@ macro_rules! events {
         }
 
         impl Event {
-            /// Its type; `None` for [`Event::Opaque`].
+            /// Its type; `None` for [`Event::Opaque`] and [`Event::Withheld`].
             #[must_use]
             pub const fn event_type(&self) -> Option<EventType> {
-                match self { $(Self::$name(_) => Some(EventType($code)),)+ Self::Opaque => None }
+                match self { $(Self::$name(_) => Some(EventType($code)),)+ Self::Opaque | Self::Withheld => None }
             }
 
-            /// The revision it is written in; 0 for [`Event::Opaque`].
+            /// The revision it is written in; 0 for [`Event::Opaque`] and [`Event::Withheld`].
             #[must_use]
             pub const fn revision(&self) -> u16 {
-                match self { $(Self::$name(_) => $revision,)+ Self::Opaque => 0 }
+                match self { $(Self::$name(_) => $revision,)+ Self::Opaque | Self::Withheld => 0 }
             }
 
             /// Appends its payload to `buffer`.
             pub fn encode_into(&self, buffer: &mut Vec<u8>) {
                 match self {
                     $(Self::$name(wire) => codec::encode_into(wire, buffer),)+
-                    Self::Opaque => {}
+                    Self::Opaque | Self::Withheld => {}
                 }
             }
 

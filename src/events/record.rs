@@ -284,24 +284,42 @@ pub struct Record {
     pub header: RecordHeader,
     /// Record hash: covers the header and the previous record's hash.
     pub hash: Hash,
-    /// The salt that the payload commitment covers.
+    /// Its payload; `None` where it is withheld from a reader who may read no payloads
+    /// ([`Rights::read_payloads`](crate::Rights::read_payloads)). An empty one is there.
+    pub content: Option<Content>,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The salt that the commitment in the header covers.
     pub salt: [u8; SALT_LEN],
     /// The payload as stored.
     pub payload: Vec<u8>,
 }
 
 impl Record {
+    /// The payload as stored; `None` where it is withheld.
+    #[must_use]
+    pub fn payload(&self) -> Option<&[u8]> {
+        let content = self.content.as_ref();
+        content.map(|content| content.payload.as_slice())
+    }
+
     /// The event, upcast to its newest revision; types and revisions of a later software stay
-    /// opaque, verify and export all the same.
+    /// opaque, verify and export all the same. [`Event::Withheld`] where the payload is withheld.
     ///
     /// # Errors
     /// [`DecodeError`] where the payload is not what the header says.
     pub fn event(&self) -> Result<Event, DecodeError> {
+        let Some(payload) = self.payload() else {
+            return Ok(Event::Withheld);
+        };
         Event::decode(
             self.header.event_type,
             self.header.revision,
             self.header.codec,
-            &self.payload,
+            payload,
         )
     }
 }

@@ -87,6 +87,12 @@ impl StoreMask {
         self.0 & other.0 != 0
     }
 
+    /// True where every store of the other set is in this one.
+    #[must_use]
+    pub const fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// The stores in the set.
     pub fn stores(self) -> impl Iterator<Item = Store> {
         Store::ALL

@@ -10,7 +10,7 @@ use fjall::Slice;
 use super::Head;
 use super::error::{Problem, ReadFailure};
 use super::layout::{Entry, FRAME_HEADER_LEN, FrameHeader};
-use crate::events::{HEADER_LEN, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
+use crate::events::{Content, HEADER_LEN, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::{self, Chain, Checksum};
 
 static CHAIN: LazyLock<Chain> = LazyLock::new(Chain::default);
@@ -231,8 +231,10 @@ fn record(parts: &Parts<'_>, header: RecordHeader) -> Record {
     Record {
         header,
         hash: parts.hash,
-        salt: *parts.salt,
-        payload: parts.payload.to_vec(),
+        content: Some(Content {
+            salt: *parts.salt,
+            payload: parts.payload.to_vec(),
+        }),
     }
 }
 

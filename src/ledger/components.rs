@@ -7,7 +7,7 @@ use super::submit::Core;
 use crate::access::{Component, GrantState};
 use crate::actors::ComponentNames;
 use crate::error::{AccessError, AppendError};
-use crate::events::ComponentId;
+use crate::events::{ComponentId, Store};
 
 /// The names stay for ever: they are in the journal, and numbers stand for them in every record.
 pub(crate) struct Components(Mutex<Known>);
@@ -71,6 +71,23 @@ impl Core {
     pub(crate) fn may_sign(&self, grant: &GrantState) -> Result<(), AccessError> {
         let outcome = self.known(grant).and_then(|()| grant.may_sign());
         self.held("sign", grant, outcome)
+    }
+
+    /// As [`Core::may_read`], of the payloads of a store.
+    pub(crate) fn may_read_payloads(
+        &self,
+        grant: &GrantState,
+        store: Store,
+    ) -> Result<(), AccessError> {
+        let known = self.known(grant);
+        let outcome = known.and_then(|()| grant.may_read_payloads(store));
+        self.held("read", grant, outcome)
+    }
+
+    /// A component's own commands take its grant, and no right.
+    pub(crate) fn may_look_up(&self, grant: &GrantState) -> Result<(), AccessError> {
+        let outcome = self.known(grant).and_then(|()| grant.alive());
+        self.held("look-up", grant, outcome)
     }
 
     /// A right that was asked for, and whether it is there.

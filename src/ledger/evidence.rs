@@ -43,8 +43,9 @@ pub struct EvidenceOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// The records could not be read, or may not be: it takes the right to read the audit log, and to
-    /// have checkpoints signed where that is asked for.
+    /// The records could not be read, or may not be: it takes the right to read the audit log, but for
+    /// [`EvidenceOptions::withhold_payloads`] the payloads of the execution log, and to have checkpoints signed where
+    /// that is asked for.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// No record of this execution is known.
@@ -116,7 +117,7 @@ struct Found {
 
 impl Reads {
     /// Makes evidence of one execution: every record of its stream, what others recorded about it as
-    /// far as the grant may read it, and a proof of each that leads to a signed checkpoint. See
+    /// far as the grant may read it, payloads of other stores too, and a proof of each that leads to a signed checkpoint. See
     /// [`crate::integrity::evidence`] for what it shows.
     ///
     /// # Errors
@@ -131,6 +132,10 @@ impl Reads {
         let audit = StoreMask::NONE.with(Store::AuditLog);
         core.may_read(&self.grant.0, audit)
             .map_err(ReadError::from)?;
+        if !options.withhold_payloads {
+            core.may_read_payloads(&self.grant.0, Store::ExecutionLog)
+                .map_err(ReadError::from)?;
+        }
         if options.sign {
             let may = core.may_sign(&self.grant.0);
             may.map_err(ReadError::from)?;
@@ -170,10 +175,7 @@ impl Reads {
             header: opening.header,
             path: paths.pop().unwrap_or_default(),
         };
-        let mut items: Vec<_> = found.records.into_iter().zip(paths).map(item).collect();
-        if options.withhold_payloads {
-            items.iter_mut().for_each(|item| item.content = None);
-        }
+        let items: Vec<_> = found.records.into_iter().zip(paths).map(item).collect();
         let mut keys = core.checkpoints.keys();
         keys.extend(options.witnesses);
         let make = move || Bundle::new(opening, execution, items, &note, &keys);
@@ -258,9 +260,9 @@ impl Reads {
                     continue;
                 }
                 if options.withhold_payloads {
-                    record.payload = Vec::new();
+                    record.content = None;
                 }
-                bytes += record.payload.len();
+                bytes += record.payload().map_or(0, <[u8]>::len);
                 found.records.push(record);
             }
             if found.records.len() > RECORDS_MAX || bytes > BUNDLE_BYTES_MAX / 2 {

@@ -126,7 +126,10 @@ impl Follow {
                 Err(ReadError::Unavailable { cause })
             });
             let records = read.map_err(SubscriptionError::Read)?;
-            return self.subscription.take(head, records);
+            let records = self.subscription.take(head, records)?;
+            let rights = self.reads.grant.rights();
+            let shown = records.into_iter().filter_map(|it| rights.shown(it));
+            return Ok(shown.collect());
         }
     }
 

@@ -299,7 +299,8 @@ impl Ledger {
     }
 
     /// What became of a command of this component: its receipt where it is durable. `None` says
-    /// that it was never committed, up to the head at the time of the call.
+    /// that this component never committed it, up to the head at the time of the call. It takes the
+    /// component's own grant and no right: whoever looks for a command of another reads records.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -308,12 +309,11 @@ impl Ledger {
         grant: &Grant,
         command: CommandId,
     ) -> Result<Option<Receipt>, ReadError> {
-        self.0.core.known(&grant.0)?;
-        grant.0.alive()?;
+        self.0.core.may_look_up(&grant.0)?;
         let core = Arc::clone(&self.0.core);
         let key = (grant.0.component, command);
         let found = reads::blocking(move || core.lookup(key)).await;
-        grant.0.alive()?;
+        self.0.core.may_look_up(&grant.0)?;
         found
     }
 

@@ -1,4 +1,5 @@
-//! Reads of records: committed ones only, checked, and only of the stores that the grant may read.
+//! Reads of records: committed ones only, checked, only of the stores that the grant may read, and without
+//! the payloads that it may not read.
 //! They go to no actor and never block an async thread.
 
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub(super) async fn blocking<R: Send + 'static>(
         })
 }
 
-/// Records, for one component.
+/// Records, for one component. Where it may read a record and not its payload, `Record::content` is `None`
+/// and its event [`Event::Withheld`](crate::events::Event::Withheld).
 #[derive(Clone)]
 pub struct Reads {
     pub(super) ledger: Ledger,
@@ -63,13 +65,12 @@ impl Reads {
         let reader = self.ledger.0.core.reader.clone();
         let record = self.given(move || reader.get(seq).map_err(ReadError::from));
         let record = record.await?;
-        if let Some(record) = &record {
-            self.ledger
-                .0
-                .core
-                .may_read(&self.grant.0, record.header.stores)?;
-        }
-        Ok(record)
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        let core = &self.ledger.0.core;
+        core.may_read(&self.grant.0, record.header.stores)?;
+        Ok(self.grant.rights().shown(record))
     }
 
     /// Records from `from` on, at most `limit`; those of stores that the grant may not read are
@@ -80,14 +81,13 @@ impl Reads {
     pub async fn range(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
         self.allowed()?;
         let reader = self.ledger.0.core.reader.clone();
-        let mask = self.grant.rights().read_mask();
+        let rights = self.grant.rights();
         self.given(move || {
-            let readable = |record: &Result<Record, _>| {
-                record.as_ref().map_or(true, |record: &Record| {
-                    record.header.stores.intersects(mask)
-                })
+            let shown = |record: Result<Record, _>| {
+                let shown = record.map(|record| rights.shown(record));
+                shown.transpose()
             };
-            let records = reader.range(from).filter(readable).take(limit);
+            let records = reader.range(from).filter_map(shown).take(limit);
             records
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(ReadError::from)
@@ -109,7 +109,7 @@ impl Reads {
             self.ledger.0.core.reader.clone(),
             self.ledger.0.set.indexes.clone(),
         );
-        let mask = self.grant.rights().read_mask();
+        let rights = self.grant.rights();
         let phase = &self.ledger.0.core.phase;
         let reached = indexes.view().reached(reader.head().seq, INDEXED);
         let reached = phase.unless_closed(reached).await;
@@ -124,7 +124,7 @@ impl Reads {
                 let found = indexes.query(&filter, QUERY_PAGE).map_err(unviewable)?;
                 for seq in &found {
                     let record = reader.get(*seq).map_err(ReadError::from)?;
-                    records.extend(record.filter(|record| record.header.stores.intersects(mask)));
+                    records.extend(record.and_then(|record| rights.shown(record)));
                 }
                 match found.last() {
                     Some(last) if found.len() == QUERY_PAGE => {
@@ -166,9 +166,7 @@ impl Reads {
     pub fn follow(&self, from: Seq) -> Result<Follow, ReadError> {
         self.allowed()?;
         let source = JournalSource::shared(self.ledger.0.core.reader.clone());
-        let stores = self.grant.rights().read_mask();
         let subscription = Subscription::new(source, from)
-            .stores(stores)
             .lag_max(self.ledger.0.core.shared.limits.follow_lag_max);
         Ok(Follow::new(self.clone(), subscription))
     }

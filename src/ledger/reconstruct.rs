@@ -15,7 +15,8 @@ pub struct TraceStep {
     /// How it came out.
     pub outcome: Outcome,
     /// What happened, with everything that was recorded of it: input and validation, arguments,
-    /// decision with the policy, configuration and registry versions in force, result.
+    /// decision with the policy, configuration and registry versions in force, result;
+    /// [`Event::Withheld`] where the reader may not read its payload.
     pub event: Event,
 }
 
@@ -29,8 +30,8 @@ pub struct Reconstruction {
     /// The states that it walked through.
     pub path: Vec<State>,
     /// Digest of what happened, leaving ids and times out: two runs that received, decided and
-    /// returned the same have the same.
-    pub determinism_digest: Hash,
+    /// returned the same have the same. `None` where a payload is withheld from the reader.
+    pub determinism_digest: Option<Hash>,
 }
 
 /// Puts an execution's records together; `None` where there are none.
@@ -44,6 +45,7 @@ pub(super) fn reconstruct(
     let mut digest = FieldDigest::new("femtoclaw-ledger determinism");
     let mut steps = Vec::with_capacity(records.len());
     let mut path: Vec<State> = Vec::new();
+    let mut withheld = false;
     for record in records {
         let event = record.event().map_err(|problem| ReadError::Undecodable {
             seq: record.header.seq,
@@ -65,7 +67,10 @@ pub(super) fn reconstruct(
         digest.add(&record.header.event_type.0.to_le_bytes());
         digest.add(&[record.header.outcome.code()]);
         digest.add(&record.header.flags.to_le_bytes());
-        digest.add(&record.payload);
+        match record.payload() {
+            Some(payload) => digest.add(payload),
+            None => withheld = true,
+        }
         steps.push(TraceStep {
             seq: record.header.seq,
             time_ns: record.header.time_ns,
@@ -77,6 +82,6 @@ pub(super) fn reconstruct(
         execution,
         steps,
         path,
-        determinism_digest: digest.finish(),
+        determinism_digest: (!withheld).then(|| digest.finish()),
     }))
 }

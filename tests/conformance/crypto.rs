@@ -62,7 +62,8 @@ async fn c1_every_digest_and_signature_is_of_an_approved_algorithm_that_is_store
         // 1: BLAKE3 for the record's hash and its payload's commitment.
         assert_eq!(entry[9], 1);
         let context = "femtoclaw-ledger 2026 v1 payload commitment";
-        let covered = [record.salt.as_slice(), &record.payload].concat();
+        let content = record.content.as_ref().unwrap();
+        let covered = [content.salt.as_slice(), &content.payload].concat();
         assert_eq!(blake3::derive_key(context, &covered), entry[160..192]);
         leaves.push(Sha256::digest([&[0], entry.as_slice()].concat()).into());
     }

@@ -220,7 +220,7 @@ async fn a7_what_an_operator_does_leaves_a_record() {
         (EventType::ClockAccepted, "it was off for years"),
     ] {
         let told = records.iter().find(|record| {
-            let text = String::from_utf8_lossy(&record.payload);
+            let text = String::from_utf8_lossy(record.payload().unwrap());
             record.header.event_type == event_type && text.contains(what)
         });
         let told = told.unwrap_or_else(|| panic!("no {}", event_type.name()));

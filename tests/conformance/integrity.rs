@@ -190,7 +190,7 @@ async fn s12_1_no_partial_corrupt_or_invalid_record_is_served() {
     let mut refused = 0;
     for round in 0..20_000 {
         let record = &records[round % records.len()];
-        let (header, mut payload) = (&record.header, record.payload.clone());
+        let (header, mut payload) = (&record.header, record.payload().unwrap().to_vec());
         match noise.below(3) {
             0 => payload.truncate(noise.below(payload.len() + 1)),
             1 => payload.push(noise.next() as u8),
@@ -202,7 +202,7 @@ async fn s12_1_no_partial_corrupt_or_invalid_record_is_served() {
         // Never a panic; what decodes is a whole event.
         let decoded = Event::decode(header.event_type, header.revision, header.codec, &payload);
         refused += usize::from(decoded.is_err());
-        if payload.len() != record.payload.len() {
+        if payload.len() != record.payload().unwrap().len() {
             assert!(decoded.is_err(), "{} cut or longer", header.event_type);
         }
     }
@@ -341,7 +341,8 @@ async fn a2_every_record_hash_covers_its_record_and_the_one_before() {
         assert_eq!(record.hash, expected, "{}", record.header.seq);
         assert_eq!(chain.record_hash(&previous, &header), expected);
         let context = "femtoclaw-ledger 2026 v1 payload commitment";
-        let covered = [record.salt.as_slice(), record.payload.as_slice()].concat();
+        let content = record.content.as_ref().unwrap();
+        let covered = [content.salt.as_slice(), &content.payload].concat();
         let commitment = blake3::derive_key(context, &covered);
         assert_eq!(record.header.payload_commitment, commitment);
         header[20] ^= 1;

@@ -303,8 +303,9 @@ pub(crate) fn bytes(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::new();
     record.header.encode_into(&mut bytes);
     bytes.extend_from_slice(&record.hash);
-    bytes.extend_from_slice(&record.salt);
-    bytes.extend_from_slice(&record.payload);
+    let content = record.content.as_ref().unwrap();
+    bytes.extend_from_slice(&content.salt);
+    bytes.extend_from_slice(&content.payload);
     bytes
 }
 

@@ -50,14 +50,23 @@ async fn s7_2_telemetry_alone_tells_an_execution_as_the_audit_log_does() {
     let open = open_on(journal.clone(), options).await;
     let id = open.execute().await;
     let mut timelines = Vec::new();
-    for store in [Store::Telemetry, Store::AuditLog] {
-        let rights = Rights::none().read(store);
+    let alone = |store| Rights::none().read(store);
+    // With what the execution log says of it, of which payloads are.
+    let telling = |store| alone(store).read_payloads(Store::ExecutionLog);
+    for (store, rights) in [
+        (Store::Telemetry, alone(Store::Telemetry)),
+        (Store::AuditLog, alone(Store::AuditLog)),
+        (Store::Telemetry, telling(Store::Telemetry)),
+        (Store::AuditLog, telling(Store::AuditLog)),
+    ] {
         let grant = open.root.grant(store.name(), rights, Quota::default());
         let grant = grant.await.unwrap();
         let trace = open.ledger.reader(&grant).unwrap().reconstruct(id).await;
         timelines.push(trace.unwrap().unwrap());
     }
     assert_eq!(timelines[0], timelines[1]);
+    assert_eq!(timelines[2], timelines[3]);
+    assert_eq!(timelines[0].path, timelines[2].path);
     assert_eq!(timelines[0].steps.len(), 6);
     // What the bounded buffer could not hold is a gap that is recorded, and counted right.
     journal.hold();

@@ -64,7 +64,7 @@ fn record(record: &Record) -> Value {
         "payload_len": header.payload_len,
         "payload_commitment": hex(&header.payload_commitment),
         "hash": hex(&record.hash),
-        "salt": hex(&record.salt),
+        "salt": hex(&record.content.as_ref().unwrap().salt),
         "payload": earlier(record).unwrap_or_else(|| payload(&record.event().unwrap())),
     })
 }
@@ -74,7 +74,7 @@ fn earlier(record: &Record) -> Option<Value> {
     let header = &record.header;
     let found = earlier::earlier().into_iter().find(|it| {
         (it.kind, it.revision) == (header.event_type, header.revision)
-            && it.payload == record.payload
+            && Some(it.payload) == record.payload()
     });
     found.map(|it| it.fields)
 }

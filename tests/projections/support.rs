@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{
-    AuthorizationDecidedV1, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1,
+    AuthorizationDecidedV1, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1, Content,
     Decision, Event, ExecutionCompletedV1, ExecutionId, ExecutionStartedV1, Hash, LedgerOpenedV1,
     Outcome, ParentId, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, TraceId,
     TransitionsRecordedV1,
@@ -67,8 +67,10 @@ impl History {
             self.records.push(Record {
                 hash: self.chain.record_hash(&previous, &bytes),
                 header,
-                salt: [0; 16],
-                payload,
+                content: Some(Content {
+                    salt: [0; 16],
+                    payload,
+                }),
             });
         }
         self.head()

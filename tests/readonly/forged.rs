@@ -39,7 +39,12 @@ fn journal(path: &Path) -> Head {
 fn shows_the_forgery(journal: &ReadOnlyJournal) -> bool {
     let frames = journal.frames(femtoclaw_ledger::Seq::FIRST);
     let mut frames = frames.filter_map(Result::ok);
-    frames.any(|frame| frame.records().flatten().any(|it| it.payload == b"FORGED"))
+    frames.any(|frame| {
+        frame
+            .records()
+            .flatten()
+            .any(|it| it.payload() == Some(b"FORGED"))
+    })
 }
 
 #[test]

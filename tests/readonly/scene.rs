@@ -291,7 +291,7 @@ impl Scene {
     pub(crate) fn decided(&self, number: usize) -> &Record {
         let text = needle(number);
         let holds = |record: &&Record| {
-            let mut windows = record.payload.windows(text.len());
+            let mut windows = record.payload().unwrap().windows(text.len());
             windows.any(|window| window == text.as_bytes())
         };
         self.made.records.iter().find(holds).unwrap()

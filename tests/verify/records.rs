@@ -312,13 +312,14 @@ async fn a_rewritten_history_contradicts_the_checkpoint_in_it() {
 
 /// Pushes the record as it is, or with another payload and all that follows from that.
 fn replace(record: &Record, builder: &mut FrameBuilder) -> bool {
-    let mut payload = record.payload.clone();
+    let content = record.content.as_ref().unwrap();
+    let mut payload = content.payload.clone();
     let place = payload.windows(6).position(|found| found == b"beat 1");
     if let Some(at) = place {
         payload[at] = b'h';
     }
     let header = &record.header;
-    let commitment = Chain::default().payload_commitment(&record.salt, &payload);
+    let commitment = Chain::default().payload_commitment(&content.salt, &payload);
     let new = NewRecord {
         event_type: header.event_type,
         revision: header.revision,
@@ -335,7 +336,7 @@ fn replace(record: &Record, builder: &mut FrameBuilder) -> bool {
         command_digest: header.command_digest,
         commit_index: header.commit_index,
         commit_len: header.commit_len,
-        salt: record.salt,
+        salt: content.salt,
         commitment,
         payload,
     };

@@ -214,7 +214,9 @@ fn record_hash(record: &Record) -> Hash {
     record.header.encode_into(&mut header);
     let mut hasher = blake3::Hasher::new();
     hasher.update(&header).update(&record.hash);
-    hasher.update(&record.salt).update(&record.payload);
+    if let Some(content) = &record.content {
+        hasher.update(&content.salt).update(&content.payload);
+    }
     *hasher.finalize().as_bytes()
 }
 

@@ -5,20 +5,11 @@ use super::{
     BUNDLE_BYTES_MAX, KEYS_MAX, PAYLOAD_BYTES_MAX, RECORDS_MAX, Stream, StreamError, StreamReader,
 };
 use crate::events::{
-    ComponentId, EventType, ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, SALT_LEN, Seq,
+    ComponentId, Content, EventType, ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, Seq,
 };
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::{Note, NoteError};
-
-/// What a record says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
-    /// The salt that the commitment in the header covers.
-    pub salt: [u8; SALT_LEN],
-    /// The payload as stored.
-    pub payload: Vec<u8>,
-}
 
 /// One record of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,15 +23,12 @@ pub struct Item {
 }
 
 impl Item {
-    /// The record, as it is in the ledger, with its proof.
+    /// The record, as its reader was given it, with its proof.
     #[must_use]
     pub fn new(record: Record, path: Vec<TreeHash>) -> Self {
         Self {
             header: record.header,
-            content: Some(Content {
-                salt: record.salt,
-                payload: record.payload,
-            }),
+            content: record.content,
             path,
         }
     }

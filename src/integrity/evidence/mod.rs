@@ -21,7 +21,8 @@ mod stream;
 mod verify;
 mod write;
 
-pub use bundle::{Bundle, Content, Item, MakeError, Opening};
+pub use crate::events::Content;
+pub use bundle::{Bundle, Item, MakeError, Opening};
 pub use page::PAGE_VERSION;
 pub use read::ParseError;
 pub use scan::{ScanError, Scanned, scan};

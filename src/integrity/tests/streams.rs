@@ -1,8 +1,8 @@
 //! Which headers are an execution's stream, and which are not.
 
 use crate::events::{
-    AuthorizationDecidedV1, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN,
-    Outcome, ParentId, Record, RecordHeader, Seq, StoreMask, StreamId, TraceId,
+    AuthorizationDecidedV1, CommandId, ComponentId, Content, Event, EventType, ExecutionId,
+    HEADER_LEN, Outcome, ParentId, Record, RecordHeader, Seq, StoreMask, StreamId, TraceId,
 };
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::Checkpoint;
@@ -168,8 +168,10 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
         let record = Record {
             header,
             hash: [0; 32],
-            salt: [9; 16],
-            payload,
+            content: Some(Content {
+                salt: [9; 16],
+                payload,
+            }),
         };
         let opening = Opening {
             header: first,

@@ -1,6 +1,6 @@
 //! The configuration store's handle (FC-STORAGE §8).
 
-use super::{Handle, Watch, blocking, misfit};
+use super::{Handle, Wanted, Watch, blocking, misfit};
 use crate::actors::{DocumentInForce, InForce, Reply};
 use crate::commands::{Change, Changed, Command, Rollback};
 use crate::error::{AppendError, ReadError};
@@ -69,7 +69,7 @@ impl Configuration {
         in_force: &InForce,
         document: &str,
     ) -> Result<Option<DocumentVersion>, ReadError> {
-        self.0.may_read(Store::Configuration)?;
+        self.0.may_read(Wanted::Payloads(Store::Configuration))?;
         if in_force.ledger() != self.0.ledger.id() {
             return Err(ReadError::ForeignSnapshot);
         }
@@ -91,7 +91,9 @@ impl Configuration {
     ) -> Result<Option<DocumentVersion>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.version(&document, version);
-        self.0.read(Store::Configuration, read).await
+        self.0
+            .read(Wanted::Payloads(Store::Configuration), read)
+            .await
     }
 
     /// Every version of a document: who, when, why, from which version.
@@ -101,7 +103,9 @@ impl Configuration {
     pub async fn history(&self, document: &str) -> Result<Vec<VersionInfo>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.history(&document);
-        self.0.read(Store::Configuration, read).await
+        self.0
+            .read(Wanted::Payloads(Store::Configuration), read)
+            .await
     }
 
     /// The version in force at a place or time.
@@ -115,7 +119,9 @@ impl Configuration {
     ) -> Result<Option<DocumentVersion>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.as_of(&document, at);
-        self.0.read(Store::Configuration, read).await
+        self.0
+            .read(Wanted::Payloads(Store::Configuration), read)
+            .await
     }
 
     /// What changed between two versions, line by line; `None` where one does not exist.
@@ -130,7 +136,9 @@ impl Configuration {
     ) -> Result<Option<Vec<DiffLine>>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.diff(&document, from, to);
-        self.0.read(Store::Configuration, read).await
+        self.0
+            .read(Wanted::Payloads(Store::Configuration), read)
+            .await
     }
 
     /// All documents' names.
@@ -139,7 +147,9 @@ impl Configuration {
     /// [`ReadError`].
     pub async fn documents(&self) -> Result<Vec<String>, ReadError> {
         self.0
-            .read(Store::Configuration, |set| set.configuration.documents())
+            .read(Wanted::Standing(Store::Configuration), |set| {
+                set.configuration.documents()
+            })
             .await
     }
 
@@ -150,7 +160,7 @@ impl Configuration {
         let document = document.to_owned();
         Watch::new(
             &self.0,
-            Store::Configuration,
+            Wanted::Payloads(Store::Configuration),
             positions,
             move |set, seen| {
                 let found = set.configuration.newer_than(&document, seen)?;

@@ -1,6 +1,6 @@
 //! The execution log's handle (FC-STORAGE §5).
 
-use super::{Answer, Begun, Handle, Started, execution_of, misfit};
+use super::{Answer, Begun, Handle, Started, Wanted, execution_of, misfit};
 use crate::actors::Refusal;
 use crate::commands::{
     Authorization, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt, Rejected,
@@ -207,7 +207,9 @@ impl ExecutionLog {
         let head = self.0.ledger.head().seq;
         let in_doubt = ExecutionStatus::InDoubt;
         let read = move |set: &ViewSet| set.executions.by_status(in_doubt, 0, usize::MAX);
-        let read = self.0.read_behind(head, Store::ExecutionLog, read);
+        let read = self
+            .0
+            .read_behind(head, Wanted::Standing(Store::ExecutionLog), read);
         let mut entries = read.await?;
         entries.sort_unstable_by_key(|entry| entry.started_seq);
         Ok(entries)
@@ -223,7 +225,9 @@ impl ExecutionLog {
         limit: usize,
     ) -> Result<Vec<ExecutionEntry>, ReadError> {
         let read = move |set: &ViewSet| set.executions.by_status(status, 0, limit);
-        self.0.read(Store::ExecutionLog, read).await
+        self.0
+            .read(Wanted::Standing(Store::ExecutionLog), read)
+            .await
     }
 
     /// One execution; with all that was acknowledged before the call.
@@ -232,7 +236,7 @@ impl ExecutionLog {
     /// [`ReadError`].
     pub async fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ReadError> {
         self.0
-            .read(Store::ExecutionLog, move |set| {
+            .read(Wanted::Standing(Store::ExecutionLog), move |set| {
                 set.executions.get(execution)
             })
             .await
@@ -244,7 +248,9 @@ impl ExecutionLog {
     /// [`ReadError`].
     pub async fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ReadError> {
         self.0
-            .read(Store::ExecutionLog, |set| set.executions.counts())
+            .read(Wanted::Standing(Store::ExecutionLog), |set| {
+                set.executions.counts()
+            })
             .await
     }
 }

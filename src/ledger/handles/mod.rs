@@ -61,6 +61,23 @@ pub(super) fn handle(ledger: &Ledger, grant: &Grant, store: Store) -> Result<Han
     })
 }
 
+/// What is read of a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    /// Names, states, versions, places and times.
+    Standing(Store),
+    /// What components wrote.
+    Payloads(Store),
+}
+
+impl Wanted {
+    const fn store(self) -> Store {
+        match self {
+            Self::Standing(store) | Self::Payloads(store) => store,
+        }
+    }
+}
+
 impl Handle {
     pub(in crate::ledger) fn new(ledger: &Ledger, grant: &Grant) -> Self {
         Self {
@@ -167,9 +184,12 @@ impl Handle {
         Ok(Some(Committed { receipt, answers }))
     }
 
-    fn may_read(&self, store: Store) -> Result<(), AccessError> {
+    fn may_read(&self, wanted: Wanted) -> Result<(), AccessError> {
         let core = &self.ledger.0.core;
-        core.may_read(&self.grant.0, StoreMask::NONE.with(store))
+        match wanted {
+            Wanted::Standing(store) => core.may_read(&self.grant.0, StoreMask::NONE.with(store)),
+            Wanted::Payloads(store) => core.may_read_payloads(&self.grant.0, store),
+        }
     }
 
     /// Reads a view that holds everything that this ledger acknowledged to the store before the
@@ -177,40 +197,40 @@ impl Handle {
     /// [`OWN_WRITES_MAX`]; a view that is halted or being made again is an error at once.
     async fn read<R: Send + 'static>(
         &self,
-        store: Store,
+        wanted: Wanted,
         read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
     ) -> Result<R, ReadError> {
         let durable = &self.ledger.0.core.shared.durable;
-        let acknowledged = durable.acknowledged(store);
-        self.read_behind(acknowledged, store, read).await
+        let acknowledged = durable.acknowledged(wanted.store());
+        self.read_behind(acknowledged, wanted, read).await
     }
 
     /// The same, with the view that has read up to the record `seq`.
     async fn read_behind<R: Send + 'static>(
         &self,
         seq: u64,
-        store: Store,
+        wanted: Wanted,
         read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
     ) -> Result<R, ReadError> {
-        self.may_read(store)?;
+        self.may_read(wanted)?;
         let inner = &self.ledger.0;
-        let serves = inner.set.serves(store, seq, OWN_WRITES_MAX);
+        let serves = inner.set.serves(wanted.store(), seq, OWN_WRITES_MAX);
         let serves = inner.core.phase.unless_closed(serves).await;
         serves.ok_or(ReadError::Closed)?.map_err(unviewable)?;
-        self.read_now(store, read).await
+        self.read_now(wanted, read).await
     }
 
     /// The same, with the view as it is.
     async fn read_now<R: Send + 'static>(
         &self,
-        store: Store,
+        wanted: Wanted,
         read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
     ) -> Result<R, ReadError> {
-        self.may_read(store)?;
+        self.may_read(wanted)?;
         let set = self.ledger.0.set.clone();
         let read = blocking(move || read(&set).map_err(unviewable)).await;
         // Taken back while it was read: nothing is given any more.
-        self.may_read(store)?;
+        self.may_read(wanted)?;
         read
     }
 }

@@ -1,6 +1,6 @@
 //! The runtime metadata store's handle (FC-STORAGE §9).
 
-use super::{Handle, Watch};
+use super::{Handle, Wanted, Watch};
 use crate::commands::{
     CapabilityDefinition, ChangeCapability, Command, Context, Identify, Receipt,
     RegisterCapability, RemoveModule, SavePosition, SetModule, SwitchCapability, Transition,
@@ -152,7 +152,9 @@ impl RuntimeMetadata {
     pub async fn position(&self, name: &str) -> Result<Option<SavedPosition>, ReadError> {
         let name = name.to_owned();
         let read = move |set: &ViewSet| set.metadata.saved_position(&name);
-        self.0.read(Store::RuntimeMetadata, read).await
+        self.0
+            .read(Wanted::Standing(Store::RuntimeMetadata), read)
+            .await
     }
 
     /// Who the runtime is.
@@ -161,7 +163,9 @@ impl RuntimeMetadata {
     /// [`ReadError`].
     pub async fn runtime(&self) -> Result<Option<Runtime>, ReadError> {
         self.0
-            .read(Store::RuntimeMetadata, |set| set.metadata.runtime())
+            .read(Wanted::Standing(Store::RuntimeMetadata), |set| {
+                set.metadata.runtime()
+            })
             .await
     }
 
@@ -171,7 +175,9 @@ impl RuntimeMetadata {
     /// [`ReadError`].
     pub async fn modules(&self) -> Result<Vec<Module>, ReadError> {
         self.0
-            .read(Store::RuntimeMetadata, |set| set.metadata.modules())
+            .read(Wanted::Standing(Store::RuntimeMetadata), |set| {
+                set.metadata.modules()
+            })
             .await
     }
 
@@ -181,7 +187,9 @@ impl RuntimeMetadata {
     /// [`ReadError`].
     pub async fn state(&self) -> Result<Option<RuntimeState>, ReadError> {
         self.0
-            .read(Store::RuntimeMetadata, |set| set.metadata.state())
+            .read(Wanted::Standing(Store::RuntimeMetadata), |set| {
+                set.metadata.state()
+            })
             .await
     }
 
@@ -192,7 +200,9 @@ impl RuntimeMetadata {
     /// [`ReadError`].
     pub async fn registry(&self) -> Result<RegistryState, ReadError> {
         self.0
-            .read(Store::RuntimeMetadata, |set| set.metadata.registry())
+            .read(Wanted::Payloads(Store::RuntimeMetadata), |set| {
+                set.metadata.registry()
+            })
             .await
     }
 
@@ -207,7 +217,12 @@ impl RuntimeMetadata {
             let registry = set.metadata.registry()?;
             Ok(Some((registry.registry_version, registry)))
         };
-        Watch::new(&self.0, Store::RuntimeMetadata, positions, read)
+        Watch::new(
+            &self.0,
+            Wanted::Payloads(Store::RuntimeMetadata),
+            positions,
+            read,
+        )
     }
 
     /// The capability registry at a place or time.
@@ -216,7 +231,7 @@ impl RuntimeMetadata {
     /// [`ReadError`].
     pub async fn registry_as_of(&self, at: AsOf) -> Result<RegistryState, ReadError> {
         self.0
-            .read(Store::RuntimeMetadata, move |set| {
+            .read(Wanted::Payloads(Store::RuntimeMetadata), move |set| {
                 set.metadata.registry_as_of(at)
             })
             .await

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::Handle;
+use super::{Handle, Wanted};
 use crate::error::ReadError;
-use crate::events::Store;
 use crate::ledger::views::ViewSet;
 use crate::projections::ReadError as ViewError;
 
@@ -17,7 +16,7 @@ type Newer<T> = dyn Fn(&ViewSet, u64) -> Result<Option<(u64, T)>, ViewError> + S
 /// [`Configuration::watch`](crate::Configuration::watch).
 pub struct Watch<T> {
     handle: Handle,
-    store: Store,
+    wanted: Wanted,
     positions: watch::Receiver<u64>,
     bell: watch::Receiver<()>,
     newer: Arc<Newer<T>>,
@@ -27,13 +26,13 @@ pub struct Watch<T> {
 impl<T: Send + 'static> Watch<T> {
     pub(super) fn new(
         handle: &Handle,
-        store: Store,
+        wanted: Wanted,
         positions: watch::Receiver<u64>,
         newer: impl Fn(&ViewSet, u64) -> Result<Option<(u64, T)>, ViewError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             handle: handle.clone(),
-            store,
+            wanted,
             bell: handle.ledger.0.core.phase.bell(),
             positions,
             newer: Arc::new(newer),
@@ -56,7 +55,7 @@ impl<T: Send + 'static> Watch<T> {
             self.bell.mark_unchanged();
             let (newer, seen) = (Arc::clone(&self.newer), self.seen);
             let read = move |set: &ViewSet| newer(set, seen);
-            match self.handle.read_now(self.store, read).await {
+            match self.handle.read_now(self.wanted, read).await {
                 Ok(Some((version, state))) => {
                     self.seen = version;
                     return Ok(state);

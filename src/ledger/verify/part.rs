@@ -1,7 +1,7 @@
 //! One part of the journal: the frames that begin in it, each looked at as a whole, also behind one
 //! that cannot be read.
 
-use crate::events::{Event, Hash, LedgerId, Record, RecordHeader, Seq};
+use crate::events::{Content, Event, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::merkle::{Run, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
@@ -314,8 +314,10 @@ fn signed(seq: Seq, looked: &Looked<'_>) -> Result<Signed, String> {
     let record = Record {
         header: header.map_err(|error| error.to_string())?,
         hash: Hash::default(),
-        salt: [0; crate::events::SALT_LEN],
-        payload: looked.payload.to_vec(),
+        content: Some(Content {
+            salt: [0; SALT_LEN],
+            payload: looked.payload.to_vec(),
+        }),
     };
     let Ok(Event::CheckpointSigned(event)) = record.event() else {
         return Err("the checkpoint's record does not decode".to_owned());
