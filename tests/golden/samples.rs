@@ -22,6 +22,7 @@ pub(crate) fn samples() -> Vec<Event> {
         execution_log_a(),
         execution_log_b(),
         audit_log_a(),
+        grants(),
         audit_log_b(),
     ];
     let rest = [
@@ -225,7 +226,7 @@ fn audit_log_a() -> Vec<Event> {
     ]
 }
 
-fn audit_log_b() -> Vec<Event> {
+fn grants() -> Vec<Event> {
     vec![
         ComponentGrantedV2 {
             component: 1,
@@ -253,6 +254,11 @@ fn audit_log_b() -> Vec<Event> {
             bytes_per_second: None,
         }
         .into(),
+    ]
+}
+
+fn audit_log_b() -> Vec<Event> {
+    vec![
         ComponentRevokedV1 {
             component: 251,
             reason: text("retired"),

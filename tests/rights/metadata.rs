@@ -83,6 +83,11 @@ fn modules() -> Vec<Row> {
                 h.metadata()?.remove_module(it).await.told()
             }
         ),
+    ]
+}
+
+fn moves() -> Vec<Row> {
+    vec![
         row!(
             "ledger/handles/runtime_metadata.rs transition",
             "",
@@ -221,6 +226,11 @@ fn metadata() -> Vec<Row> {
                 h.metadata()?.state().await.told()
             }
         ),
+    ]
+}
+
+fn registry() -> Vec<Row> {
+    vec![
         row!(
             "ledger/handles/runtime_metadata.rs registry",
             "",
@@ -256,7 +266,7 @@ fn metadata() -> Vec<Row> {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [modules(), capabilities(), metadata()]
+    [modules(), moves(), capabilities(), metadata(), registry()]
         .into_iter()
         .flatten()
         .collect()

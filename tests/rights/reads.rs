@@ -135,9 +135,6 @@ async fn evidence(h: Hands, withhold_payloads: bool) -> Answer {
 fn whole() -> Vec<Row> {
     let traced = [NOT, HELD, NOT, HELD, "ok", GONE, STRANGE];
     let mirrored = [NOT, "ok", NOT, HELD, HELD, GONE, STRANGE];
-    let bundled = [NOT, NOT, NOT, NOT, "ok", GONE, STRANGE];
-    let refused = [NOT, NOT, NOT, NOT, NOT, GONE, STRANGE];
-    let bare = [NOT, NOT, NOT, HELD, HELD, GONE, STRANGE];
     vec![
         row!(
             "ledger/reads.rs reconstruct",
@@ -153,6 +150,14 @@ fn whole() -> Vec<Row> {
             mirrored,
             |h| reconstruct(h).await
         ),
+    ]
+}
+
+fn bundles() -> Vec<Row> {
+    let bundled = [NOT, NOT, NOT, NOT, "ok", GONE, STRANGE];
+    let refused = [NOT, NOT, NOT, NOT, NOT, GONE, STRANGE];
+    let bare = [NOT, NOT, NOT, HELD, HELD, GONE, STRANGE];
+    vec![
         row!(
             "ledger/evidence.rs evidence",
             "",
@@ -210,5 +215,8 @@ fn whole() -> Vec<Row> {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [records(), whole()].into_iter().flatten().collect()
+    [records(), whole(), bundles()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -124,6 +124,11 @@ fn configuration() -> Vec<Row> {
                 h.configuration()?.documents().await.told()
             }
         ),
+    ]
+}
+
+fn contents() -> Vec<Row> {
+    vec![
         row!(
             "ledger/handles/configuration.rs current",
             "",
@@ -165,6 +170,11 @@ fn configuration() -> Vec<Row> {
                 h.configuration()?.history("policy").await.told()
             }
         ),
+    ]
+}
+
+fn contents_over_time() -> Vec<Row> {
+    vec![
         row!(
             "ledger/handles/configuration.rs as_of",
             "",
@@ -214,5 +224,8 @@ fn configuration() -> Vec<Row> {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [appends(), configuration()].into_iter().flatten().collect()
+    [appends(), configuration(), contents(), contents_over_time()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
