@@ -121,7 +121,7 @@ impl Gate {
     }
 
     /// Takes room for a command of `size` bytes; where `wait`, waits its turn (first come,
-    /// first served), else says `Busy`. Dropping the future gives everything back.
+    /// first served), else says `Busy`. Cancelling the call gives everything back.
     pub(crate) async fn admit(
         &self,
         grant: &GrantState,

@@ -45,7 +45,7 @@ impl Root {
     /// Executions are waited for until half of it is left, at most 2 s: the rest is for what comes
     /// after. What hangs is left behind in a thread of its own, and named in the error.
     ///
-    /// Dropping the future ends the wait, and the closing goes on. Another call joins it and waits for
+    /// Cancelling the call ends the wait, and the closing goes on. Another call joins it and waits for
     /// the same; its deadline makes the end come nearer, never later. Closing a ledger that is
     /// closed says again how it was closed.
     ///
@@ -57,6 +57,8 @@ impl Root {
 
     /// As [`Root::close`], without waiting for running executions: they are in doubt at the next
     /// opening.
+    ///
+    /// Cancelling as with [`Root::close`].
     ///
     /// # Errors
     /// As [`Root::close`].

@@ -120,6 +120,8 @@ impl Reads {
     /// far as the grant may read it, payloads of other stores too, and a proof of each that leads to a signed checkpoint. See
     /// [`crate::integrity::evidence`] for what it shows.
     ///
+    /// Cancel safe: it gives nothing, and what was signed for it stays signed.
+    ///
     /// # Errors
     /// [`EvidenceError`].
     pub async fn evidence(
@@ -185,6 +187,8 @@ impl Reads {
 
     /// Makes evidence and writes it into the new directory `path`, as `evidence.txt` and, for people,
     /// `page.html`; readable by their owner alone until somebody hands them on.
+    ///
+    /// Cancelled while it writes, it goes on to its end: `path` may be there afterwards.
     ///
     /// # Errors
     /// As [`Reads::evidence`]; `Write`, also where `path` exists.

@@ -44,7 +44,7 @@ impl Root {
     /// not those of the checkpoint, or of the one in `path`; `Export`, also where `path` holds
     /// something else, or a checkpoint over more records. The export is as it was before.
     ///
-    /// Dropping the future ends the wait; an export that has begun is written to its end.
+    /// Cancelling the call ends the wait; an export that has begun is written to its end.
     pub async fn export(
         &self,
         checkpoint: &Note,

@@ -63,7 +63,7 @@ impl Follow {
     /// there, or where all of them belong to stores that the grant may not read. What is there
     /// is read however long that takes. Waiting holds no thread.
     ///
-    /// Dropping the future loses nothing and skips nothing: the next call gives what this one
+    /// Cancelling the call loses nothing and skips nothing: the next call gives what this one
     /// would have given. It may be a branch of `select!`.
     ///
     /// # Errors

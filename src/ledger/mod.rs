@@ -178,7 +178,7 @@ impl std::fmt::Debug for Ledger {
 impl Ledger {
     /// Opens the ledger in `path`, creating it where there is none. Gives the one root authority.
     ///
-    /// Dropping the future gives the opening up: it lets go of its threads and of the lock in its own
+    /// Cancelling the call gives the opening up: it lets go of its threads and of the lock in its own
     /// time, soon, and the next opening finds an unclean end where this one had begun to write.
     ///
     /// # Errors
@@ -189,6 +189,8 @@ impl Ledger {
     }
 
     /// Opens a ledger over a given journal, with its views in `views`.
+    ///
+    /// Cancelling as with [`Ledger::open`].
     ///
     /// # Errors
     /// As [`Ledger::open`].
@@ -258,6 +260,8 @@ impl Ledger {
     /// Position and state digest of every view, by name. Reads all of every view. An embedder's view
     /// that has halted and does not serve is left out.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// As reading a view.
     pub async fn view_digests(
@@ -301,6 +305,8 @@ impl Ledger {
     /// What became of a command of this component: its receipt where it is durable. `None` says
     /// that this component never committed it, up to the head at the time of the call. It takes the
     /// component's own grant and no right: whoever looks for a command of another reads records.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].

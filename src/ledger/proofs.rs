@@ -31,7 +31,7 @@ impl Root {
     /// Signs a checkpoint over every record that is durable now, copies it to the destinations and
     /// records it. A copy that failed is told in the record and by `checkpoint_copies_total`.
     ///
-    /// Dropping the future ends the wait: the checkpoint is signed, copied and recorded all the same.
+    /// Cancelling the call ends the wait: the checkpoint is signed, copied and recorded all the same.
     ///
     /// # Errors
     /// [`CheckpointError`]: whether something was signed.
@@ -43,7 +43,7 @@ impl Root {
     /// durable as a record, and given to the destinations. Signatures of others in `note` are
     /// ignored. Gives the checkpoint with every cosignature that is known; an export of it has them.
     ///
-    /// Dropping the future ends the wait: what is verified is recorded and copied all the same.
+    /// Cancelling the call ends the wait: what is verified is recorded and copied all the same.
     ///
     /// # Errors
     /// `NotOurs`; `Cosignature`: one is false; `Rewritten`: the records are not those of the note.
@@ -61,6 +61,8 @@ impl Ledger {
     /// The newest checkpoint that is recorded, with every cosignature that is; `None` where none was
     /// signed yet.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// `NoSigner`, `Tree`; `NotOurs` where it was signed under another name.
     pub async fn newest_checkpoint(&self) -> Result<Option<Note>, CheckpointError> {
@@ -76,6 +78,8 @@ impl Ledger {
 
     /// Proves that the record `seq` is covered by a checkpoint of this ledger: what
     /// `femtoclaw-ledger verify proof` checks, together with the record's header.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// `NotOurs`; `Tree`, also where the record came after the checkpoint.
@@ -95,6 +99,8 @@ impl Ledger {
 
     /// The hashes that show that the later of two checkpoints of this ledger extends the earlier
     /// one: see [`merkle::verify_consistency`].
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// As [`Ledger::prove`].

@@ -58,6 +58,8 @@ impl Reads {
 
     /// The record at `seq`; `None` beyond the head.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// `Access` where the grant may read none of its stores; `Damaged` names the record.
     pub async fn get(&self, seq: Seq) -> Result<Option<Record>, ReadError> {
@@ -75,6 +77,8 @@ impl Reads {
 
     /// Records from `from` on, at most `limit`; those of stores that the grant may not read are
     /// passed over.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// As [`Reads::get`].
@@ -100,6 +104,8 @@ impl Reads {
     /// Those of stores that the grant may not read are left out and do not count towards `limit`:
     /// fewer records than `limit` are all there are. To go on, ask again with a `seq` range that
     /// begins after the last one.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// As [`Reads::get`]; `Recovering` while the indexes are being made again.
@@ -141,6 +147,8 @@ impl Reads {
 
     /// The whole ordered trace of one execution, as far as the grant may read it: with the audit
     /// log, all of it. (FC-STORAGE §24–25)
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// As [`Reads::query`].

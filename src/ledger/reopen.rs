@@ -50,7 +50,7 @@ impl Root {
     /// component is granted anew, by the root that this gives.
     ///
     /// It may be called again where it says `StillHung` or `StillInUse`, where opening failed, and
-    /// where the future was dropped: it goes on where it was. What a dropped call was opening lets
+    /// where the call was cancelled: it goes on where it was. What a cancelled call was opening lets
     /// go of the directory in its own time; until then the next one is told `Locked`.
     ///
     /// # Errors

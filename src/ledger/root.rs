@@ -68,7 +68,7 @@ impl Root {
     /// # Errors
     /// `Invalid` for a name that is empty, longer than the limit or holds control or invisible characters;
     /// `TooManyComponents` for a new one beyond `Limits::components_max`; otherwise as an append.
-    /// Dropping the future drops the wait: the grant may be on the record all the same, and nobody
+    /// Cancelling the call drops the wait: the grant may be on the record all the same, and nobody
     /// holds it.
     pub async fn grant(
         &self,
@@ -114,7 +114,7 @@ impl Root {
     ///
     /// # Errors
     /// `Invalid` where `reason` is empty or the clock is believed already; `TooLarge`; otherwise as
-    /// an append. Dropping the future drops the wait: the clock may be accepted all the same.
+    /// an append. Cancelling the call drops the wait: the clock may be accepted all the same.
     pub async fn accept_clock(&self, reason: &str) -> Result<(), AppendError> {
         check::some_text("reason", reason, &self.core().shared.limits)?;
         self.core().serving()?;
@@ -134,7 +134,7 @@ impl Root {
     ///
     /// # Errors
     /// `Access` for a grant of another ledger, or one that was taken back before; `TooLarge` for the
-    /// reason; otherwise as an append. Dropping the future drops the wait: the component may be revoked
+    /// reason; otherwise as an append. Cancelling the call drops the wait: the component may be revoked
     /// all the same.
     pub async fn revoke(&self, grant: &Grant, reason: &str) -> Result<(), AppendError> {
         check::text(reason, &self.core().shared.limits)?;

@@ -140,7 +140,7 @@ const WAIT: Duration = Duration::from_secs(3_600);
 impl super::Ledger {
     /// Waits until every built-in view has read up to `seq`: what the ledger itself answers from. An
     /// embedder's view is waited for with [`Ledger::projection_at_least`](Self::projection_at_least).
-    /// Holds no thread; dropping the future ends the wait and nothing else.
+    /// Holds no thread; cancelling the call ends the wait and nothing else.
     ///
     /// # Errors
     /// `Unavailable` where one of them is halted, `Closed` where the ledger is.
@@ -155,8 +155,8 @@ impl super::Ledger {
         reached.unwrap_or(Err(error::ReadError::Closed))
     }
 
-    /// Waits until the view `name` has read up to `seq`; gives its position. Holds no thread; dropping
-    /// the future ends the wait and nothing else.
+    /// Waits until the view `name` has read up to `seq`; gives its position. Holds no thread; cancelling
+    /// the call ends the wait and nothing else.
     ///
     /// # Errors
     /// `Unavailable` where there is no such view, or it is halted; `Closed` where the ledger is.

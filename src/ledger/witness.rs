@@ -99,6 +99,8 @@ impl Root {
     /// Makes this ledger a witness for these logs: it cosigns with `signer`. Several keys of one
     /// name are one log whose key was changed. Reads what it cosigned before from its records.
     ///
+    /// Cancel safe: nothing is recorded, and there is no witness.
+    ///
     /// # Errors
     /// `Key`, `Log`, `Unreadable`.
     pub async fn witness(
@@ -180,6 +182,8 @@ impl Witness {
     }
 
     /// Size and root of the newest checkpoint that was cosigned of this log.
+    ///
+    /// Cancel safe: it changes nothing.
     pub async fn cosigned(&self, origin: &str) -> Option<(u64, TreeHash)> {
         let cosigned = self.core.checkpoints.witnessed.lock().await;
         cosigned.get(origin).copied()
@@ -188,6 +192,8 @@ impl Witness {
     /// Cosigns a checkpoint that extends the one cosigned last, and keeps it. When this returns the
     /// cosignature, the record of it is durable. The same checkpoint again is cosigned again, and
     /// costs no record.
+    ///
+    /// Cancelling the call ends the wait: the checkpoint may be cosigned and on the record all the same.
     ///
     /// # Errors
     /// `Refused`: it does not; `Signer`, `NotRecorded`: nothing is given out.
@@ -231,6 +237,8 @@ impl Witness {
     /// Answers the body of a POST to `add-checkpoint`. An HTTP server of the embedder's passes it on
     /// as it is; it should read no more than
     /// [`REQUEST_BYTES_MAX`](crate::integrity::witness::REQUEST_BYTES_MAX) bytes and one.
+    ///
+    /// Cancelling as with [`Witness::add_checkpoint`].
     pub async fn answer(&self, body: &[u8]) -> Answer {
         let answered = match AddCheckpoint::parse(body) {
             Ok(request) => self.add_checkpoint(request).await,

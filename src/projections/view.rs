@@ -198,8 +198,8 @@ impl View {
         }))
     }
 
-    /// As [`View::at_least`], for an asynchronous caller: holds no thread while it waits. Dropping
-    /// the future ends the wait and nothing else.
+    /// As [`View::at_least`], for an asynchronous caller: holds no thread while it waits. Cancelling
+    /// the call ends the wait and nothing else.
     ///
     /// # Errors
     /// As [`View::at_least`].

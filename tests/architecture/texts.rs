@@ -90,3 +90,38 @@ fn each_test_of_a_ledger_says_that_it_needs_the_engine() {
     let silent: Vec<_> = silent.map(|it| it.path.display().to_string()).collect();
     assert_none(&silent);
 }
+
+/// Every public asynchronous function says what a call that is dropped leaves behind.
+#[test]
+fn every_asynchronous_function_says_what_cancelling_it_leaves() {
+    let says = |doc: &str| {
+        let words = [
+            "Cancel safe",
+            "Cancelled",
+            "ancelling",
+            "call was cancelled",
+        ];
+        words.iter().any(|word| doc.contains(word))
+    };
+    let (mut looked_at, mut silent) = (0, Vec::new());
+    for source in sources(&["src"]) {
+        let mut doc = String::new();
+        for line in source.text.lines().map(str::trim) {
+            match line.strip_prefix("///") {
+                Some(text) => doc.push_str(text),
+                None if line.starts_with("#[") => {}
+                None => {
+                    if line.starts_with("pub async fn ") {
+                        looked_at += 1;
+                        if !says(&doc) {
+                            silent.push(format!("{}: {line}", source.path.display()));
+                        }
+                    }
+                    doc.clear();
+                }
+            }
+        }
+    }
+    assert!(looked_at > 60, "{looked_at} functions");
+    assert_none(&silent);
+}

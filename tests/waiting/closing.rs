@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use femtoclaw_ledger::events::{LedgerId, Seq};
-use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, HeldJournal, Journal, MemoryJournal, ReadFailure,
-};
+use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
 use femtoclaw_ledger::{
     CloseError, Closed, Context, ExecutionLog, Ledger, OpenError, Options, Root,
 };
 use tokio_test::task;
 
+use crate::doubles::{Hook, Hooked, is_scrub};
 use crate::shared::{WAIT, command, everything, request};
 use crate::{Driver, in_time};
 
@@ -132,7 +130,6 @@ fn a_hanging_medium_does_not_keep_the_close_beyond_its_deadline() {
 
 /// Holds the scrub's thread, and no other, at its next frame.
 struct Scrubbed {
-    inner: MemoryJournal,
     held: Mutex<bool>,
     moved: Condvar,
     stands: AtomicBool,
@@ -143,9 +140,11 @@ impl Scrubbed {
         *self.held.lock().unwrap() = held;
         self.moved.notify_all();
     }
+}
 
+impl Hook for Arc<Scrubbed> {
     fn look(&self) {
-        if std::thread::current().name() == Some("ledger-scrub") {
+        if is_scrub() {
             let held = self.held.lock().unwrap();
             self.stands.store(*held, Ordering::SeqCst);
             drop(self.moved.wait_while(held, |held| *held).unwrap());
@@ -153,56 +152,23 @@ impl Scrubbed {
     }
 }
 
-impl Journal for Scrubbed {
-    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
-        self.inner.append(frame, after)
-    }
-
-    fn head(&self) -> Result<Head, ReadFailure> {
-        self.inner.head()
-    }
-
-    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
-        self.inner.ledger()
-    }
-
-    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        self.look();
-        self.inner.frame_at(seq)
-    }
-
-    fn frames(&self, from: Seq) -> Frames {
-        self.look();
-        self.inner.frames(from)
-    }
-
-    fn close(&self) {
-        self.inner.close();
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes()
-    }
-
-    fn wal_files(&self) -> usize {
-        self.inner.wal_files()
-    }
-}
-
 #[test]
 fn a_hanging_scrub_keeps_neither_the_close_nor_the_runtime() {
     let views = tempfile::tempdir().unwrap();
-    let journal = Arc::new(Scrubbed {
-        inner: MemoryJournal::new(),
+    let scrubbed = Arc::new(Scrubbed {
         held: Mutex::new(true),
         moved: Condvar::new(),
         stands: AtomicBool::new(false),
+    });
+    let journal = Arc::new(Hooked {
+        inner: MemoryJournal::new(),
+        hook: Arc::clone(&scrubbed),
     });
     let driver = Driver::multi_thread();
     let root = driver.run(async {
         let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
         let (_, root) = opened.unwrap();
-        while !journal.stands.load(Ordering::SeqCst) {
+        while !scrubbed.stands.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let left = in_time(root.close(Duration::from_secs(1))).await;
@@ -212,7 +178,7 @@ fn a_hanging_scrub_keeps_neither_the_close_nor_the_runtime() {
     });
     // It stands still: the runtime ends all the same.
     driver.end();
-    journal.hold(false);
+    scrubbed.hold(false);
     let told = Driver::current_thread().run(in_time(root.close(WAIT)));
     assert_eq!(told.unwrap_err().code(), "runtime_gone");
 }

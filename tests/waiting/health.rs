@@ -1,15 +1,13 @@
 //! What runs for a ledger is known to its health: what ends without being asked to is told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use femtoclaw_ledger::events::{LedgerId, Seq};
-use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, ReadFailure,
-};
+use femtoclaw_ledger::events::Seq;
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{Ledger, Options, Retry};
 
+use crate::doubles::{Hook, Hooked, is_scrub};
 use crate::shared::{WAIT, command, everything, observation, request};
 use crate::{Driver, in_time};
 
@@ -54,54 +52,12 @@ fn a_ledger_whose_runtime_has_gone_is_not_healthy_and_takes_nothing() {
 }
 
 /// Panics in the scrub's thread, and in no other.
-struct Trap {
-    inner: MemoryJournal,
-    armed: AtomicBool,
-}
+#[derive(Clone)]
+struct Trap;
 
-impl Trap {
+impl Hook for Trap {
     fn look(&self) {
-        let scrub = std::thread::current().name() == Some("ledger-scrub");
-        assert!(
-            !(scrub && self.armed.load(Ordering::SeqCst)),
-            "as the test wants"
-        );
-    }
-}
-
-impl Journal for Trap {
-    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
-        self.inner.append(frame, after)
-    }
-
-    fn head(&self) -> Result<Head, ReadFailure> {
-        self.inner.head()
-    }
-
-    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
-        self.inner.ledger()
-    }
-
-    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        self.look();
-        self.inner.frame_at(seq)
-    }
-
-    fn frames(&self, from: Seq) -> Frames {
-        self.look();
-        self.inner.frames(from)
-    }
-
-    fn close(&self) {
-        self.inner.close();
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes()
-    }
-
-    fn wal_files(&self) -> usize {
-        self.inner.wal_files()
+        assert!(!is_scrub(), "as the test wants");
     }
 }
 
@@ -109,9 +65,9 @@ impl Journal for Trap {
 #[tokio::test]
 async fn a_panic_in_the_scrub_is_told() {
     let views = tempfile::tempdir().unwrap();
-    let journal = Arc::new(Trap {
+    let journal = Arc::new(Hooked {
         inner: MemoryJournal::new(),
-        armed: AtomicBool::new(true),
+        hook: Trap,
     });
     let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
     let (ledger, root) = opened.unwrap();

@@ -13,6 +13,7 @@
 mod shared;
 
 mod closing;
+mod doubles;
 mod followers;
 mod health;
 mod opening;

@@ -4,15 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::events::{LedgerId, Seq};
+use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, Problem, ReadFailure,
-};
+use femtoclaw_ledger::journal::{Problem, ReadFailure};
 use femtoclaw_ledger::{CheckpointOptions, Ledger, OpenError, Options, ReopenError, Retry, Root};
 use tokio_test::task;
 
+use crate::doubles::{Hook, Hooked};
 use crate::shared::{WAIT, World, command, everything, observation};
 use crate::{Driver, in_time};
 
@@ -126,60 +125,15 @@ async fn a_close_takes_over_from_an_opening_that_was_given_up() {
     Ledger::open(&path, Options::default()).await.unwrap();
 }
 
-/// Damaged from one record on.
-struct Damaged {
-    inner: MemoryJournal,
-    from: u64,
-}
+/// Damaged from this record on.
+#[derive(Clone)]
+struct Damaged(u64);
 
-impl Damaged {
-    fn fault(&self) -> ReadFailure {
-        ReadFailure::Damaged {
-            seq: Seq::new(self.from).unwrap(),
-            problem: Problem::Magic,
-        }
-    }
-}
-
-impl Journal for Damaged {
-    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
-        self.inner.append(frame, after)
-    }
-
-    fn head(&self) -> Result<Head, ReadFailure> {
-        self.inner.head()
-    }
-
-    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
-        self.inner.ledger()
-    }
-
-    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        match seq.get() >= self.from {
-            true => Err(self.fault()),
-            false => self.inner.frame_at(seq),
-        }
-    }
-
-    fn frames(&self, from: Seq) -> Frames {
-        let (fault, last) = (self.fault(), self.from);
-        let read = move |frame: Result<Frame, ReadFailure>| match frame {
-            Ok(frame) if frame.last.seq >= last => Err(fault.clone()),
-            frame => frame,
-        };
-        Box::new(self.inner.frames(from).map(read))
-    }
-
-    fn close(&self) {
-        self.inner.close();
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes()
-    }
-
-    fn wal_files(&self) -> usize {
-        self.inner.wal_files()
+impl Hook for Damaged {
+    fn failure(&self, last: u64) -> Option<ReadFailure> {
+        let seq = Seq::new(self.0).unwrap();
+        let problem = Problem::Magic;
+        (last >= self.0).then_some(ReadFailure::Damaged { seq, problem })
     }
 }
 
@@ -198,9 +152,9 @@ async fn a_damaged_journal_is_not_told_as_views() {
     let signer = Arc::new(signer.unwrap());
     for signs in [false, true] {
         let views = tempfile::tempdir().unwrap();
-        let journal = Damaged {
+        let journal = Hooked {
             inner: world.journal.reopen(),
-            from: 5,
+            hook: Damaged(5),
         };
         let checkpoints = signs.then(|| CheckpointOptions::new(signer.clone(), Vec::new()));
         let options = Options {

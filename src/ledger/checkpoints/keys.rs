@@ -78,6 +78,8 @@ impl Root {
     /// holder named the new one. What the old one signed stays valid for whoever names both. The
     /// next opening is given the new signer, and the old key among the earlier ones.
     ///
+    /// Cancelling the call ends the wait, and the change goes on to its end.
+    ///
     /// # Errors
     /// `Key`, `Callback`: the old one goes on, nothing is recorded. Other errors after the record are those of
     /// [`Root::checkpoint`]: the new key is in force.

@@ -11,6 +11,9 @@ pub struct AuditLog(pub(in crate::ledger) Handle);
 impl AuditLog {
     /// Records an audit event.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn record(&self, entry: AuditEntry) -> Result<Receipt, AppendError> {

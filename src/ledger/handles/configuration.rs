@@ -35,6 +35,9 @@ impl Configuration {
 
     /// Gives a document new content.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// `VersionConflict`, `Rejected` by a validator; otherwise [`AppendError`].
     pub async fn change(&self, change: Change) -> Result<Changed, AppendError> {
@@ -42,6 +45,9 @@ impl Configuration {
     }
 
     /// Gives a document the content of an earlier version, as a new version.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// As [`Configuration::change`].
@@ -53,6 +59,8 @@ impl Configuration {
     /// what was acknowledged before the call. Reads the journal and no view. A damaged one is an
     /// error, never a default.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn current(&self, document: &str) -> Result<Option<DocumentVersion>, ReadError> {
@@ -61,6 +69,8 @@ impl Configuration {
 
     /// The document as `in_force` has it, also after it changed again: for whoever decides by that
     /// snapshot. Reads the journal and no view; the content is compared with the snapshot's digest.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// `ForeignSnapshot` where it is of another ledger; otherwise [`ReadError`].
@@ -82,6 +92,8 @@ impl Configuration {
 
     /// One version of a document.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn version(
@@ -98,6 +110,8 @@ impl Configuration {
 
     /// Every version of a document: who, when, why, from which version.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn history(&self, document: &str) -> Result<Vec<VersionInfo>, ReadError> {
@@ -109,6 +123,8 @@ impl Configuration {
     }
 
     /// The version in force at a place or time.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -126,6 +142,8 @@ impl Configuration {
 
     /// What changed between two versions, line by line; `None` where one does not exist.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn diff(
@@ -142,6 +160,8 @@ impl Configuration {
     }
 
     /// All documents' names.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].

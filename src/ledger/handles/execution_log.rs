@@ -99,6 +99,9 @@ impl ExecutionLog {
 
     /// Records an output that the protocol does not accept.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn reject(&self, rejection: Rejection) -> Result<Rejected, AppendError> {
@@ -111,6 +114,9 @@ impl ExecutionLog {
 
     /// Records that an execution succeeded, by its id; see [`Running::complete`](crate::Running::complete), which whoever
     /// started it has. Never refused for size or load.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// `UnknownExecution`, `InvalidTransition`, `InvalidJson`.
@@ -126,6 +132,9 @@ impl ExecutionLog {
 
     /// Records that an execution failed. Never refused for size or load.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// As [`ExecutionLog::complete`].
     pub async fn fail(
@@ -139,6 +148,9 @@ impl ExecutionLog {
     }
 
     /// Records that an execution was cancelled. Never refused for load.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// As [`ExecutionLog::complete`].
@@ -169,6 +181,9 @@ impl ExecutionLog {
 
     /// Says how an execution in doubt ended.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// `InvalidTransition` where it is not in doubt.
     pub async fn resolve(
@@ -188,6 +203,9 @@ impl ExecutionLog {
 
     /// Records a whole execution after the fact: for imports and effect-free capabilities.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// As [`ExecutionLog::authorize`].
     pub async fn record(&self, imported: Imported) -> Result<Rejected, AppendError> {
@@ -200,6 +218,8 @@ impl ExecutionLog {
 
     /// Executions in doubt, in order of their start: started, and let go of or cut short by a restart; with
     /// everything that is durable at the call. Waits as every read does, and for no other view.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -217,6 +237,8 @@ impl ExecutionLog {
 
     /// Executions that stand so, at most `limit`; with all that was acknowledged before the call.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn by_status(
@@ -232,6 +254,8 @@ impl ExecutionLog {
 
     /// One execution; with all that was acknowledged before the call.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ReadError> {
@@ -243,6 +267,8 @@ impl ExecutionLog {
     }
 
     /// How many executions stand where.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].

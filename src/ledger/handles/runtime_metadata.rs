@@ -23,6 +23,9 @@ pub struct RuntimeMetadata(pub(in crate::ledger) Handle);
 impl RuntimeMetadata {
     /// Says who the runtime is.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn identify(
@@ -42,6 +45,9 @@ impl RuntimeMetadata {
 
     /// Sets a module's version.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn set_module(&self, command: SetModule) -> Result<Receipt, AppendError> {
@@ -50,6 +56,9 @@ impl RuntimeMetadata {
 
     /// Removes a module.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn remove_module(&self, command: RemoveModule) -> Result<Receipt, AppendError> {
@@ -57,6 +66,9 @@ impl RuntimeMetadata {
     }
 
     /// Registers a capability; it is disabled until enabled.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// [`AppendError`].
@@ -78,6 +90,9 @@ impl RuntimeMetadata {
 
     /// Changes a capability's definition.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn change(&self, command: ChangeCapability) -> Result<Receipt, AppendError> {
@@ -85,6 +100,9 @@ impl RuntimeMetadata {
     }
 
     /// Enables or disables a capability.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// [`AppendError`].
@@ -94,6 +112,9 @@ impl RuntimeMetadata {
 
     /// Unregisters a capability.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn unregister(&self, command: UnregisterCapability) -> Result<Receipt, AppendError> {
@@ -101,6 +122,9 @@ impl RuntimeMetadata {
     }
 
     /// Moves the runtime's state machine (execution model §5).
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// `InvalidTransition`, audited.
@@ -123,6 +147,9 @@ impl RuntimeMetadata {
     /// `expected`, only where the position stands there (0: never saved), and then it may also go
     /// back; without, it only goes on. So of two subscribers with one name none loses the other's
     /// place in silence.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
     ///
     /// # Errors
     /// `PositionConflict`: it stands elsewhere, or would go back; `PositionBeyondHead`: `seq` is not
@@ -147,6 +174,8 @@ impl RuntimeMetadata {
 
     /// A saved position.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn position(&self, name: &str) -> Result<Option<SavedPosition>, ReadError> {
@@ -158,6 +187,8 @@ impl RuntimeMetadata {
     }
 
     /// Who the runtime is.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -171,6 +202,8 @@ impl RuntimeMetadata {
 
     /// Modules and their versions.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// [`ReadError`].
     pub async fn modules(&self) -> Result<Vec<Module>, ReadError> {
@@ -182,6 +215,8 @@ impl RuntimeMetadata {
     }
 
     /// Where the runtime's state machine stands.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -195,6 +230,8 @@ impl RuntimeMetadata {
 
     /// The capability registry. Whoever decides by it takes [`Ledger::in_force`](crate::Ledger::in_force)
     /// instead.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -226,6 +263,8 @@ impl RuntimeMetadata {
     }
 
     /// The capability registry at a place or time.
+    ///
+    /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].

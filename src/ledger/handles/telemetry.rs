@@ -11,6 +11,9 @@ pub struct Telemetry(pub(in crate::ledger) Handle);
 impl Telemetry {
     /// Records an observation, durably.
     ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
+    /// its command id tells ([`Ledger::lookup`](crate::Ledger::lookup)).
+    ///
     /// # Errors
     /// [`AppendError`].
     pub async fn record(&self, observation: Observation) -> Result<Receipt, AppendError> {

@@ -42,8 +42,8 @@ impl<T: Send + 'static> Watch<T> {
 
     /// What is in force as soon as it is newer than what this watch gave last; the first call gives
     /// what is there, or waits for the first of it. Durable states only, and the newest one: those
-    /// that came and went between two calls are not given. Waiting holds no thread. Dropping the
-    /// future loses nothing.
+    /// that came and went between two calls are not given. Waiting holds no thread. Cancelling
+    /// the call loses nothing.
     ///
     /// # Errors
     /// [`ReadError`]: `Access` where the grant may not read, also from then on, `Unavailable` where the view is

@@ -169,7 +169,7 @@ impl Drop for Cancel {
 impl Ledger {
     /// Verifies everything that this ledger keeps, up to the head of this moment, while it goes on
     /// serving: see the fields of [`Verified`]. `progress` is called from the threads that work, one
-    /// at a time, and is waited for; one that panics is told no more. Dropping the future ends it. Changes nothing; reads every
+    /// at a time, and is waited for; one that panics is told no more. Cancelling the call ends it. Changes nothing; reads every
     /// byte, so it competes with everything else for the disk.
     ///
     /// # Errors
