@@ -8,6 +8,7 @@ use femtoclaw_ledger::integrity::evidence::{
 };
 use femtoclaw_ledger::integrity::export::CHECKPOINT_PATH;
 use femtoclaw_ledger::integrity::note::NOTE_BYTES_MAX;
+use femtoclaw_ledger::integrity::text::shown;
 
 use crate::arguments::Format;
 use crate::files::{self, ExportDirectory};
@@ -36,6 +37,11 @@ impl Files {
             let name = entry.map_err(|error| unread(&error))?.file_name();
             if name == PAGE_FILE {
                 page = Some(format!("{path}/{PAGE_FILE}"));
+            } else if is_of_the_system(&name) {
+                eprintln!(
+                    "{path}: {} is of no bundle, and is passed over: nothing was checked of it",
+                    shown(&name.to_string_lossy())
+                );
             } else if name != BUNDLE_FILE {
                 // Whoever gets the directory would take it for a part of what was verified.
                 let problem = format!("{path}: {} belongs to no bundle", name.display());
@@ -45,6 +51,13 @@ impl Files {
         let bundle = format!("{path}/{BUNDLE_FILE}");
         Ok(Self { bundle, page })
     }
+}
+
+/// What file managers leave wherever they look: no damage, and no part of what is verified.
+fn is_of_the_system(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["thumbs.db", "desktop.ini", ".ds_store"].contains(&&*name.to_lowercase())
+        || name.starts_with("._")
 }
 
 fn read(path: &str) -> Result<Bundle, (Problem, Option<Part>)> {
@@ -99,6 +112,7 @@ pub(crate) fn verify(
     };
     let verified = bundle.verify(&trust.policy, trust.now_s);
     let verified = verified.map_err(|error| wrong(&files.bundle, &error))?;
+    report.text("summary", bundle.summary());
     report.text("execution", bundle.execution());
     report.text("ledger", bundle.ledger());
     report.number("named_by", bundle.opening().header.seq.get());

@@ -111,7 +111,7 @@ async fn every_changed_byte_of_the_page_is_refused_at_its_place() {
         let refused = bundle.verify_page(&page).unwrap_err();
         assert_eq!(refused.part, Part::Page);
         let text = refused.problem.to_string();
-        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 3)");
+        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 2)");
         assert!(named, "byte {at}: {text}");
         page[at] ^= 1;
     }

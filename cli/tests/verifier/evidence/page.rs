@@ -93,6 +93,9 @@ async fn the_page_tells_what_happened_in_order() {
         .page();
     let mut at = 0;
     for words in [
+        "message: authorized by component 1; completed. 6 records and 2 by others about it, under the \
+         checkpoint of ledger.example/audited at record ",
+        "authorized by component 1</dd>",
         "completed</dd>",
         "These 6 records",
         "Input received and validated",

@@ -70,6 +70,14 @@ async fn a_directory_with_its_page_verifies_and_a_changed_one_does_not() {
     let output = femtoclaw_ledger(&["page", file.to_str().unwrap()]);
     assert_eq!(output.stdout, genuine);
     fs::write(&page, output.stdout).unwrap();
+    // What a file manager leaves is no damage, and it is told that nobody looked at it.
+    for left in [".DS_Store", "Thumbs.db", "desktop.ini", "._evidence.txt"] {
+        fs::write(path.join(left), "where the icons are").unwrap();
+        let (code, text) = verify(&[]);
+        assert_eq!(code, Some(0), "{text}");
+        let told = format!("{left} is of no bundle, and is passed over: nothing was checked of it");
+        assert!(text.contains(&told), "{text}");
+    }
     fs::write(path.join("note.txt"), "look at me").unwrap();
     let (code, text) = verify(&[]);
     assert_eq!(code, Some(3), "{text}");

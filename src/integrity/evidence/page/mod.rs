@@ -10,12 +10,12 @@ use std::fmt::Write;
 
 use super::write::checksum;
 use super::{Bundle, Closing, Item, Part, Problem, Stream, VerifyError};
-use crate::events::{Decision, Event, StreamId};
+use crate::events::{Decision, Event, EventType, Outcome, StreamId};
 use crate::integrity::text::rfc3339;
 use text::Sheet;
 
 /// Version of the page: which bytes a bundle gives.
-pub const PAGE_VERSION: u32 = 2;
+pub const PAGE_VERSION: u32 = 3;
 
 /// Of what others said of the execution so many records are shown.
 const MENTIONS_SHOWN: usize = 100;
@@ -24,12 +24,41 @@ const STYLE: &str = include_str!("style.css");
 const GENERATOR: &str = "<meta name=\"generator\" content=\"femtoclaw-ledger evidence page ";
 
 impl Bundle {
+    /// The whole in one line, for whoever reads nothing else: what was asked, who decided, how it ended, where it stands.
+    /// It is made from the bundle, so it is worth what [`Bundle::verify`] says. Components have numbers here: which
+    /// program a number stood for is in records of the ledger that are no part of a bundle.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (capability, _) = asked(&self.items);
+        let asked = capability.map_or_else(String::new, |name| format!("{name}: "));
+        let decided = decider(&self.items).map_or_else(String::new, |who| format!("{who}; "));
+        let (own, others) = (self.stream.records(), self.mentions().count());
+        let mut lines = self.checkpoint.text().lines();
+        let (log, size) = (
+            lines.next().unwrap_or_default(),
+            lines.next().unwrap_or_default(),
+        );
+        let end = ending(self.stream);
+        let mut text = format!("{asked}{decided}{end}. {own} records");
+        if others > 0 {
+            let _ = write!(text, " and {others} by others about it");
+        }
+        if self.withheld() > 0 {
+            let _ = write!(text, ", {} without their payloads", self.withheld());
+        }
+        let _ = write!(text, ", under the checkpoint of {log} at record {size}.");
+        text
+    }
+
     /// The page of this bundle. It says what the bundle says and checks nothing: see
     /// [`Bundle::verify`].
     #[must_use]
     pub fn page(&self) -> String {
         let mut sheet = Sheet::new();
         head(self, &mut sheet);
+        sheet.html.push_str("<p class=\"summary\">");
+        sheet.text(&self.summary());
+        sheet.html.push_str("</p>\n");
         summary(self, &mut sheet);
         shows(self, &mut sheet);
         sheet.html.push_str("<h2>What happened</h2>\n<ol>\n");
@@ -110,6 +139,17 @@ fn asked(items: &[Item]) -> (Option<String>, Option<&'static str>) {
     )
 }
 
+/// Who decided, as the header of the decision tells, also where its payload was withheld.
+fn decider(items: &[Item]) -> Option<String> {
+    let mut headers = items.iter().map(|item| &item.header);
+    let decided = headers.find(|header| header.event_type == EventType::AuthorizationDecided)?;
+    let how = match decided.outcome {
+        Outcome::Success => "authorized",
+        _ => "denied",
+    };
+    Some(format!("{how} by component {}", decided.component))
+}
+
 const fn ending(stream: Stream) -> &'static str {
     match stream {
         Stream::Open { .. } => "had not ended when the checkpoint was signed",
@@ -139,6 +179,9 @@ fn summary(bundle: &Bundle, sheet: &mut Sheet) {
     }
     if let Some(decision) = decision {
         row(sheet, "decision", decision);
+    }
+    if let Some(decided) = decider(&bundle.items) {
+        row(sheet, "decided", &decided);
     }
     row(sheet, "how it ended", ending(bundle.stream));
     let time = |item: &Item| rfc3339(item.header.time_ns.into());
@@ -177,7 +220,9 @@ fn shows(bundle: &Bundle, sheet: &mut Sheet) {
          checkpoint was signed.</li>\n<li>{complete}</li>\n\
          <li>It does not show that the ledger kept its own numbering: whoever wants to exclude a record that breaks \
          the rules reads every header up to the checkpoint (<code>--export</code>).</li>\n\
-         <li>It does not show that what was recorded is true, and its times are the ledger's own clock.</li>\n"
+         <li>It does not show that what was recorded is true, and its times are the ledger's own clock.</li>\n\
+         <li>It does not show which program a component's number stands for: the ledger's own records of its grants do, and \
+         they are no part of this bundle.</li>\n"
     );
     if bundle.withheld() > 0 {
         let _ = writeln!(
