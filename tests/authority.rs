@@ -13,9 +13,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, EventType, Seq, Store};
+use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer, VerifierKey};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::Filter;
@@ -23,6 +25,8 @@ use femtoclaw_ledger::{
     AccessError, CheckpointOptions, Context, EvidenceError, EvidenceOptions, ExecutionId, Grant,
     Ledger, OpenError, Options, Quota, ReadError, Reads, Retry, Rights, Root, VerifyOptions,
 };
+
+use tokio_test::task;
 
 #[path = "shared/mod.rs"]
 mod shared;
@@ -159,6 +163,62 @@ async fn a_reader_has_nothing_signed() {
     let refused = scene.sign(&reads).await.unwrap_err();
     assert_eq!(refused.code(), "grant_revoked");
     assert_eq!(scene.signed(), signed);
+}
+
+/// Evidence under way while its execution ends and a checkpoint covers that: it tells of the end, or rests on the
+/// checkpoint of before.
+#[tokio::test]
+async fn evidence_holds_every_record_that_its_checkpoint_covers() {
+    let scene = Scene::new().await;
+    let ledger = &scene.world.ledger;
+    let log = ledger.execution_log(&scene.world.grant).unwrap();
+    let reads = ledger.reader(&scene.world.grant).unwrap();
+    let mut stood = false;
+    for polls in 0_u32.. {
+        let context = command(100 + u128::from(polls));
+        let begun = log.begin(request(ledger, context)).await.unwrap();
+        let running = begun.started().unwrap();
+        scene.world.root.checkpoint().await.unwrap();
+        let made = reads.evidence(running.execution(), EvidenceOptions::default());
+        let mut made = task::spawn(made);
+        let mut early = None;
+        for _ in 0..=polls {
+            match made.poll() {
+                Poll::Ready(told) => early = Some(told),
+                Poll::Pending => {
+                    while !made.is_woken() {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    continue;
+                }
+            }
+            break;
+        }
+        let ended = running.complete(Context::new(), b"1".to_vec()).await;
+        let end = ended.unwrap().last.get();
+        scene.world.root.checkpoint().await.unwrap();
+        let is_early = early.is_some();
+        let told = match early {
+            Some(told) => told,
+            None => made.await,
+        };
+        match told {
+            Ok(bundle) => {
+                let note = Checkpoint::parse(bundle.checkpoint().text()).unwrap();
+                let complete = bundle.stream().to_string().starts_with("complete");
+                assert_eq!(complete, note.size() >= end, "after {polls} polls");
+            }
+            // The end came between the checkpoint and the records.
+            Err(error) => {
+                assert_eq!(error.code(), "not_covered", "{error}");
+                stood = true;
+            }
+        }
+        if is_early {
+            break;
+        }
+    }
+    assert!(stood, "it was never seen between the two");
 }
 
 /// Everything that can be asked with a ledger and the right to read, and that is not refused.
