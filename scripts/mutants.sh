@@ -14,7 +14,8 @@
 # cargo-mutants says of each lies in MUTANTS_OUT (default: target/mutants), one directory a shard; a shard that was
 # stopped goes on where it was, without those that were caught or do not build. It works on a copy of the tree.
 #
-# cargo-mutants is installed where it is missing. MUTANTS_TESTS: other tests than those below.
+# cargo-mutants is installed where it is missing. MUTANTS_TESTS: other tests than those below; MUTANTS_TIMEOUT (default: 900):
+# the seconds that they may take, since a measured limit is long where the machine was busy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -127,7 +128,7 @@ export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=1 
 # 2: some were missed, 3: some took too long. Both are answers.
 code=0
 cargo mutants --config "$work/mutants.toml" --package femtoclaw-ledger --output "$at" --iterate --colors never \
-    --minimum-test-timeout 300 --build-timeout 900 --no-shuffle -- --locked "${tests[@]}" || code=$?
+    --timeout "${MUTANTS_TIMEOUT:-900}" --build-timeout 1800 --no-shuffle -- --locked "${tests[@]}" || code=$?
 cat "$at/mutants.out/unviable.txt" >>"$at/unviable"
 case $code in
     0 | 2 | 3) told "$at" ;;
