@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy, PinningPolicy};
 use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
-use crate::error::{Fault, OpenError, again};
+use crate::error::{Cause, Fault, OpenError, again};
 
 mod batch;
 mod blocks;
@@ -143,7 +143,7 @@ fn build(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, Op
 
 /// Why the engine stopped, as far as that can be found out: its threads keep it to themselves, so
 /// the medium is asked whether it takes anything.
-pub(crate) fn poisoned(path: &Path) -> String {
+pub(crate) fn poisoned(path: &Path) -> Cause {
     let probe = path.with_file_name("probe.creating");
     let write = || {
         let file = files::create(&probe)?;
@@ -160,8 +160,19 @@ pub(crate) fn poisoned(path: &Path) -> String {
         |free| format!("{free} bytes free"),
     );
     match written {
-        Err(error) => format!("the engine stopped in the background: {error} ({free})"),
-        Ok(()) => format!("the engine stopped in the background; writing works now ({free})"),
+        Err(error) => Cause::new(
+            format!("the engine stopped in the background: {error} ({free})"),
+            Fault::of(&error),
+        ),
+        // What it had open itself may be all that is left now.
+        Ok(()) if are_short() => Cause::new(
+            format!("the engine stopped in the background: no descriptors are left ({free})"),
+            Fault::System,
+        ),
+        Ok(()) => Cause::new(
+            format!("the engine stopped in the background; writing works now ({free})"),
+            Fault::Unknown,
+        ),
     }
 }
 

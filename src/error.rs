@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::events::{DecodeError, ExecutionId, Seq, Store};
 
 mod append;
+mod cause;
 mod fault;
 mod open;
 mod reopen;
@@ -14,6 +15,7 @@ mod salvage;
 mod tests;
 
 pub use append::AppendError;
+pub use cause::Cause;
 pub use fault::Fault;
 pub(crate) use fault::{again, io_error};
 pub use open::OpenError;
@@ -204,7 +206,7 @@ pub enum CloseError {
     #[error("the ledger was sealed before it was closed: {cause}")]
     Sealed {
         /// Why.
-        cause: Arc<str>,
+        cause: Cause,
     },
     /// Time was up and this had not come back: it is left behind in a thread of its own, and keeps
     /// the directory locked until it does. Closing again waits for it again.

@@ -125,8 +125,8 @@ pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
 pub use database::{Space, SystemSpace};
 #[cfg(feature = "engine")]
 pub use error::{
-    AccessError, AppendError, CloseError, Fault, OpenError, ReadError, ReopenError, Retry, Right,
-    SalvageError,
+    AccessError, AppendError, Cause, CloseError, Fault, OpenError, ReadError, ReopenError, Retry,
+    Right, SalvageError,
 };
 pub use events::{
     AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,

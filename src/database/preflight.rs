@@ -112,7 +112,7 @@ fn check_copies(database: &Path, wal: &Wal) -> Result<(), Damage> {
 }
 
 fn lock(database: &Path) -> Result<File, OpenError> {
-    let path = database.join("lock");
+    let path = database.join(structure::LOCK);
     // One that was removed is made again: it holds nothing, and ours is the lock that counts.
     let file = files::open_or_create(&path).map_err(|error| Damage::io(&path, error))?;
     match file.try_lock() {

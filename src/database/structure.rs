@@ -18,6 +18,8 @@ use crate::parse::take;
 /// The whole of the file `version`.
 pub(super) const VERSION: [u8; 4] = *b"FJL\x03";
 pub(super) const TABLES: &str = "tables";
+/// Of the engine's own lock, which holds nothing.
+pub(crate) const LOCK: &str = "lock";
 pub(super) const VERSION_FILE: &str = "version";
 /// `current`: manifest number u64, XXH3-128 of the manifest, checksum type (0); little endian.
 const CURRENT_LEN: usize = 25;

@@ -1,9 +1,8 @@
 //! Why a command was refused, or not answered.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AccessError, ReadError, Retry};
+use super::{AccessError, Cause, ReadError, Retry};
 use crate::events::{CommandId, ExecutionId, Store};
 
 /// A command was not acknowledged. Nothing was written, except where the outcome is unknown.
@@ -219,8 +218,8 @@ pub enum AppendError {
     /// The ledger stopped writing; open it again.
     #[error("nothing was written: the ledger is sealed: {cause}")]
     Sealed {
-        /// Why.
-        cause: Arc<str>,
+        /// Why, and what failed.
+        cause: Cause,
     },
     /// Something without which nothing can be written does not run any more, or the runtime that it
     /// ran in has ended: open the ledger again.

@@ -38,7 +38,8 @@ impl ReopenError {
         }
     }
 
-    /// Whether to call `reopen` again; after [`ReopenError::Open`] the ledger is opened by its path.
+    /// Whether to call `reopen` again. After [`ReopenError::Open`], where the lock is free, whoever opens the ledger by
+    /// its path may come first.
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {

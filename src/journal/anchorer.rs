@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Head;
 use super::anchor::Anchor;
+use crate::error::{Cause, Fault};
 
 /// How long nothing must follow before the last frame is claimed by itself.
 const IDLE: Duration = Duration::from_millis(5);
@@ -22,7 +23,7 @@ struct State {
     claimed: u64,
     /// Claimed, or being so right now.
     begun: u64,
-    failed: Option<Arc<str>>,
+    failed: Option<Cause>,
     stopping: bool,
 }
 
@@ -80,7 +81,8 @@ impl Anchorer {
                     Ok(()) => state.claimed = head.seq,
                     Err(error) => {
                         let path = anchor.path().display();
-                        state.failed = Some(format!("anchor {path}: {error}").into());
+                        let told = format!("anchor {path}: {error}");
+                        state.failed = Some(Cause::new(told, Fault::of(&error)));
                     }
                 }
                 theirs.done.notify_all();
@@ -99,7 +101,7 @@ impl Anchorer {
     }
 
     /// Why nothing can be claimed any more, where that is so.
-    pub(super) fn failed(&self) -> Option<Arc<str>> {
+    pub(super) fn failed(&self) -> Option<Cause> {
         self.shared.lock().failed.clone()
     }
 
@@ -123,12 +125,12 @@ impl Anchorer {
     }
 
     /// Returns when this record is claimed, or why it cannot be.
-    pub(super) fn wait(&self, seq: u64) -> Result<(), Arc<str>> {
+    pub(super) fn wait(&self, seq: u64) -> Result<(), Cause> {
         let under_way = |state: &mut State| state.claimed < seq && state.failed.is_none();
         let waited = self.shared.done.wait_while(self.shared.lock(), under_way);
         let state = waited.unwrap_or_else(PoisonError::into_inner);
         match &state.failed {
-            Some(cause) if state.claimed < seq => Err(Arc::clone(cause)),
+            Some(cause) if state.claimed < seq => Err(cause.clone()),
             _ => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Head;
+use crate::error::{Cause, Fault};
 use crate::events::{HeaderError, LedgerId, Seq};
 
 /// A frame was not appended. Nothing was written, except where the outcome is unknown.
@@ -49,13 +50,13 @@ pub enum AppendFailure {
     #[error("nothing was written: {cause}")]
     Unavailable {
         /// Why.
-        cause: Arc<str>,
+        cause: Cause,
     },
     /// The medium did not confirm: the frame may be there after the next opening, or not.
     #[error("outcome unknown: {cause}")]
     OutcomeUnknown {
         /// What failed.
-        cause: Arc<str>,
+        cause: Cause,
     },
 }
 
@@ -71,6 +72,15 @@ impl AppendFailure {
             Self::Empty => "empty",
             Self::Unavailable { .. } => "unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
+        }
+    }
+
+    /// What failed below the journal; `None` where nothing did, or nobody knows what.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Unavailable { cause } | Self::OutcomeUnknown { cause } => cause.fault(),
+            _ => None,
         }
     }
 

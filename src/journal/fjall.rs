@@ -10,7 +10,7 @@ use super::error::{AppendFailure, Problem, ReadFailure};
 use super::linked::{self, Linked};
 use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, held};
 use crate::database::{self, Damage, TornTail, wal::Wal};
-use crate::error::{Fault, OpenError};
+use crate::error::{Cause, Fault, OpenError};
 use crate::events::{LedgerId, Seq};
 
 pub(super) const FRAMES: &str = "frames";
@@ -276,10 +276,10 @@ impl Journal for FjallJournal {
                 // It looks at that before it writes anything, and says no more: one of its own
                 // threads failed before.
                 fjall::Error::Poisoned => AppendFailure::Unavailable {
-                    cause: database::poisoned(&self.path).into(),
+                    cause: database::poisoned(&self.path),
                 },
                 error => AppendFailure::OutcomeUnknown {
-                    cause: error.to_string().into(),
+                    cause: Cause::new(error.to_string(), database::fault(&error)),
                 },
             }
         })?;

@@ -14,6 +14,7 @@ use super::sealed::Sealed;
 use super::under_way::{Hung, UnderWay};
 use super::{Frame, Head};
 use crate::clock::Clock;
+use crate::error::Cause;
 use crate::events::Seq;
 use crate::vitals::Vitals;
 
@@ -81,7 +82,7 @@ impl Shared {
             uncertain,
             answers,
         } = hung;
-        let sealed = self.seal(cause, Some(uncertain));
+        let sealed = self.seal(cause.into(), Some(uncertain));
         let unknown = Sealed {
             outcome_unknown: true,
             ..sealed.clone()
@@ -156,12 +157,12 @@ impl WriterHandle {
     }
 
     /// Why nothing is appended any more, where that is so.
-    pub(crate) fn sealed(&self) -> Option<Arc<str>> {
+    pub(crate) fn sealed(&self) -> Option<Cause> {
         self.0
             .sealed
             .borrow()
             .as_ref()
-            .map(|sealed| Arc::clone(&sealed.cause))
+            .map(|sealed| sealed.cause.clone())
     }
 
     pub(crate) fn vitals(&self) -> &Vitals {
@@ -253,7 +254,7 @@ impl WriterHandle {
 }
 
 impl Shared {
-    pub(super) fn seal(&self, cause: Arc<str>, uncertain: Option<(Seq, Seq)>) -> Sealed {
+    pub(super) fn seal(&self, cause: Cause, uncertain: Option<(Seq, Seq)>) -> Sealed {
         tracing::error!(%cause, "the ledger is sealed");
         let sealed = Sealed {
             cause,

@@ -1,14 +1,13 @@
 //! Why nothing more is appended.
 
-use std::sync::Arc;
-
+use crate::error::Cause;
 use crate::events::Seq;
 
 /// The writer stopped for good: nothing more is appended until the ledger is opened again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// What failed.
-    pub cause: Arc<str>,
+    pub cause: Cause,
     /// True for the answers that waited for the frame that failed with an unknown outcome.
     pub outcome_unknown: bool,
     /// First and last record whose outcome is unknown.

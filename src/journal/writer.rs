@@ -19,6 +19,7 @@ use super::sealed::Sealed;
 use super::under_way::UnderWay;
 use super::{Frame, Head, Journal};
 use crate::clock::Clock;
+use crate::error::Cause;
 use crate::events::Seq;
 use crate::metrics::SEALED;
 use crate::vitals::{Part, Vital, Vitals};
@@ -255,14 +256,15 @@ impl Running {
         let outcome_unknown = failure.is_outcome_unknown();
         let last = Seq::new(frame.last.seq).unwrap_or(frame.first);
         let uncertain = outcome_unknown.then_some((frame.first, last));
-        let sealed = self.seal(failure.to_string().into(), uncertain);
+        let cause = Cause::new(failure.to_string(), failure.fault());
+        let sealed = self.seal(cause, uncertain);
         Sealed {
             outcome_unknown,
             ..sealed
         }
     }
 
-    fn seal(&self, cause: Arc<str>, uncertain: Option<(Seq, Seq)>) -> Sealed {
+    fn seal(&self, cause: Cause, uncertain: Option<(Seq, Seq)>) -> Sealed {
         self.shared.seal(cause, uncertain)
     }
 }

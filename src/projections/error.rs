@@ -190,6 +190,17 @@ impl Failure {
         }
     }
 
+    /// Of closed views that somebody ordered to be made again: what nobody can read is set aside for that,
+    /// and kept.
+    pub(super) fn when_ordered(self) -> Self {
+        match self {
+            Self::Unknown(cause) => Self::Damage(format!(
+                "they cannot be read, and were ordered to be made again: {cause}"
+            )),
+            other => other,
+        }
+    }
+
     /// A call of the operating system failed.
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
         Self::of(Fault::of(error), format!("{}: {error}", path.display()))

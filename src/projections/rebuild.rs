@@ -49,6 +49,16 @@ impl Health {
         *self = Self::default();
     }
 
+    /// Whoever orders a rebuild has looked; whether files are to be looked at stays as it is.
+    fn ordered(&mut self) {
+        let look = self.look;
+        *self = Self {
+            look,
+            told: self.told,
+            ..Self::default()
+        };
+    }
+
     /// True once after a trouble that is over.
     pub(super) fn trouble_over(&mut self) -> bool {
         std::mem::take(&mut self.told)
@@ -114,7 +124,11 @@ impl Runner {
         if names.is_empty() {
             return Ok(());
         }
-        self.health.recovered();
+        self.health.ordered();
+        if self.database.is_none() {
+            // Whoever orders it wants them made again, also where nobody can tell what is wrong with these.
+            self.open().map_err(Failure::when_ordered)?;
+        }
         let head = self.source.head();
         let Some(database) = &self.database else {
             return Ok(());

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::database::files;
+use crate::database::{files, structure};
 use crate::events::Hash;
 use crate::integrity::{FieldDigest, digest};
 
@@ -21,8 +21,6 @@ const SEAL: &str = "SEAL";
 /// Lines for some 160,000 files.
 const SEAL_BYTES_MAX: u64 = 16 << 20;
 const TABLES: &str = "tables";
-/// The engine's lock holds nothing; the start of the machine is noted before the seal is broken.
-const LOCK: &str = "lock";
 const STEP: usize = 64 << 10;
 
 /// Seals a database that no one holds open. Failing to is no loss.
@@ -104,9 +102,10 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = entry.path();
         if entry.file_type()?.is_dir() {
             list(&path, files)?;
+        // The lock holds nothing, and the start of the machine is noted before the seal is broken.
         } else if path
             .file_name()
-            .is_some_and(|name| name != SEAL && name != LOCK && name != BOOT)
+            .is_some_and(|name| name != SEAL && name != structure::LOCK && name != BOOT)
         {
             files.push(path);
         }

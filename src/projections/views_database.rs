@@ -22,7 +22,7 @@ use crate::events::{Hash, Record};
 use super::error::Failure;
 use super::views::ViewsOptions;
 use super::{boot, seal};
-use crate::database::{self, Complain, Damage, Merges, structure, wal::Wal};
+use crate::database::{self, Complain, Damage, Merges, files, structure, wal::Wal};
 
 /// First byte of the key under which the position lies.
 const POSITION: [u8; 1] = [0];
@@ -184,6 +184,9 @@ impl ViewsDatabase {
         if !is_same {
             boot::mark(path, boot.as_deref()).map_err(told)?;
         }
+        // The engine does not open a database without it, and there is nothing in it.
+        let lock = path.join(structure::LOCK);
+        files::open_or_create(&lock).map_err(|error| Failure::io(&lock, &error))?;
         if sealed {
             seal::break_it(path)?;
         }

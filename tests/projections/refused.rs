@@ -2,16 +2,17 @@
 //! made again for it.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use femtoclaw_ledger::projections::{Boot, Notice, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Boot, Notice, ReadError, Views, ViewsOptions, built_in};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{child_command, child_path};
-use crate::support::{History, Journal, digests, open_with};
+use crate::support::{History, Journal, WAIT, digests, open_with};
 
 const RECORDS: u64 = 500;
 
@@ -196,4 +197,82 @@ fn a_seal_outlives_an_opening_that_is_refused() {
         open(&boot);
         assert_eq!(heard.made_again(&boot), made, "{spare} left");
     }
+}
+
+/// It holds nothing, and whoever removes stale locks removes it.
+#[test]
+fn views_whose_lock_file_was_removed_are_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, heard) = (journal(), Heard::default());
+    for _ in 0..2 {
+        let views = open_with(directory.path(), &journal, heard.options("monday"));
+        let made = digests(&views, RECORDS);
+        views.close();
+        assert_eq!(made.len(), heard.made_again("without a lock"));
+        std::fs::remove_file(directory.path().join("views/lock")).unwrap();
+    }
+}
+
+/// Closed views, and where something stands that is neither damage nor a refusal: nobody can tell.
+fn blocked(directory: &Path, journal: &Arc<Journal>) -> PathBuf {
+    let views = open_with(directory, journal, Heard::default().options("monday"));
+    digests(&views, RECORDS);
+    views.close();
+    let boot = directory.join("views/BOOT");
+    std::fs::remove_file(&boot).unwrap();
+    std::fs::create_dir(&boot).unwrap();
+    boot
+}
+
+/// A view that is halted says so at once: it is asked again until it is not.
+fn until_they_serve(views: &Views) {
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..WAIT.as_millis() / PAUSE.as_millis() {
+        if views.all().all(|view| view.at_least(RECORDS, WAIT).is_ok()) {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    panic!("they stay halted");
+}
+
+#[test]
+fn views_that_could_not_be_read_come_back_once_they_can() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, heard) = (journal(), Heard::default());
+    let boot = blocked(directory.path(), &journal);
+    let options = heard.options("monday");
+    let views = Views::open(directory.path(), options, built_in(), journal.clone()).unwrap();
+    let halted = views.all().map(|view| view.get(b"x"));
+    assert!(
+        halted
+            .into_iter()
+            .all(|it| matches!(it, Err(ReadError::Halted { .. })))
+    );
+    std::fs::remove_dir(boot).unwrap();
+    until_they_serve(&views);
+    views.close();
+    assert_eq!(heard.made_again("once they can be read"), 0);
+}
+
+#[test]
+fn views_that_nobody_can_read_are_made_again_where_that_is_ordered_and_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, heard) = (journal(), Heard::default());
+    blocked(directory.path(), &journal);
+    let options = heard.options("monday");
+    let views = Views::open(directory.path(), options, built_in(), journal.clone()).unwrap();
+    let name = views.all().next().unwrap().name();
+    assert!(matches!(
+        views.view(name).unwrap().get(b"x"),
+        Err(ReadError::Halted { .. })
+    ));
+    assert!(views.rebuild(name));
+    until_they_serve(&views);
+    let made = digests(&views, RECORDS);
+    views.close();
+    assert_eq!(heard.again.load(Ordering::Relaxed), made.len());
+    assert_eq!(heard.aside.lock().unwrap().len(), 1);
+    let kept = directory.path().join("quarantine/views-1");
+    assert!(kept.join("BOOT").is_dir() && kept.join("keyspaces").is_dir());
 }

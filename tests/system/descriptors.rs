@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use femtoclaw_ledger::{
-    Event, FindingKind, Ledger, OpenError, Options, ReadError, ReadOnlyOptions, Retry,
-    SalvageOptions, Seq, VerifyOptions,
+    AppendError, Context, Event, Fault, FindingKind, Grant, Ledger, OpenError, Options, ReadError,
+    ReadOnlyOptions, Retry, SalvageOptions, Seq, VerifyOptions,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::child_path;
 use crate::scene::{block_on, closed, entries, filled, in_a_process, options, quarantined, record};
-use crate::shared::{WAIT, everything};
+use crate::shared::{WAIT, everything, observation};
 
 fn limit(files: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -180,6 +180,72 @@ fn an_open_ledger_without_descriptors_calls_nothing_damaged() {
         assert!(again.is_sound(), "{:?} {:?}", again.damages, again.unread);
         closed((ledger, root, grant)).await;
     });
+}
+
+/// The engine cannot go on to another file, and stops. It is told as what it is, what was acknowledged stays, and
+/// the same process opens it again once there are descriptors.
+#[test]
+fn a_ledger_that_was_sealed_without_descriptors_is_opened_again_in_place() {
+    let name = "descriptors::a_ledger_that_was_sealed_without_descriptors_is_opened_again_in_place";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, &directory.path().join("ledger"));
+    };
+    block_on(async {
+        let (ledger, root, grant) = filled(&path, options(), 100).await;
+        // Whatever is let go of meanwhile, nothing can be opened.
+        limit(1);
+        let (acknowledged, refused) = written_until_refused(&ledger, &grant).await;
+        assert!(ledger.head().seq >= acknowledged);
+        let AppendError::Sealed { cause } = &refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(cause.fault(), Some(Fault::System), "{cause}");
+        assert_eq!(refused.retry(), Retry::AfterReopen);
+        let told = ledger.health();
+        assert!(
+            !told.healthy && !format!("{told:?}").contains("damage"),
+            "{told:?}"
+        );
+        // As long as there are none, it says so, and can be asked again.
+        let error = root.reopen(options(), WAIT).await.map(drop).unwrap_err();
+        assert_eq!(
+            (error.code(), error.retry()),
+            ("descriptors", Retry::Safe),
+            "{error:?}"
+        );
+        limit(300);
+        let (again, new_root) = root.reopen(options(), WAIT).await.unwrap();
+        assert!(again.head().seq >= acknowledged);
+        let grant = everything(&new_root).await;
+        record(&again, &grant, 10, 400).await;
+        again.at_least(again.head().seq).await.unwrap();
+        let verified = again
+            .verify(VerifyOptions::threads(1), |_| {})
+            .await
+            .unwrap();
+        assert!(verified.is_sound(), "{:?}", verified.damages);
+        assert!(again.health().healthy, "{:?}", again.health());
+        assert!(quarantined(&path).is_empty());
+        drop((ledger, root));
+        closed((again, new_root, grant)).await;
+    });
+}
+
+/// The last record acknowledged, and what is said then of every command.
+async fn written_until_refused(ledger: &Ledger, grant: &Grant) -> (u64, AppendError) {
+    let telemetry = ledger.telemetry(grant).unwrap();
+    let mut acknowledged = 0;
+    for _ in 0..10_000 {
+        let mut observed = observation(Context::new(), "beat");
+        observed.attributes = format!("\"{}\"", "x".repeat(400)).into_bytes();
+        match telemetry.record(observed).await {
+            Ok(receipt) => acknowledged = receipt.last.get(),
+            Err(AppendError::OutcomeUnknown { .. }) => {}
+            Err(error) => return (acknowledged, error),
+        }
+    }
+    panic!("never refused");
 }
 
 /// The scrub, too: it says so, records nothing, and is healthy again once it has read.
