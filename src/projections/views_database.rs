@@ -166,20 +166,20 @@ impl ViewsDatabase {
             create().map_err(medium)?;
         }
         let sealed = seal::check(path)?;
+        let told = |error: io::Error| Failure::io(path, &error);
+        let boot = options.boot.name().map_err(told)?;
+        let is_same = boot::is_same(path, boot.as_deref()).map_err(told)?;
+        if !is_new && !sealed && !is_same {
+            // Before they are looked at: a power cut may have taken any part of them, and none of that is damage.
+            tracing::warn!("views were not closed before the machine started: they are made again");
+            database::discard(path).map_err(told)?;
+            create().map_err(medium)?;
+        }
         if let Some(failure) = check(path, sealed).err().and_then(|it| Failure::found(&it)) {
             return Err(failure);
         }
         if let Some(preflight) = &options.preflight {
             preflight(path).map_err(Failure::Damage)?;
-        }
-        let told = |error: io::Error| Failure::io(path, &error);
-        let boot = options.boot.name().map_err(told)?;
-        let is_same = boot::is_same(path, boot.as_deref()).map_err(told)?;
-        if !is_new && !sealed && !is_same {
-            // Nothing in them is known to be damaged: there is nothing to keep.
-            tracing::warn!("views were not closed before the machine started: they are made again");
-            database::discard(path).map_err(told)?;
-            create().map_err(medium)?;
         }
         if !is_same {
             boot::mark(path, boot.as_deref()).map_err(told)?;

@@ -90,6 +90,34 @@ impl Told {
             _ => self.other.push(line.to_owned()),
         }
     }
+
+    /// A refusal that an operator would take for damage, while nothing is damaged.
+    pub(crate) fn called_damaged(&mut self) {
+        const CODES: [&str; 6] = [
+            "damaged",
+            "journal_damaged",
+            "acknowledged_records_missing",
+            "anchor",
+            "history",
+            "not_a_ledger",
+        ];
+        const NAMES: [&str; 6] = [
+            "Damaged {",
+            "Journal(",
+            "AcknowledgedRecordsMissing",
+            "Anchor {",
+            "History(",
+            "NotALedger",
+        ];
+        let refused = self.refused.iter();
+        let mut refused: Vec<_> = refused
+            .filter(|it| NAMES.iter().any(|name| it.starts_with(name)))
+            .cloned()
+            .collect();
+        let again = self.not_reopened.iter();
+        refused.extend(again.filter(|it| CODES.contains(&it.as_str())).cloned());
+        self.false_damage.append(&mut refused);
+    }
 }
 
 /// A run that will be killed.

@@ -142,7 +142,7 @@ fn case(
     let mut heard = life.session(session(step, fault))?;
     row.take(&heard.told, life.struck());
     let changes = fault.is_some_and(|fault| matches!(fault.wrong, Wrong::Sync(_)));
-    called_damaged(&mut heard.told);
+    heard.told.called_damaged();
     if changes {
         // What a sync lost is lost: to say so is right.
         heard.told.false_damage.clear();
@@ -178,34 +178,6 @@ fn case(
     }
     row.violations.append(&mut life.uncut);
     Ok(())
-}
-
-/// A refusal that an operator would take for damage, while nothing is damaged.
-fn called_damaged(told: &mut Told) {
-    const CODES: [&str; 6] = [
-        "damaged",
-        "journal_damaged",
-        "acknowledged_records_missing",
-        "anchor",
-        "history",
-        "not_a_ledger",
-    ];
-    const NAMES: [&str; 6] = [
-        "Damaged {",
-        "Journal(",
-        "AcknowledgedRecordsMissing",
-        "Anchor {",
-        "History(",
-        "NotALedger",
-    ];
-    let refused = told.refused.iter();
-    let mut refused: Vec<_> = refused
-        .filter(|it| NAMES.iter().any(|name| it.starts_with(name)))
-        .cloned()
-        .collect();
-    let again = told.not_reopened.iter();
-    refused.extend(again.filter(|it| CODES.contains(&it.as_str())).cloned());
-    told.false_damage.append(&mut refused);
 }
 
 /// The run in which the fault is there.

@@ -174,15 +174,20 @@ impl Life {
             load,
             phase,
             at_once,
+            verify: self.subject == Subject::Ledger,
             ..Session::default()
         };
         let Heard {
-            told,
+            mut told,
             seen,
             reached,
             hung,
         } = self.session(session)?;
         let was_cut = seen.is_some();
+        if !was_cut && self.subject == Subject::Ledger {
+            // Nothing but power cuts befell it: whatever survived is what was written.
+            told.called_damaged();
+        }
         let going_on = self.judge(&told, was_cut, hung);
         if let (Some(seen), true) = (seen, going_on) {
             self.record(seen, &told, reached.or(phase).unwrap_or(Phase::Steady));

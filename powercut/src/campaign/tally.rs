@@ -188,14 +188,15 @@ impl Tally {
                 text,
                 "**{title}**: {} directories, {acknowledged} acknowledged commands\n\n\
                  | mode | phase | cuts | with unsynced changes | inside a WAL sync | lost | damaged | \
-                 refused to open | views differ | hung |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+                 refused to open | views differ | hung | false damage |\n\
+                 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
                 lives.len()
             );
             let mut sum = Row::default();
             let mut line = |mode: &str, phase: &str, row: &Row| {
                 let _ = writeln!(
                     text,
-                    "| {mode} | {phase} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                    "| {mode} | {phase} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                     row.cuts,
                     row.unsynced,
                     row.in_wal_sync,
@@ -203,7 +204,8 @@ impl Tally {
                     row.damaged,
                     row.refused,
                     row.views,
-                    row.hung
+                    row.hung,
+                    row.false_damage
                 );
             };
             for (ordered, mode) in [(false, "strict"), (true, "ordered")] {

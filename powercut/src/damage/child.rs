@@ -29,6 +29,8 @@ pub(super) struct Verdict {
     pub(super) panics: Vec<String>,
     /// Files whose damaged bytes are nowhere any more.
     pub(super) destroyed: Vec<String>,
+    /// What was called damaged, or set aside, although no byte of it had been changed.
+    pub(super) false_damage: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,7 +79,8 @@ pub(crate) fn work(args: &Args) -> std::io::Result<()> {
         let copy = args.scratch.join("it");
         let damaged = store.damaged(&copy, &case.faults)?;
         panics().clear();
-        let (noticed, _) = runtime.block_on(judge(&copy, asked, Some(twin)));
+        let (noticed, answers) = runtime.block_on(judge(&copy, asked, Some(twin)));
+        let false_damage = false_damage(&copy, &case.faults, &answers.named);
         let destroyed = match noticed {
             Noticed::Open(_) => damaged.changed(store)?,
             _ => damaged.destroyed(store)?,
@@ -86,6 +89,7 @@ pub(crate) fn work(args: &Args) -> std::io::Result<()> {
             noticed,
             panics: std::mem::take(&mut *panics()),
             destroyed,
+            false_damage,
         };
         let line = serde_json::to_string(&verdict)? + "\n";
         let mut out = std::io::stdout().lock();
@@ -96,6 +100,36 @@ pub(crate) fn work(args: &Args) -> std::io::Result<()> {
         true => Ok(()),
         false => Err(std::io::Error::other("a case changed what all share")),
     }
+}
+
+/// The parts of a ledger's directory: a fault is in one of them, and so must be what is said of it.
+fn part(path: &Path) -> Option<&std::ffi::OsStr> {
+    path.iter().next()
+}
+
+/// What was called damaged in a part of the directory in which nothing was changed, and views that were
+/// set aside although none of their bytes was.
+fn false_damage(copy: &Path, faults: &[Fault], named: &[PathBuf]) -> Vec<String> {
+    let is_hit = |path: &Path| {
+        faults
+            .iter()
+            .any(|fault| part(Path::new(fault.path())) == part(path))
+    };
+    let within = |path: &PathBuf| path.strip_prefix(copy).unwrap_or(path).to_owned();
+    let mut found: Vec<String> = named
+        .iter()
+        .map(within)
+        .filter(|path| !is_hit(path))
+        .map(|path| format!("verify: {}", path.display()))
+        .collect();
+    let kept = std::fs::read_dir(copy.join("quarantine"));
+    for entry in kept.into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("views-") && !is_hit(Path::new("views")) {
+            found.push(format!("set aside: {name}"));
+        }
+    }
+    found
 }
 
 fn twin(

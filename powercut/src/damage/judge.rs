@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(super) struct Answers {
     records: Vec<Answer>,
     others: BTreeMap<String, Answer>,
     views: Option<Result<Digests, String>>,
+    /// What verification calls damaged, by its path.
+    pub(super) named: Vec<PathBuf>,
 }
 
 /// How the damage showed.
@@ -95,9 +97,15 @@ pub(super) async fn judge(
         Err(_) => return (Noticed::Hung("granting".into()), Answers::default()),
     };
     let answers = tokio::time::timeout(2 * PATIENCE, ask(&ledger, &grant, asked)).await;
+    let mut named = Vec::new();
     let noticed = match (&answers, expected) {
         (Err(_), _) => Noticed::Hung(format!("asking: {:?}", ledger.health())),
-        (Ok(answers), Some(expected)) => hold(&ledger, &grant, asked, answers, expected).await,
+        (Ok(answers), Some(expected)) => {
+            match hold(&ledger, &grant, asked, answers, expected).await {
+                Noticed::Harmless => verify(&ledger, &mut named).await,
+                noticed => noticed,
+            }
+        }
         (Ok(_), None) => Noticed::Harmless,
     };
     let closed = tokio::time::timeout(PATIENCE, root.close(Duration::from_secs(5))).await;
@@ -105,7 +113,8 @@ pub(super) async fn judge(
         Ok(_) => noticed,
         Err(_) => Noticed::Hung("closing".into()),
     };
-    (noticed, answers.unwrap_or_default())
+    let answers = answers.unwrap_or_default();
+    (noticed, Answers { named, ..answers })
 }
 
 fn refused(error: &OpenError) -> Noticed {
@@ -160,15 +169,18 @@ async fn hold(
     if let Some(error) = errors.first() {
         return Noticed::Read(error.clone());
     }
-    verify(ledger).await
+    Noticed::Harmless
 }
 
 /// Walks everything, also what no answer has touched.
-async fn verify(ledger: &Ledger) -> Noticed {
+async fn verify(ledger: &Ledger, named: &mut Vec<PathBuf>) -> Noticed {
     let verified = ledger.verify(VerifyOptions::threads(1), |_| {});
     match tokio::time::timeout(2 * PATIENCE, verified).await {
         Ok(Ok(verified)) if verified.is_sound() => Noticed::Harmless,
-        Ok(Ok(verified)) => Noticed::Verify(one_line(format!("{:?}", verified.damages))),
+        Ok(Ok(verified)) => {
+            named.extend(verified.damages.iter().map(|damaged| damaged.path.clone()));
+            Noticed::Verify(one_line(format!("{:?}", verified.damages)))
+        }
         Ok(Err(error)) => Noticed::Verify(one_line(error)),
         Err(_) => Noticed::Hung("verifying".into()),
     }

@@ -19,11 +19,13 @@ struct Row {
     panics: u64,
     hung: u64,
     destroyed: u64,
+    #[serde(default)]
+    false_damage: u64,
 }
 
 impl Row {
     const fn broken(&self) -> u64 {
-        self.lost + self.wrong + self.panics + self.hung + self.destroyed
+        self.lost + self.wrong + self.panics + self.hung + self.destroyed + self.false_damage
     }
 
     fn add(&mut self, other: &Self) {
@@ -39,6 +41,7 @@ impl Row {
             (&mut self.panics, other.panics),
             (&mut self.hung, other.hung),
             (&mut self.destroyed, other.destroyed),
+            (&mut self.false_damage, other.false_damage),
         ] {
             *mine += others;
         }
@@ -115,6 +118,7 @@ impl Tally {
         } += 1;
         row.panics += u64::from(!verdict.panics.is_empty());
         row.destroyed += u64::from(!verdict.destroyed.is_empty());
+        row.false_damage += u64::from(!verdict.false_damage.is_empty());
         if row.broken() > before {
             self.broken
                 .push(format!("{}, {}: {case}: {verdict:?}", place.1, place.2));
@@ -137,13 +141,13 @@ impl Tally {
     pub(super) fn table(&self) -> String {
         let mut text = String::from(
             "| file | damage | cases | at open | at read | by verify | harmless | set aside and told | \
-             lost in silence | wrong answer | panic | hung | evidence lost |\n\
-             |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+             lost in silence | wrong answer | panic | hung | evidence lost | false damage |\n\
+             |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         );
         let mut line = |file: &str, damage: &str, row: &Row| {
             let _ = writeln!(
                 text,
-                "| {file} | {damage} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {file} | {damage} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 row.cases,
                 row.open,
                 row.read,
@@ -154,7 +158,8 @@ impl Tally {
                 row.wrong,
                 row.panics,
                 row.hung,
-                row.destroyed
+                row.destroyed,
+                row.false_damage
             );
         };
         let mut sum = Row::default();
