@@ -1,6 +1,7 @@
 //! What each path answers to each right: the table *path × right*. Each public function of an open ledger has a row, or is
 //! named among those that ask for no grant.
 
+#![cfg(feature = "engine")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
