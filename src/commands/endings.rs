@@ -1,8 +1,8 @@
 //! How executions end: commands of the execution log (FC-STORAGE §5).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::cut::Cutter;
 use super::given::{Given, Hidden, Redactor, fields};
+use super::measure::Cutter;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Resolution, Store};

@@ -1,8 +1,8 @@
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::cut::Cutter;
 use super::given::fields;
+use super::measure::Cutter;
 use super::{Basis, Content, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
 use crate::events::{Decision, ExecutionId, Store};

@@ -3,17 +3,19 @@
 
 use crate::config::Limits;
 use crate::error::AppendError;
-use crate::events::{CommandId, ExecutionId, Hash, ParentId, Store, TraceId};
+use crate::events::{ExecutionId, Hash, Store};
 
 mod audit_log;
 mod basis;
 pub(crate) mod check;
 mod configuration;
-pub(crate) mod cut;
+mod context;
+mod cut;
 mod endings;
 mod execution_log;
 pub(crate) mod given;
 mod hold;
+pub(crate) mod measure;
 pub(crate) mod own;
 mod permit;
 mod receipts;
@@ -24,11 +26,11 @@ pub use audit_log::AuditEntry;
 pub use basis::Basis;
 pub(crate) use basis::Grounds;
 pub use configuration::{Change, Rollback};
-pub use cut::Cut;
-use cut::Cutter;
+pub use context::Context;
 pub use endings::{Ending, Failure, Finish, Resolve, ResolveInDoubt};
 pub use execution_log::{Imported, Rejection, Request};
 pub(crate) use hold::Hold;
+use measure::{Cutter, Whole};
 pub use permit::{Permit, Start, StartError};
 pub use receipts::{
     Authorization, Changed, Denied, Duplicate, End, NotStarted, Receipt, Rejected, Standing,
@@ -45,73 +47,6 @@ use given::{Given, Redactor};
 /// Bytes of a stored record beside its payload: header, salt, place in the frame's offset table.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize =
     crate::events::HEADER_LEN + crate::events::SALT_LEN + 40;
-
-/// What is common to all commands: its id, and what it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Context {
-    command: Option<CommandId>,
-    parent: Option<ParentId>,
-    trace: Option<TraceId>,
-}
-
-impl Context {
-    /// No parent, no trace, and a command id that the ledger makes.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The command's id: sent again with the same content, it is answered with the first receipt.
-    #[must_use]
-    pub const fn command(mut self, command: CommandId) -> Self {
-        self.command = Some(command);
-        self
-    }
-
-    /// The session or execution that asked for it.
-    #[must_use]
-    pub const fn parent(mut self, parent: ParentId) -> Self {
-        self.parent = Some(parent);
-        self
-    }
-
-    /// The trace it belongs to.
-    #[must_use]
-    pub const fn trace(mut self, trace: TraceId) -> Self {
-        self.trace = Some(trace);
-        self
-    }
-
-    /// The command id, where one was given.
-    #[must_use]
-    pub const fn command_id(&self) -> Option<CommandId> {
-        self.command
-    }
-
-    /// The parent, where one was given.
-    #[must_use]
-    pub const fn parent_id(&self) -> Option<ParentId> {
-        self.parent
-    }
-
-    /// The trace, where one was given.
-    #[must_use]
-    pub const fn trace_id(&self) -> Option<TraceId> {
-        self.trace
-    }
-
-    fn validate(&self) -> Checked {
-        check::id("command", self.command.is_some_and(|id| id.is_nil()))?;
-        check::id("parent", self.parent.is_some_and(|id| id.is_nil()))?;
-        check::id("trace", self.trace.is_some_and(|id| id.is_nil()))
-    }
-
-    fn digest(&self, fields: &mut Fields) {
-        fields
-            .option(self.parent.as_ref().map(|id| id.as_bytes().as_slice()))
-            .option(self.trace.as_ref().map(|id| id.as_bytes().as_slice()));
-    }
-}
 
 /// What each command struct knows about itself.
 pub(crate) trait Content: Given {
@@ -377,6 +312,35 @@ pub(crate) fn let_go_digest(execution: ExecutionId) -> Hash {
     Fields::new(Store::ExecutionLog.name(), "let_go")
         .bytes(execution.as_bytes())
         .finish()
+}
+
+/// A command that was too large to be kept whole: what is kept of it, with length and digest of the
+/// rest. The ledger makes it before the command waits, and gives it back where nothing was written.
+///
+/// Sent again as it is, it stands for the whole: it has the same digest, and the same records come of
+/// it. That holds for the opening that made it; another refuses it, and takes the whole.
+#[derive(Debug)]
+pub struct Cut {
+    command: Box<Command>,
+    whole: Whole,
+    /// Which opening has redacted and cut it.
+    opening: u64,
+}
+
+impl Cut {
+    /// The command with the parts that are kept: no longer JSON where its result was cut.
+    #[must_use]
+    pub const fn command(&self) -> &Command {
+        &self.command
+    }
+
+    pub(crate) const fn opening(&self) -> u64 {
+        self.opening
+    }
+
+    pub(super) const fn digest(&self) -> Hash {
+        self.whole.digest
+    }
 }
 
 #[cfg(test)]

@@ -126,13 +126,22 @@ impl Emitted {
     }
 }
 
+/// Work beside the commands, that a feature registers.
+pub(crate) trait Job: Send + Sync + 'static {
+    /// Looks whether there is something to do, by the monotonic clock, and does it elsewhere: it must not block.
+    fn tick(&self, now_ns: u64);
+}
+
+/// All jobs of one ledger.
+pub(super) type Jobs = Arc<[Box<dyn Job>]>;
+
 pub(super) struct Background {
     emitted: Arc<Emitted>,
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
 impl Background {
-    pub(super) fn start(core: &Arc<Core>, set: &ViewSet, interval: Duration) -> Self {
+    pub(super) fn start(core: &Arc<Core>, set: &ViewSet, interval: Duration, jobs: Jobs) -> Self {
         let limits = &core.shared.limits;
         let emitted = Arc::new(Emitted {
             buffer: Mutex::default(),
@@ -156,7 +165,7 @@ impl Background {
             pump(Arc::clone(&left.core), Arc::clone(&left.emitted))
         });
         let (weak, set) = (Arc::downgrade(core), set.clone());
-        let tick = move || tick(weak.clone(), set.clone(), interval);
+        let tick = move || tick(weak.clone(), set.clone(), interval, Arc::clone(&jobs));
         let ticks = tokio::spawn(kept(vitals, Part::Ticks, tick));
         let pump = tokio::spawn(pump);
         Self {
@@ -318,7 +327,7 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
     }
 }
 
-async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
+async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration, jobs: Jobs) {
     let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
     let mut last = core
         .upgrade()
@@ -335,8 +344,6 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
             core.shared.past.forgotten(position);
             core.shared.claims.forget_through(position);
         }
-        super::snapshots::take_if_due(&core);
-        super::checkpoints::sign_if_due(&core);
         if core.clock.is_doubted() {
             core.shared.own.look_at_clock();
         }
@@ -345,7 +352,7 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration) {
             last = now;
             core.shared.own.flush();
         }
-        super::scrub::go_on(&core, now);
+        jobs.iter().for_each(|job| job.tick(now));
         let halted = set.all.iter().find_map(|view| view.status().halted);
         if healthy == halted.is_some() {
             healthy = halted.is_none();

@@ -6,38 +6,39 @@
 //! never signs two histories. Afterwards it is held against what else lies in the destinations, so that
 //! two copies of one ledger learn of each other.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::callbacks::Callbacks;
 use crate::error::OpenError;
-use crate::events::{CheckpointSignedV1, Event, SigningKeyChangedV1};
+use crate::events::SigningKeyChangedV1;
 use crate::integrity::checkpoint::Checkpoint;
-use crate::integrity::key::{SignError, Signer, VerifierKey};
+use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
-use crate::metrics;
-use crate::projections::{ReadError as ViewError, TreeView};
+use crate::projections::{ReadError as ViewError, TreeAt, TreeView};
 
+use super::cosigned::Cosigned;
 use super::dropped::Dropped;
-use super::submit::Core;
-use super::witness::Cosigned;
 
 mod copies;
 mod cosign;
 mod couriers;
 mod due;
 mod forks;
+mod key_change;
 mod keys;
 mod options;
+mod sign;
 
 pub use copies::CopyStatus;
-use copies::{Backoff, Copies, Destinations};
+use copies::{Backoff, Destinations};
 pub(super) use cosign::{add_cosignatures, newest};
 use couriers::Courier;
-pub(super) use due::sign_if_due;
+use forks::holds;
 pub use options::{CheckpointError, CheckpointOptions, KeyChange};
+pub(super) use sign::{Signing, sign, sign_at_close, sign_closed};
 
 /// An hour: a rebuild of the tree may take long, a wait for ever would hide that it is stuck.
 const WAIT: Duration = Duration::from_secs(3_600);
@@ -64,7 +65,7 @@ pub(crate) struct Checkpoints {
 }
 
 #[derive(Default)]
-struct Newest {
+pub(super) struct Newest {
     /// Size and root: what comes next must extend it.
     known: Option<(u64, TreeHash)>,
     /// What this opening signed last.
@@ -158,6 +159,22 @@ impl Checkpoints {
         self.fork.complaint()
     }
 
+    /// Reads the tree where a thread may wait.
+    pub(super) async fn read_tree<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&TreeAt<'_>) -> Result<R, merkle::ProveError<ViewError>> + Send + 'static,
+    ) -> Result<R, CheckpointError> {
+        let tree = self.tree.clone();
+        let read = tokio::task::spawn_blocking(move || tree.read(read)).await;
+        read.map_err(|_| CheckpointError::Stopped)?
+            .map_err(CheckpointError::Tree)
+    }
+
+    /// What a destination's checkpoints are held against, and where another history is told.
+    const fn compared(&self) -> (&TreeView, &forks::Fork) {
+        (&self.tree, &self.fork)
+    }
+
     fn signing(&self) -> MutexGuard<'_, Backoff> {
         self.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,157 +208,4 @@ fn recorded(
     };
     holds(tree, &found, head, "the journal")?;
     Ok(Some((found.size(), *found.root())))
-}
-
-/// The tree, as it was at this checkpoint's size, has its root.
-fn holds(tree: &TreeView, found: &Checkpoint, head: u64, place: &str) -> Result<(), OpenError> {
-    let (size, place) = (found.size(), place.to_owned());
-    if size > head {
-        return Err(OpenError::BehindCheckpoint { place, size, head });
-    }
-    match tree.read(|tree| merkle::root(tree, size)) {
-        Ok(root) if root == *found.root() => Ok(()),
-        Ok(_) => Err(OpenError::OtherHistory { place, size }),
-        Err(error) => Err(OpenError::Views(error.to_string())),
-    }
-}
-
-/// At a close: what was written since the last one is covered.
-pub(super) async fn sign_at_close(core: &Arc<Core>) {
-    let head = core.reader.head().seq;
-    if core.checkpoints.origin().is_some()
-        && head > core.checkpoints.covered.load(Ordering::Acquire)
-        && let Err(error) = sign(core).await
-    {
-        tracing::error!(%error, "no checkpoint was signed at the close");
-    }
-}
-
-/// Behind the last record: the destinations learn where this epoch ends, so that nothing can be cut off
-/// it or put behind it unnoticed. No record tells of it, as none may follow.
-pub(super) async fn sign_closed(core: &Arc<Core>) {
-    let mut newest = core.checkpoints.newest.lock().await;
-    let Some(options) = core.checkpoints.options() else {
-        return;
-    };
-    if options.destinations.is_empty() || core.checkpoints.fork.found().is_some() {
-        return;
-    }
-    match sign_and_copy(core, &mut newest, options, None).await {
-        Ok((checkpoint, ..)) => {
-            tracing::debug!(size = checkpoint.size(), "the closed ledger is signed");
-        }
-        Err(error) => tracing::error!(%error, "the closed ledger was not signed"),
-    }
-}
-
-pub(super) async fn sign(core: &Arc<Core>) -> Result<Note, CheckpointError> {
-    let mut newest = core.checkpoints.newest.lock().await;
-    sign_as(core, &mut newest, None).await
-}
-
-/// Signs with the key in force, and with another one where it is given.
-async fn sign_as(
-    core: &Arc<Core>,
-    newest: &mut Newest,
-    also: Option<Arc<dyn Signer>>,
-) -> Result<Note, CheckpointError> {
-    let outcome = sign_and_record(core, newest, also).await;
-    let word = if outcome.is_ok() { "signed" } else { "failed" };
-    metrics::CHECKPOINTS.counter(&[word]).increment(1);
-    outcome
-}
-
-async fn sign_and_record(
-    core: &Arc<Core>,
-    newest: &mut Newest,
-    also: Option<Arc<dyn Signer>>,
-) -> Result<Note, CheckpointError> {
-    let checkpoints = &core.checkpoints;
-    let options = checkpoints.options().ok_or(CheckpointError::NoSigner)?;
-    if let Some((place, size)) = checkpoints.fork.found() {
-        return Err(CheckpointError::OtherHistory { place, size });
-    }
-    let (checkpoint, copies, note) = sign_and_copy(core, newest, options, also).await?;
-    let event = CheckpointSignedV1 {
-        size: checkpoint.size(),
-        root: *checkpoint.root().as_bytes(),
-        note: note.to_string().into_bytes(),
-        copied: copies.copied,
-        failed: copies.failed,
-        problem: copies.problem,
-    };
-    let own = write(core, &event.into()).await?;
-    // Its own record calls for no further one, unless others came between.
-    let size = checkpoint.size();
-    let covered = if own == size + 1 { own } else { size };
-    checkpoints.covered.store(covered, Ordering::Release);
-    let now_ns = core.shared.clock.monotonic_ns();
-    checkpoints.last_ns.store(now_ns, Ordering::Release);
-    forks::tell(core);
-    match checkpoints.fork.found() {
-        Some((place, size)) => Err(CheckpointError::OtherHistory { place, size }),
-        None => Ok(note),
-    }
-}
-
-async fn sign_and_copy(
-    core: &Arc<Core>,
-    newest: &mut Newest,
-    options: CheckpointOptions,
-    also: Option<Arc<dyn Signer>>,
-) -> Result<(Checkpoint, Copies, Note), CheckpointError> {
-    let reached = core.checkpoints.reached(core.reader.head().seq).await;
-    reached.map_err(CheckpointError::Tree)?;
-    let (working, before) = (Arc::clone(core), newest.known);
-    let work = move || {
-        let checkpoints = &working.checkpoints;
-        let checkpoint = extending(&options, &checkpoints.tree, before)?;
-        let failed = |error: SignError| CheckpointError::Signer(error.to_string());
-        let mut note = checkpoint.sign(&*options.signer).map_err(failed)?;
-        if let Some(also) = also {
-            note.sign(&*also).map_err(failed)?;
-        }
-        let now_ns = working.shared.clock.monotonic_ns();
-        let all = &checkpoints.destinations;
-        let copies = all.send(&options, checkpoints, &mut note, now_ns, false);
-        Ok((checkpoint, copies, note))
-    };
-    let done = tokio::task::spawn_blocking(work).await;
-    let (checkpoint, copies, note) = done.map_err(|_| CheckpointError::Stopped)??;
-    // Signed: from here on no other history may be, recorded or not.
-    newest.known = Some((checkpoint.size(), *checkpoint.root()));
-    newest.note = Some(note.clone());
-    Ok((checkpoint, copies, note))
-}
-
-/// Makes a record of the ledger's own durable; gives its sequence number.
-async fn write(core: &Arc<Core>, event: &Event) -> Result<u64, CheckpointError> {
-    let written = core.shared.own.write(event).await;
-    let placed = written.map_err(|_| CheckpointError::Stopped)?;
-    let placed = placed.map_err(|sealed| CheckpointError::NotRecorded(sealed.cause.to_string()))?;
-    Ok(placed.first.get())
-}
-
-/// What the tree is now, if it extends what was signed before.
-fn extending(
-    options: &CheckpointOptions,
-    tree: &TreeView,
-    before: Option<(u64, TreeHash)>,
-) -> Result<Checkpoint, CheckpointError> {
-    let (size, root, earlier) = tree
-        .read(|tree| {
-            let earlier = before
-                .map(|(size, _)| merkle::root(tree, size))
-                .transpose()?;
-            Ok((tree.size(), merkle::root(tree, tree.size())?, earlier))
-        })
-        .map_err(CheckpointError::Tree)?;
-    if let Some((size, root)) = before
-        && earlier != Some(root)
-    {
-        return Err(CheckpointError::Rewritten(size));
-    }
-    let name = options.signer.key().name();
-    Checkpoint::new(name, size, root).map_err(|error| CheckpointError::Signer(error.to_string()))
 }

@@ -14,24 +14,13 @@ use crate::journal::Head;
 
 use super::checkpoints;
 use super::deadline::{Deadline, LEAST, Until};
-use super::ending::{self, End, Ending, Kind, Stage};
+use super::end::{Closed, End, Ended, Kind, Stage};
+use super::ending::{self, Ending};
+use super::inner::Inner;
+use super::parts::Parts;
 use super::phase::{FINISHING, SHUT};
-use super::snapshots;
+use super::root::Root;
 use super::submit::Core;
-use super::{Inner, Parts, Root};
-
-/// How a ledger was closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Closed {
-    /// The last durable record.
-    pub head: Head,
-    /// Executions that were still running: in doubt at the next opening.
-    pub running: u64,
-}
-
-/// What whoever waits for the end is told.
-pub(super) type Ended = Result<Closed, CloseError>;
 
 const STEP: Duration = Duration::from_millis(5);
 /// After the deadline, for the word of what comes of it.
@@ -135,7 +124,7 @@ async fn run(ending: &mut Ending) -> Ended {
     }
     deadline.within(Until::Patience, finished(core)).await;
     core.phase.advance(SHUT);
-    let saving = deadline.within(Until::End, snapshots::take_at_close(core));
+    let saving = deadline.within(Until::End, inner.snapshots.take_at_close());
     if saving.await.is_none() {
         tracing::warn!("the states were not saved in time; the next opening reads more");
     }
@@ -143,23 +132,23 @@ async fn run(ending: &mut Ending) -> Ended {
     let drained = drained.await.unwrap_or(false);
     let still_running = core.shared.running.load(Ordering::Acquire) as u64;
     core.shared.own.flush();
-    let signing = deadline.within(Until::End, checkpoints::sign_at_close(core));
+    let signing = deadline.within(Until::End, checkpoints::sign_at_close(&inner.signing));
     if signing.await.is_none() {
         tracing::warn!("no checkpoint was signed in time");
     }
     let told = deadline.within(Until::End, last_words(core, still_running));
     let told = told.await.unwrap_or(false);
     if told {
-        let signing = deadline.within(Until::End, checkpoints::sign_closed(core));
+        let signing = deadline.within(Until::End, checkpoints::sign_closed(&inner.signing));
         if signing.await.is_none() {
             tracing::warn!("the closed ledger was not signed in time");
         }
     }
     inner.background.stop();
-    core.scrub.halt();
+    inner.scrub.halt();
     let sequenced = deadline.within(Until::End, running.actors.drain_sequencer());
     let sequenced = sequenced.await.unwrap_or(false);
-    let head = let_go(core, ending.running.take(), &end).await?;
+    let head = let_go(&inner, ending.running.take(), &end).await?;
     if let Some(cause) = core.writer.sealed() {
         return Err(CloseError::Sealed { cause });
     }
@@ -200,12 +189,12 @@ async fn last_words(core: &Core, running: u64) -> bool {
     matches!(closed.await, Ok(Ok(_)))
 }
 
-async fn let_go(core: &Arc<Core>, running: Option<Parts>, end: &End) -> Result<Head, CloseError> {
+async fn let_go(inner: &Inner, running: Option<Parts>, end: &End) -> Result<Head, CloseError> {
     let storage = |cause: String| CloseError::Storage {
         cause: cause.into(),
     };
     let running = running.ok_or(CloseError::RuntimeGone)?;
-    let letting_go = ending::let_go(core, running);
+    let letting_go = ending::let_go(inner, running);
     let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
     let let_go = ending::gone(end, &step, gone).await.map_err(storage)?;
     let_go.head.map_err(storage)

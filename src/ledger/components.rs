@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::submit::Core;
-use crate::access::{Component, GrantState};
+use crate::access::Component;
 use crate::actors::ComponentNames;
-use crate::error::{AccessError, AppendError};
-use crate::events::{ComponentId, Store};
+use crate::error::AppendError;
+use crate::events::ComponentId;
 
 /// The names stay for ever: they are in the journal, and numbers stand for them in every record.
 pub(crate) struct Components(Mutex<Known>);
@@ -37,16 +36,16 @@ impl Components {
     pub(super) fn all(&self) -> ComponentNames {
         self.lock().names.clone()
     }
-}
 
-impl Core {
-    /// The component `name` and its number, the next one where it is new.
-    pub(super) fn component(
+    /// The component `name` and its number, the next one where it is new: at most `limit` of them. `new` makes one
+    /// that was granted nothing yet in this opening.
+    pub(super) fn named(
         &self,
         name: &str,
+        limit: usize,
+        new: impl FnOnce() -> Component,
     ) -> Result<(ComponentId, Arc<Component>), AppendError> {
-        let limit = self.shared.limits.components_max;
-        let known = &mut *self.components.lock();
+        let known = &mut *self.lock();
         let number = match known.names.0.get(name) {
             Some(number) => *number,
             None if known.names.0.len() >= limit => {
@@ -60,48 +59,7 @@ impl Core {
                 number
             }
         };
-        let live = known.live.entry(number).or_insert_with(|| {
-            let clock = Arc::clone(&self.shared.clock);
-            Arc::new(Component::new(name, self.gate.component_part(), clock))
-        });
+        let live = known.live.entry(number).or_insert_with(|| Arc::new(new()));
         Ok((ComponentId(number), Arc::clone(live)))
-    }
-
-    /// Having a checkpoint signed without the right: refused, counted and audited in the same way.
-    pub(crate) fn may_sign(&self, grant: &GrantState) -> Result<(), AccessError> {
-        let outcome = self.known(grant).and_then(|()| grant.may_sign());
-        self.held("sign", grant, outcome)
-    }
-
-    /// As [`Core::may_read`], of the payloads of a store.
-    pub(crate) fn may_read_payloads(
-        &self,
-        grant: &GrantState,
-        store: Store,
-    ) -> Result<(), AccessError> {
-        let known = self.known(grant);
-        let outcome = known.and_then(|()| grant.may_read_payloads(store));
-        self.held("read", grant, outcome)
-    }
-
-    /// A component's own commands take its grant, and no right.
-    pub(crate) fn may_look_up(&self, grant: &GrantState) -> Result<(), AccessError> {
-        let outcome = self.known(grant).and_then(|()| grant.alive());
-        self.held("look-up", grant, outcome)
-    }
-
-    /// A right that was asked for, and whether it is there.
-    pub(super) fn held(
-        &self,
-        what: &str,
-        grant: &GrantState,
-        outcome: Result<(), AccessError>,
-    ) -> Result<(), AccessError> {
-        if let Err(error) = &outcome {
-            let detail = || format!("{what}: {error}");
-            let own = &self.shared.own;
-            own.refused(grant.name(), error.code(), true, detail);
-        }
-        outcome
     }
 }

@@ -3,69 +3,17 @@
 //! of its own, and is left behind where it does not come back in time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::close::Ended;
-use super::deadline::{Deadline, Until};
+use super::deadline::Until;
+use super::end::{End, Ended, Stage};
+use super::inner::Inner;
+use super::parts::Parts;
 use super::phase::CLOSED;
-use super::submit::Core;
-use super::{Inner, Parts};
 use crate::directory::Directory;
 use crate::error::CloseError;
 use crate::journal::Head;
-
-/// Who asked for it first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Close,
-    Reopen,
-}
-
-/// What came of it, as far as it has come.
-#[derive(Debug, Clone)]
-pub(super) enum Stage {
-    UnderWay,
-    /// Time is up, and this has not come back; it is still waited for.
-    Left(&'static str),
-    Over(Ended),
-}
-
-/// What is known to everybody who waits for one end.
-pub(super) struct End {
-    pub(super) kind: Kind,
-    pub(super) deadline: Deadline,
-    pub(super) stage: watch::Sender<Stage>,
-}
-
-impl End {
-    pub(super) fn new(kind: Kind, deadline: Deadline) -> Arc<Self> {
-        Arc::new(Self {
-            kind,
-            deadline,
-            stage: watch::Sender::new(Stage::UnderWay),
-        })
-    }
-
-    /// Waits until it is over, at most for `timeout`; until time is up, where it has not been told
-    /// yet what is left behind.
-    pub(super) async fn wait(&self, timeout: Duration) -> Stage {
-        let mut stage = self.stage.subscribe();
-        let before = matches!(&*stage.borrow(), Stage::Left(_));
-        let over = stage.wait_for(|stage| match stage {
-            Stage::UnderWay => false,
-            Stage::Left(_) => !before,
-            Stage::Over(_) => true,
-        });
-        let waited = tokio::time::timeout(timeout, over).await;
-        match waited {
-            Ok(Ok(stage)) => stage.clone(),
-            // Its sender is in `self`.
-            Ok(Err(_)) | Err(_) => self.stage.borrow().clone(),
-        }
-    }
-}
 
 /// An end on its way. Where its runtime ends before it does, whoever waits is told, and everything is
 /// let go of as after a crash.
@@ -85,10 +33,10 @@ impl Drop for Ending {
     fn drop(&mut self) {
         let core = &self.inner.core;
         self.inner.background.stop();
-        core.scrub.halt();
+        self.inner.scrub.halt();
         if let Some(running) = self.running.take() {
             // It ends by itself; without a thread the last handle lets go.
-            drop(let_go(core, running));
+            drop(let_go(&self.inner, running));
         }
         core.phase.advance(CLOSED);
         self.end.stage.send_if_modified(|stage| {
@@ -128,7 +76,7 @@ impl Step {
 /// # Errors
 /// There is no thread to be had.
 pub(super) fn let_go(
-    core: &Arc<Core>,
+    inner: &Inner,
     running: Parts,
 ) -> std::io::Result<(Step, oneshot::Receiver<LetGo>)> {
     let Parts {
@@ -142,14 +90,18 @@ pub(super) fn let_go(
     drop(actors);
     let (told, gone) = oneshot::channel();
     let step = Step(Arc::new(Mutex::new("the writer's thread")));
-    let (core, at) = (Arc::clone(core), step.clone());
+    let (core, scrub, at) = (
+        Arc::clone(&inner.core),
+        Arc::clone(&inner.scrub),
+        step.clone(),
+    );
     let work = move || {
         writer.join();
         core.phase.advance(CLOSED);
         *at.lock() = "the views' thread";
         views.close();
         *at.lock() = "the scrub";
-        core.scrub.stop();
+        scrub.stop();
         *at.lock() = "the journal";
         let head = journal.head().map_err(|error| error.to_string());
         let directory = match guarded {
@@ -159,7 +111,7 @@ pub(super) fn let_go(
                 None
             }
         };
-        drop((journal, core));
+        drop((journal, scrub, core));
         // Nobody waits any more: the directory is unlocked by being dropped.
         drop(told.send(LetGo { head, directory }));
     };

@@ -129,7 +129,7 @@ impl Reads {
         execution: ExecutionId,
         options: EvidenceOptions,
     ) -> Result<Bundle, EvidenceError> {
-        let core = &self.ledger.0.core;
+        let (core, signing) = (&self.inner.core, &self.inner.signing);
         // Every record of an execution is in the audit log: who may not read it would get a part.
         let audit = StoreMask::NONE.with(Store::AuditLog);
         core.may_read(&self.grant.0, audit)
@@ -152,12 +152,12 @@ impl Reads {
         let opening = self.opening().await?;
         let last = last.max(opening.header.seq);
         let mut size = match &note {
-            Some(note) => core.checkpoints.own(note)?.size(),
+            Some(note) => signing.checkpoints.own(note)?.size(),
             None => 0,
         };
         if size < last.get() && options.sign {
-            let signed = super::proofs::signed(core).await?;
-            size = core.checkpoints.own(&signed)?.size();
+            let signed = super::proofs::signed(signing).await?;
+            size = signing.checkpoints.own(&signed)?.size();
             note = Some(signed);
             // What came in between is covered too, and would be missing.
             found = self.records_of(execution, &options).await?;
@@ -178,7 +178,7 @@ impl Reads {
             path: paths.pop().unwrap_or_default(),
         };
         let items: Vec<_> = found.records.into_iter().zip(paths).map(item).collect();
-        let mut keys = core.checkpoints.keys();
+        let mut keys = signing.checkpoints.keys();
         keys.extend(options.witnesses);
         let make = move || Bundle::new(opening, execution, items, &note, &keys);
         let made = tokio::task::spawn_blocking(make).await;
@@ -208,10 +208,10 @@ impl Reads {
 
     /// The newest checkpoint that the journal tells of.
     async fn newest_checkpoint(&self) -> Result<Option<Note>, EvidenceError> {
-        let core = &self.ledger.0.core;
-        let reached = core.checkpoints.reached(core.reader.head().seq).await;
+        let (core, signing) = (&self.inner.core, &self.inner.signing);
+        let reached = signing.checkpoints.reached(core.reader.head().seq).await;
         reached.map_err(CheckpointError::Tree)?;
-        let tree = core.checkpoints.tree.clone();
+        let tree = signing.checkpoints.tree.clone();
         let read = tokio::task::spawn_blocking(move || tree.newest_checkpoint()).await;
         let read = read.map_err(|_| CheckpointError::Stopped)?;
         let (_, note) = read.map_err(CheckpointError::Tree)?;
@@ -229,7 +229,7 @@ impl Reads {
             };
             let page = self.query(filter, PAGE).await?;
             let last = page.last().map(|record| record.header.seq);
-            let names = |it: &Record| Opening::ledger(&it.header) == Some(self.ledger.id());
+            let names = |it: &Record| Opening::ledger(&it.header) == Some(self.inner.id());
             if let Some(found) = page.into_iter().find(names) {
                 return Ok(found);
             }
@@ -283,7 +283,9 @@ impl Reads {
         seqs: Vec<Seq>,
         size: u64,
     ) -> Result<Vec<Vec<TreeHash>>, CheckpointError> {
-        self.ledger
+        self.inner
+            .signing
+            .checkpoints
             .read_tree(move |tree| {
                 let paths = seqs.iter();
                 paths

@@ -23,8 +23,8 @@ use crate::integrity::merkle::{self, Tile};
 use crate::integrity::note::{NOTE_BYTES_MAX, Note};
 
 use super::checkpoints::CheckpointError;
+use super::checkpoints::Signing;
 use super::root::Root;
-use super::submit::Core;
 
 /// The only thing beside the checkpoint that an export has.
 const TILES: &str = "tile";
@@ -50,17 +50,19 @@ impl Root {
         checkpoint: &Note,
         path: impl AsRef<Path>,
     ) -> Result<(), CheckpointError> {
-        let core = Arc::clone(self.core());
-        let own = core.checkpoints.own(checkpoint)?;
+        let signing = self.signing().clone();
+        let own = signing.checkpoints.own(checkpoint)?;
         let (note, path) = (checkpoint.clone(), absolute(path.as_ref()));
         let path = path.map_err(failed)?;
         // One after the other, and no thread is held by the one that waits.
-        let exporting = Arc::clone(&core.checkpoints.exporting).lock_owned().await;
-        let reached = core.checkpoints.reached(own.size()).await;
+        let exporting = Arc::clone(&signing.checkpoints.exporting)
+            .lock_owned()
+            .await;
+        let reached = signing.checkpoints.reached(own.size()).await;
         reached.map_err(CheckpointError::Tree)?;
         let work = move || {
             let _one = exporting;
-            write(&core, &own, &note, &path)
+            write(&signing, &own, &note, &path)
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|_| CheckpointError::Stopped)?
@@ -71,10 +73,15 @@ fn failed(error: impl std::fmt::Display) -> CheckpointError {
     CheckpointError::Export(error.to_string())
 }
 
-fn write(core: &Core, own: &Checkpoint, note: &Note, path: &Path) -> Result<(), CheckpointError> {
-    let completed = core.checkpoints.completed(note, own.size());
+fn write(
+    signing: &Signing,
+    own: &Checkpoint,
+    note: &Note,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    let completed = signing.checkpoints.completed(note, own.size());
     let mut note = completed.map_err(CheckpointError::Tree)?;
-    let before = published(core, path)?;
+    let before = published(signing, path)?;
     let from = match &before {
         Some((there, _)) if there.size() > own.size() => {
             let size = there.size();
@@ -88,7 +95,7 @@ fn write(core: &Core, own: &Checkpoint, note: &Note, path: &Path) -> Result<(), 
     };
     let mut files = Files::new(path);
     if before.is_none() || from < own.size() {
-        grow(core, own, &note, from, &mut files)?;
+        grow(signing, own, &note, from, &mut files)?;
     } else {
         let cosigned = note.to_string().into_bytes();
         files.publish(&cosigned).map_err(failed)?;
@@ -99,7 +106,10 @@ fn write(core: &Core, own: &Checkpoint, note: &Note, path: &Path) -> Result<(), 
 
 /// The checkpoint of the export that is there, which the records must extend; makes the directory
 /// where there is nothing.
-fn published(core: &Core, path: &Path) -> Result<Option<(Checkpoint, Note)>, CheckpointError> {
+fn published(
+    signing: &Signing,
+    path: &Path,
+) -> Result<Option<(Checkpoint, Note)>, CheckpointError> {
     if !path.exists() {
         create_private(path).map_err(failed)?;
     }
@@ -114,9 +124,9 @@ fn published(core: &Core, path: &Path) -> Result<Option<(Checkpoint, Note)>, Che
     let mut file = file.take(NOTE_BYTES_MAX as u64 + 1);
     file.read_to_end(&mut bytes).map_err(failed)?;
     let note = Note::parse(&bytes).map_err(failed)?;
-    let there = core.checkpoints.own(&note)?;
+    let there = signing.checkpoints.own(&note)?;
     let size = there.size();
-    let root = core
+    let root = signing
         .checkpoints
         .tree
         .read(|tree| merkle::root(tree, size))
@@ -166,7 +176,7 @@ pub(super) fn write_new<E: std::fmt::Display>(
 
 /// Writes the files that an export over `from` records lacks.
 fn grow(
-    core: &Core,
+    signing: &Signing,
     own: &Checkpoint,
     note: &Note,
     from: u64,
@@ -174,14 +184,14 @@ fn grow(
 ) -> Result<(), CheckpointError> {
     let resumed = match from {
         0 => Ok(Exporter::default()),
-        from => core
+        from => signing
             .checkpoints
             .tree
             .read(|tree| Exporter::resume(tree, from)),
     };
     let exporter = resumed.map_err(CheckpointError::Tree)?;
     let next = Seq::new(exporter.tree().size() + 1).unwrap_or(Seq::FIRST);
-    fill(exporter, core.reader.range(next), own, note, files)
+    fill(exporter, signing.core.reader.range(next), own, note, files)
 }
 
 fn fill<E: std::fmt::Display>(

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::reads::Reads;
-use super::views::CHUNK_BYTES;
+use super::views::{CHUNK_BYTES, JournalSource};
 use crate::error::ReadError;
 use crate::events::{Record, Seq};
 use crate::journal::Head;
@@ -39,9 +39,26 @@ pub struct Follow {
     reading: Option<Reading>,
 }
 
+impl Reads {
+    /// Every record from `from` on, first what is there, then what comes, without gap or
+    /// duplicate. It pulls: however far it falls behind, its memory is one batch. Once it has
+    /// caught up, falling behind by more than `Limits::follow_lag_max` is an error, said once; see
+    /// [`Follow::lag_max`].
+    ///
+    /// # Errors
+    /// `Access`.
+    pub fn follow(&self, from: Seq) -> Result<Follow, ReadError> {
+        self.allowed()?;
+        let source = JournalSource::shared(self.inner.core.reader.clone());
+        let subscription =
+            Subscription::new(source, from).lag_max(self.inner.core.shared.limits.follow_lag_max);
+        Ok(Follow::new(self.clone(), subscription))
+    }
+}
+
 impl Follow {
     pub(super) fn new(reads: Reads, subscription: Subscription) -> Self {
-        let core = &reads.ledger.0.core;
+        let core = &reads.inner.core;
         let (heads, bell) = (core.reader.watch(), core.phase.bell());
         Self {
             subscription,
@@ -88,12 +105,12 @@ impl Follow {
             self.bell.mark_unchanged();
             let head = self.heads.borrow_and_update().seq;
             self.reads.allowed()?;
-            if self.reads.ledger.0.core.phase.is_closed() {
+            if self.reads.inner.core.phase.is_closed() {
                 return Err(SubscriptionError::Closed);
             }
             if self.reading.is_none() && self.subscription.has_next(head, waited)? {
                 let (from, most) = self.subscription.wanted(head);
-                let reader = self.reads.ledger.0.core.reader.clone();
+                let reader = self.reads.inner.core.reader.clone();
                 let read = move || {
                     reader
                         .batch(from, most, CHUNK_BYTES)

@@ -1,7 +1,8 @@
 //! How a ledger is, told without asking a disk.
 
-use super::Ledger;
+use super::open_ledger::Ledger;
 use super::phase::{CLOSED, FINISHING, SHUT};
+use super::scrub::Scrubbed;
 
 /// How a ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,12 @@ pub struct Health {
 }
 
 impl Ledger {
+    /// What the scrub has done since this opening. Asks no disk.
+    #[must_use]
+    pub fn scrubbed(&self) -> Scrubbed {
+        self.0.scrub.scrubbed()
+    }
+
     /// Whether appends and views work. Deterministic: asks no disk. (Runbook §8)
     #[must_use]
     pub fn health(&self) -> Health {
@@ -25,7 +32,7 @@ impl Ledger {
                 .shared
                 .vitals
                 .complaint()
-                .or_else(|| core.complaint())
+                .or_else(|| self.complaint())
                 .unwrap_or_else(|| {
                     let halted = self.0.set.all.iter().find_map(|view| {
                         view.status()
@@ -39,5 +46,15 @@ impl Ledger {
             healthy: cause.is_empty(),
             cause,
         }
+    }
+
+    /// What is wrong although appends work, where something is.
+    fn complaint(&self) -> Option<String> {
+        let (inner, core) = (&self.0, &self.0.core);
+        let found = inner.scrub.complaint().or_else(|| core.reserve.complaint());
+        let found = found.or_else(|| inner.signing.checkpoints.complaint());
+        // Before the clock is asked: one that hangs is named, and not waited for.
+        let found = found.or_else(|| core.callbacks.complaint());
+        found.or_else(|| core.clock.complaint())
     }
 }

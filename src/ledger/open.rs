@@ -20,41 +20,14 @@ use super::dropped::Dropped;
 use super::failure::FailureNote;
 use super::foreign::Foreign;
 use super::guarded::Guarded;
+use super::inner::Inner;
+use super::opened::Opened;
 use super::options::Options;
 use super::past::ViewPast;
 use super::recovery::{Recovery, recover};
 use super::replay::{Replayed, replay};
 use super::snapshots;
-use super::views::{self, ViewSet};
-use super::{Ledger, Root};
-
-/// What can be done without a runtime, done.
-pub(super) struct Opened {
-    pub(super) ledger: LedgerId,
-    pub(super) epoch: u64,
-    pub(super) clock: Arc<BelievedClock>,
-    pub(super) root: PathBuf,
-    pub(super) guarded: Option<Arc<Guarded>>,
-    pub(super) recovery: Option<Recovery>,
-    pub(super) note: FailureNote,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) writer: Writer,
-    pub(super) reader: Reader,
-    pub(super) views: Views,
-    pub(super) set: ViewSet,
-    pub(super) checkpoints: Arc<Checkpoints>,
-    /// Another key signs than before.
-    pub(super) key_change: Option<SigningKeyChangedV1>,
-    pub(super) foreign: Arc<Foreign>,
-    pub(super) past: Arc<ViewPast>,
-    /// How the last writer left it.
-    pub(super) clean: bool,
-    pub(super) replayed: Replayed,
-    pub(super) counts: Arc<FrameCounts>,
-    pub(super) started_ns: u64,
-    pub(super) options: Options,
-    pub(super) callbacks: Callbacks,
-}
+use super::views::{self};
 
 /// Where a ledger's journal and views are.
 pub(crate) enum Place {
@@ -331,7 +304,7 @@ fn watch(options: &Options, note: FailureNote) -> Watch {
 }
 
 /// Opens in the background and starts the actors on this runtime.
-pub(super) async fn open(place: Place, options: Options) -> Result<(Ledger, Root), OpenError> {
+pub(super) async fn open(place: Place, options: Options) -> Result<Arc<Inner>, OpenError> {
     metrics::describe_all();
     let dropped = Dropped::default();
     let _caller = dropped.caller();
@@ -348,7 +321,7 @@ async fn opening(
     place: Place,
     options: Options,
     dropped: Dropped,
-) -> Result<(Ledger, Root), OpenError> {
+) -> Result<Arc<Inner>, OpenError> {
     // The runtime may end before this does.
     let _runtime = dropped.caller();
     let asked = dropped.clone();

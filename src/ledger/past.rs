@@ -11,6 +11,8 @@ use crate::events::{
 use crate::journal::Reader;
 use crate::projections::{self, ConfigurationView, ExecutionStatus, ExecutionsView, IndexesView};
 
+use super::views::{ViewSet, unviewable};
+
 /// Views and journal, as the stores see them.
 pub(crate) struct ViewPast {
     pub(crate) reader: Reader,
@@ -29,19 +31,9 @@ pub(crate) fn decoded(record: &Record) -> Result<Event, ReadError> {
         .map_err(|problem| ReadError::Undecodable { seq, problem })
 }
 
-pub(crate) fn unviewable(error: projections::ReadError) -> ReadError {
-    match error {
-        projections::ReadError::Building { done, total } => ReadError::Recovering { done, total },
-        projections::ReadError::Closed => ReadError::Closed,
-        other => ReadError::Unavailable {
-            cause: other.to_string().into(),
-        },
-    }
-}
-
 impl ViewPast {
     /// Views and journal of an opening that found `head`; the windows are empty.
-    pub(crate) fn new(reader: Reader, set: &super::views::ViewSet, head: u64) -> Self {
+    pub(crate) fn new(reader: Reader, set: &ViewSet, head: u64) -> Self {
         Self {
             reader,
             executions: set.executions.clone(),

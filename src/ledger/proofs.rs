@@ -1,17 +1,14 @@
 //! The front door to checkpoints, and to the proofs that rest on them.
 
-use std::sync::Arc;
-
 use crate::events::Seq;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::integrity::proof::TlogProof;
-use crate::projections::ReadError as ViewError;
 
-use super::checkpoints::{CheckpointError, CopyStatus, add_cosignatures, newest, sign};
-use super::submit::Core;
-use super::{Ledger, Root};
+use super::checkpoints::{CheckpointError, CopyStatus, Signing, add_cosignatures, newest, sign};
+use super::open_ledger::Ledger;
+use super::root::Root;
 
 /// In a task of its own: whoever asked may go away between what is done and the record of it.
 async fn to_its_end<R: Send + 'static>(
@@ -22,9 +19,9 @@ async fn to_its_end<R: Send + 'static>(
 }
 
 /// Signs a checkpoint, as [`Root::checkpoint`].
-pub(super) async fn signed(core: &Arc<Core>) -> Result<Note, CheckpointError> {
-    let core = Arc::clone(core);
-    to_its_end(async move { sign(&core).await }).await
+pub(super) async fn signed(signing: &Signing) -> Result<Note, CheckpointError> {
+    let signing = signing.clone();
+    to_its_end(async move { sign(&signing).await }).await
 }
 
 impl Root {
@@ -36,7 +33,7 @@ impl Root {
     /// # Errors
     /// [`CheckpointError`]: whether something was signed.
     pub async fn checkpoint(&self) -> Result<Note, CheckpointError> {
-        signed(self.core()).await
+        signed(self.signing()).await
     }
 
     /// Adds to a checkpoint of this ledger what these witnesses cosigned in `note`: verified, made
@@ -52,8 +49,9 @@ impl Root {
         note: &Note,
         witnesses: &[VerifierKey],
     ) -> Result<Note, CheckpointError> {
-        let (core, note, witnesses) = (Arc::clone(self.core()), note.clone(), witnesses.to_vec());
-        to_its_end(async move { add_cosignatures(&core, note, witnesses).await }).await
+        let (signing, note) = (self.signing().clone(), note.clone());
+        let witnesses = witnesses.to_vec();
+        to_its_end(async move { add_cosignatures(&signing, note, witnesses).await }).await
     }
 }
 
@@ -66,14 +64,16 @@ impl Ledger {
     /// # Errors
     /// `NoSigner`, `Tree`; `NotOurs` where it was signed under another name.
     pub async fn newest_checkpoint(&self) -> Result<Option<Note>, CheckpointError> {
-        newest(&self.0.core).await
+        newest(&self.0.signing).await
     }
 
     /// What every checkpoint destination has, in the order of the options.
     #[must_use]
     pub fn checkpoint_copies(&self) -> Vec<CopyStatus> {
-        let core = &self.0.core;
-        core.checkpoints.copies(core.shared.clock.monotonic_ns())
+        let signing = &self.0.signing;
+        signing
+            .checkpoints
+            .copies(signing.core.shared.clock.monotonic_ns())
     }
 
     /// Proves that the record `seq` is covered by a checkpoint of this ledger: what
@@ -87,6 +87,9 @@ impl Ledger {
         let (size, note) = (self.size_of(checkpoint)?, checkpoint.clone());
         let index = seq.get() - 1;
         let path = self
+            .0
+            .signing
+            .checkpoints
             .read_tree(move |tree| merkle::inclusion(tree, size, index))
             .await?;
         Ok(TlogProof {
@@ -110,24 +113,15 @@ impl Ledger {
         later: &Note,
     ) -> Result<Vec<TreeHash>, CheckpointError> {
         let (old, new) = (self.size_of(earlier)?, self.size_of(later)?);
-        self.read_tree(move |tree| merkle::consistency(tree, old, new))
+        self.0
+            .signing
+            .checkpoints
+            .read_tree(move |tree| merkle::consistency(tree, old, new))
             .await
     }
 
     fn size_of(&self, note: &Note) -> Result<u64, CheckpointError> {
-        let own = self.0.core.checkpoints.own(note)?;
+        let own = self.0.signing.checkpoints.own(note)?;
         Ok(own.size())
-    }
-
-    pub(super) async fn read_tree<R: Send + 'static>(
-        &self,
-        read: impl FnOnce(&crate::projections::TreeAt<'_>) -> Result<R, merkle::ProveError<ViewError>>
-        + Send
-        + 'static,
-    ) -> Result<R, CheckpointError> {
-        let tree = self.0.core.checkpoints.tree.clone();
-        let read = tokio::task::spawn_blocking(move || tree.read(read)).await;
-        read.map_err(|_| CheckpointError::Stopped)?
-            .map_err(CheckpointError::Tree)
     }
 }

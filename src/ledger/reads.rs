@@ -2,48 +2,36 @@
 //! the payloads that it may not read.
 //! They go to no actor and never block an async thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::Grant;
 use crate::error::{AccessError, ReadError};
 use crate::events::{ExecutionId, Record, Seq};
-use crate::projections::{Filter, Subscription};
+use crate::projections::Filter;
 
-use super::follow::Follow;
-use super::past::unviewable;
+use super::blocking::blocking;
+use super::inner::Inner;
 use super::reconstruct::{Reconstruction, reconstruct};
-use super::{Ledger, views::JournalSource};
+use super::views::unviewable;
 
 /// Places asked of the indexes at a time: some of them may hold what the grant may not read.
 const QUERY_PAGE: usize = 256;
 /// How long a query waits for the indexes.
 const INDEXED: Duration = Duration::from_secs(60);
 
-/// Runs a read where it may block.
-pub(super) async fn blocking<R: Send + 'static>(
-    read: impl FnOnce() -> Result<R, ReadError> + Send + 'static,
-) -> Result<R, ReadError> {
-    tokio::task::spawn_blocking(read)
-        .await
-        .unwrap_or_else(|error| {
-            Err(ReadError::Unavailable {
-                cause: error.to_string().into(),
-            })
-        })
-}
-
 /// Records, for one component. Where it may read a record and not its payload, `Record::content` is `None`
 /// and its event [`Event::Withheld`](crate::events::Event::Withheld).
 #[derive(Clone)]
 pub struct Reads {
-    pub(super) ledger: Ledger,
+    pub(super) inner: Arc<Inner>,
     pub(super) grant: Grant,
 }
 
 impl Reads {
     pub(super) fn allowed(&self) -> Result<(), AccessError> {
         let rights = self.grant.rights().read_mask();
-        self.ledger.0.core.may_read(&self.grant.0, rights)
+        self.inner.core.may_read(&self.grant.0, rights)
     }
 
     /// Reads where it may block. What was read is given only where the grant still holds.
@@ -64,13 +52,13 @@ impl Reads {
     /// `Access` where the grant may read none of its stores; `Damaged` names the record.
     pub async fn get(&self, seq: Seq) -> Result<Option<Record>, ReadError> {
         self.allowed()?;
-        let reader = self.ledger.0.core.reader.clone();
+        let reader = self.inner.core.reader.clone();
         let record = self.given(move || reader.get(seq).map_err(ReadError::from));
         let record = record.await?;
         let Some(record) = record else {
             return Ok(None);
         };
-        let core = &self.ledger.0.core;
+        let core = &self.inner.core;
         core.may_read(&self.grant.0, record.header.stores)?;
         Ok(self.grant.rights().shown(record))
     }
@@ -84,7 +72,7 @@ impl Reads {
     /// As [`Reads::get`].
     pub async fn range(&self, from: Seq, limit: usize) -> Result<Vec<Record>, ReadError> {
         self.allowed()?;
-        let reader = self.ledger.0.core.reader.clone();
+        let reader = self.inner.core.reader.clone();
         let rights = self.grant.rights();
         self.given(move || {
             let shown = |record: Result<Record, _>| {
@@ -112,11 +100,11 @@ impl Reads {
     pub async fn query(&self, filter: Filter, limit: usize) -> Result<Vec<Record>, ReadError> {
         self.allowed()?;
         let (reader, indexes) = (
-            self.ledger.0.core.reader.clone(),
-            self.ledger.0.set.indexes.clone(),
+            self.inner.core.reader.clone(),
+            self.inner.set.indexes.clone(),
         );
         let rights = self.grant.rights();
-        let phase = &self.ledger.0.core.phase;
+        let phase = &self.inner.core.phase;
         let reached = indexes.view().reached(reader.head().seq, INDEXED);
         let reached = phase.unless_closed(reached).await;
         reached.ok_or(ReadError::Closed)?.map_err(unviewable)?;
@@ -162,20 +150,5 @@ impl Reads {
         };
         let records = self.query(filter, usize::MAX).await?;
         reconstruct(execution, &records)
-    }
-
-    /// Every record from `from` on, first what is there, then what comes, without gap or
-    /// duplicate. It pulls: however far it falls behind, its memory is one batch. Once it has
-    /// caught up, falling behind by more than `Limits::follow_lag_max` is an error, said once; see
-    /// [`Follow::lag_max`].
-    ///
-    /// # Errors
-    /// `Access`.
-    pub fn follow(&self, from: Seq) -> Result<Follow, ReadError> {
-        self.allowed()?;
-        let source = JournalSource::shared(self.ledger.0.core.reader.clone());
-        let subscription = Subscription::new(source, from)
-            .lag_max(self.ledger.0.core.shared.limits.follow_lag_max);
-        Ok(Follow::new(self.clone(), subscription))
     }
 }

@@ -1,44 +1,20 @@
 //! Opening again in the same process: everything lets go in order, the lock is handed over, and
 //! what is there is recovered as after any other end.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::directory::Directory;
 use crate::error::{CloseError, ReopenError};
 
-use super::close::Ended;
 use super::deadline::{Deadline, Until};
-use super::ending::{self, End, Ending, Kind, Stage};
+use super::end::{End, Ended, Kind, Stage};
+use super::ending::{self, Ending};
+use super::inner::Inner;
 use super::open::{self, Place};
+use super::open_ledger::Ledger;
 use super::options::Options;
 use super::phase::SHUT;
-use super::{Inner, Ledger, Root};
-
-/// What was let go of for an opening that is still to come.
-#[derive(Default)]
-pub(super) struct Released {
-    /// Still locked; for the first opening that is tried.
-    directory: Option<Directory>,
-    /// For another one, where the first did not succeed.
-    path: Option<PathBuf>,
-    reopened: bool,
-}
-
-impl Released {
-    /// Nobody opens it again from here. True where somebody has.
-    pub(super) fn give_up(&mut self) -> bool {
-        let Self {
-            directory,
-            path,
-            reopened,
-        } = self;
-        drop(directory.take());
-        *path = None;
-        *reopened
-    }
-}
+use super::root::Root;
 
 /// What is left for the actors, which have nothing to wait for.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -60,7 +36,8 @@ impl Root {
         options: Options,
         deadline: Duration,
     ) -> Result<(Ledger, Self), ReopenError> {
-        reopen(self.inner(), options, deadline).await
+        let inner = reopen(self.inner(), options, deadline).await?;
+        Ok((Ledger::new(Arc::clone(&inner)), Self::new(inner)))
     }
 }
 
@@ -68,7 +45,7 @@ async fn reopen(
     inner: &Arc<Inner>,
     options: Options,
     timeout: Duration,
-) -> Result<(Ledger, Root), ReopenError> {
+) -> Result<Arc<Inner>, ReopenError> {
     let end = begun(inner, timeout)?;
     match end.wait(timeout).await {
         Stage::Over(_) => {}
@@ -134,7 +111,7 @@ async fn run(ending: &mut Ending) -> Ended {
         return Err(CloseError::RuntimeGone);
     };
     inner.background.stop();
-    core.scrub.halt();
+    inner.scrub.halt();
     core.writer.seal("the ledger is opened again");
     // They hold no files; what they still say is answered as sealed.
     let drained = async {
@@ -149,7 +126,7 @@ async fn run(ending: &mut Ending) -> Ended {
     let place = running.guarded.as_ref().and_then(|it| it.place());
     inner.released().path = place.map(|(path, _)| path);
     let running = ending.running.take().ok_or(CloseError::RuntimeGone)?;
-    let letting_go = ending::let_go(core, running);
+    let letting_go = ending::let_go(&inner, running);
     let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
     let let_go = ending::gone(&end, &step, gone).await.map_err(storage)?;
     inner.released().directory = let_go.directory;

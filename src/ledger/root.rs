@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::Inner;
+use super::checkpoints::Signing;
+use super::inner::Inner;
 use super::submit::Core;
 use crate::access::{Changing, Component, Grant, GrantState, Quota, Rights};
 use crate::commands::{check, own::Reason};
 use crate::error::{AccessError, AppendError};
-use crate::events::{ComponentGrantedV2, ComponentRevokedV1};
+use crate::events::{ComponentGrantedV2, ComponentId, ComponentRevokedV1};
 
 /// The one root authority over a ledger, given at opening: grants and revokes, signs, makes views again,
 /// closes and opens again. Clones share it, and each keeps the ledger open as a [`Ledger`](super::Ledger)
@@ -49,6 +50,20 @@ impl Root {
         &self.0.core
     }
 
+    pub(super) fn signing(&self) -> &Signing {
+        &self.0.signing
+    }
+
+    /// The component `name` and its number.
+    fn component(&self, name: &str) -> Result<(ComponentId, Arc<Component>), AppendError> {
+        let core = self.core();
+        core.components
+            .named(name, core.shared.limits.components_max, || {
+                let clock = Arc::clone(&core.shared.clock);
+                Component::new(name, core.gate.component_part(), clock)
+            })
+    }
+
     /// Makes the view `name` again beside the one that serves; false where there is none. A halted
     /// one is started again by it: what served stays as it is until the new one has caught up.
     #[must_use]
@@ -78,7 +93,7 @@ impl Root {
     ) -> Result<Grant, AppendError> {
         check::name("component", name, &self.core().shared.limits)?;
         self.core().serving()?;
-        let (component, of) = self.core().component(name)?;
+        let (component, of) = self.component(name)?;
         let mut event = ComponentGrantedV2 {
             component: component.0,
             name: name.to_owned(),

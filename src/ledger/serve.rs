@@ -2,7 +2,7 @@
 //! durable before anybody gets a handle.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::oneshot;
 
@@ -15,22 +15,26 @@ use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1, StreamId};
 use crate::journal::Sealed;
 use crate::metrics;
 
+use super::background::{Background, Job};
+use super::checkpoints::Signing;
 use super::components::Components;
 use super::failure::LastWords;
-use super::open::Opened;
+use super::inner::Inner;
+use super::opened::Opened;
+use super::parts::Parts;
 use super::phase::Phase;
 use super::recovery::Recovery;
-use super::reserve::{self, Reserve};
+use super::reserve::Reserve;
 use super::scrub::Scrub;
 use super::snapshots::Snapshots;
+use super::space_watch;
 use super::submit::{Core, Stores};
 use super::verify::{Place, Subject};
-use super::{Ledger, Parts, Root};
 
 /// Tells openings of one process apart, so that a grant of an earlier one opens nothing.
 static OPENINGS: AtomicU64 = AtomicU64::new(0);
 
-pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenError> {
+pub(super) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, OpenError> {
     // Its stream names the ledger: so the first header of a history says whose it is.
     let stream = StreamId::from_bytes(*opened.ledger.as_bytes());
     let draft = Draft::new(opened_event(&opened)).stream(stream, 0);
@@ -87,36 +91,51 @@ pub(super) async fn serve(mut opened: Opened) -> Result<(Ledger, Root), OpenErro
     failure.iter().for_each(|words| opened.note.clear(words));
     let components = Components::new(replayed.components);
     let saved = replayed.from.last();
-    let core = core(&opened, &actors, shared, components, saved);
+    let core = core(&opened, &actors, shared, components);
     let space = (
         Arc::clone(&opened.options.space),
         opened.options.callback_budget,
     );
-    let watched = reserve::watch(&core, space, opened.root.clone()).await;
+    let watched = space_watch::watch(&core, space, opened.root.clone()).await;
     watched.map_err(|error| OpenError::io(&opened.root, error))?;
-    Ok(start(opened, core, actors))
+    Ok(start(opened, core, actors, saved))
 }
 
-fn start(opened: Opened, core: Arc<Core>, actors: Actors) -> (Ledger, Root) {
-    let Opened {
-        writer,
-        views,
-        set,
-        recovery,
-        journal,
-        guarded,
-        options,
-        ..
-    } = opened;
+fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inner> {
+    let (options, root) = (&opened.options, &opened.root);
+    let scrub = Arc::new(Scrub::new(&core, options, subject(&opened)));
+    let snapshots = Snapshots::new(&core, root, options.snapshot_records, saved);
+    let snapshots = Arc::new(snapshots);
+    let signing = Signing {
+        core: Arc::clone(&core),
+        checkpoints: Arc::clone(&opened.checkpoints),
+    };
+    let jobs: [Box<dyn Job>; 3] = [
+        Box::new(Arc::clone(&snapshots)),
+        Box::new(signing.clone()),
+        Box::new(Arc::clone(&scrub)),
+    ];
+    let interval = options.activity_interval;
+    let background = Background::start(&core, &opened.set, interval, jobs.into());
     let running = Parts {
         actors,
-        writer,
-        views,
-        journal,
-        guarded,
+        writer: opened.writer,
+        views: opened.views,
+        journal: opened.journal,
+        guarded: opened.guarded,
     };
-    let interval = options.activity_interval;
-    Ledger::start(core, set, recovery, running, interval)
+    Arc::new(Inner {
+        core,
+        set: opened.set,
+        signing,
+        scrub,
+        snapshots,
+        recovery: opened.recovery,
+        background,
+        running: Mutex::new(Some(running)),
+        end: Mutex::default(),
+        released: Mutex::default(),
+    })
 }
 
 fn sequencer_args(
@@ -166,7 +185,6 @@ fn core(
     actors: &Actors,
     shared: Arc<Shared>,
     components: Components,
-    saved: u64,
 ) -> Arc<Core> {
     let options = &opened.options;
     Arc::new(Core {
@@ -189,21 +207,17 @@ fn core(
         wait: options.wait_for_admission,
         foreign: Arc::clone(&opened.foreign),
         components,
-        snapshots: Snapshots::new(&opened.root, options.snapshot_records, saved),
-        checkpoints: Arc::clone(&opened.checkpoints),
-        scrub: scrub(opened),
     })
 }
 
-fn scrub(opened: &Opened) -> Scrub {
-    let subject = Subject {
+/// What the scrub reads.
+fn subject(opened: &Opened) -> Subject {
+    Subject {
         journal: Arc::clone(&opened.journal),
         head: opened.reader.head(),
         tree: Some(opened.set.tree.clone()),
         place: Place::of(opened.guarded.as_deref(), opened.ledger),
-    };
-    let now_ns = opened.options.clock.monotonic_ns();
-    Scrub::new(&opened.options, subject, now_ns)
+    }
 }
 
 /// The first record of this epoch: what was started before and not finished is in doubt from here.

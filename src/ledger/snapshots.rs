@@ -18,6 +18,7 @@ use crate::events::{Event, LedgerId, Seq, SnapshotTakenV1, Store};
 use crate::integrity::digest;
 use crate::journal::{Journal, ReadFailure};
 
+use super::background::Job;
 use super::replay::{Replayed, Saved};
 use super::submit::Core;
 use crate::vitals::Part;
@@ -35,6 +36,7 @@ const STORES: [Store; 3] = [
 
 /// When the states are saved, and where.
 pub(crate) struct Snapshots {
+    core: Arc<Core>,
     directory: PathBuf,
     /// Records after which the states are saved again; 0: never.
     every: u64,
@@ -43,8 +45,9 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(super) fn new(root: &Path, every: u64, last: u64) -> Self {
+    pub(super) fn new(core: &Arc<Core>, root: &Path, every: u64, last: u64) -> Self {
         Self {
+            core: Arc::clone(core),
             directory: directory(root),
             every,
             last: AtomicU64::new(last),
@@ -53,8 +56,50 @@ impl Snapshots {
     }
 
     /// Whether enough was appended since the last time.
-    fn due(&self, head: u64, every: u64) -> bool {
-        self.every > 0 && head.saturating_sub(self.last.load(Ordering::Acquire)) >= every
+    fn due(&self, every: u64) -> bool {
+        let since = self
+            .core
+            .reader
+            .head()
+            .seq
+            .saturating_sub(self.last.load(Ordering::Acquire));
+        self.every > 0 && since >= every
+    }
+
+    /// At a close: a tail of a few records is read faster than states are saved.
+    pub(super) async fn take_at_close(&self) {
+        const WORTH_IT: u64 = 4_096;
+        if self.due(WORTH_IT.min(self.every)) {
+            self.take().await;
+        }
+    }
+
+    /// One state after the other, each with its record. Failing to is no loss: the next opening reads
+    /// more.
+    pub(super) async fn take(&self) {
+        let mut all = Vec::new();
+        for store in STORES {
+            all.extend(actors::snapshot(self.core.stores.of(store)).await);
+        }
+        let (reply, taken) = oneshot::channel();
+        // Nothing is forgotten of names.
+        let (state, layout, bytes) = saved(&self.core.components.all(), 0);
+        self.core.shared.own.saved(state, layout, bytes, reply);
+        all.extend(taken.await);
+        let Some(last) = all.iter().map(|taken| taken.seq.get()).max() else {
+            return;
+        };
+        if all.len() <= STORES.len() {
+            return;
+        }
+        self.last.store(last, Ordering::Release);
+        let (directory, ledger) = (self.directory.clone(), self.core.shared.ledger);
+        let write = move || write(&directory, ledger, last, &all);
+        match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the states could not be saved"),
+            Err(error) => tracing::warn!(%error, "the states were not saved"),
+        }
     }
 }
 
@@ -62,65 +107,26 @@ pub(super) fn directory(root: &Path) -> PathBuf {
     root.join("snapshots")
 }
 
-/// Saves the states in the background where it is time to.
-pub(super) fn take_if_due(core: &Arc<Core>) {
-    let snapshots = &core.snapshots;
-    if snapshots.due(core.reader.head().seq, snapshots.every)
-        && !snapshots.under_way.swap(true, Ordering::AcqRel)
-    {
-        let under_way = UnderWay(Arc::clone(core));
-        let vital = core.shared.vitals.start(Part::Snapshots);
-        tokio::spawn(async move {
-            take(&under_way.0).await;
-            vital.done();
-        });
-    }
-}
-
 /// Where it panics, too, the next one can begin.
-struct UnderWay(Arc<Core>);
+struct UnderWay(Arc<Snapshots>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Self(core) = self;
-        core.snapshots.under_way.store(false, Ordering::Release);
+        self.0.under_way.store(false, Ordering::Release);
     }
 }
 
-/// At a close: a tail of a few records is read faster than states are saved.
-pub(super) async fn take_at_close(core: &Core) {
-    const WORTH_IT: u64 = 4_096;
-    let snapshots = &core.snapshots;
-    if snapshots.due(core.reader.head().seq, WORTH_IT.min(snapshots.every)) {
-        take(core).await;
-    }
-}
-
-/// One state after the other, each with its record. Failing to is no loss: the next opening reads
-/// more.
-async fn take(core: &Core) {
-    let mut all = Vec::new();
-    for store in STORES {
-        all.extend(actors::snapshot(core.stores.of(store)).await);
-    }
-    let (reply, taken) = oneshot::channel();
-    // Nothing is forgotten of names.
-    let (state, layout, bytes) = saved(&core.components.all(), 0);
-    core.shared.own.saved(state, layout, bytes, reply);
-    all.extend(taken.await);
-    let Some(last) = all.iter().map(|taken| taken.seq.get()).max() else {
-        return;
-    };
-    if all.len() <= STORES.len() {
-        return;
-    }
-    core.snapshots.last.store(last, Ordering::Release);
-    let (directory, ledger) = (core.snapshots.directory.clone(), core.shared.ledger);
-    let write = move || write(&directory, ledger, last, &all);
-    match tokio::task::spawn_blocking(write).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the states could not be saved"),
-        Err(error) => tracing::warn!(%error, "the states were not saved"),
+impl Job for Arc<Snapshots> {
+    /// Saves the states in the background where it is time to.
+    fn tick(&self, _now_ns: u64) {
+        if self.due(self.every) && !self.under_way.swap(true, Ordering::AcqRel) {
+            let under_way = UnderWay(Self::clone(self));
+            let vital = self.core.shared.vitals.start(Part::Snapshots);
+            tokio::spawn(async move {
+                under_way.0.take().await;
+                vital.done();
+            });
+        }
     }
 }
 

@@ -14,17 +14,14 @@ use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::commands::check::invalid;
 use crate::commands::{Command, Receipt};
-use crate::error::{AccessError, AppendError, ReadError};
-use crate::events::{CommandId, ComponentId, Store, StoreMask};
+use crate::error::{AppendError, ReadError};
+use crate::events::{CommandId, ComponentId, Store};
 use crate::journal::{Reader, WriterHandle};
 
-use super::checkpoints::Checkpoints;
 use super::components::Components;
 use super::foreign::Foreign;
 use super::phase::{FINISHING, Phase, SERVING};
 use super::reserve::{self, Need, Reserve};
-use super::scrub::Scrub;
-use super::snapshots::Snapshots;
 
 /// What every handle shares.
 pub(crate) struct Core {
@@ -41,9 +38,6 @@ pub(crate) struct Core {
     pub(crate) wait: bool,
     pub(crate) foreign: Arc<Foreign>,
     pub(crate) components: Components,
-    pub(crate) snapshots: Snapshots,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-    pub(crate) scrub: Scrub,
 }
 
 /// The five store actors.
@@ -329,15 +323,6 @@ impl Core {
         ))
     }
 
-    /// A grant of another ledger, or of an earlier opening of this one, opens nothing.
-    pub(crate) fn known(&self, grant: &GrantState) -> Result<(), AccessError> {
-        if grant.opening == self.opening {
-            Ok(())
-        } else {
-            Err(AccessError::ForeignGrant)
-        }
-    }
-
     /// Decisions look history up in views: these may lag, but not beyond the actors' windows.
     fn caught_up(&self) -> Result<(), AppendError> {
         let (done, total) = (self.shared.past.position(), self.reader.head().seq);
@@ -358,16 +343,6 @@ impl Core {
         self.shared
             .own
             .refused(grant.name(), error.code(), error.is_audited(), detail);
-    }
-
-    /// A read without the grant: refused, counted and audited as an append is.
-    pub(crate) fn may_read(
-        &self,
-        grant: &GrantState,
-        stores: StoreMask,
-    ) -> Result<(), AccessError> {
-        let outcome = self.known(grant).and_then(|()| grant.may_read(stores));
-        self.held("read", grant, outcome)
     }
 
     fn answered(&self, store: Store, started: u64, outcome: Result<&Vec<Answered>, &AppendError>) {

@@ -4,7 +4,6 @@
 //! What is cosigned is recorded before it is answered, under one lock from the check to the record:
 //! two checkpoints of one log cannot pass each other.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -17,19 +16,16 @@ use crate::integrity::note::{Note, NoteSignature};
 use crate::integrity::witness::{AddCheckpoint, Answer, Refusal, RequestError, check};
 use crate::metrics;
 
-use super::reads::blocking;
+use super::blocking::blocking;
+use super::checkpoints::Signing;
+use super::cosigned::Newest;
 use super::root::Root;
-use super::submit::Core;
 use super::witnessed::WitnessTransport;
 
 /// Whose refusals the audit log counts.
 const COMPONENT: &str = "witness";
 
 /// Size and root of what was cosigned last, by origin. One for an opening, whoever asks.
-pub(super) type Cosigned = tokio::sync::Mutex<HashMap<String, Newest>>;
-/// Size and root.
-type Newest = (u64, TreeHash);
-
 /// No witness can be had, or it does not cosign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -83,7 +79,7 @@ impl WitnessError {
 /// A witness whose memory is a ledger. Cheap to clone; all of an opening share what was cosigned.
 #[derive(Clone)]
 pub struct Witness {
-    core: Arc<Core>,
+    signing: Signing,
     signer: Arc<dyn Signer>,
     logs: Arc<[VerifierKey]>,
     runtime: tokio::runtime::Handle,
@@ -108,8 +104,8 @@ impl Root {
         signer: Arc<dyn Signer>,
         logs: Vec<VerifierKey>,
     ) -> Result<Witness, WitnessError> {
-        let core = Arc::clone(self.core());
-        let (callbacks, budget) = (core.callbacks.clone(), core.checkpoints.budget());
+        let signing = self.signing().clone();
+        let (callbacks, budget) = (signing.core.callbacks.clone(), signing.checkpoints.budget());
         let asked = move || ContainedSigner::new(signer, &callbacks, budget);
         let asked = blocking(move || Ok(asked())).await;
         let asked = asked.unwrap_or_else(|error| Err(error.to_string()));
@@ -117,7 +113,7 @@ impl Root {
         if signer.key().algorithm() != Algorithm::CosignatureV1 {
             return Err(WitnessError::Key(signer.key().to_string()));
         }
-        let origin = core.checkpoints.origin();
+        let origin = signing.checkpoints.origin();
         let usable = |key: &&VerifierKey| {
             key.algorithm() == Algorithm::Ed25519
                 && key.public() != signer.key().public()
@@ -126,18 +122,21 @@ impl Root {
         if let Some(key) = logs.iter().find(|key| !usable(key)) {
             return Err(WitnessError::Log(key.to_string()));
         }
-        let mut cosigned = core.checkpoints.witnessed.lock().await;
+        let mut cosigned = signing.checkpoints.witnessed.lock().await;
         let mut origins: Vec<_> = logs.iter().map(|key| key.name().to_owned()).collect();
         origins.retain(|origin| !cosigned.contains_key(origin));
-        let reached = core.checkpoints.reached(core.reader.head().seq).await;
+        let reached = signing
+            .checkpoints
+            .reached(signing.core.reader.head().seq)
+            .await;
         reached.map_err(|error| WitnessError::Unreadable(error.to_string()))?;
-        let reading = Arc::clone(&core);
+        let reading = signing.clone();
         let read = blocking(move || Ok(recorded(&reading, origins))).await;
         let read = read.unwrap_or_else(|error| Err(error.to_string()));
         cosigned.extend(read.map_err(WitnessError::Unreadable)?);
         drop(cosigned);
         Ok(Witness {
-            core,
+            signing,
             signer,
             logs: logs.into(),
             runtime: tokio::runtime::Handle::current(),
@@ -147,22 +146,26 @@ impl Root {
 
 /// What the records say was cosigned last of each of these logs. The view tells where the record is;
 /// what it says is read, and checked, in the journal.
-fn recorded(core: &Core, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, String> {
-    let tree = &core.checkpoints.tree;
+fn recorded(signing: &Signing, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, String> {
+    let tree = &signing.checkpoints.tree;
     origins.sort_unstable();
     origins.dedup();
     let mut found = Vec::new();
     for origin in origins {
         let at = tree.witnessed(&origin);
         if let Some(seq) = at.map_err(|error| error.to_string())? {
-            found.push((origin.clone(), read(core, seq, &origin)?));
+            found.push((origin.clone(), read(signing, seq, &origin)?));
         }
     }
     Ok(found)
 }
 
-fn read(core: &Core, seq: Seq, origin: &str) -> Result<(u64, TreeHash), String> {
-    let record = core.reader.get(seq).map_err(|error| error.to_string())?;
+fn read(signing: &Signing, seq: Seq, origin: &str) -> Result<(u64, TreeHash), String> {
+    let record = signing
+        .core
+        .reader
+        .get(seq)
+        .map_err(|error| error.to_string())?;
     let event = record.as_ref().map(|record| record.event());
     match event {
         Some(Ok(Event::CheckpointWitnessed(it))) if it.origin == origin => {
@@ -185,7 +188,7 @@ impl Witness {
     ///
     /// Cancel safe: it changes nothing.
     pub async fn cosigned(&self, origin: &str) -> Option<(u64, TreeHash)> {
-        let cosigned = self.core.checkpoints.witnessed.lock().await;
+        let cosigned = self.signing.checkpoints.witnessed.lock().await;
         cosigned.get(origin).copied()
     }
 
@@ -210,7 +213,7 @@ impl Witness {
     }
 
     async fn add(&self, request: &AddCheckpoint) -> Result<NoteSignature, WitnessError> {
-        let mut cosigned = self.core.checkpoints.witnessed.lock().await;
+        let mut cosigned = self.signing.checkpoints.witnessed.lock().await;
         let last = |origin: &str| cosigned.get(origin).copied();
         let checked = check(request, &self.logs, last);
         let checkpoint = checked.inspect_err(|refusal| self.refused(request, refusal))?;
@@ -226,7 +229,7 @@ impl Witness {
                 root: *newest.1.as_bytes(),
                 note: note.to_string().into_bytes(),
             };
-            let written = self.core.write_own("witness", event).await;
+            let written = self.signing.core.write_own("witness", event).await;
             written.map_err(|error| WitnessError::NotRecorded(error.to_string()))?;
             cosigned.insert(origin.to_owned(), newest);
         }
@@ -257,7 +260,7 @@ impl Witness {
 
     fn unreadable(&self, error: RequestError) -> WitnessError {
         let refusal = Refusal::from(error);
-        let own = &self.core.shared.own;
+        let own = &self.signing.core.shared.own;
         own.refused(COMPONENT, refusal.code(), false, String::new);
         refusal.into()
     }
@@ -265,7 +268,7 @@ impl Witness {
     /// What the log itself signed and must not have is told in the audit log, with what it signed:
     /// the first of a kind at once, the rest counted. Anything else is anybody's, and costs no disk.
     fn refused(&self, request: &AddCheckpoint, refusal: &Refusal) {
-        let own = &self.core.shared.own;
+        let own = &self.signing.core.shared.own;
         own.refused(COMPONENT, refusal.code(), refusal.is_suspicious(), || {
             let mut note = Note::new(request.checkpoint.text().to_owned());
             if let Ok(note) = &mut note {
@@ -280,7 +283,7 @@ impl Witness {
     /// The checkpoint as it is kept: signatures of the log and of this witness, and no others.
     fn cosign(&self, checkpoint: &Note) -> Result<(Note, NoteSignature), WitnessError> {
         let failed = |error: &dyn std::fmt::Display| WitnessError::Signer(error.to_string());
-        let time_s = self.core.shared.clock.now_ns() / 1_000_000_000;
+        let time_s = self.signing.core.shared.clock.now_ns() / 1_000_000_000;
         let time_s = u32::try_from(time_s).map_err(|error| failed(&error))?;
         let text = checkpoint.text().to_owned();
         let mut note = Note::new(text).map_err(|error| failed(&error))?;

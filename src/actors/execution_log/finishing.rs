@@ -5,7 +5,7 @@ use super::super::entity::Surroundings;
 use super::drafting::{Drafting, inherit};
 use super::kept::{self, Kept};
 use super::{State, Status};
-use crate::commands::cut::Whole;
+use crate::commands::measure::Whole;
 use crate::commands::{Ending, Finish, ResolveInDoubt};
 use crate::config::Limits;
 use crate::error::{AccessError, AppendError};

@@ -1,7 +1,7 @@
 //! What is kept of what is too large. A command is cut before it waits; one that comes another way
 //! is cut here.
 
-use crate::commands::cut::{Measure, first, first_text};
+use crate::commands::measure::{Measure, first, first_text};
 use crate::config::{KEPT_BYTES, Limits};
 use crate::events::{Hash, flags};
 

@@ -6,7 +6,7 @@ use super::drafting::{Drafting, inherit};
 use super::kept::Kept;
 use super::{State, Status};
 use crate::commands::check::invalid;
-use crate::commands::cut::{Measure, Whole};
+use crate::commands::measure::{Measure, Whole};
 use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Start};
 use crate::config::BUILTIN_CAPABILITY;
 use crate::error::AppendError;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::events::{Decision, LedgerId, Resolution};
+use crate::events::{CommandId, Decision, LedgerId, ParentId, Resolution, TraceId};
 
 /// Ways to change a value, each to another one.
 type Changes<T> = Vec<Box<dyn Fn(&mut T)>>;

@@ -14,8 +14,8 @@ use crate::projections::TreeView;
 
 use super::super::destination::Destination;
 use super::couriers::{Courier, Outcome};
+use super::forks::{self, Fork};
 use super::options::CheckpointOptions;
-use super::{Checkpoints, forks};
 
 /// Longest text that is kept of a failure.
 const PROBLEM_CHARS_MAX: usize = 512;
@@ -180,12 +180,11 @@ impl Destinations {
     pub(super) fn send(
         &self,
         options: &CheckpointOptions,
-        checkpoints: &Checkpoints,
+        (tree, fork): (&TreeView, &Fork),
         note: &mut Note,
         now_ns: u64,
         failed_only: bool,
     ) -> Copies {
-        let (tree, fork) = (&checkpoints.tree, &checkpoints.fork);
         let size = Checkpoint::parse(note.text()).map_or(0, |checkpoint| checkpoint.size());
         let due = |kept: &Kept| !failed_only || kept.is_due(now_ns);
         let due: Vec<bool> = self.lock().iter().map(due).collect();

@@ -9,8 +9,10 @@ use crate::integrity::key::VerifierKey;
 use crate::integrity::note::Note;
 use crate::projections::ReadError as ViewError;
 
-use super::super::submit::Core;
-use super::{CheckpointError, Checkpoints, holds, write};
+use super::Checkpoints;
+use super::forks::holds;
+use super::options::CheckpointError;
+use super::sign::{Signing, tell, write};
 
 impl Checkpoints {
     /// Adds what is stored of this checkpoint to a note of it. Blocks.
@@ -26,11 +28,14 @@ impl Checkpoints {
 }
 
 /// The newest checkpoint that is recorded, with every cosignature that is.
-pub(in super::super) async fn newest(core: &Arc<Core>) -> Result<Option<Note>, CheckpointError> {
-    let reached = core.checkpoints.reached(core.reader.head().seq).await;
+pub(in super::super) async fn newest(signing: &Signing) -> Result<Option<Note>, CheckpointError> {
+    let reached = signing
+        .checkpoints
+        .reached(signing.core.reader.head().seq)
+        .await;
     reached.map_err(CheckpointError::Tree)?;
-    let core = Arc::clone(core);
-    let read = tokio::task::spawn_blocking(move || recorded(&core.checkpoints)).await;
+    let checkpoints = Arc::clone(&signing.checkpoints);
+    let read = tokio::task::spawn_blocking(move || recorded(&checkpoints)).await;
     read.map_err(|_| CheckpointError::Stopped)?
 }
 
@@ -49,22 +54,22 @@ fn recorded(checkpoints: &Checkpoints) -> Result<Option<Note>, CheckpointError> 
 /// Adds what these witnesses cosigned to a checkpoint of this ledger: verified, recorded, and copied
 /// to the destinations.
 pub(in super::super) async fn add_cosignatures(
-    core: &Arc<Core>,
+    signing: &Signing,
     note: Note,
     witnesses: Vec<VerifierKey>,
 ) -> Result<Note, CheckpointError> {
-    let mut newest = core.checkpoints.newest.lock().await;
-    let head = core.reader.head().seq;
-    let reached = core.checkpoints.reached(head).await;
+    let mut newest = signing.checkpoints.newest.lock().await;
+    let head = signing.core.reader.head().seq;
+    let reached = signing.checkpoints.reached(head).await;
     reached.map_err(CheckpointError::Tree)?;
-    let working = Arc::clone(core);
+    let working = signing.clone();
     let work = move || added(&working, &note, &witnesses, head);
     let done = tokio::task::spawn_blocking(work).await;
     let (checkpoint, note, added) = done.map_err(|_| CheckpointError::Stopped)??;
     if added == 0 {
         return Ok(note);
     }
-    record(core, &checkpoint, &note, added).await?;
+    record(signing, &checkpoint, &note, added).await?;
     if newest
         .note
         .as_ref()
@@ -72,7 +77,7 @@ pub(in super::super) async fn add_cosignatures(
     {
         newest.note = Some(note.clone());
     }
-    let (working, sent) = (Arc::clone(core), note.clone());
+    let (working, sent) = (signing.clone(), note.clone());
     let copy = move || {
         let destinations = &working.checkpoints.destinations;
         destinations.offer(&sent);
@@ -84,12 +89,12 @@ pub(in super::super) async fn add_cosignatures(
 
 /// The stored note with what these witnesses signed in `note`, and how much of it is new.
 fn added(
-    core: &Core,
+    signing: &Signing,
     note: &Note,
     witnesses: &[VerifierKey],
     head: u64,
 ) -> Result<(Checkpoint, Note, u32), CheckpointError> {
-    let checkpoints = &core.checkpoints;
+    let checkpoints = &signing.checkpoints;
     let checkpoint = checkpoints.own(note)?;
     let size = checkpoint.size();
     holds(&checkpoints.tree, &checkpoint, head, "the note")
@@ -127,7 +132,7 @@ impl Checkpoints {
 }
 
 async fn record(
-    core: &Arc<Core>,
+    signing: &Signing,
     checkpoint: &Checkpoint,
     note: &Note,
     added: u32,
@@ -138,47 +143,47 @@ async fn record(
         note: note.to_string().into_bytes(),
         added,
     };
-    let own = write(core, &event.into()).await?;
+    let own = write(signing, &event.into()).await?;
     // Where nothing else was written, it calls for no further checkpoint.
-    let covered = &core.checkpoints.covered;
+    let covered = &signing.checkpoints.covered;
     let _moved = covered.compare_exchange(own - 1, own, Ordering::AcqRel, Ordering::Acquire);
     Ok(())
 }
 
 /// Sends the newest checkpoint to the destinations that have not got it. A witness that cosigns now
 /// is recorded.
-pub(super) async fn copy_again(core: &Arc<Core>) -> Result<(), CheckpointError> {
-    let mut newest = core.checkpoints.newest.lock().await;
+pub(super) async fn copy_again(signing: &Signing) -> Result<(), CheckpointError> {
+    let mut newest = signing.checkpoints.newest.lock().await;
     let Some(note) = newest.note.clone() else {
-        let working = Arc::clone(core);
+        let working = signing.clone();
         let read = move || {
             let checkpoints = &working.checkpoints;
-            let now_ns = working.shared.clock.monotonic_ns();
+            let now_ns = working.core.shared.clock.monotonic_ns();
             let keys = checkpoints.keys();
             checkpoints.destinations.read_again(&keys, now_ns);
         };
         let read = tokio::task::spawn_blocking(read).await;
         return read.map_err(|_| CheckpointError::Stopped);
     };
-    let options = core.checkpoints.options();
+    let options = signing.checkpoints.options();
     let options = options.ok_or(CheckpointError::NoSigner)?;
-    let (working, mut sent) = (Arc::clone(core), note.clone());
+    let (working, mut sent) = (signing.clone(), note.clone());
     let work = move || {
         let checkpoints = &working.checkpoints;
-        let now_ns = working.shared.clock.monotonic_ns();
+        let now_ns = working.core.shared.clock.monotonic_ns();
         let all = &checkpoints.destinations;
-        all.send(&options, checkpoints, &mut sent, now_ns, true);
+        all.send(&options, checkpoints.compared(), &mut sent, now_ns, true);
         sent
     };
     let sent = tokio::task::spawn_blocking(work).await;
     let sent = sent.map_err(|_| CheckpointError::Stopped)?;
     let added = sent.signatures().len() - note.signatures().len();
     if added > 0 {
-        let checkpoint = core.checkpoints.own(&sent)?;
+        let checkpoint = signing.checkpoints.own(&sent)?;
         let added = u32::try_from(added).unwrap_or(u32::MAX);
-        record(core, &checkpoint, &sent, added).await?;
+        record(signing, &checkpoint, &sent, added).await?;
     }
     newest.note = Some(sent);
-    super::forks::tell(core);
+    tell(signing);
     Ok(())
 }

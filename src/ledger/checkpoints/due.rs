@@ -1,15 +1,15 @@
 //! When a checkpoint is signed, or copied again, by itself.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::metrics;
 use crate::vitals::Part;
 
-use super::super::submit::Core;
+use super::super::background::Job;
 use super::copies::Backoff;
-use super::{Checkpoints, cosign, sign};
+use super::sign::{Signing, sign};
+use super::{Checkpoints, cosign};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Due {
@@ -46,42 +46,43 @@ impl Checkpoints {
 }
 
 /// Signing or copying in the background; over when it is dropped, however it ended.
-struct UnderWay(Arc<Core>);
+struct UnderWay(Signing);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let Self(core) = self;
+        let Signing { core, checkpoints } = &self.0;
         if std::thread::panicking() {
             let now_ns = core.shared.clock.monotonic_ns();
-            core.checkpoints.signing().failed(now_ns);
+            checkpoints.signing().failed(now_ns);
         }
-        core.checkpoints.under_way.store(false, Ordering::Release);
+        checkpoints.under_way.store(false, Ordering::Release);
     }
 }
 
-/// Signs, or copies again, in the background where it is time to.
-pub(in super::super) fn sign_if_due(core: &Arc<Core>) {
-    let checkpoints = &core.checkpoints;
-    let due = checkpoints.due(core.reader.head().seq, core.shared.clock.monotonic_ns());
-    let Some(due) = due else { return };
-    if !checkpoints.under_way.swap(true, Ordering::AcqRel) {
-        let under_way = UnderWay(Arc::clone(core));
-        let vital = core.shared.vitals.start(Part::Checkpoints);
-        tokio::spawn(async move {
-            let core = &under_way.0;
-            let done = match due {
-                Due::Sign => sign(core).await.map(|_| ()),
-                Due::Copy => cosign::copy_again(core).await,
-            };
-            match &done {
-                Err(error) => {
-                    tracing::error!(%error, "no checkpoint was signed");
-                    let now_ns = core.shared.clock.monotonic_ns();
-                    core.checkpoints.signing().failed(now_ns);
+impl Job for Signing {
+    /// Signs, or copies again, in the background where it is time to.
+    fn tick(&self, now_ns: u64) {
+        let due = self.checkpoints.due(self.core.reader.head().seq, now_ns);
+        let Some(due) = due else { return };
+        if !self.checkpoints.under_way.swap(true, Ordering::AcqRel) {
+            let under_way = UnderWay(self.clone());
+            let vital = self.core.shared.vitals.start(Part::Checkpoints);
+            tokio::spawn(async move {
+                let signing = &under_way.0;
+                let done = match due {
+                    Due::Sign => sign(signing).await.map(|_| ()),
+                    Due::Copy => cosign::copy_again(signing).await,
+                };
+                match &done {
+                    Err(error) => {
+                        tracing::error!(%error, "no checkpoint was signed");
+                        let now_ns = signing.core.shared.clock.monotonic_ns();
+                        signing.checkpoints.signing().failed(now_ns);
+                    }
+                    Ok(()) => *signing.checkpoints.signing() = Backoff::default(),
                 }
-                Ok(()) => *core.checkpoints.signing() = Backoff::default(),
-            }
-            vital.done();
-        });
+                vital.done();
+            });
+        }
     }
 }

@@ -1,26 +1,24 @@
 //! Checkpoints in the destinations that another history signed: an older copy that was put back, a
 //! second copy that lives at the same time, a stolen key.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::OpenError;
-use crate::events::HealthChangedV1;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
-use crate::integrity::merkle::TreeHash;
+use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::projections::TreeView;
 
 use super::super::destination::{Destination, TooMuchJunk};
-use super::super::submit::Core;
-use super::{CheckpointOptions, holds};
+use super::options::CheckpointOptions;
 
 /// The first checkpoint of another history that this opening met.
 #[derive(Default)]
 pub(super) struct Fork {
     found: Mutex<Option<(String, u64)>>,
-    told: AtomicBool,
+    pub(super) told: AtomicBool,
 }
 
 impl Fork {
@@ -71,17 +69,21 @@ impl Fork {
     }
 }
 
-/// Records, once in an opening, that a copy of this ledger signs too.
-pub(super) fn tell(core: &Core) {
-    let fork = &core.checkpoints.fork;
-    if let Some(cause) = fork.complaint()
-        && !fork.told.swap(true, Ordering::AcqRel)
-    {
-        let event = HealthChangedV1 {
-            healthy: false,
-            cause,
-        };
-        drop(core.shared.own.write(&event.into()));
+/// The tree, as it was at this checkpoint's size, has its root.
+pub(super) fn holds(
+    tree: &TreeView,
+    found: &Checkpoint,
+    head: u64,
+    place: &str,
+) -> Result<(), OpenError> {
+    let (size, place) = (found.size(), place.to_owned());
+    if size > head {
+        return Err(OpenError::BehindCheckpoint { place, size, head });
+    }
+    match tree.read(|tree| merkle::root(tree, size)) {
+        Ok(root) if root == *found.root() => Ok(()),
+        Ok(_) => Err(OpenError::OtherHistory { place, size }),
+        Err(error) => Err(OpenError::Views(error.to_string())),
     }
 }
 

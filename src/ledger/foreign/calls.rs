@@ -7,8 +7,6 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::callbacks::Seat;
 use crate::error::AppendError;
 
-use super::panicked;
-
 /// Runs `work` on a thread of its own, for at most the seat's budget. No thread of the runtime waits
 /// for it, and no runtime for the thread: one that hangs is left behind with what it holds, `room`
 /// among it. A caller that stops waiting stops nothing.
@@ -45,5 +43,15 @@ pub(super) async fn on_a_thread<R: Send + 'static>(
             name: seat.name().to_owned(),
             budget: seat.budget(),
         }),
+    }
+}
+
+/// A panic that nothing nearer to it has caught.
+pub(super) fn panicked(seat: &Seat, command: &'static str) -> AppendError {
+    AppendError::CallbackFailed {
+        callback: seat.kind().word(),
+        name: seat.name().to_owned(),
+        command,
+        problem: "it panicked".to_owned(),
     }
 }

@@ -16,7 +16,7 @@ use crate::error::AppendError;
 use crate::redaction::Redaction;
 
 use super::options::Options;
-use calls::on_a_thread;
+use calls::{on_a_thread, panicked};
 
 /// Calls of validators that may run at a time; those that hang count.
 const CALLS_MAX: usize = 16;
@@ -141,15 +141,5 @@ impl Foreign {
             limits: &self.limits,
             failed: None,
         }
-    }
-}
-
-/// A panic that nothing nearer to it has caught.
-fn panicked(seat: &Seat, command: &'static str) -> AppendError {
-    AppendError::CallbackFailed {
-        callback: seat.kind().word(),
-        name: seat.name().to_owned(),
-        command,
-        problem: "it panicked".to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use crate::error::AppendError;
 use crate::events::Store;
 use crate::integrity::digest;
 
-use super::super::reads::blocking;
+use super::super::blocking::blocking;
 use super::super::submit::Core;
 use super::calls::on_a_thread;
 use super::{CALLS_MAX, Foreign};

@@ -1,6 +1,6 @@
 //! The audit log's handle (FC-STORAGE §6).
 
-use super::Handle;
+use super::handle::Handle;
 use crate::commands::{AuditEntry, Command, Receipt};
 use crate::error::AppendError;
 

@@ -1,6 +1,9 @@
 //! The configuration store's handle (FC-STORAGE §8).
 
-use super::{Handle, Wanted, Watch, blocking, misfit};
+use super::super::blocking::blocking;
+use super::answers::misfit;
+use super::handle::{Handle, Wanted};
+use super::watch::Watch;
 use crate::actors::{DocumentInForce, InForce, Reply};
 use crate::commands::{Change, Changed, Command, Rollback};
 use crate::error::{AppendError, ReadError};
@@ -64,7 +67,7 @@ impl Configuration {
     /// # Errors
     /// [`ReadError`].
     pub async fn current(&self, document: &str) -> Result<Option<DocumentVersion>, ReadError> {
-        self.content(&self.0.ledger.in_force(), document).await
+        self.content(&self.0.inner.in_force(), document).await
     }
 
     /// The document as `in_force` has it, also after it changed again: for whoever decides by that
@@ -80,13 +83,13 @@ impl Configuration {
         document: &str,
     ) -> Result<Option<DocumentVersion>, ReadError> {
         self.0.may_read(Wanted::Payloads(Store::Configuration))?;
-        if in_force.ledger() != self.0.ledger.id() {
+        if in_force.ledger() != self.0.inner.id() {
             return Err(ReadError::ForeignSnapshot);
         }
         let Some(found) = in_force.document(document) else {
             return Ok(None);
         };
-        let (reader, document) = (self.0.ledger.0.core.reader.clone(), document.to_owned());
+        let (reader, document) = (self.0.inner.core.reader.clone(), document.to_owned());
         blocking(move || content(&reader, &document, found).map(Some)).await
     }
 
@@ -176,7 +179,7 @@ impl Configuration {
     /// Watches what is in force of a document: its content, version and record.
     #[must_use]
     pub fn watch(&self, document: &str) -> Watch<DocumentVersion> {
-        let positions = self.0.ledger.0.set.configuration.view().watch();
+        let positions = self.0.inner.set.configuration.view().watch();
         let document = document.to_owned();
         Watch::new(
             &self.0,

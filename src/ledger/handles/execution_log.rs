@@ -1,6 +1,8 @@
 //! The execution log's handle (FC-STORAGE §5).
 
-use super::{Answer, Begun, Handle, Started, Wanted, execution_of, misfit};
+use super::answers::{execution_of, misfit};
+use super::handle::{Handle, Wanted};
+use super::running::{Answer, Begun, Started};
 use crate::actors::Refusal;
 use crate::commands::{
     Authorization, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt, Rejected,
@@ -224,7 +226,7 @@ impl ExecutionLog {
     /// # Errors
     /// [`ReadError`].
     pub async fn in_doubt(&self) -> Result<Vec<ExecutionEntry>, ReadError> {
-        let head = self.0.ledger.head().seq;
+        let head = self.0.inner.head().seq;
         let in_doubt = ExecutionStatus::InDoubt;
         let read = move |set: &ViewSet| set.executions.by_status(in_doubt, 0, usize::MAX);
         let read = self

@@ -1,6 +1,6 @@
 //! A running execution in the hands of whoever is to end it.
 
-use super::Handle;
+use super::handle::Handle;
 use crate::actors::Refusal;
 use crate::commands::{
     Command, Context, Denied, Duplicate, Ending, Failure, Finish, Hold, NotStarted, Permit, Receipt,

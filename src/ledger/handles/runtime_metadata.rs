@@ -1,6 +1,7 @@
 //! The runtime metadata store's handle (FC-STORAGE §9).
 
-use super::{Handle, Wanted, Watch};
+use super::handle::{Handle, Wanted};
+use super::watch::Watch;
 use crate::commands::{
     CapabilityDefinition, ChangeCapability, Command, Context, Identify, Receipt,
     RegisterCapability, RemoveModule, SavePosition, SetModule, SwitchCapability, Transition,
@@ -246,7 +247,7 @@ impl RuntimeMetadata {
     /// Watches the capability registry.
     #[must_use]
     pub fn watch_registry(&self) -> Watch<RegistryState> {
-        let positions = self.0.ledger.0.set.metadata.view().watch();
+        let positions = self.0.inner.set.metadata.view().watch();
         let read = |set: &ViewSet, seen: u64| {
             if set.metadata.registry_version()? <= seen {
                 return Ok(None);

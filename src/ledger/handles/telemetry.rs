@@ -1,6 +1,6 @@
 //! The telemetry store's handle (FC-STORAGE §7).
 
-use super::Handle;
+use super::handle::Handle;
 use crate::commands::{Command, Observation, Receipt};
 use crate::error::AppendError;
 
@@ -27,7 +27,7 @@ impl Telemetry {
     /// # Errors
     /// `QuotaExceeded`: it is lost, counted in the gap and as a refusal. `Invalid`, `InvalidJson`, `TooLarge`, `Access`, `ShuttingDown`: it will not be recorded.
     pub fn emit(&self, mut observation: Observation) -> Result<(), AppendError> {
-        let core = &self.0.ledger.0.core;
+        let core = &self.0.inner.core;
         let observed = observation
             .observed_ns
             .unwrap_or_else(|| core.shared.clock.now_ns());
@@ -43,7 +43,7 @@ impl Telemetry {
             core.refused(&self.0.grant.0, one, error);
             core.shared.own.lost(observed);
         })?;
-        if self.0.ledger.0.background.emit(&self.0.grant, command) {
+        if self.0.inner.background.emit(&self.0.grant, command) {
             charge.keep();
         } else {
             core.shared.own.lost(observed);

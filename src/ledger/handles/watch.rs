@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Handle, Wanted};
+use super::handle::{Handle, Wanted};
 use crate::error::ReadError;
 use crate::ledger::views::ViewSet;
 use crate::projections::ReadError as ViewError;
@@ -33,7 +33,7 @@ impl<T: Send + 'static> Watch<T> {
         Self {
             handle: handle.clone(),
             wanted,
-            bell: handle.ledger.0.core.phase.bell(),
+            bell: handle.inner.core.phase.bell(),
             positions,
             newer: Arc::new(newer),
             seen: 0,
@@ -63,7 +63,7 @@ impl<T: Send + 'static> Watch<T> {
                 Ok(None) | Err(ReadError::Recovering { .. }) => {}
                 Err(error) => return Err(error),
             }
-            if self.handle.ledger.0.core.phase.is_closed() {
+            if self.handle.inner.core.phase.is_closed() {
                 return Err(ReadError::Closed);
             }
             let moved = tokio::select! {

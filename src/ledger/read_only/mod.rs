@@ -21,8 +21,9 @@ use crate::journal::{
 };
 
 use super::checkpoints::CheckpointError;
+use super::export;
+use super::open_ledger::Ledger;
 use super::reconstruct::{Reconstruction, reconstruct};
-use super::{Ledger, export};
 
 mod signed;
 mod summary;

@@ -1,10 +1,24 @@
 //! Which checkpoints of the source the salvaged history still has.
 
 use crate::events::{HEADER_LEN, Record};
-use crate::integrity::merkle::{Frontier, leaf_hash};
+use crate::integrity::merkle::{Frontier, TreeHash, leaf_hash};
 
-use super::SalvagedCheckpoint;
 use crate::ledger::read_only::RecordedCheckpoint;
+
+/// A checkpoint of the source, held against what was salvaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SalvagedCheckpoint {
+    /// The source's record that tells of it.
+    pub seq: u64,
+    /// Records that it covers.
+    pub size: u64,
+    /// Its root.
+    pub root: TreeHash,
+    /// True where the salvaged history has that root at that size; false where it is shorter, or
+    /// another one.
+    pub holds: bool,
+}
 
 /// A tree over what was copied, compared on its way.
 pub(super) struct Checkpoints {

@@ -4,106 +4,28 @@
 //! record 1 on, and nothing that does not follow; it has a name when it is whole and durable, and not
 //! before. Its epoch is above every epoch that the source can have had, since history forks here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::own_record;
-use crate::callbacks::Listening;
-use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::database;
 use crate::error::SalvageError;
 use crate::events::{CommandId, LedgerId, RecoveryReportedV1};
 use crate::integrity::Chain;
-use crate::integrity::merkle::TreeHash;
 use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head};
 
+use super::open_ledger::Ledger;
 use super::read_only::{ReadOnly, ReadOnlyOptions};
-use super::{Ledger, Recovery};
+use super::recovery::Recovery;
 
 mod checkpoints;
+mod options;
 mod write;
 
-/// How far a salvage is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SalvageProgress {
-    /// The source was read and verified.
-    Read,
-    /// Records are being copied.
-    Copying {
-        /// How many are.
-        done: u64,
-        /// Of how many.
-        total: u64,
-    },
-    /// Frames are being set aside.
-    SettingAside {
-        /// How many are.
-        done: u64,
-        /// Of how many.
-        total: u64,
-    },
-    /// What was written is being read back.
-    Checking,
-    /// All is durable but the name.
-    Naming,
-}
-
-/// How a ledger is salvaged.
-pub struct SalvageOptions {
-    /// Where time comes from.
-    pub clock: Arc<dyn Clock>,
-    /// Where the id and the salt of the salvage's own record come from.
-    pub entropy: Arc<dyn Entropy>,
-    /// Goes on where the record that the anchor claims is another one (false): the operator's word
-    /// that the anchor is wrong and not the journal.
-    pub disregard_anchor: bool,
-    /// Is told how far it is, and waited for. One that panics is told no more.
-    pub progress: Option<Box<dyn Fn(SalvageProgress) + Send>>,
-}
-
-impl Default for SalvageOptions {
-    fn default() -> Self {
-        Self {
-            clock: Arc::new(SystemClock::default()),
-            entropy: Arc::new(SystemEntropy::default()),
-            disregard_anchor: false,
-            progress: None,
-        }
-    }
-}
-
-/// Who is told how far it is.
-struct Told<'a>(Option<Listening<&'a (dyn Fn(SalvageProgress) + Send)>>);
-
-impl<'a> Told<'a> {
-    fn of(options: &'a SalvageOptions) -> Self {
-        let listening = |tell| Listening::new("salvage", tell);
-        Self(options.progress.as_deref().map(listening))
-    }
-
-    fn tell(&self, progress: SalvageProgress) {
-        if let Some(listening) = &self.0 {
-            listening.tell(|tell| tell(progress));
-        }
-    }
-}
-
-/// A checkpoint of the source, held against what was salvaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SalvagedCheckpoint {
-    /// The source's record that tells of it.
-    pub seq: u64,
-    /// Records that it covers.
-    pub size: u64,
-    /// Its root.
-    pub root: TreeHash,
-    /// True where the salvaged history has that root at that size; false where it is shorter, or
-    /// another one.
-    pub holds: bool,
-}
+pub use checkpoints::SalvagedCheckpoint;
+use options::Told;
+pub use options::{SalvageOptions, SalvageProgress};
 
 /// What came of it.
 #[derive(Debug, Clone)]
@@ -254,9 +176,4 @@ fn record(
     let mut builder = FrameBuilder::new(ledger, epoch, through);
     builder.push(&record, options.clock.now_ns().max(through.time_ns));
     builder.finish()
-}
-
-/// Where what was set aside lies in a ledger's directory.
-fn quarantine(ledger: &Path) -> PathBuf {
-    ledger.join("quarantine").join("salvage")
 }

@@ -15,10 +15,15 @@ use crate::journal::{
 };
 
 use super::checkpoints::Checkpoints;
-use super::{SalvageProgress, Told, quarantine};
+use super::options::{SalvageProgress, Told};
 use crate::ledger::read_only::ReadOnly;
 
 const MANIFEST: &str = "manifest.jsonl";
+
+/// Where what was set aside lies in a ledger's directory.
+fn quarantine(ledger: &Path) -> PathBuf {
+    ledger.join("quarantine").join("salvage")
+}
 
 /// Nothing may be where the new ledger goes, and it may not go into the old one.
 pub(super) fn check_target(from: &Path, to: &Path) -> Result<(), SalvageError> {

@@ -7,13 +7,30 @@ use crate::events::HealthChangedV1;
 use crate::metrics;
 
 use super::super::verify::{Damaged, Unread};
-use super::Scrubbed;
 
 /// Damages that are kept by name.
 const KEPT_MAX: usize = 10_000;
 /// Damages that are recorded one by one in an opening: what is wholly broken is not told a million
 /// times.
 const RECORDED_MAX: u64 = 16;
+
+/// What the scrub has done since this opening.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Scrubbed {
+    /// Every record from the first to this one was found sound, in this pass or the one before.
+    pub verified_through: u64,
+    /// Passes ended.
+    pub passes: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Damages found, and not gone since.
+    pub damages: Vec<Damaged>,
+    /// What could not be read, and was not since: nothing is known of it.
+    pub unread: Vec<Unread>,
+    /// Tables whose every block is right, and of which the engine states another checksum of the whole.
+    pub engine_faults: Vec<Damaged>,
+}
 
 #[derive(Default)]
 pub(super) struct Found {

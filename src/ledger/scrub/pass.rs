@@ -9,11 +9,15 @@ use crate::error::Fault;
 use crate::events::Seq;
 use crate::journal::{Closes, Head, ReadFailure, Stretch};
 
-use super::super::submit::Core;
 use super::super::verify::{Begins, Damaged, Files, Met, Place, Unread, next_readable};
 use super::again::Again;
 use super::position::{Position, Stage, TableId};
-use super::{SAVE_NS, SAVED_UP_NS, Scrub};
+use super::state::State;
+
+/// Allowance that can be saved up: of so long a time.
+const SAVED_UP_NS: u64 = 1_000_000_000;
+/// Between two savings of the position.
+const SAVE_NS: u64 = 60_000_000_000;
 
 /// The files that are left in this pass.
 struct Queue {
@@ -64,20 +68,19 @@ impl Pass {
     }
 
     /// Reads what the time since the last call allows.
-    pub(super) fn go_on(&mut self, core: &Core, now_ns: u64) {
-        let scrub = &core.scrub;
+    pub(super) fn go_on(&mut self, scrub: &State, now_ns: u64) {
         self.allow(scrub.bytes_per_second, now_ns);
         while self.allowance > 0 && !scrub.is_stopped() && self.again.may(now_ns) {
             if !self.begun {
-                self.begin(core);
+                self.begin(scrub);
             }
             let stage = self.position.stage;
             self.again.begin(&mut scrub.found());
             let read = match stage {
-                Stage::Frames => self.frame(core),
-                Stage::Files => self.file(core),
-                Stage::Done if self.is_rested(scrub.pause, core.shared.clock.now_ns()) => {
-                    self.again(core);
+                Stage::Frames => self.frame(scrub),
+                Stage::Files => self.file(scrub),
+                Stage::Done if self.is_rested(scrub.pause, scrub.core.shared.clock.now_ns()) => {
+                    self.again(scrub);
                     0
                 }
                 Stage::Done => break,
@@ -103,7 +106,7 @@ impl Pass {
         self.allowance = allowance.min(bytes(SAVED_UP_NS).max(1));
     }
 
-    pub(super) fn save(&mut self, scrub: &Scrub) {
+    pub(super) fn save(&mut self, scrub: &State) {
         let position = self.frozen.unwrap_or(self.position);
         let place = scrub.subject.place.as_ref();
         if let (Some(place), Some(file)) = (place, scrub.file())
@@ -116,36 +119,35 @@ impl Pass {
     }
 
     /// Where an earlier opening was, if the journal is still the one that it read.
-    fn begin(&mut self, core: &Core) {
+    fn begin(&mut self, scrub: &State) {
         self.begun = true;
-        let scrub = &core.scrub;
         let place = scrub.subject.place.as_ref();
         let loaded = place
             .zip(scrub.file())
             .and_then(|(place, file)| Position::load(&file, place.ledger));
         self.position = loaded
-            .filter(|position| is_there(core, position))
+            .filter(|position| is_there(scrub, position))
             .unwrap_or_default();
         self.saved = loaded;
         scrub.found().read(0, self.position.verified);
-        self.start(core);
+        self.start(scrub);
     }
 
     /// The next pass.
-    fn again(&mut self, core: &Core) {
+    fn again(&mut self, scrub: &State) {
         self.position = Position {
             verified: self.position.verified,
             ..Position::default()
         };
         self.frozen = None;
-        self.start(core);
+        self.start(scrub);
     }
 
-    fn start(&mut self, core: &Core) {
+    fn start(&mut self, scrub: &State) {
         self.broken = false;
         self.closes = Closes::default();
         self.queue = None;
-        self.target = core.reader.head().seq;
+        self.target = scrub.core.reader.head().seq;
         self.last = Some(Head {
             seq: self.position.seq,
             hash: self.position.hash,
@@ -160,47 +162,47 @@ impl Pass {
         now_ns < self.position.ended_ns || now_ns - self.position.ended_ns >= pause
     }
 
-    fn damaged(&mut self, core: &Core, damaged: Damaged) {
+    fn damaged(&mut self, scrub: &State, damaged: Damaged) {
         if let Some(seq) = damaged.seq {
             self.broken = true;
             self.position.verified = self.position.verified.min(seq.get() - 1);
         }
         let verified = self.position.verified;
         self.frozen.get_or_insert(self.position).verified = verified;
-        core.scrub.found().damaged(damaged, &core.shared.own);
+        scrub.found().damaged(damaged, &scrub.core.shared.own);
     }
 
     /// The next frame; gives its bytes.
-    fn frame(&mut self, core: &Core) -> u64 {
+    fn frame(&mut self, scrub: &State) -> u64 {
         let at = self.position.seq + 1;
         let Some(seq) = Seq::new(at).filter(|_| at <= self.target) else {
             self.position.stage = Stage::Files;
             return 0;
         };
-        let journal = core.scrub.subject.journal_path();
-        let frame = match core.reader.frame_at(seq) {
+        let journal = scrub.subject.journal_path();
+        let frame = match scrub.core.reader.frame_at(seq) {
             Ok(Some(frame)) => frame,
             // Closed: the ledger is going.
             Ok(None) | Err(ReadFailure::Closed) => {
                 self.target = 0;
-                core.scrub.halt();
+                scrub.halt();
                 return 0;
             }
             Err(failure) => {
                 match failure {
                     ReadFailure::Damaged { problem, .. } => {
                         let damaged = Damaged::record(&journal, seq, problem.to_string());
-                        self.damaged(core, damaged);
+                        self.damaged(scrub, damaged);
                     }
                     failure => {
                         self.broken = true;
                         let unread = Unread::record(&journal, seq, failure.to_string());
-                        if self.unread(core, unread) {
+                        if self.unread(scrub, unread) {
                             return 0;
                         }
                     }
                 }
-                let subject = &core.scrub.subject;
+                let subject = &scrub.subject;
                 let next = next_readable(&*subject.journal, at, self.target + 1, &|| true);
                 self.position.seq = next.unwrap_or(at + 1) - 1;
                 self.last = None;
@@ -221,7 +223,7 @@ impl Pass {
             wrong.push((after.found, after.to_string()));
         }
         for (seq, what) in wrong {
-            self.damaged(core, Damaged::record(&journal, seq, what));
+            self.damaged(scrub, Damaged::record(&journal, seq, what));
         }
         self.position.seq = frame.last.seq;
         self.position.hash = frame.last.hash;
@@ -233,16 +235,16 @@ impl Pass {
     }
 
     /// The next piece of a table, or all the other files; gives the bytes.
-    fn file(&mut self, core: &Core) -> u64 {
-        let Some(place) = core.scrub.subject.place.clone() else {
-            self.end(core);
+    fn file(&mut self, scrub: &State) -> u64 {
+        let Some(place) = scrub.subject.place.clone() else {
+            self.end(scrub);
             return 0;
         };
         let Some(mut queue) = self.queue.take() else {
-            return self.look(core, &place);
+            return self.look(scrub, &place);
         };
         let Some((id, table)) = queue.tables.front() else {
-            self.end(core);
+            self.end(scrub);
             return 0;
         };
         let id = *id;
@@ -262,7 +264,7 @@ impl Pass {
                 0
             }
         };
-        let waits = self.met(core, &place, queue.files.take_met());
+        let waits = self.met(scrub, &place, queue.files.take_met());
         if waits {
             queue.reading = None;
         } else if read == 0 {
@@ -273,12 +275,12 @@ impl Pass {
         read
     }
 
-    fn look(&mut self, core: &Core, place: &Place) -> u64 {
-        let mut subject = core.scrub.subject.clone();
-        subject.head = core.reader.head();
+    fn look(&mut self, scrub: &State, place: &Place) -> u64 {
+        let mut subject = scrub.subject.clone();
+        subject.head = scrub.core.reader.head();
         let files = Files::look(place, &subject);
         let read = files.read_bytes;
-        if self.met(core, place, files.take_met()) {
+        if self.met(scrub, place, files.take_met()) {
             return read;
         }
         let left = |id: &TableId| self.position.table.is_none_or(|last| *id > last);
@@ -295,44 +297,44 @@ impl Pass {
     }
 
     /// Tells what was met; true where it is to be read once more.
-    fn met(&mut self, core: &Core, place: &Place, met: Vec<Met>) -> bool {
+    fn met(&mut self, scrub: &State, place: &Place, met: Vec<Met>) -> bool {
         if !met.is_empty() && !place.is_there() {
             let what = "the directory is no longer where it was opened";
-            return self.unread(core, Unread::of(&place.root, Fault::System, what));
+            return self.unread(scrub, Unread::of(&place.root, Fault::System, what));
         }
         let mut waits = false;
         for met in met {
             match met {
-                Met::Damaged(damaged) => self.damaged(core, damaged),
-                Met::EngineFault(fault) => core.scrub.found().engine_fault(fault),
-                Met::Unread(unread) => waits |= self.unread(core, unread),
+                Met::Damaged(damaged) => self.damaged(scrub, damaged),
+                Met::EngineFault(fault) => scrub.found().engine_fault(fault),
+                Met::Unread(unread) => waits |= self.unread(scrub, unread),
             }
         }
         waits
     }
 
     /// True where it is worth to try again soon; else it is passed over until the next pass.
-    fn unread(&mut self, core: &Core, unread: Unread) -> bool {
+    fn unread(&mut self, scrub: &State, unread: Unread) -> bool {
         self.frozen.get_or_insert(self.position);
-        core.scrub.found().unread(unread.clone());
+        scrub.found().unread(unread.clone());
         self.again.later(unread, self.looked_ns)
     }
 
-    fn end(&mut self, core: &Core) {
+    fn end(&mut self, scrub: &State) {
         self.queue = None;
         self.position.stage = Stage::Done;
         self.position.table = None;
-        self.position.ended_ns = core.shared.clock.now_ns();
-        core.scrub.found().pass_ended(&core.shared.own);
+        self.position.ended_ns = scrub.core.shared.clock.now_ns();
+        scrub.found().pass_ended(&scrub.core.shared.own);
     }
 }
 
 /// Whether the journal holds the record at which an earlier opening stopped.
-fn is_there(core: &Core, position: &Position) -> bool {
+fn is_there(scrub: &State, position: &Position) -> bool {
     let Some(seq) = Seq::new(position.seq) else {
         return true;
     };
-    let record = core.reader.get(seq).ok().flatten();
+    let record = scrub.core.reader.get(seq).ok().flatten();
     record.is_some_and(|record| record.hash == position.hash)
 }
 

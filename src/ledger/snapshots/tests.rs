@@ -81,7 +81,7 @@ impl World {
     }
 
     fn snapshots(&self) -> &Snapshots {
-        &self.ledger.0.core.snapshots
+        &self.ledger.0.snapshots
     }
 
     async fn caught_up(&self) {
@@ -186,7 +186,7 @@ async fn an_opening_from_saved_states_knows_commands_and_executions_from_before_
     early.context = Context::new().command(command);
     let begun = log.begin(early.clone()).await.unwrap();
     world.work(150).await;
-    take(&world.ledger.0.core).await;
+    world.ledger.0.snapshots.take().await;
     world.caught_up().await;
     assert!(world.load(world.ledger.head().seq).from.first() > begun.receipt().last.get());
     world.root.close(Duration::ZERO).await.unwrap();

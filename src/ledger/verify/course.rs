@@ -5,7 +5,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::journal::ReadFailure;
 
-use super::Progress;
+/// How far a verification is. Every figure only rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Records checked.
+    pub records: u64,
+    /// Records there are to check.
+    pub records_total: u64,
+    /// Bytes read: of tables, and of frames.
+    pub bytes: u64,
+    /// Files checked.
+    pub files: u64,
+    /// Files there are to check; 0 until they have been counted.
+    pub files_total: u64,
+}
 
 pub(super) struct Course<'a> {
     /// Held while it is told, so that what is told only rises.

@@ -1,8 +1,5 @@
 //! The files of a ledger's directory: what each of them says of itself.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
@@ -15,7 +12,7 @@ use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 use super::course::Course;
 use super::met::Met;
 use super::result::Findings;
-use super::states;
+use super::states::{self};
 use super::{Damaged, Place, Subject};
 
 /// How often the anchor is read where a slot is not whole: it may be under way.
@@ -199,16 +196,4 @@ fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damag
     let end = Frame::decode(&value).map_or(0, |frame| frame.last.seq);
     let what = format!("the log ends before record {}", subject.head.seq);
     (end < subject.head.seq).then(|| Damage::at(&file.path, batch.start, what))
-}
-
-/// Entries of a directory that may be missing.
-pub(super) fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths: Vec<_> = paths.collect::<io::Result<_>>()?;
-    paths.sort();
-    Ok(paths)
 }

@@ -10,9 +10,10 @@ use crate::integrity::merkle::{Frontier, Run, TreeHash, leaf_hash};
 use crate::journal::{Closes, Head, Journal, Problem, ReadFailure};
 
 use super::course::Course;
+use super::damaged::Damaged;
 use super::met::Unread;
 use super::part::{Part, Signed};
-use super::result::{Damaged, Findings};
+use super::result::Findings;
 
 /// Leaves that are kept, so that the root at a size a while ago can be had.
 const WINDOW_LEAVES: usize = 1 << 18;

@@ -7,7 +7,7 @@ use crate::database::{Damage, Meaning};
 use crate::error::{Fault, OpenError};
 use crate::events::Seq;
 
-use super::Damaged;
+use super::damaged::Damaged;
 
 /// Something that could not be read: nothing is known of it, and nothing is called damaged for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,10 +11,11 @@
 //! frames, while the tables of the next parts are read (`ahead.rs`).
 //!
 //! Of views the files are verified, and not that their content follows from the journal: only making
-//! one again shows that ([`Root::rebuild_view`](super::Root::rebuild_view), [`Ledger::view_digests`]).
+//! one again shows that ([`Root::rebuild_view`](super::Root::rebuild_view), [`Ledger::view_digests`](super::Ledger::view_digests)).
 
 mod ahead;
 mod course;
+mod damaged;
 mod files;
 mod gather;
 mod met;
@@ -22,28 +23,21 @@ mod part;
 mod plan;
 mod result;
 mod states;
+mod subject;
 mod walk;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::AtomicBool;
 
-use crate::callbacks::Listening;
-use crate::directory;
-use crate::error::ReadError;
-use crate::events::LedgerId;
-use crate::journal::{Head, Journal, ReadFailure};
-use crate::projections::TreeView;
+use crate::journal::ReadFailure;
 
-use super::guarded::Guarded;
-use super::reads::blocking;
-use super::{Ledger, Parts};
-
+pub use course::Progress;
+pub use damaged::Damaged;
 pub(super) use files::Files;
 pub(super) use met::Met;
 pub use met::Unread;
 pub(super) use part::{Begins, next_readable};
-pub use result::{Damaged, Progress, Verified};
+pub use result::Verified;
+pub(crate) use subject::{Place, Subject};
 
 use course::{Course, stopped};
 use result::Findings;
@@ -67,57 +61,6 @@ impl VerifyOptions {
 
 /// More threads than this wait for each other.
 const THREADS_MAX: usize = 64;
-
-/// What is verified.
-#[derive(Clone)]
-pub(crate) struct Subject {
-    pub(crate) journal: Arc<dyn Journal>,
-    /// Up to which record.
-    pub(crate) head: Head,
-    /// The view that keeps the tree, where there is one.
-    pub(crate) tree: Option<TreeView>,
-    /// The directory; `None`: there is only a journal.
-    pub(crate) place: Option<Place>,
-}
-
-/// A ledger's directory.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) root: PathBuf,
-    /// Whose it is to be.
-    pub(crate) ledger: LedgerId,
-    /// Whether the engine has it open: then files come and go while they are looked at.
-    pub(crate) live: bool,
-    /// Which directory it is, where that is known: one that was moved away is not found by its path.
-    pub(crate) inode: Option<(u64, u64)>,
-}
-
-impl Place {
-    /// The directory of a ledger that is open.
-    pub(super) fn of(guarded: Option<&Guarded>, ledger: LedgerId) -> Option<Self> {
-        let (root, inode) = guarded.and_then(Guarded::place)?;
-        Some(Self {
-            root,
-            ledger,
-            live: true,
-            inode,
-        })
-    }
-
-    /// Whether the directory is where it was opened. What is not found elsewhere is not missing.
-    pub(super) fn is_there(&self) -> bool {
-        self.inode
-            .is_none_or(|inode| directory::inode(&self.root) == Some(inode))
-    }
-}
-
-impl Subject {
-    /// Where the journal lies, for the reader of a report.
-    pub(super) fn journal_path(&self) -> PathBuf {
-        let root = self.place.as_ref().map(|place| place.root.clone());
-        root.unwrap_or_default().join("journal")
-    }
-}
 
 /// Verifies `subject`; blocks. `progress` is told from several threads, one at a time.
 ///
@@ -155,61 +98,6 @@ pub(crate) fn verify(
     }
     course.done();
     Ok(findings.verified(subject, &walked, &course.progress()))
-}
-
-/// Sets its flag when it is dropped: whoever waited for the answer does not any more.
-struct Cancel(Arc<AtomicBool>);
-
-impl Drop for Cancel {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-impl Ledger {
-    /// Verifies everything that this ledger keeps, up to the head of this moment, while it goes on
-    /// serving: see the fields of [`Verified`]. `progress` is called from the threads that work, one
-    /// at a time, and is waited for; one that panics is told no more. Cancelling the call ends it. Changes nothing; reads every
-    /// byte, so it competes with everything else for the disk.
-    ///
-    /// # Errors
-    /// `Closed` where the ledger is; `Unavailable` where a thread failed. Damage is the answer, not
-    /// an error.
-    pub async fn verify(
-        &self,
-        options: VerifyOptions,
-        progress: impl Fn(&Progress) + Send + Sync + 'static,
-    ) -> Result<Verified, ReadError> {
-        let subject = self.subject()?;
-        let cancel = Cancel(Arc::default());
-        let cancelled = Arc::clone(&cancel.0);
-        let progress = Listening::new("verify", progress);
-        let work = move || {
-            let tell = |at: &Progress| progress.tell(|progress| progress(at));
-            let verified = verify(&subject, &options, &tell, &cancelled);
-            verified.map_err(ReadError::from)
-        };
-        let verified = blocking(work).await;
-        drop(cancel);
-        verified
-    }
-
-    fn subject(&self) -> Result<Subject, ReadError> {
-        let running = self.0.running.lock();
-        let running = running.unwrap_or_else(PoisonError::into_inner);
-        let Some(Parts {
-            journal, guarded, ..
-        }) = running.as_ref()
-        else {
-            return Err(ReadError::Closed);
-        };
-        Ok(Subject {
-            journal: Arc::clone(journal),
-            head: self.head(),
-            tree: Some(self.0.set.tree.clone()),
-            place: Place::of(guarded.as_deref(), self.id()),
-        })
-    }
 }
 
 #[cfg(test)]

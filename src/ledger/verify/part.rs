@@ -7,8 +7,8 @@ use crate::integrity::merkle::{Run, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
 use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure, Stretch};
 
-use super::Subject;
 use super::course::{Course, stopped};
+use super::subject::Subject;
 
 /// Leaves folded into one run.
 const RUN_LEAVES: u64 = 4_096;

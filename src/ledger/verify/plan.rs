@@ -10,9 +10,9 @@ use std::path::Path;
 
 use crate::database::Table;
 
-use super::Place;
 use super::course::Course;
 use super::files::Files;
+use super::subject::Place;
 
 pub(super) struct Plan<'a> {
     tables: Option<(&'a Place, &'a Files)>,

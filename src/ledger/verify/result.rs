@@ -1,76 +1,16 @@
 //! What a verification says.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-
 use crate::events::Seq;
 use crate::integrity::merkle::TreeHash;
 use crate::journal::Head;
 
-use super::Subject;
+use super::course::Progress;
+use super::damaged::Damaged;
 use super::met::{Met, Unread};
-use super::walk::Walked;
+use super::subject::Subject;
 
 /// Damages that are kept; what is beyond is counted.
 const DAMAGES_MAX: usize = 10_000;
-
-/// How far a verification is. Every figure only rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Records checked.
-    pub records: u64,
-    /// Records there are to check.
-    pub records_total: u64,
-    /// Bytes read: of tables, and of frames.
-    pub bytes: u64,
-    /// Files checked.
-    pub files: u64,
-    /// Files there are to check; 0 until they have been counted.
-    pub files_total: u64,
-}
-
-/// Something that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Damaged {
-    /// The file; or the directory of the database, where a record is damaged and its file is not
-    /// known (the file is then among the damages as well, unless its checksums were forged).
-    pub path: PathBuf,
-    /// The byte in the file where it begins, where that is known.
-    pub offset: Option<u64>,
-    /// The record, where it is one.
-    pub seq: Option<Seq>,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl fmt::Display for Damaged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        self.seq.map_or(Ok(()), |seq| write!(f, ", record {seq}"))?;
-        self.offset.map_or(Ok(()), |at| write!(f, ", byte {at}"))?;
-        write!(f, ": {}", self.what)
-    }
-}
-
-impl Damaged {
-    pub(in crate::ledger) fn of(path: &Path, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            offset: None,
-            seq: None,
-            what: what.into(),
-        }
-    }
-
-    pub(in crate::ledger) fn record(journal: &Path, seq: Seq, what: impl Into<String>) -> Self {
-        Self {
-            seq: Some(seq),
-            ..Self::of(journal, what)
-        }
-    }
-}
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +57,13 @@ impl Verified {
     pub const fn is_damaged(&self) -> bool {
         !self.damages.is_empty() || self.more > 0
     }
+}
+
+/// What the walk found, beside damage.
+pub(super) struct Walked {
+    pub(super) frames: u64,
+    pub(super) root: Option<TreeHash>,
+    pub(super) checkpoints: u64,
 }
 
 /// What has been found so far.

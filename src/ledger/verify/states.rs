@@ -1,8 +1,8 @@
 //! Saved states: every byte of them is vouched for by a record of the journal, or they are damaged.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::database::{Damage, files};
 use crate::error::Fault;
@@ -10,7 +10,6 @@ use crate::integrity::RunningDigest;
 use crate::journal::Journal;
 use crate::ledger::snapshots::{self, Doubt};
 
-use super::files::entries;
 use super::met::{Met, Unread};
 use super::{Damaged, Place};
 
@@ -115,4 +114,16 @@ impl States {
         }
         Ok(Some(bytes))
     }
+}
+
+/// Entries of a directory that may be missing.
+pub(super) fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<_> = paths.collect::<io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
 }

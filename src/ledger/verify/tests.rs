@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::actors::own_record;
-use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1};
+use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1, LedgerId};
 use crate::integrity::Chain;
-use crate::journal::{FrameBuilder, MemoryJournal};
+use crate::journal::{FrameBuilder, Head, Journal, MemoryJournal};
+use std::sync::Arc;
 
 /// Frames of these epochs; `true` closes the ledger.
 fn journal(frames: &[(u64, bool)]) -> MemoryJournal {

@@ -8,25 +8,19 @@ use crate::projections::TreeView;
 
 use super::ahead::Ahead;
 use super::course::{Course, stopped};
+use super::damaged::Damaged;
 use super::files::Files;
 use super::gather::Gather;
 use super::part::{Part, Reading};
 use super::plan::Plan;
-use super::result::{Damaged, Findings};
-use super::{Place, Subject};
+use super::result::{Findings, Walked};
+use super::subject::{Place, Subject};
 
 /// Records of one part: enough that finding its beginning costs nothing, few enough to be held.
 const PART_RECORDS_MAX: u64 = 1 << 16;
 const PART_RECORDS_MIN: u64 = 1 << 10;
 /// Parts that a thread has ready for the one that puts them together.
 const AHEAD: usize = 1;
-
-/// What the walk found, beside damage.
-pub(super) struct Walked {
-    pub(super) frames: u64,
-    pub(super) root: Option<TreeHash>,
-    pub(super) checkpoints: u64,
-}
 
 /// Walks over the journal, and reads `tables` on the way.
 pub(super) fn walk(

@@ -1,0 +1,16 @@
+//! Reads where a thread may wait.
+
+use crate::error::ReadError;
+
+/// Runs a read where it may block.
+pub(super) async fn blocking<R: Send + 'static>(
+    read: impl FnOnce() -> Result<R, ReadError> + Send + 'static,
+) -> Result<R, ReadError> {
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|error| {
+            Err(ReadError::Unavailable {
+                cause: error.to_string().into(),
+            })
+        })
+}

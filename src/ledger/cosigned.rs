@@ -1,0 +1,11 @@
+//! The checkpoints of other logs that this ledger cosigned last.
+
+use std::collections::HashMap;
+
+use crate::integrity::merkle::TreeHash;
+
+/// Size and root.
+pub(super) type Newest = (u64, TreeHash);
+
+/// Of each log, by its origin. Locked while one is cosigned and recorded.
+pub(super) type Cosigned = tokio::sync::Mutex<HashMap<String, Newest>>;

@@ -1,0 +1,61 @@
+//! An open ledger as its handles share it: the write path, the views, and each feature beside them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::actors::InForce;
+use crate::events::LedgerId;
+use crate::journal::Head;
+
+use super::background::Background;
+use super::checkpoints::Signing;
+use super::end::End;
+use super::parts::Parts;
+use super::recovery::Recovery;
+use super::released::Released;
+use super::scrub::Scrub;
+use super::snapshots::Snapshots;
+use super::submit::Core;
+use super::views::ViewSet;
+
+pub(crate) struct Inner {
+    pub(super) core: Arc<Core>,
+    pub(super) set: ViewSet,
+    pub(super) signing: Signing,
+    pub(super) scrub: Arc<Scrub>,
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) recovery: Option<Recovery>,
+    pub(super) background: Background,
+    pub(super) running: Mutex<Option<Parts>>,
+    /// Once it ends.
+    pub(super) end: Mutex<Option<Arc<End>>>,
+    pub(super) released: Mutex<Released>,
+}
+
+impl Inner {
+    pub(super) fn id(&self) -> LedgerId {
+        self.core.shared.ledger
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.core.reader.head()
+    }
+
+    pub(super) fn in_force(&self) -> InForce {
+        self.core.shared.durable.in_force()
+    }
+
+    pub(super) fn end(&self) -> MutexGuard<'_, Option<Arc<End>>> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn released(&self) -> MutexGuard<'_, Released> {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.core.shared.vitals.close();
+        self.scrub.halt();
+    }
+}

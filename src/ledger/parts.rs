@@ -1,0 +1,19 @@
+//! What runs for an open ledger, and must be closed in order.
+
+use std::sync::Arc;
+
+use crate::actors::Actors;
+use crate::journal::{Journal, Writer};
+use crate::projections::Views;
+
+use super::guarded::Guarded;
+
+/// What must be closed in order.
+pub(crate) struct Parts {
+    pub(crate) actors: Actors,
+    pub(crate) writer: Writer,
+    pub(crate) views: Views,
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The same, where it is the directory's own.
+    pub(crate) guarded: Option<Arc<Guarded>>,
+}

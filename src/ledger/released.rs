@@ -1,0 +1,29 @@
+//! What an end has let go of, for an opening that is still to come.
+
+use std::path::PathBuf;
+
+use crate::directory::Directory;
+
+/// What was let go of for an opening that is still to come.
+#[derive(Default)]
+pub(super) struct Released {
+    /// Still locked; for the first opening that is tried.
+    pub(super) directory: Option<Directory>,
+    /// For another one, where the first did not succeed.
+    pub(super) path: Option<PathBuf>,
+    pub(super) reopened: bool,
+}
+
+impl Released {
+    /// Nobody opens it again from here. True where somebody has.
+    pub(super) fn give_up(&mut self) -> bool {
+        let Self {
+            directory,
+            path,
+            reopened,
+        } = self;
+        drop(directory.take());
+        *path = None;
+        *reopened
+    }
+}
