@@ -357,20 +357,6 @@ fn views_that_were_open_when_the_machine_stopped_are_made_again() {
     }
 }
 
-/// A power cut may take any part of what was not synced: nobody looks for damage in it.
-#[test]
-fn views_that_a_power_cut_tore_are_made_again_and_not_set_aside() {
-    let directory = tempfile::tempdir().unwrap();
-    let journal = Journal::new(&History::mixed(500).records, 500);
-    let open = |boot| made_again(directory.path(), &journal, Some(boot));
-    assert_eq!(open("monday"), 5);
-    for file in ["SEAL", "version"] {
-        std::fs::remove_file(directory.path().join("views").join(file)).unwrap();
-    }
-    assert_eq!(open("tuesday"), 5);
-    assert!(!directory.path().join("quarantine").exists());
-}
-
 /// They were not open before, so nothing of them can be gone; a warning would be a lie.
 #[test]
 fn views_that_are_new_are_created_once() {

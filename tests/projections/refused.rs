@@ -1,5 +1,5 @@
-//! What the system refuses while views are opened is no word about them: they are neither set aside nor
-//! made again for it.
+//! What the system refuses while views are opened, and what a power cut took of them, is no damage: they are
+//! not set aside for it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -275,4 +275,20 @@ fn views_that_nobody_can_read_are_made_again_where_that_is_ordered_and_kept() {
     assert_eq!(heard.aside.lock().unwrap().len(), 1);
     let kept = directory.path().join("quarantine/views-1");
     assert!(kept.join("BOOT").is_dir() && kept.join("keyspaces").is_dir());
+}
+
+/// A power cut may take any part of what was not synced: nobody looks for damage in it.
+#[test]
+fn views_that_a_power_cut_tore_are_made_again_and_not_set_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, heard) = (journal(), Heard::default());
+    for (boot, times) in [("monday", 1), ("tuesday", 2)] {
+        let views = open_with(directory.path(), &journal, heard.options(boot));
+        let made = digests(&views, RECORDS);
+        views.close();
+        assert_eq!(heard.made_again(boot), times * made.len());
+        for file in ["SEAL", "version"] {
+            std::fs::remove_file(directory.path().join("views").join(file)).unwrap();
+        }
+    }
 }

@@ -149,6 +149,22 @@ fn twin(
     })
 }
 
+impl Answers {
+    /// What an undamaged store must not have.
+    pub(super) fn problem(&self) -> Option<String> {
+        let records = self
+            .records
+            .iter()
+            .filter_map(|answer| answer.clone().err());
+        let others = self.others.iter().filter_map(|(name, answer)| {
+            let error = answer.as_ref().err()?;
+            Some(format!("{name}: {error}"))
+        });
+        let views = self.views.clone().and_then(Result::err);
+        records.chain(others).chain(views).next()
+    }
+}
+
 /// A process that judges.
 pub(super) struct Child {
     process: Process,

@@ -32,9 +32,9 @@ type Answer = Result<Hash, String>;
 /// Everything that a store answers.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    records: Vec<Answer>,
-    others: BTreeMap<String, Answer>,
-    views: Option<Result<Digests, String>>,
+    pub(super) records: Vec<Answer>,
+    pub(super) others: BTreeMap<String, Answer>,
+    pub(super) views: Option<Result<Digests, String>>,
     /// What verification calls damaged, by its path.
     pub(super) named: Vec<PathBuf>,
 }
@@ -388,20 +388,4 @@ async fn note(ledger: &Ledger, grant: &Grant, asked: &Asked) -> Result<Option<St
         }
     }
     Ok(None)
-}
-
-impl Answers {
-    /// What an undamaged store must not have.
-    pub(super) fn problem(&self) -> Option<String> {
-        let records = self
-            .records
-            .iter()
-            .filter_map(|answer| answer.clone().err());
-        let others = self.others.iter().filter_map(|(name, answer)| {
-            let error = answer.as_ref().err()?;
-            Some(format!("{name}: {error}"))
-        });
-        let views = self.views.clone().and_then(Result::err);
-        records.chain(others).chain(views).next()
-    }
 }
