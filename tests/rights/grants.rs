@@ -7,7 +7,7 @@ use crate::{ANY, EITHER, Row, row};
 fn handles() -> Vec<Row> {
     vec![
         row!(
-            "ledger/mod.rs execution_log",
+            "ledger/open_ledger.rs execution_log",
             "",
             [ExecutionLog],
             EITHER,
@@ -16,16 +16,28 @@ fn handles() -> Vec<Row> {
                 h.scene.ledger().execution_log(&h.grant).told()
             }
         ),
-        row!("ledger/mod.rs audit_log", "", [AuditLog], EITHER, |h| {
-            h.go().await;
-            h.scene.ledger().audit_log(&h.grant).told()
-        }),
-        row!("ledger/mod.rs telemetry", "", [Telemetry], EITHER, |h| {
-            h.go().await;
-            h.scene.ledger().telemetry(&h.grant).told()
-        }),
         row!(
-            "ledger/mod.rs configuration",
+            "ledger/open_ledger.rs audit_log",
+            "",
+            [AuditLog],
+            EITHER,
+            |h| {
+                h.go().await;
+                h.scene.ledger().audit_log(&h.grant).told()
+            }
+        ),
+        row!(
+            "ledger/open_ledger.rs telemetry",
+            "",
+            [Telemetry],
+            EITHER,
+            |h| {
+                h.go().await;
+                h.scene.ledger().telemetry(&h.grant).told()
+            }
+        ),
+        row!(
+            "ledger/open_ledger.rs configuration",
             "",
             [Configuration],
             EITHER,
@@ -35,7 +47,7 @@ fn handles() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/mod.rs runtime_metadata",
+            "ledger/open_ledger.rs runtime_metadata",
             "",
             [RuntimeMetadata],
             EITHER,
@@ -69,7 +81,7 @@ fn grants() -> Vec<Row> {
     ];
     vec![
         row!(
-            "ledger/mod.rs lookup",
+            "ledger/open_ledger.rs lookup",
             "its own",
             [ExecutionLog],
             ANY,
@@ -85,7 +97,7 @@ fn grants() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/mod.rs lookup",
+            "ledger/open_ledger.rs lookup",
             "another's",
             [ExecutionLog],
             others,

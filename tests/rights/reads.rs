@@ -99,7 +99,7 @@ fn records() -> Vec<Row> {
         of!("ledger/reads.rs get", get, SEEN),
         of!("ledger/reads.rs range", range, PASSED),
         of!("ledger/reads.rs query", query, PASSED),
-        of!("ledger/reads.rs follow", follow, PASSED),
+        of!("ledger/follow.rs follow", follow, PASSED),
         of!("ledger/follow.rs next", follow, PASSED),
     ]
     .into_iter()
@@ -202,7 +202,7 @@ fn bundles() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/mod.rs reader",
+            "ledger/open_ledger.rs reader",
             "",
             [Telemetry],
             [NOT, "ok", NOT, "ok", "ok", GONE, STRANGE],

@@ -56,7 +56,7 @@ fn appends() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/mod.rs commit",
+            "ledger/open_ledger.rs commit",
             "executions",
             [ExecutionLog],
             APPENDS,
@@ -70,7 +70,7 @@ fn appends() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/mod.rs commit",
+            "ledger/open_ledger.rs commit",
             "audit events",
             [AuditLog],
             APPENDS,
