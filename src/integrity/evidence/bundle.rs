@@ -1,15 +1,12 @@
 //! What a bundle holds, and how it is put together.
 
-use super::verify::{self, VerifyError};
-use super::{
-    BUNDLE_BYTES_MAX, KEYS_MAX, PAYLOAD_BYTES_MAX, RECORDS_MAX, Stream, StreamError, StreamReader,
-};
+use super::{PAYLOAD_BYTES_MAX, Stream, StreamError, StreamReader};
 use crate::events::{
     ComponentId, Content, EventType, ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, Seq,
 };
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::TreeHash;
-use crate::integrity::note::{Note, NoteError};
+use crate::integrity::note::Note;
 
 /// One record of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,63 +75,7 @@ pub struct Bundle {
     pub(super) checkpoint: Note,
 }
 
-/// Evidence cannot be made of this.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MakeError {
-    /// More than [`RECORDS_MAX`] records or [`BUNDLE_BYTES_MAX`] bytes.
-    #[error(
-        "a bundle has at most {RECORDS_MAX} records and {BUNDLE_BYTES_MAX} bytes: withhold payloads, or leave mentions out"
-    )]
-    TooLarge,
-    /// The records are not those of one execution, gapless from its first.
-    #[error("the records are not those of the execution")]
-    Stream(#[from] StreamError),
-    /// None of the keys has signed the checkpoint.
-    #[error("the checkpoint is signed by none of the keys")]
-    Unsigned,
-    /// The checkpoint is unusable.
-    #[error("the checkpoint cannot be used")]
-    Note(#[from] NoteError),
-    /// The records are not those of the checkpoint, or their proofs are wrong.
-    #[error("the evidence would not verify")]
-    Unsound(#[from] VerifyError),
-}
-
 impl Bundle {
-    /// Puts evidence together, from records in the order of their sequence numbers: those of the
-    /// execution's stream and others that name it; `opening` says of which ledger. Signatures of keys that are not among `keys` are
-    /// left out, since nobody could check them.
-    ///
-    /// # Errors
-    /// [`MakeError`]; what it gives verifies by its own keys.
-    pub fn new(
-        opening: Opening,
-        execution: ExecutionId,
-        items: Vec<Item>,
-        checkpoint: &Note,
-        keys: &[VerifierKey],
-    ) -> Result<Self, MakeError> {
-        let (checkpoint, keys) = signed_by(checkpoint, keys)?;
-        let bytes: usize = items.iter().map(len_in_bundle).sum();
-        if items.len() > RECORDS_MAX || bytes > BUNDLE_BYTES_MAX / 2 {
-            return Err(MakeError::TooLarge);
-        }
-        let stream = stream_of(execution, &items)?;
-        let made = Self {
-            ledger: Opening::ledger(&opening.header).unwrap_or_default(),
-            opening,
-            execution,
-            stream,
-            keys,
-            items,
-            checksum: None,
-            checkpoint,
-        };
-        verify::verify_self(&made)?;
-        Ok(made)
-    }
-
     /// The ledger that it comes from; [`Bundle::verify`] compares it with [`Bundle::opening`].
     #[must_use]
     pub const fn ledger(&self) -> LedgerId {
@@ -206,12 +147,6 @@ impl Bundle {
     }
 }
 
-/// Bytes of an item without the length of base64 (4 for 3) and the words.
-fn len_in_bundle(item: &Item) -> usize {
-    let content = item.content.as_ref();
-    512 + item.path.len() * 64 + content.map_or(0, |content| content.payload.len())
-}
-
 /// What the headers say of completeness.
 pub(super) fn stream_of(execution: ExecutionId, items: &[Item]) -> Result<Stream, StreamError> {
     let mut reader = StreamReader::new(execution);
@@ -229,25 +164,6 @@ pub(super) fn stream_of(execution: ExecutionId, items: &[Item]) -> Result<Stream
         }
     }
     reader.finish()
-}
-
-/// The note with the signatures of these keys alone, and the keys in the order of the signatures.
-fn signed_by(note: &Note, keys: &[VerifierKey]) -> Result<(Note, Vec<VerifierKey>), MakeError> {
-    let (mut text, mut signers) = (format!("{}\n", note.text()), Vec::new());
-    for line in note.signatures() {
-        let known = |key: &&VerifierKey| (key.name(), key.id()) == (line.name(), line.id());
-        let Some(key) = keys.iter().find(known) else {
-            continue;
-        };
-        if note.signed_by(key)?.is_some() && !signers.contains(key) && signers.len() < KEYS_MAX {
-            text.push_str(&line.to_string());
-            signers.push(key.clone());
-        }
-    }
-    if signers.is_empty() {
-        return Err(MakeError::Unsigned);
-    }
-    Ok((Note::parse(text.as_bytes())?, signers))
 }
 
 /// Payloads that no ledger writes are not read.

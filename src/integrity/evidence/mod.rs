@@ -14,6 +14,7 @@
 //! makes up a key as well.
 
 mod bundle;
+mod make;
 mod page;
 mod read;
 mod scan;
@@ -22,7 +23,8 @@ mod verify;
 mod write;
 
 pub use crate::events::Content;
-pub use bundle::{Bundle, Item, MakeError, Opening};
+pub use bundle::{Bundle, Item, Opening};
+pub use make::MakeError;
 pub use page::PAGE_VERSION;
 pub use read::ParseError;
 pub use scan::{ScanError, Scanned, scan};

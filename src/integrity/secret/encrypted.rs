@@ -7,7 +7,7 @@ use pkcs8::pkcs5::scrypt;
 use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::{KeyFileError, Salt};
+use super::key_file::{KeyFileError, Salt};
 
 // 16 MiB and about a fifth of a second; OpenSSL refuses scrypt above 32 MiB.
 const SCRYPT_LOG_N: u8 = 14;
