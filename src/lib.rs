@@ -58,6 +58,7 @@
 //! * `engine` (default): the ledger. Without it the crate is [`events`] and [`integrity`] alone, for whoever verifies what a
 //!   ledger gave to others: no database, no actors, no runtime.
 //! * `encrypted-keys`: key files with a passphrase ([`integrity::secret`]). `engine` brings it.
+//! * `uuid`: ids from and to `uuid::Uuid`. Off by default.
 //!
 //! # What is trusted
 //!

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A 32-byte digest.
 pub type Hash = [u8; 32];
@@ -17,8 +17,18 @@ pub struct IdError;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-        #[serde(transparent)]
+        ///
+        /// As text it is 32 hexadecimal digits, for `Display`, `FromStr` and serde's formats for people; a binary format
+        /// holds its 16 bytes. `[u8; 16]` converts both ways, `uuid::Uuid` too with the feature `uuid`:
+        ///
+        /// ```
+        #[doc = concat!("use femtoclaw_ledger::events::", stringify!($name), ";")]
+        #[doc = concat!("let id: ", stringify!($name), " = \"018f3c2a9b7e7d10a1b2c3d4e5f60718\".parse()?;")]
+        #[doc = concat!("assert_eq!(", stringify!($name), "::try_from(*id.as_bytes()), Ok(id));")]
+        /// assert_eq!(id.to_string(), "018f3c2a9b7e7d10a1b2c3d4e5f60718");
+        /// # Ok::<(), femtoclaw_ledger::events::IdError>(())
+        /// ```
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
         pub struct $name([u8; 16]);
 
         impl $name {
@@ -63,17 +73,85 @@ macro_rules! id {
                 parse_hex(text).map(Self)
             }
         }
+
+        impl TryFrom<[u8; 16]> for $name {
+            type Error = IdError;
+
+            /// Refuses the all-zero value, as text is.
+            fn try_from(bytes: [u8; 16]) -> Result<Self, IdError> {
+                if bytes == [0; 16] {
+                    return Err(IdError);
+                }
+                Ok(Self(bytes))
+            }
+        }
+
+        impl From<$name> for [u8; 16] {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    return serializer.collect_str(self);
+                }
+                self.0.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    return deserializer.deserialize_str(HexText).map(Self);
+                }
+                Deserialize::deserialize(deserializer).map(Self)
+            }
+        }
+
+        #[cfg(feature = "uuid")]
+        impl From<uuid::Uuid> for $name {
+            /// The nil UUID becomes the nil id, which no command accepts.
+            fn from(uuid: uuid::Uuid) -> Self {
+                Self(uuid.into_bytes())
+            }
+        }
+
+        #[cfg(feature = "uuid")]
+        impl From<$name> for uuid::Uuid {
+            fn from(id: $name) -> Self {
+                Self::from_bytes(id.0)
+            }
+        }
     };
 }
 
+/// Reads an id as text: what is stored may be nil, which stands for none.
+struct HexText;
+
+impl serde::de::Visitor<'_> for HexText {
+    type Value = [u8; 16];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("32 hexadecimal digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; 16], E> {
+        let expected = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
+        hex(text).ok_or_else(expected)
+    }
+}
+
 fn parse_hex(text: &str) -> Result<[u8; 16], IdError> {
+    hex(text).filter(|bytes| *bytes != [0; 16]).ok_or(IdError)
+}
+
+fn hex(text: &str) -> Option<[u8; 16]> {
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(IdError);
+        return None;
     }
-    match u128::from_str_radix(text, 16) {
-        Ok(0) | Err(_) => Err(IdError),
-        Ok(value) => Ok(value.to_be_bytes()),
-    }
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }
 
 id! {
@@ -167,5 +245,44 @@ mod tests {
         for bad in ["", "ab", &"0".repeat(32), &"g".repeat(32), &"+".repeat(32)] {
             assert_eq!(bad.parse::<ExecutionId>(), Err(IdError), "{bad}");
         }
+        assert_eq!(ExecutionId::try_from([0xAB; 16]), Ok(id));
+        assert_eq!(ExecutionId::try_from([0; 16]), Err(IdError));
+        assert_eq!(<[u8; 16]>::from(id), [0xAB; 16]);
+    }
+
+    #[test]
+    fn an_id_is_sixteen_bytes_where_no_person_reads() {
+        let config = bincode::config::standard();
+        for id in [TraceId::from_bytes([0xAB; 16]), TraceId::NIL] {
+            let bytes = bincode::serde::encode_to_vec(id, config).unwrap();
+            assert_eq!(bytes, id.as_bytes());
+            let (read, _) =
+                bincode::serde::decode_from_slice::<TraceId, _>(&bytes, config).unwrap();
+            assert_eq!(read, id);
+        }
+    }
+
+    #[cfg(feature = "engine")]
+    #[test]
+    fn an_id_is_text_where_people_read() {
+        let id = CommandId::from_bytes([0x1C; 16]);
+        let text = serde_json::to_string(&(id, CommandId::NIL)).unwrap();
+        let nil = "0".repeat(32);
+        assert_eq!(text, format!(r#"["{id}","{nil}"]"#));
+        // From a reader a text is not borrowed.
+        let read: (CommandId, CommandId) = serde_json::from_reader(text.as_bytes()).unwrap();
+        assert_eq!(read, (id, CommandId::NIL));
+        for bad in [r#""1c""#, "28", r#"[28,28]"#] {
+            assert!(serde_json::from_str::<CommandId>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "uuid")]
+    #[test]
+    fn an_id_is_a_uuid_and_back() {
+        let id = CommandId::from_bytes([0x1C; 16]);
+        let uuid = uuid::Uuid::from(id);
+        assert_eq!(uuid.as_bytes(), id.as_bytes());
+        assert_eq!(CommandId::from(uuid), id);
     }
 }
