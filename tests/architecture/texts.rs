@@ -125,3 +125,78 @@ fn every_asynchronous_function_says_what_cancelling_it_leaves() {
     assert!(looked_at > 60, "{looked_at} functions");
     assert_none(&silent);
 }
+
+/// The files and directories that a row of a table names, each with the places where it may be: as it is written,
+/// or in the directory that the row or the table's first line is about.
+fn named_in_tables(page: &str) -> Vec<(String, Vec<String>)> {
+    let mut table = Vec::new();
+    let mut named = Vec::new();
+    let mut was_row = false;
+    for line in page.lines() {
+        let is_row = line.starts_with('|');
+        let quoted = line.split('`').skip(1).step_by(2);
+        let has_end = |it: &&str| it.ends_with('/') || it.rsplit_once('.').is_some_and(is_file);
+        let paths: Vec<&str> = quoted.filter(has_end).collect();
+        let rooms = |paths: &[&str]| -> Vec<String> {
+            let rooms = paths.iter().filter(|it| it.ends_with('/'));
+            rooms.map(|it| (*it).to_owned()).collect()
+        };
+        if is_row {
+            if !was_row {
+                table = rooms(&paths);
+            }
+            let mut places = table.clone();
+            if was_row {
+                let row = rooms(&paths);
+                let below =
+                    |it: &String| row.iter().map(|room| it.clone() + room).collect::<Vec<_>>();
+                places.extend(table.iter().flat_map(below));
+                places.extend(row);
+            }
+            named.extend(paths.iter().map(|it| ((*it).to_owned(), places.clone())));
+        }
+        was_row = is_row;
+    }
+    named
+}
+
+fn is_file((name, end): (&str, &str)) -> bool {
+    !name.is_empty() && ["rs", "md", "sh", "toml", "svg"].contains(&end)
+}
+
+/// A map is worth as much as its paths, and a newcomer's question has an answer by file name.
+#[test]
+fn every_path_in_the_tables_of_the_architecture_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let exists = |place: &str, path: &str| {
+        let place = root.join(place);
+        place.join(path).exists() || place.join("src").join(path).exists()
+    };
+    let named = named_in_tables(&page);
+    assert!(named.len() > 120, "{} paths", named.len());
+    let missing = named.into_iter().filter(|(path, rooms)| {
+        !root.join(path).exists() && !rooms.iter().any(|room| exists(room, path))
+    });
+    let missing: Vec<_> = missing.map(|(path, _)| path).collect();
+    assert_none(&missing);
+
+    let questions = page
+        .lines()
+        .filter(|line| line.starts_with("| W") && line.contains("? |"));
+    let silent = |line: &&str| !line.contains(".rs`");
+    let (silent, answered): (Vec<_>, Vec<_>) = questions.partition(silent);
+    assert!(silent.is_empty(), "no file answers: {silent:?}");
+    assert!(answered.len() >= 13, "{} questions", answered.len());
+}
+
+#[test]
+fn a_path_that_is_gone_is_missed_in_its_table() {
+    let page = "`src/a.rs`\n| in `src/b/` | what |\n|---|---|\n| `e/` | `gone.rs` |\n\n| `src/c/`: `d.rs` |\n";
+    let named = named_in_tables(page);
+    let rooms = |index: usize| named[index].1.join(" ");
+    let paths: Vec<_> = named.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["src/b/", "e/", "gone.rs", "src/c/", "d.rs"]);
+    assert_eq!(rooms(2), "src/b/ src/b/e/ e/");
+    assert_eq!(rooms(4), "src/c/");
+}
