@@ -240,7 +240,7 @@ async fn ask(scene: &Scene, grant: &Grant) {
     );
     written.await.unwrap();
     let mut follow = reads.follow(Seq::FIRST).unwrap();
-    follow.next(WAIT).await.unwrap();
+    follow.next_batch(WAIT).await.unwrap();
     let log = ledger.execution_log(grant).unwrap();
     log.in_doubt().await.unwrap();
     log.counts().await.unwrap();

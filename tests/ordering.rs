@@ -127,7 +127,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
 
     // What must not come is waited for.
     assert!(tokio::time::timeout(A_WHILE, watch.next()).await.is_err());
-    assert!(follow.next(A_WHILE).await.unwrap().is_empty());
+    assert!(follow.next_batch(A_WHILE).await.unwrap().is_empty());
     assert!(!waiting.any_answered(), "an answer overtook the sync");
     assert_eq!(world.ledger.head(), head);
     assert!(!head_watch.has_changed().unwrap());
@@ -161,7 +161,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
         Err(AppendError::IdempotencyConflict { command: id(1) })
     );
     assert!(original.receipt.first.get() > head.seq);
-    let shown = follow.next(WAIT).await.unwrap();
+    let shown = follow.next_batch(WAIT).await.unwrap();
     assert_eq!(shown[0].header.seq, original.receipt.first);
     world.root.close(WAIT).await.unwrap();
 }

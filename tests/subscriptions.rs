@@ -37,7 +37,7 @@ async fn record(world: &World, numbers: std::ops::Range<u128>) {
 async fn up_to(mut follow: Follow, last: u64) -> Vec<u64> {
     let mut seen = Vec::new();
     while follow.next_seq().get() <= last {
-        let records = follow.next(WAIT).await.unwrap();
+        let records = follow.next_batch(WAIT).await.unwrap();
         seen.extend(records.iter().map(|record| record.header.seq.get()));
     }
     seen
@@ -98,10 +98,10 @@ async fn a_slow_subscriber_is_told_once_how_far_behind_it_is_and_loses_nothing()
     let mut follow = reads.follow(Seq::FIRST).unwrap();
     let mut patient = reads.follow(Seq::FIRST).unwrap().lag_max(1_000);
     for follow in [&mut follow, &mut patient] {
-        assert_eq!(follow.next(WAIT).await.unwrap().len() as u64, head);
+        assert_eq!(follow.next_batch(WAIT).await.unwrap().len() as u64, head);
     }
     record(&world, 30..50).await;
-    let error = follow.next(WAIT).await.unwrap_err();
+    let error = follow.next_batch(WAIT).await.unwrap_err();
     let expected = SubscriptionError::Lagged {
         behind: 20,
         tolerated: 10,
@@ -110,11 +110,11 @@ async fn a_slow_subscriber_is_told_once_how_far_behind_it_is_and_loses_nothing()
     assert_eq!(error, expected);
     assert_eq!((error.code(), error.retry()), ("lagged", Retry::Safe));
     for follow in [&mut follow, &mut patient] {
-        let next = follow.next(WAIT).await.unwrap();
+        let next = follow.next_batch(WAIT).await.unwrap();
         assert_eq!(next[0].header.seq.get(), head + 1);
         assert_eq!(next.len(), 20);
     }
-    assert!(follow.next(Duration::ZERO).await.unwrap().is_empty());
+    assert!(follow.next_batch(Duration::ZERO).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -122,9 +122,9 @@ async fn a_subscription_ends_with_its_grant() {
     let world = World::new(|_| {}).await;
     let reads = world.ledger.reader(&world.grant).unwrap();
     let mut follow = reads.follow(Seq::FIRST).unwrap();
-    assert!(!follow.next(WAIT).await.unwrap().is_empty());
+    assert!(!follow.next_batch(WAIT).await.unwrap().is_empty());
     world.root.revoke(&world.grant, "over").await.unwrap();
-    let error = follow.next(WAIT).await.unwrap_err();
+    let error = follow.next_batch(WAIT).await.unwrap_err();
     assert_eq!(
         (error.code(), error.retry()),
         ("grant_revoked", Retry::Never)
@@ -146,7 +146,7 @@ async fn a_named_position_outlives_the_process_and_the_views() {
         let from = saved.map_or(0, |saved| saved.position) + 1;
         let reads = ledger.reader(&grant).unwrap();
         let mut follow = reads.follow(seq(from)).unwrap();
-        let records = follow.next(WAIT).await.unwrap();
+        let records = follow.next_batch(WAIT).await.unwrap();
         handled.extend(records.iter().map(|record| record.header.seq.get()));
         let done = *handled.last().unwrap();
         let save = metadata.save_position("billing", done, None, Context::new());

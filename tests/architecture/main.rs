@@ -52,6 +52,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("Instant::now", &["clock"]),
     ("Utc::now", &["clock"]),
     ("clap::", &["cli"]),
+    ("futures_core::", &["ledger"]),
 ];
 
 /// Calls that only a program may make: a library installs nothing global.

@@ -67,7 +67,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ),
     (
         "projections/view.rs reached",
-        "src/ledger/views.rs",
+        "src/ledger/view_waits.rs",
         "view.reached(",
     ),
 ];

@@ -147,9 +147,9 @@ fn reads() -> Vec<Tried> {
             .await
             .is_ok()),
         call!(
-            "ledger/follow.rs next",
+            "ledger/follow.rs next_batch",
             |s| s.reads.follow(Seq::FIRST).unwrap(),
-            |mut it| it.next(Duration::from_secs(60)).await.is_ok()
+            |mut it| it.next_batch(Duration::from_secs(60)).await.is_ok()
         ),
         call!("ledger/root.rs grant", |s| (), |()| s
             .root()

@@ -163,7 +163,7 @@ async fn t2_all_grants_of_one_name_are_revoked_together_and_a_later_one_works() 
             "grant_revoked"
         );
     }
-    let told = follow.next(WAIT).await.unwrap_err();
+    let told = follow.next_batch(WAIT).await.unwrap_err();
     assert_eq!(told.code(), "grant_revoked", "and not what came meanwhile");
     record(&open, &bystander).await.unwrap();
     let later = granted(&open, "twice", Quota::default()).await;

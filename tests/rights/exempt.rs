@@ -51,6 +51,7 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
     ("ledger/checkpoints/key_change.rs change_key", "the root's"),
     ("ledger/export.rs export", "the root's; no payload is in it"),
     ("ledger/follow.rs lag_max", "of a follower that was given"),
+    ("ledger/follow.rs next_seq", "a place"),
     (
         "ledger/handles/running.rs detach",
         "of a handle that was given",

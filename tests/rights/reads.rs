@@ -56,7 +56,7 @@ async fn follow(h: Hands, seq: Seq) -> Answer {
         Err(error) => return Err(error.code().to_owned()),
     };
     h.go().await;
-    let records = follow.next(Duration::from_secs(60)).await;
+    let records = follow.next_batch(Duration::from_secs(60)).await;
     only(records.map_err(|error| error.code().to_owned())?, seq)
 }
 
@@ -100,7 +100,7 @@ fn records() -> Vec<Row> {
         of!("ledger/reads.rs range", range, PASSED),
         of!("ledger/reads.rs query", query, PASSED),
         of!("ledger/follow.rs follow", follow, PASSED),
-        of!("ledger/follow.rs next", follow, PASSED),
+        of!("ledger/follow.rs next_batch", follow, PASSED),
     ]
     .into_iter()
     .flatten()

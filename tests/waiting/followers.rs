@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{Filter, Follow, Ledger, Options, Retry, Seq, SubscriptionError};
+use futures_util::{StreamExt, TryStreamExt};
 use tokio_test::task;
 
 use crate::shared::{WAIT, World, command, everything, observation, request};
@@ -34,7 +36,7 @@ fn idle_followers_hold_no_thread() {
             let followers: Vec<_> = (0..512)
                 .map(|_| {
                     let mut follow = at_the_end(&world);
-                    let mut waiting = task::spawn(async move { follow.next(EVER).await });
+                    let mut waiting = task::spawn(async move { follow.next_batch(EVER).await });
                     assert!(waiting.poll().is_pending());
                     waiting
                 })
@@ -70,7 +72,7 @@ fn a_runtime_ends_although_followers_were_dropped_in_it() {
             let reads = ledger.reader(&grant).unwrap();
             let mut follow = reads.follow(Seq::new(1 << 40).unwrap()).unwrap();
             for _ in 0..8 {
-                assert!(task::spawn(follow.next(EVER)).poll().is_pending());
+                assert!(task::spawn(follow.next_batch(EVER)).poll().is_pending());
             }
             in_time(root.close(WAIT)).await.unwrap();
         });
@@ -96,7 +98,7 @@ fn a_dropped_call_loses_nothing_and_skips_nothing() {
                 let head = world.ledger.head().seq;
                 while seen.last() != Some(&head) {
                     let before = follow.next_seq();
-                    let mut next = task::spawn(follow.next(EVER));
+                    let mut next = task::spawn(follow.next_batch(EVER));
                     let polled = next.poll();
                     drop(next);
                     if let std::task::Poll::Ready(records) = polled {
@@ -115,12 +117,87 @@ fn a_dropped_call_loses_nothing_and_skips_nothing() {
     }
 }
 
+/// Its `next` is dropped again and again, while it waits and while it reads.
+#[test]
+fn a_stream_gives_each_record_once_whoever_drops_its_calls() {
+    for driver in Driver::both() {
+        driver.run(async {
+            let world = World::new(|_| {}).await;
+            let mut follow = at_the_end(&world);
+            let first = follow.next_seq().get();
+            let mut seen = Vec::new();
+            for number in 0..20 {
+                assert!(task::spawn(follow.try_next()).poll().is_pending());
+                record(&world, 3 * number).await;
+                if let Poll::Ready(given) = task::spawn(follow.try_next()).poll() {
+                    seen.push(given.unwrap().unwrap().header.seq.get());
+                }
+                record(&world, 3 * number + 1).await;
+                record(&world, 3 * number + 2).await;
+                let head = world.ledger.head().seq;
+                while seen.last() != Some(&head) {
+                    let next = follow.next_seq();
+                    let given = in_time(follow.try_next()).await.unwrap().unwrap();
+                    assert_eq!(given.header.seq, next);
+                    seen.push(next.get());
+                }
+            }
+            assert!(seen.iter().copied().eq(first..first + 60));
+        });
+    }
+}
+
+/// Read at once, given one by one: a batch takes what is left, a revocation leaves nothing.
+#[tokio::test]
+async fn a_stream_has_what_it_did_not_give_yet() {
+    let world = World::new(|_| {}).await;
+    let (mut follow, mut revoked) = (at_the_end(&world), at_the_end(&world));
+    let first = follow.next_seq();
+    for number in 0..5 {
+        record(&world, number).await;
+    }
+    for follow in [&mut follow, &mut revoked] {
+        let given = in_time(follow.next()).await.unwrap().unwrap();
+        assert_eq!(given.header.seq, first);
+        assert_eq!(follow.next_seq(), first.plus(1));
+    }
+    let left = in_time(follow.next_batch(Duration::ZERO)).await.unwrap();
+    assert_eq!((left.len(), left[0].header.seq), (4, first.plus(1)));
+    assert_eq!(follow.next_seq(), first.plus(5));
+    world.root.revoke(&world.grant, "over").await.unwrap();
+    let error = in_time(revoked.next()).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "grant_revoked");
+    assert_eq!(revoked.next_seq(), first.plus(1));
+    assert_eq!(in_time(revoked.next()).await, None);
+}
+
+#[test]
+fn a_waiting_stream_is_woken_by_a_record_and_ends_with_the_ledger() {
+    for driver in Driver::both() {
+        driver.run(async {
+            let world = World::new(|_| {}).await;
+            let mut follow = at_the_end(&world);
+            let mut waiting = task::spawn(follow.next());
+            assert!(waiting.poll().is_pending());
+            record(&world, 1).await;
+            in_time(waiting).await.unwrap().unwrap();
+            let tail = tokio::spawn(async move { follow.collect::<Vec<_>>().await });
+            tokio::task::yield_now().await;
+            in_time(world.root.close(WAIT)).await.unwrap();
+            let mut told = in_time(tail).await.unwrap();
+            // The close's own records may come before.
+            assert_eq!(told.pop(), Some(Err(SubscriptionError::Closed)));
+            assert!(told.iter().all(Result::is_ok), "{told:?}");
+        });
+    }
+}
+
 /// Until it says that nothing comes any more: in order, and nothing left out.
 async fn to_the_end(mut follow: Follow) -> Vec<Record> {
     let mut records = Vec::new();
     loop {
         let from = follow.next_seq();
-        match in_time(follow.next(EVER)).await {
+        match in_time(follow.next_batch(EVER)).await {
             Ok(more) => {
                 assert_eq!(more[0].header.seq, from);
                 records.extend(more);
@@ -129,7 +206,7 @@ async fn to_the_end(mut follow: Follow) -> Vec<Record> {
                 assert_eq!(error, SubscriptionError::Closed);
                 assert_eq!((error.code(), follow.next_seq()), ("closed", from));
                 // For ever, and at once.
-                let again = in_time(follow.next(Duration::ZERO)).await;
+                let again = in_time(follow.next_batch(Duration::ZERO)).await;
                 assert_eq!(again, Err(SubscriptionError::Closed));
                 return records;
             }
@@ -181,7 +258,7 @@ async fn a_waiting_follower_ends_with_its_grant() {
     let follow = |start| {
         let reads = world.ledger.reader(&world.grant).unwrap();
         let mut follow = reads.follow(start).unwrap();
-        task::spawn(async move { follow.next(EVER).await })
+        task::spawn(async move { follow.next_batch(EVER).await })
     };
     let head = world.ledger.head().seq;
     // One waits for the next record, one for a record that does not come.
@@ -273,7 +350,7 @@ fn followers_that_ask_on_and_on_do_not_keep_a_ledger_from_closing() {
                 let (mut follow, asked) = (at_the_end(&world), asked.clone());
                 tokio::spawn(async move {
                     while asked.fetch_add(1, Ordering::SeqCst) < u64::MAX {
-                        drop(follow.next(EVER).await);
+                        drop(follow.next_batch(EVER).await);
                     }
                 });
             }
