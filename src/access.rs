@@ -204,7 +204,7 @@ pub(crate) struct GrantState {
     /// Which opening made it: a grant of another ledger or of an earlier opening opens nothing.
     pub(crate) opening: u64,
     /// How often the component had been revoked when it was granted this.
-    pub(crate) reign: u64,
+    pub(crate) generation: u64,
 }
 
 impl GrantState {
@@ -260,7 +260,7 @@ impl GrantState {
     }
 
     pub(crate) fn alive(&self) -> Result<(), AccessError> {
-        if self.of.reign() == self.reign {
+        if self.of.generation() == self.generation {
             return Ok(());
         }
         Err(AccessError::Revoked {

@@ -202,7 +202,7 @@ mod tests {
             of: Arc::new(Component::new("tester", gate.component_part(), clock)),
             rights: Rights::none(),
             opening: 0,
-            reign: 0,
+            generation: 0,
         }
     }
 

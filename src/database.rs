@@ -49,7 +49,7 @@ pub(crate) use preflight::inspect;
 pub use space::{Space, SystemSpace};
 pub(crate) use tables::{Table, TableReading};
 
-/// More than two and a full disk under back-pressure can hang a commit for ever.
+/// More than two and a full disk under backpressure can hang a commit for ever.
 const WORKER_THREADS: usize = 2;
 /// As much as a small table.
 const PROBE_BYTES: usize = 64 << 10;
@@ -164,7 +164,7 @@ pub(crate) fn poisoned(path: &Path) -> Cause {
             format!("the engine stopped in the background: {error} ({free})"),
             Fault::of(&error),
         ),
-        // What it had open itself may be all that is left now.
+        // The engine's own files may have been the last ones that could be opened.
         Ok(()) if are_short() => Cause::new(
             format!("the engine stopped in the background: no descriptors are left ({free})"),
             Fault::System,

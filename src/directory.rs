@@ -285,7 +285,7 @@ fn restrict_top(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY))?;
     for file in [LOCK, IDENTITY, ANCHOR] {
         match files::open_to_write(&path.join(file)) {
-            // What is missing is told of where it is missed.
+            // A missing file is reported by the reader that misses it.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             file => file?.set_permissions(Permissions::from_mode(PRIVATE_FILE))?,
         }

@@ -126,7 +126,7 @@ pub enum ReadError {
     /// The component may not read this.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// What is stored is not what was written.
+    /// The stored bytes are not those that were written.
     #[error("record {seq} is damaged: {problem}")]
     Damaged {
         /// Where.
@@ -217,8 +217,8 @@ pub enum CloseError {
         /// What has not come back.
         what: &'static str,
     },
-    /// The runtime in which it was closing ended first. What was acknowledged is durable; the next
-    /// opening finds an unclean end.
+    /// The runtime in which it was closing ended first. Every acknowledged record is durable; the
+    /// next opening finds an unclean end.
     #[error("the runtime ended before the ledger was closed")]
     RuntimeGone,
     /// It was opened again: the new one is the one to close.

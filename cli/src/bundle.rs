@@ -43,7 +43,7 @@ impl Files {
                     shown(&name.to_string_lossy())
                 );
             } else if name != BUNDLE_FILE {
-                // Whoever gets the directory would take it for a part of what was verified.
+                // A reader of the directory would take it for a part of what was verified.
                 let problem = format!("{path}: {} belongs to no bundle", name.display());
                 return Err(Problem::new(Exit::Integrity, problem));
             }

@@ -6,7 +6,7 @@ pub(crate) enum Exit {
     Ok = 0,
     Failure = 1,
     Usage = 2,
-    /// What was checked is not what it claims to be.
+    /// The subject is not what it claims to be.
     Integrity = 3,
     /// Done, and there is something to be looked at.
     #[cfg(feature = "engine")]

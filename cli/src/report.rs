@@ -102,7 +102,7 @@ impl Report {
                 Value::Findings(findings) => findings.iter().map(ToString::to_string).collect(),
             };
             for value in values {
-                // What is printed was written by others.
+                // The printed text was written by others.
                 out.push_str(&format!("{name:<12} {}\n", shown(&value)));
             }
         }

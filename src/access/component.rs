@@ -16,8 +16,8 @@ pub(crate) struct Component {
     pub(crate) records: Arc<Semaphore>,
     pub(crate) bytes: Arc<Semaphore>,
     pub(crate) bucket: Bucket,
-    /// How often it was revoked; a grant is worth something in the reign that made it.
-    reign: AtomicU64,
+    /// How often it was revoked; a grant is worth something in the generation that made it.
+    generation: AtomicU64,
     /// Read: a command of it is being decided, until its events are on their way. Written: it is
     /// granted or revoked, until the record of that is on its way. So the journal's order is the order of
     /// what was done.
@@ -36,13 +36,13 @@ impl Component {
             records,
             bytes,
             bucket: Bucket::new(Quota::default(), clock),
-            reign: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             order: RwLock::new(()),
         }
     }
 
-    pub(crate) fn reign(&self) -> u64 {
-        self.reign.load(Ordering::Acquire)
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Until it is dropped, the component is not revoked.
@@ -80,20 +80,20 @@ pub(crate) struct Changing<'a> {
 }
 
 impl Changing<'_> {
-    /// Replaces the quota's rates; gives the reign that a grant made now belongs to.
+    /// Replaces the quota's rates; gives the generation that a grant made now belongs to.
     pub(crate) fn grant(&self, quota: Quota) -> u64 {
         self.of.bucket.set(quota);
-        self.of.reign()
+        self.of.generation()
     }
 
-    /// Every grant made until here is worth nothing; false where `reign` is over already.
-    pub(crate) fn revoke(&self, reign: u64) -> bool {
-        let next = reign.wrapping_add(1);
+    /// Every grant made until here is worth nothing; false where `generation` is over already.
+    pub(crate) fn revoke(&self, generation: u64) -> bool {
+        let next = generation.wrapping_add(1);
         let over = Ordering::AcqRel;
         let ended = self
             .of
-            .reign
-            .compare_exchange(reign, next, over, Ordering::Acquire);
+            .generation
+            .compare_exchange(generation, next, over, Ordering::Acquire);
         ended.is_ok()
     }
 }

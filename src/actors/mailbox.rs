@@ -110,7 +110,7 @@ impl<T> Drop for Inbox<T> {
         waiting.closed = true;
         let unread = std::mem::take(&mut waiting.messages);
         drop(waiting);
-        // Whoever waits for a reply learns from its being dropped.
+        // A caller that waits for a reply learns from its being dropped.
         drop(unread);
     }
 }

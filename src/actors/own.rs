@@ -142,7 +142,7 @@ impl Own {
     ) -> oneshot::Receiver<Result<Option<Sequenced>, Sealed>> {
         let (sender, receiver) = oneshot::channel();
         let deliver = Box::new(move |outcome: Result<_, &Sealed>| {
-            // Whoever asked may be gone; the record stands.
+            // The caller may be gone; the record stands.
             drop(sender.send(outcome.map_err(Clone::clone)));
         });
         self.tell(SequencerMsg::AcceptClock { reason, deliver });

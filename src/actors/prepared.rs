@@ -28,8 +28,8 @@ struct Restored {
     content: Result<Arc<[u8]>, AppendError>,
 }
 
-/// Verdicts on contents, and contents to restore. What is wrong with one of them is said in the
-/// decision: a command that was committed before is a duplicate, whatever is thought of it by now.
+/// Verdicts on contents, and contents to restore. The decision says what is wrong with one of them:
+/// a command that was committed before is a duplicate, whatever is thought of it by now.
 #[derive(Default)]
 pub(crate) struct Prepared {
     /// There are validators: a content needs a verdict.

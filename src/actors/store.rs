@@ -121,7 +121,7 @@ impl<E: Deciding> StoreState<E> {
         self.forget();
         let shared = Arc::clone(&self.shared);
         let component = order.grant.component;
-        // Revoked while it waited: decided here, in order. What is decided is on its way before the
+        // Revoked while it waited: decided here, in order. A decision is on its way before the
         // record of a revocation can be.
         let grant = Arc::clone(&order.grant);
         let _deciding = grant.of.deciding();

@@ -1,5 +1,5 @@
-//! The telemetry store's commands. What is lost on the way here is counted and recorded by the
-//! ledger itself.
+//! The telemetry store's commands. Observations that are lost on the way here are counted and
+//! recorded by the ledger itself.
 
 use super::draft::{Decided, Draft, Reply};
 use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store};

@@ -46,7 +46,7 @@ impl Ends {
 
 fn give_back(running: &mut HashMap<ExecutionId, bool>, taken: &[ExecutionId]) {
     for execution in taken {
-        // What has ended meanwhile has none any more.
+        // An execution that has ended meanwhile has none any more.
         if let Some(under_way) = running.get_mut(execution) {
             *under_way = false;
         }

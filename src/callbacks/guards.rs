@@ -50,7 +50,7 @@ impl Clock for ContainedClock {
 }
 
 /// The entropy: one that panicked, did not come back or gave the same bytes twice in a row is not
-/// asked any more, and the ledger is sealed. What is drawn afterwards is never stored.
+/// asked any more, and the ledger is sealed. Bytes drawn afterwards are never stored.
 pub(crate) struct ContainedEntropy {
     inner: Arc<dyn Entropy>,
     seat: Arc<Seat>,

@@ -1,4 +1,4 @@
-//! Whoever is told how far something is: its panic is its own, and the last that it is told.
+//! A listener, told how far something is: its panic is its own, and the last that it is told.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -36,7 +36,7 @@ pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
         (None, Some(text)) => bounded(text),
         (None, None) => "no message".to_owned(),
     };
-    // What it carries is the embedder's too, and may panic where it is dropped; once more is enough.
+    // Its payload is the embedder's too, and may panic where it is dropped; once more is enough.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(again);
     }
@@ -63,8 +63,8 @@ impl How {
     }
 }
 
-/// One call under way. Whoever calls counts `turn` up when it begins and when it ends: odd is under
-/// way. The rest is the watching thread's.
+/// One call under way. The caller counts `turn` up when the call begins and when it ends: odd is
+/// under way. The rest is the watching thread's.
 #[derive(Default)]
 struct Call {
     turn: AtomicU64,

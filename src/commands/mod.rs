@@ -225,7 +225,7 @@ impl Command {
     }
 
     /// Hands every field that its caller wrote freely to the redactor, before anything is hashed or
-    /// stored. What was cut has been there: a part of a text is not given.
+    /// stored. A command that was cut has been there: a part of a text is not given.
     pub(crate) fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
         let content = self.content_mut();
         content.map_or(Ok(()), |content| content.redact(by))

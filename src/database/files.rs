@@ -1,10 +1,10 @@
 //! Files of ours, opened as what they are to be and as nothing else.
 //!
-//! Whoever prepared a directory may have put a symbolic link, a pipe or another user's file where
-//! one of ours is expected. So a file is opened by a descriptor of its directory, without following
-//! a link and without waiting for the other end of a pipe, and its descriptor is asked what it is
-//! before a byte is read or written. The engine opens its files by path: [`check_tree`] looks at
-//! them before.
+//! An attacker who prepared a directory may have put a symbolic link, a pipe or another user's file
+//! where one of ours is expected. So a file is opened by a descriptor of its directory, without
+//! following a link and without waiting for the other end of a pipe, and its descriptor is asked
+//! what it is before a byte is read or written. The engine opens its files by path: [`check_tree`]
+//! looks at them before.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -131,7 +131,7 @@ fn is_ours(found: &Stat) -> io::Result<()> {
     Ok(())
 }
 
-/// What is written to it is written to no other place.
+/// The file has no second name: bytes written to it appear in no other place.
 fn is_single(found: &Stat) -> io::Result<()> {
     match found.st_nlink {
         0 | 1 => Ok(()),

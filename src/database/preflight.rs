@@ -5,8 +5,8 @@
 //!   them. They are kept in `quarantine/`, then cut off.
 //! * *damage*: anything else. Refused, with file and place, and nothing is changed.
 //!
-//! Whatever an earlier process could not sync may be in the system's cache and not on the medium,
-//! and no later sync would write it: so the last batch is written once more and synced before
+//! Bytes that an earlier process could not sync may be in the system's cache and not on the medium,
+//! and no later sync would write them: so the last batch is written once more and synced before
 //! anything rests on it.
 
 use std::fs::{self, File, TryLockError};

@@ -1,4 +1,4 @@
-//! What the engine writes is what is read here: tied to the exact versions in `Cargo.lock`.
+//! Files that the engine writes are read here: tied to the exact versions in `Cargo.lock`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -180,7 +180,7 @@ fn every_byte_of_a_table_is_covered_filters_included() {
     }
     fs::write(&table.path, &whole).unwrap();
     assert!(table.check(&mut |_| true).unwrap());
-    // Whoever does not want to read on does not.
+    // A caller that wants to stop is heard.
     assert!(!table.check(&mut |_| false).unwrap());
 }
 

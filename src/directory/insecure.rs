@@ -30,8 +30,8 @@ fn check_mode(ledger: &Path, path: &Path, metadata: &Metadata) -> Result<(), Ope
     }
 }
 
-/// One command that is enough: what mounts a volume for a group changes everything in it. Who does not
-/// own the directory may not restrict it, and has one of its own below.
+/// One command that is enough: what mounts a volume for a group changes everything in it. A user who
+/// does not own the directory may not restrict it, and has one of its own below.
 fn remedy(ledger: &Path) -> String {
     let owner = fs::metadata(ledger).map(|found| found.uid());
     let own = rustix::process::geteuid().as_raw();

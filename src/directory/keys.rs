@@ -28,7 +28,7 @@ pub enum KeyStoreError {
         /// Its permission bits.
         mode: u32,
     },
-    /// What is in it is no usable key.
+    /// Its content is no usable key.
     #[error("{} is not a usable key file", .path.display())]
     Content {
         /// Which file.

@@ -12,7 +12,7 @@ pub(super) const IDENTITY: &str = "LEDGER";
 
 pub(super) const ANCHOR: &str = "ANCHOR";
 
-/// What is opened in it, by us or by the engine. What is in `quarantine/` is never opened, and
+/// What is opened in it, by us or by the engine. Files in `quarantine/` are never opened, and
 /// `*.creating` only removed.
 pub(super) const OPENED: [&str; 8] = [
     LOCK,

@@ -48,7 +48,7 @@ impl SharedDirectory {
         };
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(not_a_ledger("there is nothing"));
+                return Err(not_a_ledger("no such directory"));
             }
             found => found.map_err(io)?,
         };
@@ -80,7 +80,7 @@ impl SharedDirectory {
         };
         let file = match opened {
             Ok(file) => file,
-            // Who holds the others is kept out all the same.
+            // The holder of the other locks is kept out all the same.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(OpenError::io(path, error)),
         };

@@ -111,7 +111,7 @@ pub enum OpenError {
     #[error("the journal does not verify: {0}")]
     Journal(#[source] ReadError),
     /// The end of the journal could not be read: nothing says that it is damaged.
-    #[error("the journal could not be read, which says nothing of what is in it: {0}")]
+    #[error("unreadable journal, its content is unknown: {0}")]
     JournalUnread(#[source] ReadError),
     /// The database did not open.
     #[error("the database in {} does not open: {cause}", .path.display())]
@@ -282,7 +282,8 @@ impl OpenError {
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {
-            // Whoever holds it may let go; the medium, the engine or the system may recover.
+            // The holder of the lock may release it; the medium, the engine or the system may
+            // recover.
             Self::Locked { .. }
             | Self::Io { .. }
             | Self::Refused { .. }

@@ -150,8 +150,8 @@ pub struct ComponentRevokedV1 {
     pub reason: String,
 }
 
-/// A writer opened the ledger: startup, and the report of the recovery that came with it.
-/// Whatever was started before and not finished is in doubt from here on.
+/// A writer opened the ledger: startup, and the report of the recovery that came with it. Every
+/// execution that was started before and not finished is in doubt from here on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerOpenedV1 {
     /// Version of this crate.

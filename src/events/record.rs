@@ -365,7 +365,7 @@ mod tests {
             RecordHeader::decode(&bytes).is_ok(),
             "an unknown codec is read, not decoded"
         );
-        // Whatever a later software wrote is written again as it is: hashes cover it.
+        // A record of a later software is written again as it is: hashes cover it.
         for place in [2, 4, 6, 8, 10, 11] {
             bytes[place] = 0xEE;
         }

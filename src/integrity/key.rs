@@ -69,7 +69,7 @@ pub enum SignError {
 }
 
 /// Somebody who can sign: a key in memory ([`super::secret::SigningKey`]), a hardware module, a
-/// service. What it returns is checked with its public key before it is used.
+/// service. A signature is checked with its public key before it is used.
 pub trait Signer: Send + Sync {
     /// Its public key.
     fn key(&self) -> &VerifierKey;
@@ -77,7 +77,7 @@ pub trait Signer: Send + Sync {
     /// The Ed25519 signature (RFC 8032) over exactly these bytes.
     ///
     /// # Errors
-    /// Whatever kept it from signing.
+    /// The reason why it did not sign.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Box<dyn std::error::Error + Send + Sync>>;
 }
 

@@ -55,7 +55,7 @@ pub const GENESIS: Hash = [0; 32];
 pub(crate) const LINK_END: [u8; 32] = [0; 32];
 
 /// XXH3-128, little endian: finds accidents, at a fifth of BLAKE3's price and less, and nobody's intent.
-/// Whoever edits bytes can make any plain digest anew.
+/// An attacker who edits bytes can make any plain digest anew.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> Checksum {
     xxhash_rust::xxh3::xxh3_128(bytes).to_le_bytes()

@@ -11,7 +11,7 @@ pub const SIGNATURES_MAX: usize = 100;
 
 const DASH: &str = "\u{2014} ";
 
-/// The bytes are no signed note, or a signature in it is false.
+/// The bytes are no signed note, or a signature in it is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoteError {
@@ -33,7 +33,7 @@ pub enum NoteError {
     #[error("signature line {0} is malformed")]
     SignatureLine(usize),
     /// A known key's signature does not fit the text: somebody changed one of them.
-    #[error("the signature of {name}+{id:08x} is false")]
+    #[error("invalid signature by {name}+{id:08x}")]
     FalseSignature {
         /// The key's name.
         name: String,
@@ -78,7 +78,7 @@ impl NoteSignature {
         self.name == key.name() && self.id == key.id()
     }
 
-    /// The time that a cosignature states; 0 for a plain signature. `None` where it is false.
+    /// The time that a cosignature states; 0 for a plain signature. `None` if it is invalid.
     fn check(&self, text: &str, key: &VerifierKey) -> Option<u64> {
         match key.algorithm() {
             Algorithm::Ed25519 => {
@@ -234,7 +234,7 @@ impl Note {
     /// are new or later.
     ///
     /// # Errors
-    /// `FalseSignature` where one of them is false, `OtherText` where the other note says something
+    /// `FalseSignature` if one of them is invalid, `OtherText` where the other note says something
     /// else, `TooLarge` where there would be more than [`SIGNATURES_MAX`]. The note is as it was.
     pub fn take_over(&mut self, other: &Self, keys: &[VerifierKey]) -> Result<u32, NoteError> {
         if self.text != other.text {

@@ -45,7 +45,7 @@ pub enum PolicyError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// The bytes are no note, or a signature of a known key is false.
+    /// The bytes are no note, or a signature of a known key is invalid.
     #[error("the note is not to be trusted")]
     Note(#[from] NoteError),
     /// The note's text is no checkpoint.
@@ -197,7 +197,7 @@ impl Policy {
     /// it is given; how old the checkpoint may be is for the caller to say.
     ///
     /// # Errors
-    /// [`TrustError`] says what is missing. One false signature of a key that the policy names is
+    /// [`TrustError`] says what is missing. One invalid signature of a key that the policy names is
     /// enough: the note was changed.
     pub fn check(&self, note: &Note, now_s: Option<u64>) -> Result<Trusted, TrustError> {
         let checkpoint = Checkpoint::parse(note.text())?;

@@ -1,7 +1,6 @@
-//! A signing key in memory, and the text that a key file holds: the public key on its first line,
-//! then PKCS#8 (RFC 5958) in PEM, encrypted with a passphrase on request (PBES2: scrypt and
-//! AES-256-CBC, as OpenSSL reads and writes them; feature `encrypted-keys`). What was secret is wiped when it is dropped, and from the
-//! stack before a call that had it there returns.
+//! A signing key in memory, and the text that a key file holds: the public key on its first line, then PKCS#8 (RFC 5958) in PEM,
+//! encrypted with a passphrase on request (PBES2: scrypt and AES-256-CBC, as OpenSSL reads and writes them; feature `encrypted-keys`).
+//! Secret bytes are wiped when they are dropped, and from the stack before a call that had them there returns.
 
 use super::key::{Algorithm, KeyError, Signer, VerifierKey};
 use ed25519_dalek::Signer as _;

@@ -100,7 +100,7 @@ pub enum Refusal {
     /// The body is no request.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// What the log signed is no checkpoint.
+    /// The signed text is no checkpoint.
     #[error("the signed text is not a checkpoint")]
     Checkpoint(#[from] CheckpointError),
     /// The old size is above the checkpoint's.
@@ -114,7 +114,7 @@ pub enum Refusal {
     /// A log that this witness does not know.
     #[error("the log {0:?} is not known to this witness")]
     UnknownLog(String),
-    /// No key of the log has signed it, or one's signature is false.
+    /// No key of the log has signed it, or one's signature is invalid.
     #[error("the log {0:?} has not signed the checkpoint")]
     Unsigned(String),
     /// The log takes another size for the one last cosigned: to be asked again, from this one.

@@ -72,7 +72,7 @@ impl Anchorer {
         let theirs = Arc::clone(&shared);
         let run = move || {
             while let Some((head, frames)) = theirs.next() {
-                // Whoever waits for the claim must not wait for a thread that is gone.
+                // A waiter for the claim must not wait for a thread that is gone.
                 let write = AssertUnwindSafe(|| anchor.write(&head, frames));
                 let written = catch_unwind(write)
                     .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));

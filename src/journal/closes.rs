@@ -1,6 +1,6 @@
 //! A close is the last record of its writer, and each opening writes in an epoch of its own: what lies
-//! behind a close in the same epoch was put there by somebody else. Whoever reads a journal in order
-//! asks here, whatever it does about the answer.
+//! behind a close in the same epoch was put there by somebody else. Every reader of a journal in order
+//! asks here, also one that ignores the answer.
 
 use std::fmt;
 

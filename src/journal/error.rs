@@ -95,7 +95,7 @@ impl AppendFailure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadFailure {
-    /// What is stored is not what was written.
+    /// The stored bytes are not those that were written.
     #[error("record {seq} is damaged: {problem}")]
     Damaged {
         /// The first record known to be affected.

@@ -104,7 +104,7 @@ impl FjallJournal {
         let database = database::open(path, options.cache_bytes, options.files_max)?;
         let engine = |error| database::engine_error(path, &error);
         if !database.keyspace_exists(FRAMES) {
-            return Err(Damage::of(path, "there are no frames in it").into());
+            return Err(Damage::of(path, "missing keyspace of frames").into());
         }
         let frames = database.keyspace(FRAMES, || keyspace).map_err(engine)?;
         // What cannot be read there is no earlier than what the anchor claims.

@@ -92,7 +92,7 @@ impl Shared {
         sealed
     }
 
-    /// What waits is told, and whatever comes.
+    /// Everybody who waits is told, and everybody who comes later.
     fn refuse(&self, sealed: &Sealed) {
         let mut queue = self.queue();
         queue.ended = true;
@@ -101,7 +101,8 @@ impl Shared {
         for (_, work) in waiting {
             answers::give(work.answers, Err(sealed));
         }
-        // What the sequencer has kept back for an idle writer comes now, and is answered at once.
+        // Records that the sequencer has kept back for an idle writer come now, and are answered at
+        // once.
         self.rest();
     }
 

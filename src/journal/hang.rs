@@ -1,5 +1,5 @@
-//! An eye on the writer: a commit can hang for ever, in the engine (back-pressure on a full disk)
-//! or in the system. Nobody who waits for it is left waiting.
+//! The watchdog of the writer: a commit can hang for ever, in the engine (backpressure on a full disk)
+//! or in the system. Every caller who waits for it is answered.
 //!
 //! Only time in which the process could run counts: between two looks no more than two pauses. A process
 //! that was stopped, or whose machine slept, has hung no commit.
@@ -54,7 +54,7 @@ impl Watch {
             };
             let now_ns = shared.clock.monotonic_ns();
             if let Some(hung) = shared.under_way.give_up(now_ns, after, pause) {
-                // Whoever is told must not keep the callers from their answers.
+                // The listener must not keep the callers from their answers.
                 if catch_unwind(AssertUnwindSafe(|| on_hang(&hung.cause))).is_err() {
                     tracing::error!("whoever was to be told of a hanging commit panicked");
                 }

@@ -106,8 +106,8 @@ impl Reader {
     }
 
     /// The records from `from` on: whole frames as long as they fit into `max` records, at least one
-    /// record if there is one, and no further frame once `bytes_max` are reached. What was appended
-    /// last comes from memory, as it was written; all else is read and checked.
+    /// record if there is one, and no further frame once `bytes_max` are reached. Frames appended
+    /// last come from memory, as they were written; all others are read and checked.
     ///
     /// # Errors
     /// [`ReadFailure`].

@@ -65,7 +65,7 @@ impl Writer {
         Self::start_watched(journal, clock, observer, None)
     }
 
-    /// As [`Writer::start`], with an eye on appends that do not come back.
+    /// As [`Writer::start`], with a watchdog over appends that do not come back.
     ///
     /// # Errors
     /// As [`Writer::start`].

@@ -193,7 +193,7 @@ impl Background {
         true
     }
 
-    /// What is not stored is given up: those times are given, to be counted as lost.
+    /// Observations that are not stored are given up: their times are given, to be counted as lost.
     pub(super) fn give_up(&self) -> Vec<i64> {
         self.emitted.give_up()
     }

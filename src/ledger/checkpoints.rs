@@ -1,10 +1,10 @@
 //! Checkpoints that an open ledger makes of itself: the tree's root, signed, copied to where the
 //! ledger's owner cannot reach it by accident, and recorded.
 //!
-//! What is signed is durable: the view that holds the tree has read committed records only. Before
-//! the copies go out the tree is held against the newest checkpoint before it, so that this ledger
-//! never signs two histories. Afterwards it is held against what else lies in the destinations, so that
-//! two copies of one ledger learn of each other.
+//! The signed tree is durable: the view that holds it has read committed records only. Before the
+//! copies go out the tree is held against the newest checkpoint before it, so that this ledger never
+//! signs two histories. Afterwards it is held against what else lies in the destinations, so that two
+//! copies of one ledger learn of each other.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

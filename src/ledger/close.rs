@@ -32,7 +32,7 @@ impl Root {
     ///
     /// `deadline` is for all of it, by the runtime's clock; less than 0.5 s is taken as 0.5 s.
     /// Executions are waited for until half of it is left, at most 2 s: the rest is for what comes
-    /// after. What hangs is left behind in a thread of its own, and named in the error.
+    /// after. A part that hangs is left behind in a thread of its own, and named in the error.
     ///
     /// Cancelling the call ends the wait, and the closing goes on. Another call joins it and waits for
     /// the same; its deadline makes the end come nearer, never later. Closing a ledger that is

@@ -56,7 +56,7 @@ pub trait Destination: Send + Sync {
     /// Keeps a copy. When this returns, it is kept. Blocks.
     ///
     /// # Errors
-    /// Whatever kept it from that; the ledger goes on, and says so.
+    /// The reason why it could not; the ledger goes on, and says so.
     fn put(&self, checkpoint: &Note) -> io::Result<()>;
 
     /// Asks the witness behind it to cosign the checkpoint, which `prove` shows to extend an earlier

@@ -49,7 +49,7 @@ pub enum EvidenceError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// No record of this execution is known.
-    #[error("there is no execution {0}")]
+    #[error("no such execution: {0}")]
     Unknown(ExecutionId),
     /// No record names the ledger.
     #[error("no record of an opening names the ledger")]
@@ -70,7 +70,7 @@ pub enum EvidenceError {
     /// signing failed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// What was read makes no evidence.
+    /// The records that were read make no evidence.
     #[error(transparent)]
     Make(#[from] MakeError),
     /// The files could not be written.

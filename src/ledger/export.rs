@@ -36,8 +36,8 @@ impl Root {
     /// are readable by their owner alone until somebody publishes them.
     ///
     /// Where `path` holds an earlier export of this ledger, only what is new is written, and reading
-    /// takes as long as that: a web server can go on serving it meanwhile. What was there is not
-    /// checked again.
+    /// takes as long as that: a web server can go on serving it meanwhile. Files of the earlier
+    /// export are not checked again.
     ///
     /// # Errors
     /// `NotOurs`, also where `path` holds another ledger's export; `Rewritten` where the records are
@@ -85,7 +85,7 @@ fn write(
     let from = match &before {
         Some((there, _)) if there.size() > own.size() => {
             let size = there.size();
-            return Err(failed(format!("there is an export over {size} records")));
+            return Err(failed(format!("an existing export covers {size} records")));
         }
         Some((there, kept)) => {
             note.merge(kept);

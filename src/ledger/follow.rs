@@ -126,8 +126,8 @@ impl Follow {
     }
 
     /// The next records, as soon as there are any; empty where `timeout` passes before one is
-    /// there, or where all of them belong to stores that the grant may not read. What is there
-    /// is read however long that takes. Waiting holds no thread.
+    /// there, or where all of them belong to stores that the grant may not read. Records that are
+    /// there are read however long that takes. Waiting holds no thread.
     ///
     /// Cancelling the call loses nothing and skips nothing: the next call gives what this one
     /// would have given. It may be a branch of `select!`.

@@ -32,7 +32,7 @@ use super::views::unviewable;
 /// [`Root::close`]. Dropping the last of them without closing never blocks and loses nothing
 /// acknowledged: the next opening finds an unclean end.
 ///
-/// Whoever holds a ledger and no root can neither end it nor change what it is:
+/// A holder of a ledger and no root can neither end it nor change what it is:
 ///
 /// ```compile_fail,E0599
 /// # async fn tried(ledger: femtoclaw_ledger::Ledger) {

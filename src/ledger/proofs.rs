@@ -43,7 +43,7 @@ impl Root {
     /// Cancelling the call ends the wait: what is verified is recorded and copied all the same.
     ///
     /// # Errors
-    /// `NotOurs`; `Cosignature`: one is false; `Rewritten`: the records are not those of the note.
+    /// `NotOurs`; `Cosignature`: one is invalid; `Rewritten`: the records are not those of the note.
     pub async fn add_cosignatures(
         &self,
         note: &Note,

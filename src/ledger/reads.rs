@@ -34,7 +34,7 @@ impl Reads {
         self.inner.core.may_read(&self.grant.0, rights)
     }
 
-    /// Reads where it may block. What was read is given only where the grant still holds.
+    /// Reads where it may block. Records are given only where the grant still holds after the read.
     async fn given<R: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<R, ReadError> + Send + 'static,

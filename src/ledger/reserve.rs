@@ -67,8 +67,8 @@ impl Reserve {
         }
     }
 
-    /// Takes note of the room there is. What was refused is allowed again when there is a
-    /// sixteenth more than it needs, so that it does not flutter.
+    /// Takes note of the room there is. Commands are allowed again when there is a sixteenth more
+    /// than they need, so that the state does not flutter.
     pub(crate) fn observe(&self, free: u64) {
         self.free.store(free, Ordering::Relaxed);
         let before = self.refused.load(Ordering::Acquire);

@@ -109,17 +109,17 @@ impl Root {
         self.core().foreign.redact_own("grant", &mut event)?;
         let core = Arc::clone(self.core());
         let granted = in_order(&of, move |changing| {
-            let reign = changing.grant(quota);
-            (reign, core.shared.own.write(&event.into()))
+            let generation = changing.grant(quota);
+            (generation, core.shared.own.write(&event.into()))
         });
-        let (reign, recorded) = granted.await.ok_or_else(|| self.core().stopped())?;
+        let (generation, recorded) = granted.await.ok_or_else(|| self.core().stopped())?;
         self.core().durable(recorded).await?;
         Ok(Grant(Arc::new(GrantState {
             component,
             of,
             rights,
             opening: self.core().opening,
-            reign,
+            generation,
         })))
     }
 
@@ -164,9 +164,9 @@ impl Root {
         };
         self.core().foreign.redact_own("revoke", &mut event)?;
         check::text(&event.reason, &self.core().shared.limits)?;
-        let (core, reign) = (Arc::clone(self.core()), grant.0.reign);
+        let (core, generation) = (Arc::clone(self.core()), grant.0.generation);
         let revoked = in_order(&grant.0.of, move |changing| {
-            let revoked = changing.revoke(reign);
+            let revoked = changing.revoke(generation);
             revoked.then(|| core.shared.own.write(&event.into()))
         });
         let recorded = revoked.await.ok_or_else(|| self.core().stopped())?;

@@ -274,7 +274,7 @@ pub(super) fn vouched(
     state: u8,
     length: u64,
 ) -> Result<SnapshotTakenV1, Doubt> {
-    let place = Seq::new(seq).ok_or("there is no record 0")?;
+    let place = Seq::new(seq).ok_or("invalid record number: 0")?;
     let frame = journal
         .frame_at(place)?
         .ok_or("it is of a later record than the journal holds")?;

@@ -54,7 +54,7 @@ fn run(core: &Weak<Core>, seat: &Seat, space: &dyn Space, root: &Path, told: one
             _ => return,
         }
         if let Some(told) = told.take() {
-            // Whoever opens may have waited long enough.
+            // The opening may have stopped waiting.
             let _heard = told.send(()).is_ok();
         }
         std::thread::sleep(INTERVAL);

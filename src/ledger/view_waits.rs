@@ -36,7 +36,7 @@ impl Ledger {
     /// `Unavailable` where there is no such view, or it is halted; `Closed` where the ledger is.
     pub async fn projection_at_least(&self, name: &str, seq: u64) -> Result<u64, error::ReadError> {
         let Some(view) = self.0.set.all.iter().find(|view| view.name() == name) else {
-            let cause = format!("there is no view {name:?}").into();
+            let cause = format!("no such view: {name:?}").into();
             return Err(error::ReadError::Unavailable { cause });
         };
         let reached = self.0.core.phase.unless_closed(view.reached(seq, WAIT));

@@ -121,7 +121,7 @@ fn view_set(views: &Views, source: Arc<dyn Source>) -> Result<ViewSet, OpenError
     let view = |name: &str| {
         views
             .view(name)
-            .ok_or_else(|| OpenError::Views(format!("there is no view {name}")))
+            .ok_or_else(|| OpenError::Views(format!("no such view: {name}")))
     };
     Ok(ViewSet {
         configuration: ConfigurationView::new(view(Configuration::NAME)?),

@@ -1,8 +1,8 @@
 //! This ledger as a witness of other logs (C2SP `tlog-witness`): it cosigns a checkpoint only where
 //! that extends the one it cosigned last, and its own records say which one that was.
 //!
-//! What is cosigned is recorded before it is answered, under one lock from the check to the record:
-//! two checkpoints of one log cannot pass each other.
+//! A cosigned checkpoint is recorded before it is answered, under one lock from the check to the
+//! record: two checkpoints of one log cannot pass each other.
 
 use std::io;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const COMPONENT: &str = "witness";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WitnessError {
-    /// It must not be cosigned. What was recorded has not changed.
+    /// It must not be cosigned. The recorded checkpoint has not changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The key is not one that cosigns.
@@ -39,8 +39,8 @@ pub enum WitnessError {
     /// A key of a log is not one that signs checkpoints, or is the witness's own, or this ledger's.
     #[error("the key {0} is not that of another log")]
     Log(String),
-    /// What was cosigned before cannot be read: nothing is cosigned.
-    #[error("what was cosigned before cannot be read: {0}")]
+    /// The records of earlier cosignatures cannot be read: nothing is cosigned.
+    #[error("unreadable record of earlier cosignatures: {0}")]
     Unreadable(String),
     /// The signer failed; nothing is recorded.
     #[error("nothing is cosigned: {0}")]

@@ -33,7 +33,7 @@ impl Core {
         }
     }
 
-    /// What one of the ledger's own records is answered with, once it is durable.
+    /// The answer to one of the ledger's own records, once it is durable.
     pub(crate) async fn durable<T>(
         &self,
         answer: oneshot::Receiver<Result<T, Sealed>>,

@@ -1,5 +1,5 @@
 //! When views break: set aside, open again, make again; and when that does not help, stop and say
-//! so. What is set aside is kept.
+//! so. Views that are set aside are kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,8 @@ impl Health {
         *self = Self::default();
     }
 
-    /// Whoever orders a rebuild has looked; whether files are to be looked at stays as it is.
+    /// The operator who orders a rebuild has looked; whether files are to be looked at stays as it
+    /// is.
     fn ordered(&mut self) {
         let look = self.look;
         *self = Self {
@@ -109,7 +110,7 @@ impl Runner {
     /// The first opening, by the caller of `Views::open`: afterwards every view serves, is being
     /// built, or says why not.
     pub(super) fn open_first(&mut self) {
-        // What an empty journal gives is complete as it is: a new ledger is not recovering.
+        // A view of an empty journal is complete as it is: a new ledger is not recovering.
         let open = |runner: &mut Self| runner.open().and_then(|_| runner.settle());
         while let Err(failure) = self.guarded(open) {
             if let Then::Wait = self.mend(failure)
@@ -126,7 +127,7 @@ impl Runner {
         }
         self.health.ordered();
         if self.database.is_none() {
-            // Whoever orders it wants them made again, also where nobody can tell what is wrong with these.
+            // The operator wants them made again, also where nobody can tell what is wrong with these.
             self.open().map_err(Failure::when_ordered)?;
         }
         let head = self.source.head();

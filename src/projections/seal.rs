@@ -121,7 +121,7 @@ fn used_then(sealed: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// Bytes up to the last that is not zero. What was preallocated is compared in whole blocks: it is
+/// Bytes up to the last that is not zero. Preallocated bytes are compared in whole blocks: they are
 /// most of the file.
 fn used_now(file: &Path, length: u64) -> io::Result<u64> {
     let mut source = files::open(file)?;

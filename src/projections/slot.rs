@@ -185,7 +185,7 @@ impl Slot {
             stored: Stored::new(generation, Position::default()),
             target,
         });
-        // What an empty journal gives is made, not made again.
+        // A view of an empty journal is made, not made again.
         if target > 0 {
             let view = self.name();
             tracing::info!(view, reason, target, "view is being made again");

@@ -151,7 +151,7 @@ impl Subscription {
         self.take(head, read.map_err(SubscriptionError::Source)?)
     }
 
-    /// Whether there is something to read at this head; where not, it has caught up. Whoever
+    /// Whether there is something to read at this head; where not, it has caught up. A caller that
     /// `waited` for it does not lag, however much has come at once.
     ///
     /// # Errors

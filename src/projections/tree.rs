@@ -155,7 +155,7 @@ impl TreeView {
     /// Reads the tree as it was at one position.
     ///
     /// # Errors
-    /// As [`View::read`]. What is wrong with a tile is damage of the view; what is not within the
+    /// As [`View::read`]. A problem of a tile is damage of the view; a leaf that is not within the
     /// tree is [`ReadError::Behind`].
     pub fn read<R>(
         &self,

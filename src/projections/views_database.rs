@@ -94,7 +94,7 @@ impl Position {
     }
 }
 
-/// One stored form of a view. Whoever reads holds it, and it keeps the database open.
+/// One stored form of a view. A reader holds it, and it keeps the database open.
 pub(super) struct Generation {
     pub(super) database: Database,
     pub(super) keyspace: Keyspace,

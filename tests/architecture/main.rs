@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 mod circles;
 mod texts;
+mod words;
 
 /// Modules from left to right: an import points left, or stays in its group.
 const LAYERS: &[&[&str]] = &[

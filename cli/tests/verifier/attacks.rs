@@ -208,7 +208,7 @@ fn a_checkpoint_that_others_signed_is_not_the_logs() {
         .map(|line| format!("{line}\n"))
         .collect::<String>();
     fs::write(dir.path().join("log/checkpoint"), mixed + &lines).unwrap();
-    refused_as_it_is("mixed", dir.path(), "is false");
+    refused_as_it_is("mixed", dir.path(), "invalid signature");
 }
 
 /// An older copy put back, or a second history after the same beginning, both signed by the log

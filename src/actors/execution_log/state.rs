@@ -220,7 +220,7 @@ impl State {
         Ok(())
     }
 
-    /// Whatever the event, it has taken a place in the execution's stream.
+    /// Every event, of any type, has taken a place in the execution's stream.
     fn touch(&mut self, place: &Place) {
         if place.stream.as_bytes() != place.execution.as_bytes() {
             return;

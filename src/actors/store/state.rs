@@ -71,7 +71,7 @@ pub(crate) trait Deciding: Entity + Send + 'static {
     fn mark(&self) -> u64 {
         0
     }
-    /// What was counted up to `mark` is durable up to `seq`.
+    /// Everything counted up to `mark` is durable up to `seq`.
     fn committed(&mut self, _mark: u64, _seq: Seq) {}
     /// Drops what has left the windows: every view holds it.
     fn forget_through(&mut self, _position: Seq) {}

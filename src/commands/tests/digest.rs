@@ -195,7 +195,7 @@ fn executions(kinds: &mut Kinds) {
         basis: of_basis(),
         ledger: to([LedgerId::from_bytes([8; 16])]),
         epoch: to([2]),
-        // Who holds it is no content.
+        // The holder is no content.
         hold: Changes::<Option<Hold>>::new(),
     });
     let start = || Start {

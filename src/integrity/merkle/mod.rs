@@ -1,13 +1,13 @@
 //! The Merkle tree over all records in global order: RFC 6962, section 2.1, with SHA-256.
 //!
 //! Leaf `n` (from 0) is the canonical header of the record with sequence number `n + 1`, payload
-//! commitment included and payload left out. Who holds a root can be shown, in a number of hashes
+//! commitment included and payload left out. A holder of a root can be shown, in a number of hashes
 //! that grows with the logarithm of the history, that a record is in it ([`inclusion`],
 //! [`verify_inclusion`]) and that a later root only adds to an earlier one ([`consistency`],
 //! [`verify_consistency`]).
 //!
-//! Nothing here reads a file: hashes come from a [`TileSource`], which nobody has to trust. What is
-//! made of a wrong tile is a wrong hash, and a wrong hash does not verify against a signed root.
+//! Nothing here reads a file: hashes come from a [`TileSource`], which nobody has to trust. A wrong
+//! tile gives a wrong hash, and a wrong hash does not verify against a signed root.
 
 mod abreast;
 mod check;

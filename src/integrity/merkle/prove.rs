@@ -38,7 +38,7 @@ pub enum ProveError<E: std::error::Error + 'static> {
         /// Its length in bytes.
         found: usize,
     },
-    /// What was asked for is not within the tree of this size.
+    /// The range asked for is not within the tree of this size.
     #[error("{asked} is not within a tree of {size} leaves")]
     OutOfTree {
         /// Leaf index, or size of the earlier tree.

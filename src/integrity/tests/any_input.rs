@@ -1,4 +1,4 @@
-//! Whatever is given to a parser: it answers, and what it accepts it writes again byte for byte.
+//! A parser answers to any input, and an input that it accepts it writes again byte for byte.
 
 use super::*;
 use crate::integrity::key::Signer;

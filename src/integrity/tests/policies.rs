@@ -76,7 +76,7 @@ fn what_no_trusted_log_signed_is_not_trusted() {
     let unsigned = TrustError::Unsigned("ledger.example/b".into());
     assert_eq!(two.check(&other, None), Err(unsigned));
 
-    // A false signature of a known key spoils the note, whatever else is right.
+    // An invalid signature of a known key spoils the note, whatever else is right.
     let mut note = signed();
     note.cosign(&witness(5), 1).unwrap();
     let policy = Policy::new(&[log().key().clone()], &[witness(5).key().clone()], 0).unwrap();

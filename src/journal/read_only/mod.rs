@@ -70,7 +70,7 @@ impl ReadOnlyJournal {
     ///
     /// # Errors
     /// [`OpenError::Refused`] where the system did not let something be read: then nothing that is not
-    /// found is known to be missing. What the medium does not answer is a finding.
+    /// found is known to be missing. A read that the medium does not answer is a finding.
     pub fn open(
         path: &Path,
         ledger: Option<LedgerId>,
@@ -264,7 +264,7 @@ impl Inner {
         }
     }
 
-    /// What is not found is not known to be missing where something could not be read.
+    /// A missing frame is not known to be missing where something could not be read.
     fn excuse(&mut self) {
         let unread = |finding: &Finding| finding.kind == FindingKind::Unreadable;
         if !self.findings.iter().any(unread) {

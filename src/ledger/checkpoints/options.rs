@@ -138,7 +138,7 @@ pub enum CheckpointError {
     /// The note is not a checkpoint that this ledger signed.
     #[error("the note is not a checkpoint of this ledger")]
     NotOurs,
-    /// A cosignature is false, or there are too many.
+    /// A cosignature is invalid, or there are too many.
     #[error("the cosignatures cannot be added: {0}")]
     Cosignature(String),
     /// The new key cannot sign for this ledger; the old one goes on.

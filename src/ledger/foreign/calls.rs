@@ -37,7 +37,7 @@ pub(super) async fn on_a_thread<R: Send + 'static>(
     match tokio::time::timeout(seat.budget(), answer).await {
         Ok(Ok(Ok(outcome))) => Ok(outcome),
         Ok(_) => Err(panicked(seat, command)),
-        // Whoever watches the seat has seen it too, or sees it with the next look.
+        // The watchdog of the seat has seen it too, or sees it with the next look.
         Err(_) => Err(AppendError::CallbackTimedOut {
             callback,
             name: seat.name().to_owned(),

@@ -81,7 +81,8 @@ impl Foreign {
         on_a_thread(seat, "observe", room, work).await
     }
 
-    /// Redacts a group that is acceptable as it is. What it is afterwards is the redactor's doing.
+    /// Redacts a group that is acceptable as it is. The redactor alone answers for its shape
+    /// afterwards.
     ///
     /// # Errors
     /// `CallbackFailed`: nothing of it may be stored.

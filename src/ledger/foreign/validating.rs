@@ -50,8 +50,8 @@ impl Foreign {
 }
 
 impl Core {
-    /// Finds out what the configuration's decision needs. What is wrong is said by the decision:
-    /// see [`Prepared`].
+    /// Finds out what the configuration's decision needs. The decision says what is wrong: see
+    /// [`Prepared`].
     pub(in crate::ledger) async fn prepared(&self, store: Store, commands: &[Command]) -> Prepared {
         let validated = !self.foreign.validators.is_empty();
         let mut prepared = Prepared::new(validated);

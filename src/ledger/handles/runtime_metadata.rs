@@ -229,7 +229,7 @@ impl RuntimeMetadata {
             .await
     }
 
-    /// The capability registry. Whoever decides by it takes [`Ledger::in_force`](crate::Ledger::in_force)
+    /// The capability registry. To decide by it, take [`Ledger::in_force`](crate::Ledger::in_force)
     /// instead.
     ///
     /// Cancel safe: it changes nothing.

@@ -99,8 +99,8 @@ impl std::fmt::Debug for SharedClock {
 impl Ledger {
     /// Opens the ledger in `path` for reading only, as it is: also one that [`Ledger::open`] refuses, as
     /// long as it can be told for a ledger. Reads and verifies all of its journal, so it takes time in
-    /// proportion to it, and blocks. What is wrong is in [`ReadOnly::findings`]; a torn tail is passed
-    /// over and stays where it is.
+    /// proportion to it, and blocks. Problems are in [`ReadOnly::findings`]; a torn tail is passed over
+    /// and stays where it is.
     ///
     /// Nobody is granted anything and no grant is asked for: the permission to read the files is all it
     /// takes, and all of every store can be read with it.

@@ -93,7 +93,8 @@ impl ReadOnly {
     /// caller: what the records say of keys (`SigningKeyChanged`) is no reason to trust one.
     ///
     /// # Errors
-    /// The medium does not answer. What is damaged is no error: what rests on it is refused.
+    /// The medium does not answer. Damage is no error: a checkpoint that rests on damaged records
+    /// is refused.
     pub fn signed_checkpoints(
         &self,
         policy: &Policy,
@@ -249,7 +250,7 @@ mod tests {
         result.compare(5, same, Some(leaf_hash(&[1])));
         assert_eq!((result.holding, result.covered), (1, 5));
         assert_eq!(result.refused[0].problem, CheckpointProblem::OtherRoot);
-        // What is wrong with the note comes first; the good root makes nothing of it.
+        // A problem of the note comes first; the good root makes nothing of it.
         let disagrees = vec![told(1, Some(CheckpointProblem::Disagrees))];
         result.compare(9, disagrees, Some(leaf_hash(&[1])));
         assert_eq!((result.holding, result.covered), (1, 5));

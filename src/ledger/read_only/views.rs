@@ -113,7 +113,7 @@ impl ReadOnly {
         let views = views.map_err(|error| refused(error.to_string()))?;
         let view = |name: &str| {
             let found = views.view(name);
-            found.ok_or_else(|| refused(format!("there is no view {name}")))
+            found.ok_or_else(|| refused(format!("no such view: {name}")))
         };
         let made = ReadOnlyViews {
             configuration: ConfigurationView::new(view(Configuration::NAME)?),

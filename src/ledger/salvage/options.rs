@@ -25,7 +25,7 @@ pub enum SalvageProgress {
         /// Of how many.
         total: u64,
     },
-    /// What was written is being read back.
+    /// The new ledger is being read back.
     Checking,
     /// All is durable but the name.
     Naming,

@@ -254,7 +254,8 @@ async fn views_that_are_behind_what_was_forgotten_need_an_older_one() {
     assert!(restore(&mut replayed, &unknown, 5, &bytes).is_err());
 }
 
-/// What has left the windows is in views alone: states that forgot it need views that hold it.
+/// Executions that have left the windows are in views alone: states that forgot them need views
+/// that hold them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn states_that_forgot_more_than_the_views_have_read_are_passed_over() {
     const FORGOTTEN: u64 = 10;

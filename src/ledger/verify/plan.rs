@@ -93,7 +93,7 @@ fn placed(begins: Vec<(Option<u64>, &Table)>, parts: u64, step: u64) -> Vec<Vec<
 mod tests {
     use super::*;
 
-    /// Whatever a table says of itself: none is left out, none is read twice.
+    /// For any statement of a table: none is left out, none is read twice.
     #[test]
     fn every_table_is_read_once_and_where_it_begins() {
         let tables: Vec<Table> = (0..23).map(|id| Table::named(id.to_string(), id)).collect();

@@ -45,7 +45,7 @@ impl Place {
         })
     }
 
-    /// Whether the directory is where it was opened. What is not found elsewhere is not missing.
+    /// Whether the directory is where it was opened. A record not found elsewhere is not missing.
     pub(in crate::ledger) fn is_there(&self) -> bool {
         self.inode
             .is_none_or(|inode| directory::inode(&self.root) == Some(inode))

@@ -116,7 +116,7 @@ fn against_view(
     findings: &mut Findings,
 ) {
     let Some(root) = root else {
-        let why = "the tree's view: there is no tree behind a damaged record";
+        let why = "the tree's view: no tree behind a damaged record";
         findings.not_checked.push(why.to_owned());
         return;
     };
