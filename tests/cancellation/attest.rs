@@ -83,7 +83,7 @@ pub(crate) fn tried() -> Vec<Tried> {
 
 fn witnessing() -> Vec<Tried> {
     vec![
-        call!("ledger/verify/mod.rs verify", |s| (), |()| s
+        call!("ledger/online_check.rs verify", |s| (), |()| s
             .ledger()
             .verify(VerifyOptions::default(), |_: &Progress| {})
             .await
@@ -111,7 +111,7 @@ fn witnessing() -> Vec<Tried> {
             true
         }),
         call!(
-            "ledger/checkpoints/keys.rs change_key",
+            "ledger/checkpoints/key_change.rs change_key",
             |s| key(s.number()),
             |it| {
                 let why = KeyChange {

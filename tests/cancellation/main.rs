@@ -41,12 +41,12 @@ const STUCK: Duration = Duration::from_millis(40);
 /// These are dropped elsewhere: they end or begin a ledger, or are what another function is made of.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
-        "ledger/mod.rs open",
+        "ledger/open_ledger.rs open",
         "tests/waiting/opening.rs",
         "fn an_opening_dropped_after_any_poll_lets_go_of_the_directory",
     ),
     (
-        "ledger/mod.rs open_on",
+        "ledger/open_ledger.rs open_on",
         "tests/waiting/opening.rs",
         "fn an_opening_dropped_after_any_poll_lets_go_of_the_directory",
     ),

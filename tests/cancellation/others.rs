@@ -97,30 +97,34 @@ fn rest() -> Vec<Tried> {
             |it| s.telemetry.record(it).await.is_ok()
         ),
         call!(
-            "ledger/mod.rs commit",
+            "ledger/open_ledger.rs commit",
             |s| vec![Command::Begin(s.request()), Command::Authorize(s.request())],
             |it| s.ledger().commit(s.grant(), it).await.is_ok()
         ),
         call!(
-            "ledger/mod.rs lookup",
+            "ledger/open_ledger.rs lookup",
             |s| CommandId::from_bytes([1; 16]),
             |it| s.ledger().lookup(s.grant(), it).await.is_ok()
         ),
-        call!("ledger/mod.rs view_digests", |s| (), |()| s
+        call!("ledger/open_ledger.rs view_digests", |s| (), |()| s
             .ledger()
             .view_digests()
             .await
             .is_ok()),
-        call!("ledger/views.rs at_least", |s| s.head(), |it| s
+        call!("ledger/view_waits.rs at_least", |s| s.head(), |it| s
             .ledger()
             .at_least(it.get())
             .await
             .is_ok()),
-        call!("ledger/views.rs projection_at_least", |s| s.head(), |it| s
-            .ledger()
-            .projection_at_least("indexes", it.get())
-            .await
-            .is_ok()),
+        call!(
+            "ledger/view_waits.rs projection_at_least",
+            |s| s.head(),
+            |it| s
+                .ledger()
+                .projection_at_least("indexes", it.get())
+                .await
+                .is_ok()
+        ),
     ]
 }
 
