@@ -101,6 +101,17 @@ pub(crate) fn json(field: &'static str, bytes: &[u8]) -> Checked {
     }
 }
 
+/// A value of the caller's as JSON.
+pub(crate) fn to_json(
+    field: &'static str,
+    value: &(impl serde::Serialize + ?Sized),
+) -> Result<Vec<u8>, AppendError> {
+    serde_json::to_vec(value).map_err(|error| AppendError::InvalidJson {
+        field,
+        problem: error.to_string(),
+    })
+}
+
 /// JSON, or nothing.
 pub(crate) fn optional_json(field: &'static str, bytes: &[u8]) -> Checked {
     if bytes.is_empty() {

@@ -5,6 +5,7 @@ use super::given::fields;
 use super::measure::Cutter;
 use super::{Basis, Content, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
+use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId, Store};
 
 /// A capability execution that a gate has decided on.
@@ -41,6 +42,77 @@ fields!(Request {
 });
 
 impl Request {
+    /// What a gate decided of a capability, and by what. The arguments are `{}` and all else is empty until said.
+    ///
+    /// ```
+    /// use femtoclaw_ledger::{AppendError, Basis, Decision, Request};
+    ///
+    /// fn asked(basis: Basis) -> Result<Request, AppendError> {
+    ///     Request::new("add", Decision::Authorized, basis)
+    ///         .reason("numbers harm nobody")
+    ///         .arguments_json(&[1, 2])
+    /// }
+    /// ```
+    #[must_use]
+    pub fn new(capability: impl Into<String>, decision: Decision, basis: Basis) -> Self {
+        Self {
+            context: Context::new(),
+            execution: None,
+            input: None,
+            capability: capability.into(),
+            arguments: b"{}".to_vec(),
+            decision,
+            reason: String::new(),
+            basis,
+        }
+    }
+
+    /// With its command id, parent and trace.
+    #[must_use]
+    pub const fn context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// With an id of the caller's own.
+    #[must_use]
+    pub const fn execution(mut self, execution: ExecutionId) -> Self {
+        self.execution = Some(execution);
+        self
+    }
+
+    /// With the protocol output as received.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+
+    /// With these arguments: JSON, kept byte for byte.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl Into<Vec<u8>>) -> Self {
+        self.arguments = arguments.into();
+        self
+    }
+
+    /// With these arguments, as JSON.
+    ///
+    /// # Errors
+    /// `InvalidJson` where it cannot be written as JSON.
+    pub fn arguments_json(
+        self,
+        arguments: &(impl serde::Serialize + ?Sized),
+    ) -> Result<Self, AppendError> {
+        Ok(self.arguments(check::to_json("arguments", arguments)?))
+    }
+
+    /// With the gate's reason.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         if self.input.as_ref().is_some_and(Vec::is_empty) {

@@ -68,3 +68,23 @@ fn an_oversize_result_counts_as_what_is_kept() {
     assert!(finish.stored_size(&limits) < 2 << 20);
     assert_eq!(Command::validate_group(&[finish], &limits), Ok(()));
 }
+
+#[test]
+fn a_request_is_built_and_its_arguments_are_json() {
+    let basis = Basis {
+        ledger: crate::events::LedgerId::NIL,
+        grounds: Grounds::default(),
+    };
+    let request = Request::new("add", crate::events::Decision::Authorized, basis);
+    assert_eq!(request.arguments, b"{}");
+    let request = request.input("raw").reason("why").arguments_json(&[1, 2]);
+    let request = request.unwrap();
+    assert_eq!(
+        (&*request.arguments, &*request.reason),
+        (&b"[1,2]"[..], "why")
+    );
+    assert_eq!(request.input.as_deref(), Some(&b"raw"[..]));
+    // A key of a map that is no text.
+    let refused = request.arguments_json(&std::collections::HashMap::from([([1], 2)]));
+    assert_eq!(refused.unwrap_err().code(), "invalid_json");
+}

@@ -282,6 +282,20 @@ fn capabilities() -> Vec<Tried> {
             |it| s.metadata.switch(it).await.is_ok()
         ),
         call!(
+            "ledger/handles/runtime_metadata.rs enable",
+            |s| registered(&s).await,
+            |it| s.metadata.enable(&it).await.is_ok()
+        ),
+        call!(
+            "ledger/handles/runtime_metadata.rs disable",
+            |s| {
+                let it = registered(&s).await;
+                s.metadata.enable(&it).await.unwrap();
+                it
+            },
+            |it| s.metadata.disable(&it).await.is_ok()
+        ),
+        call!(
             "ledger/handles/runtime_metadata.rs unregister",
             |s| UnregisterCapability {
                 context: Context::new(),

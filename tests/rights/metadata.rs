@@ -115,6 +115,36 @@ fn moves() -> Vec<Row> {
     ]
 }
 
+fn switches() -> Vec<Row> {
+    vec![
+        row!(
+            "ledger/handles/runtime_metadata.rs enable",
+            "",
+            [RuntimeMetadata],
+            APPENDS,
+            |h| {
+                let capability = registered(&h).await;
+                h.go().await;
+                h.metadata()?.enable(&capability).await.told()
+            }
+        ),
+        row!(
+            "ledger/handles/runtime_metadata.rs disable",
+            "",
+            [RuntimeMetadata],
+            APPENDS,
+            |h| {
+                let capability = registered(&h).await;
+                let world = &h.scene.world;
+                let all = world.ledger.runtime_metadata(&world.grant).unwrap();
+                all.enable(&capability).await.unwrap();
+                h.go().await;
+                h.metadata()?.disable(&capability).await.told()
+            }
+        ),
+    ]
+}
+
 fn capabilities() -> Vec<Row> {
     vec![
         row!(
@@ -266,8 +296,15 @@ fn registry() -> Vec<Row> {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [modules(), moves(), capabilities(), metadata(), registry()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        modules(),
+        moves(),
+        capabilities(),
+        switches(),
+        metadata(),
+        registry(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

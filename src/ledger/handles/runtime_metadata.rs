@@ -111,6 +111,42 @@ impl RuntimeMetadata {
         self.0.receipt(Command::SwitchCapability(command)).await
     }
 
+    /// Enables a capability, whatever the registry's version, and without a reason: see
+    /// [`RuntimeMetadata::switch`] for the full form.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed.
+    ///
+    /// ```
+    /// # use femtoclaw_ledger::{AppendError, Receipt, RuntimeMetadata};
+    /// async fn example(metadata: &RuntimeMetadata) -> Result<Receipt, AppendError> {
+    ///     metadata.enable("read_file").await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn enable(&self, capability: &str) -> Result<Receipt, AppendError> {
+        self.switch(switched(capability, true)).await
+    }
+
+    /// Disables a capability, whatever the registry's version, and without a reason: see
+    /// [`RuntimeMetadata::switch`] for the full form.
+    ///
+    /// Cancelled before it is on its way it leaves nothing; after that it may be committed.
+    ///
+    /// ```
+    /// # use femtoclaw_ledger::{AppendError, Receipt, RuntimeMetadata};
+    /// async fn example(metadata: &RuntimeMetadata) -> Result<Receipt, AppendError> {
+    ///     metadata.disable("read_file").await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn disable(&self, capability: &str) -> Result<Receipt, AppendError> {
+        self.switch(switched(capability, false)).await
+    }
+
     /// Unregisters a capability.
     ///
     /// Cancelled before it is on its way it leaves nothing; after that it may be committed, which
@@ -275,5 +311,15 @@ impl RuntimeMetadata {
                 set.metadata.registry_as_of(at)
             })
             .await
+    }
+}
+
+fn switched(capability: &str, enabled: bool) -> SwitchCapability {
+    SwitchCapability {
+        context: Context::new(),
+        capability: capability.to_owned(),
+        enabled,
+        reason: String::new(),
+        expected_version: None,
     }
 }
