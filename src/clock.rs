@@ -166,9 +166,9 @@ impl CommandId {
         const NS_PER_MS: u64 = 1_000_000;
         let now_ns = u64::try_from(now_ns).unwrap_or(0);
         let fraction = now_ns % NS_PER_MS * 4096 / NS_PER_MS;
-        let time = now_ns / NS_PER_MS << 16 | 7 << 12 | fraction;
-        let random = 0b10 << 62 | random >> 2;
-        Self::from_bytes((u128::from(time) << 64 | u128::from(random)).to_be_bytes())
+        let time = ((now_ns / NS_PER_MS) << 16) | (7 << 12) | fraction;
+        let random = (0b10 << 62) | (random >> 2);
+        Self::from_bytes(((u128::from(time) << 64) | u128::from(random)).to_be_bytes())
     }
 }
 
