@@ -283,7 +283,8 @@ impl Damaged {
             let Some(before) = before else { continue };
             let now = Bytes::read(&self.root.join(name));
             let goes_on = now.is_ok_and(|now| now.used.starts_with(&before.used));
-            let counts = !is_lock(name) && !is_superseded(store, name);
+            // The note of the machine's start is written anew at each opening, and vouches for nothing.
+            let counts = !is_lock(name) && name != "views/BOOT" && !is_superseded(store, name);
             if counts && !goes_on && !self.is_kept(name, before)? {
                 destroyed.push(name.clone());
             }
