@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the anchor costs: latency of a commit, one caller and several, with and without it, in one
 //! run, interleaved. `cargo bench --bench anchor -- --rounds 5 --commits 500`
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What tree and checkpoints cost, and how fast proofs are made.
 //!
 //! Three ledgers are open at once: without a tree, with one, and with one that is signed every

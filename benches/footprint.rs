@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What one execution cycle (begin and complete, 312 bytes of arguments and result) leaves behind:
 //! records, header bytes, frame bytes and keys in the views. Fails where it is more than was promised.
 //!

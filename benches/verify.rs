@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Verification beside reading and hashing the same bytes: a ledger of so many records, verified with
 //! all checks, and two others with as many threads; in turn, with the files in the system's cache and without.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Making the views again: a ledger of a million records, its `views/` deleted, damaged or in the
 //! way, opened again. Prints how long it took to open and until the views served again, and fails
 //! where their state digests differ from those of views made of nothing but the journal, or from those

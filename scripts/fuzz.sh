@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Gives every parser of outside bytes what a fuzzer makes up: each target of fuzz/ for SECONDS (default 20), from the
 # seeds in fuzz/seeds and what fuzz/corpus has from before. A panic, an overflow, a run of over 10 s, or more than
 # 512 MiB of memory is a failure, and the input stays in fuzz/artifacts.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs what the CI stages need beside Rust: Prometheus with promtool (Debian's package), curl, and Go
 # with golang.org/x/mod and a BLAKE3, which checks proofs and payloads with code that is not ours; fuse3 for the power-loss bench.
 # Never fails for want of them: the stage that needs them says that it was skipped, and why.

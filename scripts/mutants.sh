@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Breaks the library in every small way that cargo-mutants knows (a function that does nothing, `<` for `<=`,
 # a `!` too few), one at a time, and says which of them no test notices.
 #

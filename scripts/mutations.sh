@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Shows that tests can fail: every patch under tests/mutations breaks the library in one place, and
 # the test that it names must notice. The tests are first seen to pass on the unpatched tree.
 #

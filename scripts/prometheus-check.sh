@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Holds the metrics against the real thing: `promtool check metrics` on the scraped page, and a
 # Prometheus on loopback that scrapes the example. `up` must be 1, and the counter of appended
 # records must equal the head that the example prints.

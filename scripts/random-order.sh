@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the tests again and again, each time in another order and with load beside it: what passes only in its usual
 # company, or only on an idle machine, fails here.
 #

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who may do what (FC-STORAGE §17–18): components, rights, quotas.
 //!
 //! The barrier against other programs is the operating system (directory 0700). A grant protects

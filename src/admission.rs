@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Admission: actor mailboxes are unbounded, so what enters them is bounded here, in records and
 //! bytes, before a message is sent (FC-STORAGE §19).
 

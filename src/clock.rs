@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where time, ids and salts come from. Injected, so that the same commands give the same bytes.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the ledger is told at opening: limits on everything, and who checks configuration.
 
 /// The one capability that every runtime has: a plain message. It needs no registration and walks

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The one place that knows how the engine creates, keeps and opens a database, for `journal/` and
 //! `views/`; tied to the engine's exact version (`tests/preflight/engine.rs`).
 //!

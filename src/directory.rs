@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger's directory: who may open it, which ledger it is, where things lie.
 
 use std::fs::{self, Permissions};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Errors, per operation. Each has a stable code, says what is known, and whether to try again.
 
 use std::sync::Arc;

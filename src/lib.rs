@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Durable storage for what AI agents did: five stores over one append-only, hash-chained journal.
 //!
 //! An agent runtime wants to say later what came in, what was decided and on what grounds, what was

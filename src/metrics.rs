@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every metric of the ledger: name, unit, help, labels and buckets, in one list.
 //!
 //! The library installs no recorder: whatever the embedding program installs before it opens a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Fields of a fixed size, read from the front of bytes.
 
 /// Takes `N` bytes off the front; `None` where there are fewer, and nothing is taken.

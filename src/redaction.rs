@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who takes secrets out of what a caller wrote, before anything of it is hashed or stored: the
 //! journal cannot be cleaned afterwards.
 

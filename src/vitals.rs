@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What runs for a ledger as long as it is open, and whether it still does.
 //!
 //! Every thread and task holds a [`Vital`]. It is dropped with it, whether that returned, panicked or

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The anchor: it claims what is durable, one frame behind at most, and a journal that does not
 //! hold what it claims is not opened.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Records that somebody else than the writer put behind its last ones, cut off, or numbered anew:
 //! whoever has the disk can make every digest anew, and has no key.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who may end a ledger, have it sign and have it write: its root, and a grant with the right. A reader can
 //! do none of it.
 

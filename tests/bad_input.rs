@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Bad input of every kind: a typed error, and nothing written.
 
 #![cfg(feature = "engine")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger that signs checkpoints of itself: what they cover, where they go, what others can check
 //! with them, and what an opening refuses that contradicts one.
 

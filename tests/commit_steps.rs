@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The fault table: each step of a commit × {failed, torn, failed but persisted}, over the journal on
 //! disk. Nobody is told a falsehood, the ledger takes nothing more, and the next opening has every
 //! acknowledged record and what the failed step really left; then it goes on.

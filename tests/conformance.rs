@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tests per requirement, named after its id. The ids, and what of them is yet to come, are in
 //! `tests/conformance/ids.rs`; the tests lie beside it, by subject.
 

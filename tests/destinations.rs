@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What others put where a ledger keeps its checkpoints, and two copies of one ledger that share it.
 
 #![cfg(feature = "engine")]

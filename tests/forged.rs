@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An edit whose checksums were made anew: plain digests hide it, chain and commitments do not.
 
 #![cfg(feature = "engine")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every answer that depends on state travels in order (design §1): with the sync held there is
 //! none, to whatever; with the sync failed each says what can be known.
 

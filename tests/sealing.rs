@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! When appends stop: a hanging commit, a sealed ledger opened again, the disk reserve.
 
 #![cfg(feature = "engine")]

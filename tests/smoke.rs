@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One walk through the front door: open, record, close, open again.
 
 #![cfg(feature = "engine")]

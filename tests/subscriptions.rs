@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Following at the front door: no gap and no duplicate between what is there and what comes, a
 //! typed error for whoever is slow, named positions that outlive the process; and watching what is
 //! in force.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A recorder that keeps count and sum of every series: says where the time of a round went.
 
 use std::collections::BTreeMap;

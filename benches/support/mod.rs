@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the benchmarks share: a directory on the real disk, percentiles, arguments, sample commands.
 
 #![allow(

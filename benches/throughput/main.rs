@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Durable acknowledgements per second and their latency through the public path, beside a bare
 //! file that is appended and synced with the same group commit.
 //!

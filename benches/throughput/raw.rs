@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the disk allows: the same callers, the same group commit and a writer thread of its own,
 //! but one file, payloads as they are, and neither hashing nor encoding.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Medians over rounds, and their ratios to the better of the two raw files.
 
 use std::time::Duration;

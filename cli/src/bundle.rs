@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `verify bundle` and `page`: evidence of one execution.
 
 use std::path::Path;

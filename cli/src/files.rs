@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reads what is to be checked, and never more of it than there can be.
 
 use std::fs::File;

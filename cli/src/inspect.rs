@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `inspect`: what a ledger holds and what is wrong with it, also where it does not open.
 
 use femtoclaw_ledger::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The program `femtoclaw-ledger`: see `femtoclaw-ledger --help`.
 //!
 //! Data goes to standard output, everything else to standard error. The program knows the library by its

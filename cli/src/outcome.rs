@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How a command ends.
 
 /// Exit codes, the same in every program around the ledger.

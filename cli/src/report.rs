@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What was found, for people and for programs.
 
 use femtoclaw_ledger::integrity::policy::Trusted;

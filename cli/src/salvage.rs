@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `salvage`: what verifies of a damaged ledger, into a new one.
 
 use std::io::Write;

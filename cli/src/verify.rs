@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `verify`: with public keys alone, without a ledger.
 
 use femtoclaw_ledger::events::{HEADER_LEN, RecordHeader};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Acknowledgements, kept outside the ledger: what a judge holds against it after a crash.
 //!
 //! The first line names the ledger; then `<command id> <first seq> <last seq>` a line, written with

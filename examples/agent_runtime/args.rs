@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The command line. `clap` ends the program with code 2 where it is wrong.
 
 use std::net::SocketAddr;

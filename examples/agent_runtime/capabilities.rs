@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the agent can do for real: run a program, read a file, list a directory.
 
 use std::path::{Component, Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The capabilities' effects. Everything is bounded: time, output, number of entries.
 
 use std::io::{self, Read};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the first run tells the ledger about itself.
 
 use femtoclaw_ledger::clock::{Entropy, SystemEntropy};

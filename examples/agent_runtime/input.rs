@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where protocol outputs come from: lines of bytes, whatever is in them.
 
 use std::fs::File;

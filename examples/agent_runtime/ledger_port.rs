@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every call into the ledger, in one place: what a runtime that embeds it has to write.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A small agent runtime that embeds the ledger: it reads an agent's protocol outputs, validates
 //! them, decides, acts, and has every step on record before the next one is taken.
 //!

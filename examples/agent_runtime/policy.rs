@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who may do what: the policy document, the gate built from it, and the checks the gate lacks.
 //!
 //! `femtoclaw_policy` decides whether a capability may be used at all. Its gate ignores conditions

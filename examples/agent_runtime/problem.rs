@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why something did not work, and what the program does about it.
 
 use std::process::ExitCode;

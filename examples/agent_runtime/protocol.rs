@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! From an agent's raw output to a request.
 //!
 //! `femtoclaw_protocol::Validator` decides first. It looks at a `serde_json::Value`, in which

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the user sees: data on standard output, as tables or as JSON lines.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The runtime's loop: read, validate, decide, record, do, record.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `/metrics` for Prometheus and `/health` for supervisors, on loopback.
 //!
 //! Whoever reaches the address may ask, and no more: a connection lives ten seconds, sixteen live at a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Evidence bundles: what is accepted is written again byte for byte, gives a page, and does not
 //! verify by a key that never signed.
 #![no_main]

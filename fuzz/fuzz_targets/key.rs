@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Public keys and key files, with and without a passphrase.
 #![no_main]
 

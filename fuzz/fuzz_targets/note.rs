@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Signed notes, checkpoints and cosignature lines: what is accepted is written again byte for byte,
 //! and no key has signed what it never saw.
 #![no_main]

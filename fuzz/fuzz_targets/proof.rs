@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Proofs: what is accepted is written again byte for byte, and nothing without a key verifies.
 #![no_main]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Record headers and payloads: a header is written again byte for byte, a payload so that it decodes to
 //! the same (a number in more bytes than it needs is read, and never written).
 #![no_main]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Paths of tiles, and an export whose every file is the same input.
 #![no_main]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Requests to a witness and its answers: what is read is written again byte for byte, and nothing
 //! is cosigned, or taken for a cosignature, without a key.
 #![no_main]

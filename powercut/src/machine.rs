@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A machine with one disk: its power can be cut at a chosen step, and its disk can be made to fail.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Cuts the power under the ledger, again and again, and holds what is left against what was
 //! acknowledged.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Randomness that a seed repeats, the same everywhere.
 
 /// Sebastiano Vigna's `SplitMix64`.

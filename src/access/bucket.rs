@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How much a component may append: records and bytes a second.
 
 use std::sync::atomic::{AtomicBool, Ordering};

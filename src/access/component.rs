@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What all grants of one component share: its quota, its part of the admission, its revocation.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The audit log's own commands. Decisions, validations, executions and transitions need no
 //! command: their records belong to the audit log by their mask.
 

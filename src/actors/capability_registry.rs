@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The registered capabilities, as data.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Idempotency (threat model §16): what a component's command ids already stand for.
 //!
 //! The window holds every claim whose record the views may not have indexed yet; older ones are

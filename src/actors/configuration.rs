@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Configuration: versioned documents. Decides on versions, by what validators said before; holds digests of all
 //! versions and the contents of the newest few, not of history.
 

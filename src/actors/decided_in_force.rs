@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is in force as it was decided, for the next decision: some of it may not be durable yet.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Events that a state has decided on, before they have a place in the journal; and what their command is answered with.
 
 use crate::commands::{Context, Permit, Standing};

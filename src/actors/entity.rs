@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the five states share: a command and what is in force go in, drafts of events come out.
 //! A state never waits, reads no clock and makes no randomness; applying and replaying are one
 //! function, so recovery is the normal path.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is in force: as it was decided, for the next decision, and as it is durable, for whoever
 //! decides outside.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A mailbox that is emptied at once. An actor's own mailbox costs a boxed message and a wake-up for
 //! every command; here messages wait in a queue, and the actor gets one message of ractor's for all
 //! that have come since it last looked.

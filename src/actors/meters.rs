@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Handles of the metrics on the write path, looked up once: a registry look-up per command would
 //! cost more than the command.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who does it. Five store actors decide against event-sourced states, the sequencer gives every
 //! event its place in the one global order, the writer thread below makes it durable.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger's own records: refusals, activity, loss. They cost the disk nothing that a flood of
 //! bad commands could multiply: the first refusal of a kind is written at once, the rest are one
 //! counted record an interval, and an idle ledger writes nothing.

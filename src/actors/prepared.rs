@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What was found out about an order's contents before it was sent. A decision waits for nobody:
 //! under the lock on what is in force no validator is asked and no file is read.
 

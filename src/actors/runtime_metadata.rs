@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Runtime metadata: who the runtime is, its modules, its capabilities, its state machine.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The sequencer: gives every event its place in the one global order.
 //!
 //! It refuses nothing but what comes behind `LedgerClosed`, the last record of an epoch; whatever else can be refused

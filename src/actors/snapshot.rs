@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A state as bytes, so that an opening need not read all that made it.
 //!
 //! Disposable: the bytes are no format for ever, and a layout that this software does not know is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A store actor: an event-sourced entity behind a mailbox. It decides against its own state,
 //! applies what it decided at once and never waits for the disk; the caller's reply travels with
 //! the events and is answered after the sync.

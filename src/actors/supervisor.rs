@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Starts the actors and watches them. The meaning of each failure is decided here: a store actor
 //! or the sequencer that fails, or stops without being told, seals the ledger — its state may
 //! contradict the journal, and nothing is rolled back in memory. Reads go on; appends answer

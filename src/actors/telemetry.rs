@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The telemetry store's commands. Observations that are lost on the way here are counted and
 //! recorded by the ledger itself.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A small world for the states' tests: limits, what is in force, counted ids, a history.
 
 use std::collections::HashMap;

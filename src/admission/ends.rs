@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which executions hold room for their end: one ending each is taken without asking for more.
 
 use std::collections::HashMap;

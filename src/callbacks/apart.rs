@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Calls on a thread of their own: whoever waits for one waits no longer than its budget.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Clock, entropy and signer of the embedder's, as the ledger calls them.
 
 use std::sync::Arc;

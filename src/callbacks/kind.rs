@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Kinds of callbacks, and those without which nothing can be appended.
 
 use std::sync::OnceLock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A listener, told how far something is: its panic is its own, and the last that it is told.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The embedder's code: whoever is called is contained, watched and told of, in one place.
 //!
 //! A panic ends in the call that it comes from; the cause stays in `health()` and in the metrics until

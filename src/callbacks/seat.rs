@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One callback: its calls, and what is wrong with it.
 
 use std::any::Any;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A callback by itself: calls, hangs, panics.
 
 use std::sync::mpsc;

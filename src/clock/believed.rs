@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The injected clock as far as it is believed. One start with a clock that stands years ahead would
 //! otherwise give its time to every later record, for time never falls.
 

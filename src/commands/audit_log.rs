@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands of the audit log (FC-STORAGE §6; audit specification §4–5).
 
 use super::check::{self, Checked, Fields};

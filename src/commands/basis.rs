@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a decision rested on. Only a snapshot of what is in force makes one.
 
 use super::check::Fields;

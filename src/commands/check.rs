@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The checks that every command shares, and the digest of its fields.
 
 use serde::de::IgnoredAny;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands of the configuration store (FC-STORAGE §8).
 
 use super::check::{self, Checked, Fields};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What belongs to a command besides its content.
 
 use super::check::{self, Checked, Fields};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands that are too large to be kept whole are cut before they wait: one that waits costs what
 //! will be stored of it, whatever its caller handed over.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How executions end: commands of the execution log (FC-STORAGE §5).
 
 use super::check::{self, Checked, Fields, invalid};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What of a command its caller wrote freely. Each command lists every one of its fields once, in
 //! [`fields!`](super::fields): a field that is not classified does not compile. From that list come
 //! what a redactor is given and what `Debug` does not print.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What holds an execution: dropping it lets go.
 
 /// Held by whoever is to start an execution, or to end it. Dropped, it lets go of the execution, at once and on the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is kept of bytes and texts that are too large, with length and digest of the rest.
 
 use crate::config::{KEPT_BYTES, Limits};

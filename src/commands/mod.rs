@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands: what a component asks a store to record. A command may be refused; what it asks for,
 //! once durable, is an event.
 

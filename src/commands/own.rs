@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the root authority has the ledger record, field by field, as a command's.
 
 use super::given::given;

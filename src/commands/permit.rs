@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The right to start one execution. Only a durable decision makes one; there is no other way.
 
 use super::check::{Checked, Fields};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a command is answered with, once it is durable.
 
 use super::Permit;

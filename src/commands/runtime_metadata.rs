@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands of the runtime metadata store (FC-STORAGE §9; state machine specification §10).
 
 use super::check::{self, Checked, Fields};

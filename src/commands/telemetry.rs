@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands of the telemetry store (FC-STORAGE §7).
 
 use super::check::{self, Checked, Fields};

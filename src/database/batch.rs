@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One batch of the engine's write-ahead log, byte for byte. Little endian:
 //!
 //! ```text

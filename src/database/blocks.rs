@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A table whose checksum differs although every block in it is right: the engine's own fault.
 //!
 //! The engine adds to the checksum of the file what it hands to a write, and where the system takes less

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which start of the machine this is: of what was not synced before another one, any part may be
 //! gone, where the power was.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is wrong with a closed database, and where; or that nobody can tell.
 
 use std::io;

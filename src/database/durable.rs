@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Files and directories made so that a power cut leaves the old or the new, and nobody else may
 //! read them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What an error of the engine says about the bytes.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Files of ours, opened as what they are to be and as nothing else.
 //!
 //! An attacker who prepared a directory may have put a symbolic link, a pipe or another user's file

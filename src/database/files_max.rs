@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How many files the ledger holds open, against how many the process may.
 
 use std::fs::File;

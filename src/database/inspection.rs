@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A look through a database's files that does not stop at the first thing that is wrong, and may
 //! be taken while the engine has them open: it writes its log, makes and removes tables meanwhile.
 //! So what looks wrong is looked at again, and believed where it stays.

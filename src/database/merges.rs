@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Before the engine merges tables, their bytes are held against what the manifest states. A merge
 //! reads data alone, by its checksums: damage to an index, a filter or the end of a table would go
 //! unseen with the tables that it replaces.

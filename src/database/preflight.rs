@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Before the engine opens the journal's database: what is there, and what may be done about it.
 //!
 //! * *clean*: nothing but whole batches.

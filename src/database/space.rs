@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How much room the medium has.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the engine does not check itself when it opens: a keyspace whose directory is gone is
 //! taken for none, one whose `current` file is missing is emptied, one that names an older
 //! manifest rolled back, one whose manifest changed read otherwise than it was written; all

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The engine's files read without the engine, which cannot open a database without writing to it,
 //! nor one that is damaged: where values lie, and what is wrong.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One table of the engine's, read without the engine. Little endian: blocks one behind the other,
 //! those with data first.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The engine's tables, whole: a manifest states the XXH3-128 of every table file, which covers
 //! data, index, filter and meta blocks and the trailer alike. The engine itself checks a block when
 //! it reads it, and what it does not read it does not check.

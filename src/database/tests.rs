@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Files that the engine writes are read here: tied to the exact versions in `Cargo.lock`.
 
 use std::collections::BTreeSet;

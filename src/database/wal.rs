@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A look through the engine's write-ahead log before the engine opens it.
 //!
 //! Where the engine cannot read on it drops the rest of the file without a word, and its checksums

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The file `LEDGER`: which ledger a directory is, in lines that a person can read.
 
 use std::cmp::Ordering;

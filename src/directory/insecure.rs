@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Nobody but its owner may write to a ledger's directory.
 
 use std::fs::{self, Metadata};

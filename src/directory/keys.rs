@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Key files on disk: made from the operating system's randomness, readable by their owner only,
 //! never overwritten.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who holds a ledger's directory.
 
 use std::fs::{File, TryLockError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a ledger lies on.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Names in a ledger's directory.
 
 use std::ffi::OsStr;

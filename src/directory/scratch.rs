@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A directory of our own outside the ledger, gone when it is no longer needed.
 //!
 //! It is locked as long as its process lives, so that what a killed one left is told apart from what

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The directory of a ledger, opened for reading: nothing in it changes, no byte and no time.
 
 use std::fs::{self, File, TryLockError};

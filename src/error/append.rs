@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why a command was refused, or not answered.
 
 use std::time::Duration;

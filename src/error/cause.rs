@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why nothing is written any more.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What an error says about the bytes that were asked for: the one place where that is decided.
 //!
 //! Damage is a statement about bytes that came. An error that came in their place says nothing of

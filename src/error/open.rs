@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why a ledger was not opened. Nothing was changed that could have been lost.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why a ledger was not opened again in the same process.
 
 use super::{OpenError, Retry};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why nothing was salvaged. The source is as it was in every case, and there is no new ledger.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every variant of every error has a word of its own and says whether to try again.
 
 use std::collections::BTreeSet;

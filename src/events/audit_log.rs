@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Audit log events (FC-STORAGE §6). What mirrors an execution is no copy: the execution's own
 //! record belongs to both stores by its mask.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The codec seam: the only place that names bincode. Stored bytes are hashed, never a re-encoding.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Configuration events (FC-STORAGE §8).
 
 use serde::{Deserialize, Serialize};

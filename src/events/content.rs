@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whose payload a payload is. A record belongs to several stores, so that an execution is in the audit
 //! log and in telemetry without a copy; what it says belongs to one.
 

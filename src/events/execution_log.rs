@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Execution log events (FC-STORAGE §5). Wire structs are frozen: a change is a new revision.
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Identifiers: one newtype for each number that could be swapped for another; and digests.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What can happen. Pure: no I/O, no clock, no actor.
 //!
 //! An event is a fact in the past tense. Its payload is a frozen wire struct, named with its

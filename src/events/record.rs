@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The record header: fixed layout, little endian, drawn in `docs/FORMAT.md`. The record hash and
 //! the Merkle leaf cover these bytes and not the payload, so a payload can be encrypted, archived
 //! or erased while every proof still verifies.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Runtime metadata events (FC-STORAGE §9).
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The state machines (execution model §5, state machine specification §10).
 
 /// A state of the runtime or of one execution.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The five stores, and sets of them.
 
 use std::fmt;

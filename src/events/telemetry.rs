@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Telemetry events (FC-STORAGE §7, §20).
 
 use serde::{Deserialize, Serialize};

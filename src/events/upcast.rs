@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Shown on an event that exists only here: a type gets a second revision, and what was stored in
 //! the first is read as the second, through the same macro as every real event.
 

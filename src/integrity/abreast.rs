@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! BLAKE3 of many short inputs under one key, side by side. The blocks of one input depend on each
 //! other; those of several do not, and a processor takes sixteen at once where it takes one.
 //!

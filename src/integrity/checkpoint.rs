@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checkpoints (C2SP `tlog-checkpoint`): which tree a log had, in a note that it signed.
 
 use super::key::{SignError, Signer};

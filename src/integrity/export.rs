@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A history as static files (C2SP `tlog-tiles`): `checkpoint`, the tiles of the tree, and the
 //! entries, which are the records' canonical headers. Any web server can serve them, and whoever
 //! has the log's public key can check them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Public keys in C2SP's form, `<name>+<key id>+<base64 of algorithm and key>`, and who can sign.
 
 use super::text::hex_u32;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why history can be trusted. Pure: no file, no clock, no thread, so an auditor can take it as it
 //! is; the only place that names BLAKE3.
 //!

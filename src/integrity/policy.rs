@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whose checkpoints count (C2SP `tlog-policy`): which logs, and which witnesses must have cosigned.
 
 use super::checkpoint::{Checkpoint, CheckpointError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A proof in one file (C2SP `tlog-proof`): that an entry is in a log, up to a signed checkpoint.
 
 use super::merkle::{self, ProofError, TreeHash};

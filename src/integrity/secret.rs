@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A signing key in memory, and the text that a key file holds: the public key on its first line, then PKCS#8 (RFC 5958) in PEM,
 //! encrypted with a passphrase on request (PBES2: scrypt and AES-256-CBC, as OpenSSL reads and writes them; feature `encrypted-keys`).
 //! Secret bytes are wiped when they are dropped, and from the stack before a call that had them there returns.

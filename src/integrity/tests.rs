@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Digests of fields, notes, keys, checkpoints, policies, proofs and key files: vectors that others published, every
 //! way to be wrong, and input of every kind.
 

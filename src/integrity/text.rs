@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The one spelling that numbers and times have, and the one place that knows which characters deceive
 //! whoever reads a line.
 

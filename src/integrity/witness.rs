@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Witnesses (C2SP `tlog-witness`): what a log asks, what a witness checks before it cosigns, and
 //! how it answers. Bytes only: who carries them, and where the witness keeps what it cosigned, is
 //! somebody else's.

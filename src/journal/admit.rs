@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What every journal asks of a frame before it writes anything.
 
 use super::error::{AppendFailure, Problem, ReadFailure};

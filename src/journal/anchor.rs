@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The anchor: a small file beside the journal that says how far it was acknowledged, so that a
 //! journal whose end is gone is not taken for a shorter history. `docs/FORMAT.md` draws it.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal whose acknowledged end is claimed by an anchor.
 //!
 //! Frame k + 1 is acknowledged when it is durable *and* the claim of frame k is: so whatever is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The thread that writes the anchor: the claim of one frame while the next is synced, and soon
 //! after the last one when nothing follows.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Gives answers in order. Many of them go to a thread of their own, so that waking a thousand
 //! callers does not keep the next frame from its sync; few are given on the spot.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A shared journal is a journal.
 
 use std::sync::Arc;

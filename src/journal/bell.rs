@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Wakes threads that wait for the head without a runtime.
 
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Fills a frame: one record is one pass over its bytes, and no allocation once the buffers stand.
 
 use std::io::Read;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A close is the last record of its writer, and each opening writes in an epoch of its own: what lies
 //! behind a close in the same epoch was put there by somebody else. Every reader of a journal in order
 //! asks here, also one that ignores the answer.

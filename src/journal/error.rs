@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What can go wrong below the writer, per operation.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A new journal made of frames that exist. Nobody is told of anything before all of it is durable, so
 //! there is one sync at the end and not one a frame.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The journal on disk: one keyspace, a frame under its first sequence number, every batch synced.
 
 use std::path::{Path, PathBuf};

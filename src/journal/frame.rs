@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A frame: one group commit, one value of the database.
 //!
 //! Header and offset table have checksums of their own, so that one record is read and checked

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the writer's thread shares with those who hand it work.
 
 use std::collections::VecDeque;

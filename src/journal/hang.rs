@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The watchdog of the writer: a commit can hang for ever, in the engine (backpressure on a full disk)
 //! or in the system. Every caller who waits for it is answered.
 //!

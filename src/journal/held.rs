@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal whose sync can be held and failed: for tests of what is answered, and when.
 
 use std::io;

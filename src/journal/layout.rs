@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The fixed parts of a frame, byte for byte as `docs/FORMAT.md` draws them. Little endian.
 
 use super::error::Problem;

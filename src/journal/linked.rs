@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Frames in a row: each follows the one before, none is missing.
 
 use super::admit::Standing;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal in memory: for tests and models. What was appended outlives the handle, as a disk
 //! outlives a process: [`MemoryJournal::reopen`].
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The one truth: frames of records, appended and never changed.
 //!
 //! Invariants: sequence numbers are gapless from 1; every frame names the record hash that it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reads records up to the committed head. Every call may read the disk: it blocks.
 
 use std::sync::Arc;

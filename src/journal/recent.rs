@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The frames appended last, in memory: who follows the head closely need not read them back.
 
 use std::collections::VecDeque;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The append under way, and since when.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

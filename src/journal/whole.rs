@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A frame as a whole: everything that can be checked of it by itself, without copying a record.
 
 use super::error::{Problem, ReadFailure};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The writer: the only one who appends. A thread of its own takes a frame, has it synced,
 //! publishes the head, answers, takes the next; the next fills while the last one syncs.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What runs beside the commands: emitted observations on their way to the store, and the
 //! ledger's own counted records once an interval.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checkpoints that an open ledger makes of itself: the tree's root, signed, copied to where the
 //! ledger's owner cannot reach it by accident, and recorded.
 //!

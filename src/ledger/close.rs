@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Closing, in the one order that loses nothing: refuse what is new, let executions finish, drain
 //! stores, sequencer and writer, record the shutdown, let go of views, journal and directory.
 //!

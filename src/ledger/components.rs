@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every component that was ever granted anything, and its number; rights that it asked for and has not.
 
 use std::collections::HashMap;

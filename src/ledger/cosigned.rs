@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The checkpoints of other logs that this ledger cosigned last.
 
 use std::collections::HashMap;

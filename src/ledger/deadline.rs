@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One deadline for all the steps of a piece of work. It can only come nearer.
 
 use std::time::Duration;

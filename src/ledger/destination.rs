@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where copies of checkpoints go: out of reach of whoever can change the ledger.
 
 use std::collections::BTreeSet;

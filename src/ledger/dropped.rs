@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whether whoever asked for an opening has gone away: what blocks looks at it from time to time.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What `emit` may hand over, and how it gets to its store.
 
 use crate::access::{Grant, GrantState};

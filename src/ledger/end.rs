@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is known of the end of an opening, to everybody who waits for it.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The end of an opening, by a close or by opening again. It runs in a task of its own: whoever asked
 //! for it waits for its outcome, may go away, and may ask again. Work that must block is done in a
 //! thread of its own, and is left behind where it does not come back in time.

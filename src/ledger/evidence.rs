@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Evidence of one execution, made from an open ledger: its records, their proofs, the checkpoint.
 
 use std::fs;

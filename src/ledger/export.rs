@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An export of the whole tree as static files, for whoever is to check it, and for a web server
 //! while the ledger goes on.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The word of a writer that failed: it cannot append any more, so it leaves a note beside the
 //! journal, and the next opening makes a record of it. (FC-STORAGE §20–21)
 

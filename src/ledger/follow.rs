@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Following records: what is there, then what comes.
 //!
 //! Waiting holds no thread: it is for the head to move, for the ledger to close, or for a grant to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The journal together with the directory's lock: the lock goes when the journal has gone, and
 //! not before, whoever holds the last reader.
 

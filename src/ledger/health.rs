@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How a ledger is, told without asking a disk.
 
 use super::open_ledger::Ledger;

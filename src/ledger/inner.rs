@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An open ledger as its handles share it: the write path, the views, and each feature beside them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

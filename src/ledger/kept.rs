@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tasks that run as long as the ledger is open: one that panics is told and started again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The front door: open a ledger, grant components their rights, take handles, read, close.
 
 mod background;

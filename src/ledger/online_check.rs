@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Verification of a ledger that is open.
 
 use std::sync::atomic::{AtomicBool, Ordering};

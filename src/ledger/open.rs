@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
 
 use std::path::PathBuf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An open ledger: what takes no authority, and what a grant opens.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What an opening has done before it needs a runtime.
 
 use std::path::PathBuf;

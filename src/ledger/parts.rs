@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What runs for an open ledger, and must be closed in order.
 
 use std::sync::Arc;

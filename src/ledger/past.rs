@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The past beyond the actors' windows: looked up in views, and every hit confirmed by reading its
 //! record, so that no decision rests on a view alone.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How far a ledger's life has come, and a bell for whoever waits while it moves on.
 
 use std::sync::atomic::{AtomicU8, Ordering};

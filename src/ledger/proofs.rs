@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The front door to checkpoints, and to the proofs that rest on them.
 
 use crate::events::Seq;

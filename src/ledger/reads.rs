@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reads of records: committed ones only, checked, only of the stores that the grant may read, and without
 //! the payloads that it may not read.
 //! They go to no actor and never block an async thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An execution told from its records alone: what came in, what was decided and on what grounds,
 //! what was started, how it ended. (FC-STORAGE §24–25)
 

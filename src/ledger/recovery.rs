@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! From a directory to a journal that may be appended to: what was left is looked at, a torn tail
 //! set aside, and the end compared with what was acknowledged.
 

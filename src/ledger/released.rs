@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What an end has let go of, for an opening that is still to come.
 
 use std::path::PathBuf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Opening again in the same process: everything lets go in order, the lock is handed over, and
 //! what is there is recovered as after any other end.
 

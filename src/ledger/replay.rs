@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Opening reads the journal from the last saved states on, or all of it where there are none:
 //! every record read is checked against chain and commitment, and every state is brought up by the
 //! function that made it. Nothing here writes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The disk reserve: appends stop while there is still room, and go on by themselves when there is
 //! again. What came first is stopped last: new starts, then everything else, then the endings of
 //! what runs. The ledger's own records are few and small, and are not stopped.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whether a grant holds a right: where it does not, that is refused, counted and audited.
 
 use crate::access::GrantState;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The root authority: who may do what, given and taken on the record. (FC-STORAGE §18)
 
 use std::sync::{Arc, PoisonError};

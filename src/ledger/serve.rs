@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! From what was read to what serves: the actors start, and the first record of this epoch is made
 //! durable before anybody gets a handle.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Saved states beside the journal, so that an opening reads the tail and not the history.
 //!
 //! `snapshots/N.snapshot` holds the states of which the records up to N hold the digests. It is

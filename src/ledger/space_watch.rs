@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Asks the medium again and again how much room there is, for the disk reserve.
 
 use std::io;

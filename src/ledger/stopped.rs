@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Why nothing is appended although nothing refuses it: what would do it does not run any more.
 
 use crate::error::AppendError;

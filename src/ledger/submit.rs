@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The path of a command: everything that can refuse it without its store's state is checked here,
 //! before it takes room; then it waits for its durable answer.
 

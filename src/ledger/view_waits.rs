@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Waits until views have read so far.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The views of one ledger, with the types that read them.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! This ledger as a witness of other logs (C2SP `tlog-witness`): it cosigns a checkpoint only where
 //! that extends the one it cosigned last, and its own records say which one that was.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A witness as a checkpoint destination: it is asked to cosign every checkpoint that is signed.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger's own records, as whoever asked for one waits for it.
 
 use tokio::sync::oneshot;

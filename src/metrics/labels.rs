@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Values of labels: each list is all there is.
 
 use crate::events::Store;

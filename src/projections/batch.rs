@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a run of records changes in one view: read through to what is stored, written all at once.
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Under which start of the machine views were written. They are not synced: a killed process
 //! loses nothing of them, a power cut may leave any part, and the engine's own checks do not notice
 //! all of that.

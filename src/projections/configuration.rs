@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Configuration documents: the current version, every earlier one, as of any moment (FC-STORAGE §8).
 //!
 //! Content is checked against its digest at each read. A mismatch is an error and never a default.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What others ask of the runner: stop, rebuild, look at damage that a reader met.
 
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What changed between two documents, line by line.
 
 /// A line of a comparison; lines are split after `\n` and kept byte for byte.

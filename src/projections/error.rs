@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What can go wrong with views; none of it touches the journal.
 
 use std::io;

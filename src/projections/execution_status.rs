@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where executions stand (FC-STORAGE §5).
 
 use serde::{Deserialize, Serialize};

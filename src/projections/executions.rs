@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Executions: each by its id, and by where it stands (FC-STORAGE §5).
 //!
 //! An execution's few records mostly come in one batch, so its entry is decoded and encoded once for

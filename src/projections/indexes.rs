@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Query indexes: which records belong to an execution, an event type, a capability, a component;
 //! where a command is; which records a time range holds (audit specification §12).
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Keys and values inside a view: one tag byte, then fixed-width big-endian parts, so that the
 //! order of keys is the order of what they name.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Views: derived state, made by reading the journal's events in order, deletable at any time.
 //!
 //! A view and its position are written in one batch, so a view is always the exact state after

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! In the tree's place, where what the tree costs is to be measured.
 
 use crate::events::{Event, Record, RecordHeader};

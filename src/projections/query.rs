@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Searching by index: the same answer as reading every record and asking of each whether it fits.
 
 use std::ops::RangeInclusive;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! When views break: set aside, open again, make again; and when that does not help, stop and say
 //! so. Views that are set aside are kept.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The capability registry's history: each change numbered by its registry version, so that any
 //! earlier state is a fold over the changes up to it (FC-STORAGE §9).
 

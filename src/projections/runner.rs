@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The one thread that writes views: takes committed records, folds them into every view, writes
 //! views and positions in one batch, and heals what breaks.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Runtime metadata: who the runtime is, its modules, the capability registry, its state machine,
 //! saved positions (FC-STORAGE §9).
 

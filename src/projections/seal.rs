@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A seal over closed views: what the engine's own checks leave open (manifests, the log's batch
 //! numbers, which tables there are) is compared at the next opening with what was closed.
 //!

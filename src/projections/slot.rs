@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One projection under the runner: the generation that serves and the one being made.
 
 use std::cell::OnceCell;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Following the journal: from any sequence number on, first what is there, then what comes.
 //!
 //! A subscription pulls, and what it pulls next is determined by a sequence number alone. So there

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The Merkle tree over all record headers, kept as a view: tiles, in strips of 16 hashes, so that a
 //! batch writes what it adds and little more.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reading a view: short synchronous reads, each under one consistent snapshot.
 
 use std::sync::atomic::{AtomicU64, Ordering};

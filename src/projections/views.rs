@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The handle on all views of a ledger: open, read, rebuild, close.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

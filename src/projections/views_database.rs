@@ -1,6 +1,6 @@
-//! The database under `views/`: one keyspace per generation of a view, and `meta`, which says
-//! which generation serves. Never synced but for the switch of a generation and the close: losing
-//! it costs a rebuild.
+// SPDX-License-Identifier: Apache-2.0
+//! The database under `views/`: one keyspace per generation of a view, and `meta`, which says which generation
+//! serves. Never synced but for the switch of a generation and the close: losing it costs a rebuild.
 //!
 //! The position lies in the view's own keyspace, so that one LSM tree holds both or neither.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Files know each other in one direction: no circle in `src`, file by file.
 //!
 //! An edge is a path in a `use` or in code, resolved to the file that defines the item. A `mod` line and a re-export

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Holds the architecture: which module may know which, who may use which library, how long a file
 //! and a function may be. It reads the sources, so a rule cannot be forgotten in a review.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the documents claim, and what no text may hold.
 
 use std::collections::BTreeSet;
@@ -199,4 +200,26 @@ fn a_path_that_is_gone_is_missed_in_its_table() {
     assert_eq!(paths, ["src/b/", "e/", "gone.rs", "src/c/", "d.rs"]);
     assert_eq!(rooms(2), "src/b/ src/b/e/ e/");
     assert_eq!(rooms(4), "src/c/");
+}
+
+/// Each source names its licence on its first line, as SPDX has it.
+#[test]
+fn every_source_names_its_licence() {
+    let places = [
+        "src",
+        "cli",
+        "tests",
+        "examples",
+        "benches",
+        "powercut/src",
+        "fuzz",
+    ];
+    let all = sources(&places);
+    assert!(all.len() > 400);
+    let names = |text: &str| text.starts_with("// SPDX-License-Identifier: Apache-2.0\n");
+    let without = all
+        .iter()
+        .filter(|it| !names(&it.text) && !it.path.iter().any(|part| part == "target"));
+    let without: Vec<_> = without.map(|it| it.path.display().to_string()).collect();
+    assert_none(&without);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How comments, documents and error texts are worded: the worst patterns stay out.
 //!
 //! * No sentence has a free relative as its subject ("What a search finds is not believed"). The rule knows verbs by

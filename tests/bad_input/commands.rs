@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands that no store takes.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Places that are no ledger, or none that can be opened.
 
 use std::io::Write;

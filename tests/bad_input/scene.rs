@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger in memory, and what a refused command must leave behind: nothing.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where a panic is no unwinding but the process's end: whatever callback it comes from, the next
 //! opening has everything that was acknowledged.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Destinations, witnesses' transports and signers: counted, told, tried again; the others go on.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who is told how far something is: a panic of it is its own, and the last that it is told.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The embedder's code: what each callback does when it panics, gives an error or nonsense, does not
 //! come back, or calls back into the ledger — and what goes on meanwhile. One file for each kind.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A view of the embedder's halts alone, and is started again.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger in a directory, callbacks that misbehave on demand, and what must work meanwhile.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who says how much room there is: the last value stays in force.
 
 use std::io;

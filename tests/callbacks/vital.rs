@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Clock and entropy: without them nothing can be appended. A panic seals and names it, a hang meets
 //! the watchdog.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checkpoints, proofs, evidence, exports, verification, witnessing.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every public asynchronous function is dropped after each of its polls, with the writer free and with it held: nothing is
 //! leaked, stuck or untrue afterwards.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Configuration, audit, telemetry, groups, reads, and the root's grants.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One ledger that all calls are made on, and what must hold after each.
 
 use std::path::PathBuf;

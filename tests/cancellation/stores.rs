@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Executions, those who run, and runtime metadata.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Who may do what: §17, §18, T2.
 
 use std::os::unix::fs::PermissionsExt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The audit log: §6, A1, A5, T1.
 
 use std::sync::{Arc, mpsc};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A clock that stands too far ahead is not believed, and one wrong start costs no later record its
 //! time.
 

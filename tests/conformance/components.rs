@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Quotas and revocation are a component's, not a grant's, and the journal's order is the order of
 //! what was done: §18, T2.
 

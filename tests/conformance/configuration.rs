@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Configuration and runtime metadata: §8, §9.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Copies, and other formats: §22, §23, U2. There is no backup and no migration yet: what is shown is what they will
 //! rest on.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Digests and signatures, and that they are checked before anything is used: C1, C2. What the ledger writes is checked here with the
 //! algorithms themselves, not with the library's own way of asking for them.
 

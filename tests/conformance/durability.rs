@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is acknowledged is there: §2, §3, §4, §10, §11.
 
 use std::sync::Arc;

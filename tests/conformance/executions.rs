@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The execution log and its state machine: §5, §24, X1, X2.
 
 use std::sync::Arc;

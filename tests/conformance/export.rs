@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What others are handed, and what they are told of those who run the ledger: A6, A7, X3.
 
 use std::collections::{BTreeSet, HashMap};

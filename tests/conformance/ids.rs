@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Every requirement that storage has, and where it stands: shown by tests that are named after it, in part, or not
 //! yet. A test holds this list against the tests that there are.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What was changed offline is detected and named: §5, §6, §12, §16, A2, A3.
 
 use std::path::Path;

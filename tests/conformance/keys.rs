@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Keys: whose they are, what is left of them, and what changing one keeps: C3.
 
 use std::fs;

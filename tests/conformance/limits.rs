@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Limits hold on every path: a table of paths and limits. §19, T2.
 
 use std::sync::Arc;

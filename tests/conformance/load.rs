@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Many at once, and too many: §19.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the ledger tells of itself: §20.
 
 use std::io::Write;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What makes it fast, shown by counting and not by a clock: P1, P3, P4. The times themselves are those of `benches/`.
 
 use std::sync::Arc;

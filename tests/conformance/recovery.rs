@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Recovery, failure, closing: §13, §21, R1.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An open ledger with one component that may do everything, and children that are killed.
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What an attacker or a bad disk does to a journal: frames changed past the ledger.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Telemetry: §7, P2.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `kill -9` of the real program, again and again over one ledger: what the parent read as
 //! acknowledged must be there, once, in an unbroken chain (FC-STORAGE §10, §13).
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One run of the example, what it told its parent, and its end.
 
 use std::io::{BufRead, BufReader};

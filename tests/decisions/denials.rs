@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A denial is on the record, whatever has moved since; a repeated command is the same in every
 //! field.
 

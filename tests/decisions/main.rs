@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What decisions rest on: what is in force is one durable snapshot, which lags behind nothing that
 //! was acknowledged; reads hold what this ledger acknowledged; a denial is always on the record.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reads hold what this ledger acknowledged before.
 
 use std::time::Duration;

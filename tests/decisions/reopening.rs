@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is in force after another opening: the same, whatever way the states come back.
 
 use std::path::Path;

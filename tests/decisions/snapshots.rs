@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is in force, as a snapshot.
 
 use std::time::Duration;

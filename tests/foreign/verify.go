@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Checks what femtoclaw-ledger made, with golang.org/x/mod/sumdb, lukechampine.com/blake3 and Go's standard library alone:
 // the signed note, every tile through a TileReader, every entry, inclusion and consistency proofs,
 // cosignatures, and evidence. It shares no code with the ledger.

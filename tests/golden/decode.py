@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Reads a version 2 journal and shares no code with the software that wrote it.
 
     decode.py FOLDER

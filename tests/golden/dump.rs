@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a journal says, line by line: the same lines that `decode.py` prints.
 
 use femtoclaw_ledger::directory::Identity;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What earlier revisions look like on disk, which nothing writes any more and everything later reads.
 
 use femtoclaw_ledger::events::*;

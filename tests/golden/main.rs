@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The golden files: bytes that were written once and are read for ever.
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew; for a format that has been

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Two events of every type: one as it comes, one at the edges of what its fields hold. Fixed for
 //! ever: what is stored under `v1/` must be read by every later software.
 

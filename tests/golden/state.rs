@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The golden events of telemetry, configuration and runtime metadata; see `samples.rs`.
 
 use femtoclaw_ledger::events::*;

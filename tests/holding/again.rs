@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Sent again, a decision or a start gives no leave to act.
 
 use super::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Answers that cannot be misread as leave to act, and what becomes of an execution whose holder has gone: a command
 //! sent again starts nothing, and a handle, a permit or a call that is dropped leaves no slot taken.
 

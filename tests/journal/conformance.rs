@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One suite over every journal (S4.1): what a journal promises, whatever it is made of.
 
 use femtoclaw_ledger::events::LedgerId;

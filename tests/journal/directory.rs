@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger's directory: what it becomes, and what is refused without being touched (S17.1).
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Records and frames for tests: small, deterministic, different from each other.
 
 use femtoclaw_ledger::events::*;

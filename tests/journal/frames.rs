@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Frames: what is built is read, and no changed byte goes unnoticed.
 
 use femtoclaw_ledger::events::{HEADER_LEN, flags};

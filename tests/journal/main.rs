@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The journal, its frames, its writer, and the directory it lies in.
 
 #![cfg(feature = "engine")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What only the journal on disk does: create itself whole, notice damage, keep others out.
 
 use std::fs;

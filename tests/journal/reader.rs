@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The reader: what is committed, and nothing else.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The writer: nobody is answered before the sync, everybody in order, and what a failure means.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger that nobody uses writes nothing.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Many at once, many in all, too many, and none at all: §19.
 //!
 //! `tests/conformance/load.rs` has one of each in short; here are the figures. The memory test has a

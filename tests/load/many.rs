@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A thousand executions at the same instant, as the embedding program's recorder sees them.
 
 use std::sync::Arc;

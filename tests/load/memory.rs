@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Memory does not grow with what is finished.
 //!
 //! A child process runs executions, 64 at a time, from start to finish, and tells after a tenth of

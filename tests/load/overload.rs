@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Too many: refused or made to wait, in turn, and nothing leaks.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Too large: what is cut rather than refused is cut before it waits, and stands for the whole.
 
 use std::path::Path;

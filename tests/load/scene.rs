@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands whose futures are polled by hand: where one stands in a queue is settled by that.
 
 use std::future::{Future, poll_fn};

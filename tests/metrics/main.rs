@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is counted: every metric that is described moves, what moves is described, and labels are
 //! of a fixed set. A process of its own, because a recorder is the process's.
 

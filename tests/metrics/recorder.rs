@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A recorder that remembers whether a series ever moved, and what was never described.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal that says *nothing was written*, and a view that stops: faults to be counted.
 
 use std::sync::atomic::{AtomicBool, Ordering};

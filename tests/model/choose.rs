@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! From numbers to a command, among what the model has by then.
 
 use femtoclaw_ledger::events::{

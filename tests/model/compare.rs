@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! All that there is to see, against the model; queries against a full scan of the journal.
 
 use std::collections::BTreeMap;

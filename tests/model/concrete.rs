@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A command that can be compared, kept and sent again; `Command` itself is none of that, because a
 //! permit is worth one start.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Sends a sequence to the ledger and to the model, and compares what each says.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Refusals that the embedder's own code or runtime causes, and one that needs a group.
 
 use std::sync::Arc;

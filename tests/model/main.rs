@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger against a model: random commands go to both, and both must answer and show the same
 //! (same answers, same views), over restarts with and without a close and with `views/` deleted.
 //!

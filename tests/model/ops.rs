@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a sequence is made of. Numbers stand for choices that are made when their turn comes, from
 //! what is there by then: so a sequence still makes sense when proptest has cut it down.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The model: plain maps, one at a time, no actor, no journal. It says what a command must be
 //! answered with and what there is to see afterwards. Written from the documents, not from the code.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Refusals that need more than a command: a quota, a slow or unreadable view, a failed sync, a
 //! ledger that closes.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One commit to the ledger: a single command through its store's handle, a group through `commit`.
 
 use femtoclaw_ledger::{

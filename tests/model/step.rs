@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One command on the model.
 
 use femtoclaw_ledger::events::{Decision, ExecutionId, Resolution, State};

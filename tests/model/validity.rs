@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is wrong with a command whatever the state.
 
 use femtoclaw_ledger::events::{Decision, ExecutionId};

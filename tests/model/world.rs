@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger that can be opened again and again: on a journal in memory or in a real directory.
 
 use std::collections::HashMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What can lie where a file is expected.
 
 use std::fs::{self, File, Permissions};

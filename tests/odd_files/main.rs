@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Something else where a file of a ledger's is expected: each file and directory of a ledger that
 //! used every feature × {symbolic link, second name, pipe, directory, 4 GiB of nothing, another
 //! user's, writable by the group}. What is opened is refused or passed over; nothing outside the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The other places that a ledger reads and writes: key files, destinations, exports.
 
 use std::fs::{self, File, Permissions};

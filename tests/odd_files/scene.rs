@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger that used every feature that leaves a file, closed.
 
 use std::fs::{self, File};

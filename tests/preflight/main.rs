@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is found in a journal's files before the engine opens them, with files damaged on purpose.
 
 #![cfg(feature = "engine")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal with a few frames, closed, whose files can be changed.
 
 use std::fs;

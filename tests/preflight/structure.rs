@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The directories and small files of the database, which the engine does not check.
 
 use std::fs;

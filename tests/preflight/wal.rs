@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The write-ahead log: a torn tail is kept and cut, all else is refused and left as it is.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Configuration and registry as of any moment equal what was current then.
 
 use femtoclaw_ledger::events::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whatever happens to the files under `views/`: set aside and made again, or without effect.
 
 use std::fs;

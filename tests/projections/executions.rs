@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where executions stand, also across a restart.
 
 use femtoclaw_ledger::events::{

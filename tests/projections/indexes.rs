@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Index queries give what a scan of every record gives (requirement A5).
 
 use std::collections::HashMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Views: what they answer, and that they are nothing but the journal read in order.
 
 #![cfg(feature = "engine")]

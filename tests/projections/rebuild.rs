@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A view made again is the view that was: after deletion, on demand, on a new version.
 
 use std::sync::{Arc, Condvar, Mutex};

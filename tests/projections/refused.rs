@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the system refuses while views are opened, and what a power cut took of them, is no damage: they are
 //! not set aside for it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Catch-up and live, with nothing lost or given twice in between.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Records made by hand, and a journal of them in memory.
 
 use std::path::Path;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The Merkle tree as a view: the same tree that is made of the headers directly.
 
 use femtoclaw_ledger::integrity::merkle::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is found in a damaged ledger, and what can still be read of it.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Bytes in a payload that look like a frame.
 
 use std::fs;

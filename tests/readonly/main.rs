@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Ledgers opened for reading only, and salvaged: whole ones, and ones damaged on purpose.
 
 #![cfg(feature = "engine")]

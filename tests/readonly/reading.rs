@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What can be read of a whole ledger, and that nothing of it changes.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is not opened for reading, and with which word.
 
 use std::fs;

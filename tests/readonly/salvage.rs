@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Salvage: what verifies goes on, in a new ledger, and nothing of the old one is touched.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Closed ledgers, made once and copied, and everything under a directory, times included.
 
 use std::fs;

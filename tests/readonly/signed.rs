@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Recorded checkpoints against the keys that somebody trusts.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A command of every kind that holds the secret in every field that its caller writes freely. No
 //! field is left to a default: a new one does not compile here before somebody has decided.
 

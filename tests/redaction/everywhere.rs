@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The secret in every field of every command, and through every path.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A redactor that fails, hangs, makes nonsense or calls back: it costs that one command, and is to
 //! be seen for as long as it lasts.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a redactor takes out is nowhere: not in a record, not in a file, not in a line of the log;
 //! and what becomes of a command whose redactor or validator fails, hangs or calls back.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A validator that fails, hangs or calls back: it costs its change, and nobody else anything. On a
 //! runtime of one thread, which stands still where anything of the ledger's waits in it.
 

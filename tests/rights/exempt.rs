@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What asks for no grant, and why.
 
 /// Files and folders below `src`.

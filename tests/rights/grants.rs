@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is asked of a grant itself: handles, look-ups, its revocation.
 
 use crate::scene::{Answer, Hands, Told};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What each path answers to each right: the table *path × right*. Each public function of an open ledger has a row, or is
 //! named among those that ask for no grant.
 

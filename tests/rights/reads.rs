@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Records, traces and evidence.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! After a restart, whose is what is in doubt is told by the component's name.
 
 use femtoclaw_ledger::{Context, Quota, Rights, Store};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One ledger that all paths are tried on, and what a component holds of it.
 
 use std::pin::Pin;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Audit log, telemetry, configuration and groups.
 
 use femtoclaw_ledger::events::{AuditFamily, Outcome};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A test again, in a process of its own: where it is killed, measured, or owns the process's recorder.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger over a journal in memory, and the commands that the tests send it.
 
 #![allow(

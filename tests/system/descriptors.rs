@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Files that the process may have open: bounded, and where there are none left nothing is damaged.
 
 use std::fs::{self, File};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where the directory lies, and whose it is.
 
 use std::fs::{self, Permissions};

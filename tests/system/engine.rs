@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A table of which the engine states another checksum than its bytes have, every block being right: what
 //! it leaves behind where a write of it is taken in part.
 

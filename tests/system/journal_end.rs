@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal that was cut: who opens it and who inspects it are told the same end, and it is right.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the system refuses is no damage: few descriptors, another directory, a volume of somebody
 //! else's; and what the engine gets wrong by itself.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger with tables, views and saved states, and where its files are.
 
 use std::fs;

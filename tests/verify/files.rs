@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One byte in a file of every kind, while the ledger is open.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Large frames, whose records are hashed side by side: each record by itself, wherever it stands.
 
 use femtoclaw_ledger::Seq;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Verification of a whole ledger, on demand and in the background: what is damaged is named, every
 //! kind of file and record, and nothing is changed.
 

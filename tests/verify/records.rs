@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Records that are not what was written, though every file is what its checksum says.
 
 use std::sync::atomic::{AtomicU64, Ordering};

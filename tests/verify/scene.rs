@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger in a directory with a file of every kind, and what can be done to its bytes.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The scrub, on a clock that is set by hand: how fast it reads, where it goes on, what it says.
 
 use std::fs;

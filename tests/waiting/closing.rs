@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Closing: one deadline for all of it, whoever goes away meanwhile and whatever hangs.
 
 use std::path::Path;

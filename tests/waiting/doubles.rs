@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A journal in memory with something in the way of its reads.
 
 use femtoclaw_ledger::events::{LedgerId, Seq};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Followers and watches: without a thread while they wait, woken by what concerns them.
 
 use std::sync::Arc;

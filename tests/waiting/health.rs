@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What runs for a ledger is known to its health: what ends without being asked to is told.
 
 use std::sync::Arc;

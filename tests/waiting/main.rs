@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Waiting, cancelling, closing: no thread is held by what waits, what is dropped half-way leaves
 //! nothing behind, and a close keeps its deadline.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Opening, and opening again, dropped half-way: nothing is left behind.
 
 use std::path::Path;

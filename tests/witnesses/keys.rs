@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The key that signs is changed: it is a record, and no old checkpoint loses its worth.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Destinations and witnesses that were away get the newest checkpoint once they are back.
 
 use std::io;

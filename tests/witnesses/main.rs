@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Ledgers that witness each other: a checkpoint of one is cosigned by others only where it extends
 //! what they cosigned before, and they remember that over restarts.
 

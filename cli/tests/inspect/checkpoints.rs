@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `inspect` with keys: recorded checkpoints against those that somebody trusts.
 
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `femtoclaw-ledger inspect` and `salvage`: what they say of whole ledgers and of damaged ones, and how they end.
 
 #![allow(

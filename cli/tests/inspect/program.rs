@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `femtoclaw-ledger inspect` and `salvage`: what they say, and how they end.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What somebody does to an export who can write every byte of it: each is refused, and named.
 
 use std::fs;

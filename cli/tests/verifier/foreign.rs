@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The same checks by a program in Go (`tests/foreign/`), which shares no code with ours.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Evidence that was handed out once (`evidence/golden/`), as somebody has it who has no ledger: these checks need
 //! no engine.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An export that grows with its ledger while a web server serves it: what is new is added, what
 //! was served stays true, and whoever reads it meanwhile is answered.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Key files on disk.
 
 use std::fs::{self, Permissions};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The export of a ledger that is open, checked by the program and by Go.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The verifier, as an auditor meets it: an export, a proof, a checkpoint and public keys; the
 //! program `femtoclaw-ledger verify`, and a program in Go that shares no code with it.
 

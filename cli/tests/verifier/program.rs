@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! `femtoclaw-ledger verify`: what it says, and how it ends.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A log in a directory, as it would be handed to an auditor.
 
 use std::fs;

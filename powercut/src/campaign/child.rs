@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The program under test, as the judge sees it: lines that came through a pipe and survive it.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Figures in a document, between marks, so that the command that made them can make them again.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Faults of the disk, one at a time, in each step of the ledger's work: then the ledger is opened
 //! again in the same process, which may be refused as long as the fault is there; the same directory is
 //! opened by another process, written on, the power is cut, and it is opened once more. A failed sync

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What was promised is held against what was found.
 
 use super::child::Told;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One directory from its creation on: opened, checked, loaded, cut, opened again. What was
 //! acknowledged is known to the judge alone, outside of the machine.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The campaign: many lives, in both modes, of the ledger and of the control.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! When the power goes: phases, and the steps in them that a cut is aimed at.
 
 use crate::machine::{Aim, Event};

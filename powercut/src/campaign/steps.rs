@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The steps that can fail, and what can go wrong with each.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a campaign counted, as a table, as JSON, and in the document.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The stores that are damaged: made by the ledger itself, closed, and never opened again but as copies.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Cases are judged in processes of their own, many in each: one that hangs or dies is one case, and
 //! the next process goes on behind it.
 

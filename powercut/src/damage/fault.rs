@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What goes wrong with a kind of file: drawn by a seed, or every bit in turn.
 
 use std::ops::Range;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A damaged store is opened and asked for everything that its undamaged twin had answered.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Kinds of files and parts of files, and where in a store they are.
 
 use std::ops::Range;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Damage to every kind of file of a closed store, one fault at a time: it is noticed, or it does not
 //! matter; nothing is lost in silence, and nothing of what was damaged is thrown away.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A closed store, kept in memory and on a disk in memory: copied for each case, damaged, opened.
 
 use std::collections::{BTreeMap, BTreeSet};

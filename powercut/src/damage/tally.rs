@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the cases came to, as a table.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a file holds: sparse pages and a length.
 
 use std::collections::BTreeMap;

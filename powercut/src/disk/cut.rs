@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The cut: which of the changes that no sync has covered had reached the medium by themselves.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A disk in memory with two faces: what programs see, and what would still be there without power.
 //!
 //! Every change is made to the first at once and stands in a list until it is synced; a sync moves it

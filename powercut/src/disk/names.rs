@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Names: what directories show, and how that becomes durable.
 
 use std::ffi::{OsStr, OsString};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A tiny oracle: what was synced is there after any cut, what was not is one of the things that may
 //! be.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the kernel asks, and what the machine answers.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The disk as a file system of the kernel. Nothing is cached on the way: a write and a sync reach the
 //! disk when the program makes them. Locks are the kernel's own.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Our words in the kernel's.
 
 use fuser::{Errno, FileAttr, FileType, INodeNo};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The disk through the kernel: what a program does arrives, and nothing else survives.
 
 use std::fs::{self, File, OpenOptions, TryLockError};

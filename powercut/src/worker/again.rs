@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The same directory once more: by this process after its fault, by another one meanwhile.
 
 use std::process::{Command, Stdio};

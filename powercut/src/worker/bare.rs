@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The control: the engine alone, as its documentation says to use it durably — every batch with
 //! `PersistMode::SyncAll`. Options as the ledger's.
 

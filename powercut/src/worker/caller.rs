@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One of those who write at the same time: every kind of command, contents that follow from the ids.
 
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome, TelemetryKind};

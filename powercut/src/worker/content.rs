@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Ids, and the contents that follow from them: so whoever finds a record can tell whether its bytes
 //! are the ones that were sent.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The ledger, through its public interface alone.
 
 use std::collections::BTreeMap;

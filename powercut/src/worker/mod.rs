@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The program under test, as a process of its own: it opens what lies in a directory, tells what it
 //! finds, and writes until it is killed. The judge reads its lines; it believes none about content that
 //! it could not check itself: every content follows from its id.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where each document's last version stands in the journal: known once its commit is durable.
 
 use std::sync::Arc;

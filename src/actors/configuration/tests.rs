@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 use super::super::prepared::Prepared;
 use super::super::testing::{Spoil, Twins, World, records};
 use super::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The drafts of one command on one execution.
 
 use super::super::draft::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where an execution ends. The effect has happened: nothing here is refused for size.
 
 use super::super::draft::{Decided, Reply};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is kept of what is too large. A command is cut before it waits; one that comes another way
 //! is cut here.
 

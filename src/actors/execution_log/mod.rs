@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The execution log: decides what may be recorded of an execution, and in which order.
 //!
 //! Holds open executions only. What is finished stays in a window until the view that answers for

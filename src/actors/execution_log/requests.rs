@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where an execution begins: a decision, a rejection, an import; and its start.
 
 use super::super::draft::{Decided, REGISTRY_STREAM, RUNTIME_STREAM, Reply, execution_stream};

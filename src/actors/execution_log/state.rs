@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where each execution stands.
 
 use std::collections::HashMap;

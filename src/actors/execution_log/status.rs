@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where an execution stands, in one word, and what that refuses.
 
 use serde::{Deserialize, Serialize};

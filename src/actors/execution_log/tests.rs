@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 use super::super::draft::EXECUTION_MACHINE;
 use super::super::testing::{Spoil, Twins, World};
 use super::*;

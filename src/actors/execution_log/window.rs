@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Finished executions that history cannot answer for yet.
 
 use std::collections::{HashMap, VecDeque};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where the registry's last change stands in the journal: known once its commit is durable.
 
 use super::{Portrait, State, Unplaced};

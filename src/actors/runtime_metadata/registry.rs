@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The capability registry: a capability is registered, disabled, until it is enabled.
 
 use std::sync::Arc;

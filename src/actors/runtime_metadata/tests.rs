@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 use super::super::draft::REGISTRY_STREAM;
 use super::super::testing::{Twins, World, records};
 use super::registry::{DISABLED, ENABLED, UNREGISTERED};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! From decisions to records, from places to receipts, and refusals.
 
 use super::super::claims::Place;

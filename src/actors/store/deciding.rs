@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The five entities as store actors.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Executions that callers hold, and what becomes of one whose holder has gone: in doubt where it ran, abandoned where it had
 //! not started. Nothing else would say so before the next opening, and its slot would be taken until then.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the ids of a group stand for already: in the window, else in the past.
 
 use super::super::claims::{Claim, Place};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What reaches a store actor, and what it answers.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Commands that had been committed before: answered with the first receipt, and with where what they began stands now.
 
 use std::sync::{Arc, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Room to finish: taken at a start, given back at the end, so that no end is refused for load.
 
 use std::sync::atomic::Ordering;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A store saves its state: the bytes go to whoever asked, their digest into the journal. The
 //! record takes the same path as the store's events, so its place is the state's place.
 

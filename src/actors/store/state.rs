@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a store actor holds, what all of them share, and what each state brings.
 
 use std::collections::{HashMap, VecDeque};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A command's digest covers every field but the command id: each is changed in turn. A field that
 //! is not named here does not compile.
 

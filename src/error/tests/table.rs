@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The operator's tables say of every code what the code says.
 
 use std::collections::{BTreeMap, BTreeSet};

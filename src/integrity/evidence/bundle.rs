@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a bundle holds, and how it is put together.
 
 use super::{PAYLOAD_BYTES_MAX, Stream, StreamError, StreamReader};

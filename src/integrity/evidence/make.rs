@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Puts a bundle together: nothing is made that would not verify.
 
 use super::bundle::{Bundle, Item, Opening, stream_of};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! An evidence bundle: everything that was recorded of one execution, in one file, with what is needed
 //! to check it elsewhere: proofs, the signed checkpoint that they lead to, and the public keys that
 //! signed it. `docs/FORMAT.md` has every byte.

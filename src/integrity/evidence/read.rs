@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Reads a bundle: one spelling only, bounded, nothing unknown.
 
 use base64ct::{Base64, Encoding};

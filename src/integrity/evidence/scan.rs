@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Completeness without trust in the ledger's numbering: every header up to a checkpoint is read.
 
 use super::{Bundle, RECORDS_MAX, Stream, StreamError, StreamReader};

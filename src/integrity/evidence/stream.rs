@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whether records are all that there are of an execution, told from their headers alone.
 //!
 //! An execution's records are a stream of their own: its id is the execution's, its versions count

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checks a bundle: every byte of it is held against something, and what does not fit is named.
 
 use super::bundle::stream_of;

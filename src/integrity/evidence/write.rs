@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Writes a bundle: one spelling, the same bytes each time.
 
 use std::fmt::{self, Display, Write};

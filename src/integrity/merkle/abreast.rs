@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Many hashes of the tree side by side. The blocks of one input depend on each other; those of several do
 //! not, and a processor takes several at once in less time than one after the other.
 //!

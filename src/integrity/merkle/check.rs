@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checks proofs: RFC 9162, sections 2.1.3.2 and 2.1.4.2 (the trees are those of RFC 6962). Shares
 //! no code with what makes them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The right edge of a tree: all that is needed to append and to state the root.
 
 use super::{Run, SIZE_MAX, TreeHash, fold_right, node_hash};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The Merkle tree over all records in global order: RFC 6962, section 2.1, with SHA-256.
 //!
 //! Leaf `n` (from 0) is the canonical header of the record with sequence number `n + 1`, payload

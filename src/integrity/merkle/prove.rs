@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Makes proofs from tiles: RFC 6962, sections 2.1.1 and 2.1.2.
 
 use super::tile::Tile;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Leaves in a row somewhere in a tree, folded as far as their place allows: so that several threads
 //! can hash parts of one tree, and whoever puts the parts together has little left to do.
 

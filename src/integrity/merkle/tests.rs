@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Test vectors of RFC 6962 and C2SP, and the edges.
 
 mod random;

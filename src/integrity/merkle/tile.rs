@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tiles: up to 256 neighbouring hashes of one level, and the path each has (C2SP `tlog-tiles`).
 
 use super::SIZE_MAX;

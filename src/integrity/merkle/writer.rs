@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Makes the tiles of a growing tree.
 
 use super::prove::{ProveError, TileSource, read};

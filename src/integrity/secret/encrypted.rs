@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Private keys under a passphrase: PBES2 with scrypt and AES-256-CBC, as OpenSSL reads and writes them.
 
 use pkcs8::der::pem::PemLabel;

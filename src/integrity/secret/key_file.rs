@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What a key file may be, and why one cannot be used.
 
 use crate::integrity::key::KeyError;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Hashes side by side are those that the public functions give.
 
 use crate::integrity::{CHAIN_CONTEXT, Chain, PAYLOAD_CONTEXT};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A parser answers to any input, and an input that it accepts it writes again byte for byte.
 
 use super::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Notes, public keys and checkpoints.
 
 use super::*;

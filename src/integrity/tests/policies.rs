@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Policies: which logs, which witnesses, how many.
 
 use super::*;

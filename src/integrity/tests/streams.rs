@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which headers are an execution's stream, and which are not.
 
 use crate::events::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Requests to a witness and its answers: the bytes, every refusal, and what a log makes of them.
 
 use super::*;

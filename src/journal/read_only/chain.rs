@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which of the frames that were found are the history.
 //!
 //! A frame in its right place is the engine's word. One that was found by searching may be bytes that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is wrong with a closed ledger, one thing at a time.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Frames out of stretches of files: every one that is whole, wherever it lies.
 
 use std::fs::File;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A closed journal read without the engine and without changing a byte: whatever verifies in it, also
 //! where it is damaged.
 //!

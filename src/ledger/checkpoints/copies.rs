@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Where a checkpoint's copies went: every destination gets its own try, witnesses first, so that
 //! the copies hold their cosignatures.
 

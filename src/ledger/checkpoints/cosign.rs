@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Cosignatures that come to a checkpoint after it was recorded, and copies that come late.
 
 use std::sync::Arc;

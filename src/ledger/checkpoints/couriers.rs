@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A destination as it is called: on a thread of its own, within its budget, one call at a time.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! When a checkpoint is signed, or copied again, by itself.
 
 use std::sync::atomic::Ordering;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Checkpoints in the destinations that another history signed: an older copy that was put back, a
 //! second copy that lives at the same time, a stolen key.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The key that signs is changed: on the record, and with every old checkpoint still valid.
 
 use std::sync::{Arc, PoisonError};

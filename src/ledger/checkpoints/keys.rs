@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Another key signs than before.
 
 use crate::error::OpenError;

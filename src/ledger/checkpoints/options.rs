@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How a ledger signs checkpoints of itself, and why one could not be made.
 
 use std::sync::Arc;

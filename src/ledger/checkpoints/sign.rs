@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Signs what the tree is now, and records it.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A call into the embedder's code on a thread of its own, for a task that waits for it.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The embedder's code that a command needs. It runs before the command is sent to its store: never
 //! under a lock, and never on an actor's time.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Validators are asked, and contents to restore are read, before an order is sent.
 
 use std::sync::Arc;

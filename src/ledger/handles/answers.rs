@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Answers, with what they give into the caller's hands.
 
 use crate::actors::{Answered, Refusal, Reply};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The audit log's handle (FC-STORAGE §6).
 
 use super::handle::Handle;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The configuration store's handle (FC-STORAGE §8).
 
 use super::super::blocking::blocking;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The execution log's handle (FC-STORAGE §5).
 
 use super::answers::{execution_of, misfit};

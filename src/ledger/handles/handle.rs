@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What every handle does: asks its store, and reads the views that answer for it.
 
 use std::sync::Arc;

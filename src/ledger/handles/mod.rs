@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A component's handles: one per store, made from its grant. What takes time is asynchronous;
 //! dropping a call's future drops the wait, not the command.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A running execution in the hands of whoever is to end it.
 
 use super::handle::Handle;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The runtime metadata store's handle (FC-STORAGE §9).
 
 use super::handle::{Handle, Wanted};

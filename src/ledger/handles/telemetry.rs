@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The telemetry store's handle (FC-STORAGE §7).
 
 use super::handle::Handle;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Watching what is in force: whoever was busy gets the newest state, not each step towards it.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Views that lie: they are those of another history.
 
 use std::sync::Arc;

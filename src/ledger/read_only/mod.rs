@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger opened for reading only: for auditors and operators, also where it is damaged.
 //!
 //! Invariants: nothing in the ledger's directory is changed, no byte and no time of a change; the engine

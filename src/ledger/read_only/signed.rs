@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Whether the checkpoints that a ledger's records tell of are signed by those whom somebody trusts, and
 //! are of these records.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Views of a ledger that is only read, made in a scratch directory.
 
 use std::sync::Arc;

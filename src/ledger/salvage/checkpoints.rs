@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which checkpoints of the source the salvaged history still has.
 
 use crate::events::{HEADER_LEN, Record};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Salvage: what verifies of a damaged ledger, copied into a new one.
 //!
 //! Invariants: the source is not changed; the new ledger holds the same records with the same hashes, from

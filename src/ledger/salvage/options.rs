@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How a ledger is salvaged, and who is told how far that is.
 
 use std::sync::Arc;

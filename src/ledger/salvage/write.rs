@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The new ledger's directory: made under another name, read back, synced, renamed.
 
 use std::ffi::OsString;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What could not be read is tried again soon, some times: the system that refused lets go again, and a
 //! medium may answer.
 

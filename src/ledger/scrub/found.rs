@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the scrub has found, and who was told.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The scrub: verification in the background, so slow that nobody notices it. A pass reads the
 //! journal frame by frame, then every file; then it rests, and begins again.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One pass: frames, then files; a piece at a time.
 
 use std::collections::VecDeque;

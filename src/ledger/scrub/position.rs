@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How far the scrub is, kept beside the journal. Losing it means beginning again, and no more.
 
 use std::path::Path;

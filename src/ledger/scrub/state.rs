@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the scrub reads, how fast, and what it has found.
 
 use std::path::PathBuf;

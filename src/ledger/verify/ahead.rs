@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Tables are read ahead of the frames in them, on threads of their own: those wait for the medium
 //! while the others hash. Not far ahead, so that the system still has in its cache what was read.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! How far a verification is, and whether it goes on: shared by its threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Something that is not as it was written.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The files of a ledger's directory: what each of them says of itself.
 
 use std::sync::{Mutex, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Puts the parts of the journal together, in order: the joints between them, the tree over all
 //! headers, and its root wherever somebody claims one.
 

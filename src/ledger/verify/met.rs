@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What is met on the way: damage, and what is none.
 
 use std::fmt;

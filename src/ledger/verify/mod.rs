@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Verification: a walk over everything that a ledger keeps, on all cores. It changes no byte, and
 //! does not stop at the first thing that is wrong.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One part of the journal: the frames that begin in it, each looked at as a whole, also behind one
 //! that cannot be read.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Which tables are read before which part of the walk: the one in which they begin. Then the walk
 //! finds their frames in the system's cache.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Saved states: every byte of them is vouched for by a record of the journal, or they are damaged.
 
 use std::fs::{self, File};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The walk over the journal: parts of it on several threads, put together in order on this one.
 
 use std::sync::mpsc::{Receiver, sync_channel};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Waiting for the serving generation alone: whoever reads their own writes does it at every read,
 //! and is told at once where nothing serves.
 

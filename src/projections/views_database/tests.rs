@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The database under `views/` when its engine stops.
 
 use std::fs;

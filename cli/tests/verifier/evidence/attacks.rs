@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What somebody does to evidence who can write every byte of it, the checksum included.
 
 use super::scene::{Scene, id_of, policy, signing};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! One changed byte, anywhere: refused, and the part is named.
 
 use super::scene::{Scene, policy};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Any bytes: a typed error, no panic, no more memory than the bytes call for; what is read is written again as it was.
 
 use proptest::prelude::*;

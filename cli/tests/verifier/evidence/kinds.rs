@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Evidence of every kind of execution verifies with the public key alone.
 
 use super::scene::{KINDS, Scene, asked, id_of, policy, signing};

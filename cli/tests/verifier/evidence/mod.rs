@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Evidence of one execution: made from an open ledger, checked by public keys alone.
 
 mod attacks;

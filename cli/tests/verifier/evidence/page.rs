@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The page for people: what others wrote stays text, and a bundle always gives the same page.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The program, as it is met on another machine: a file or a directory, and a public key.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Completeness from every header of an export: what evidence alone cannot show.
 
 use std::fs;

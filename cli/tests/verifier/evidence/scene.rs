@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A ledger that signs checkpoints, with an execution of each kind, and evidence of them.
 
 use std::sync::Arc;

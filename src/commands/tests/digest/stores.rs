@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The fields of what configuration and runtime metadata are asked.
 
 use super::*;

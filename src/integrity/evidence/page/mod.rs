@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The page for a person: one HTML file without scripts and without anything from elsewhere.
 //!
 //! It is made from the bundle alone, the same bytes each time, so that whoever has the bundle can make

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The steps of an execution, each as its record tells it.
 
 use std::fmt::Write;

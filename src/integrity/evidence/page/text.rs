@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Bytes that others wrote, as text that is safe in a page: nothing in them is markup, nothing moves
 //! the reader's eye elsewhere, nothing is invisible.
 

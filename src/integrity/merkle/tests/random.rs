@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! The tree against one that is written as the RFC defines it, and against whatever is given to it.
 
 use super::*;
