@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use femtoclaw_ledger::integrity::evidence::Bundle;
 use femtoclaw_ledger::integrity::key::Signer;
 
 use crate::foreign;
@@ -22,6 +23,25 @@ fn golden() -> Vec<PathBuf> {
     names.sort();
     assert!(names.len() >= 5, "{names:?}");
     names
+}
+
+/// A bundle has one spelling: whatever is read is written again as it was.
+#[test]
+fn a_word_with_something_behind_it_is_not_that_word() {
+    for name in golden() {
+        let text = fs::read_to_string(name.with_extension("txt")).unwrap();
+        let lines: Vec<_> = text.split_inclusive('\n').collect();
+        let mut refused = 0;
+        for at in 0..lines.len() {
+            let (before, after) = lines.split_at(at);
+            let put = [before.concat().as_str(), "withheldABC\n", &after.concat()].concat();
+            match Bundle::parse(put.as_bytes()) {
+                Ok(bundle) => assert_eq!(bundle.to_string(), put, "{}: {at}", name.display()),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 20, "{refused}");
+    }
 }
 
 #[test]

@@ -67,6 +67,17 @@ impl<'a> Lines<'a> {
         Some(value)
     }
 
+    /// Takes the next line where it is this word and nothing else; it stays where it is not.
+    fn is(&mut self, word: &str) -> bool {
+        let line = self.rest.split_once('\n');
+        let Some((_, rest)) = line.filter(|(line, _)| *line == word) else {
+            return false;
+        };
+        self.rest = rest;
+        self.line += 1;
+        true
+    }
+
     /// The next line, which must begin with this word and have a value.
     fn value<T>(
         &mut self,
@@ -95,7 +106,7 @@ impl Bundle {
             rest: head,
             line: 1,
         };
-        if lines.take(FIRST_LINE) != Some("") {
+        if !lines.is(FIRST_LINE) {
             return Err(ParseError::Version);
         }
         let ledger = lines.value("ledger ", Part::Ledger, read_id::<LedgerId>)?;
@@ -224,7 +235,7 @@ fn read_path(lines: &mut Lines<'_>, seq: Seq) -> Result<Vec<TreeHash>, ParseErro
 fn read_item(lines: &mut Lines<'_>, part: Part) -> Result<Item, ParseError> {
     let header = read_header(lines, "record ", part)?;
     let seq = header.seq;
-    let content = if lines.take("withheld") == Some("") {
+    let content = if lines.is("withheld") {
         None
     } else {
         let part = Part::Payload(seq);
