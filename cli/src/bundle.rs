@@ -54,7 +54,7 @@ impl Files {
     }
 }
 
-/// What file managers leave wherever they look: no damage, and no part of what is verified.
+/// Files that file managers leave wherever they look: no damage, and no part of the evidence.
 fn is_of_the_system(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
     ["thumbs.db", "desktop.ini", ".ds_store"].contains(&&*name.to_lowercase())

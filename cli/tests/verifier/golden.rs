@@ -97,7 +97,7 @@ fn foreign_checks_accept_stored_evidence_and_refuse_a_changed_one() {
     assert!(!accepted, "{said}");
 }
 
-/// What needs the engine is absent, and not half there.
+/// Verbs that need the engine are absent, and not half there.
 #[cfg(not(feature = "engine"))]
 #[test]
 fn a_build_without_the_engine_verifies_and_does_no_more() {

@@ -170,7 +170,7 @@ fn misuse_and_absence_have_codes_of_their_own() {
     let policy = ["--policy", &path("absent")];
     let both = [&["verify", "checkpoint", &note, "--log", &log], &policy[..]].concat();
     assert_eq!(run(&both).0, Some(2));
-    // What is wrong is repeated, and a terminal gets no control sequences from it.
+    // A wrong argument is repeated, and a terminal gets no control sequences from it.
     let (code, text) = run(&["verify", "checkpoint", &note, "--log", "\u{9b}2J\u{202e}"]);
     assert!(code == Some(2) && text.contains("--log <KEY>"), "{text}");
     assert!(!text.contains(['\u{9b}', '\u{202e}']), "{text:?}");

@@ -30,7 +30,7 @@ pub(super) struct Verdict {
     pub(super) panics: Vec<String>,
     /// Files whose damaged bytes are nowhere any more.
     pub(super) destroyed: Vec<String>,
-    /// What was called damaged, or set aside, although no byte of it had been changed.
+    /// Files that were called damaged, or set aside, although no byte of them had been changed.
     pub(super) false_damage: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ fn part(path: &Path) -> Option<&std::ffi::OsStr> {
     path.iter().next()
 }
 
-/// What was called damaged in a part of the directory in which nothing was changed, and views that were
+/// Damage told of a part of the directory in which nothing was changed, and views that were
 /// set aside although none of their bytes was.
 fn false_damage(copy: &Path, faults: &[Fault], named: &[PathBuf]) -> Vec<String> {
     let is_hit = |path: &Path| {
@@ -151,7 +151,7 @@ fn twin(
 }
 
 impl Answers {
-    /// What an undamaged store must not have.
+    /// Findings that an undamaged store must not have.
     pub(super) fn problem(&self) -> Option<String> {
         let records = self
             .records

@@ -71,7 +71,7 @@ async fn a_directory_with_its_page_verifies_and_a_changed_one_does_not() {
     let output = femtoclaw_ledger(&["page", file.to_str().unwrap()]);
     assert_eq!(output.stdout, genuine);
     fs::write(&page, output.stdout).unwrap();
-    // What a file manager leaves is no damage, and it is told that nobody looked at it.
+    // A file manager's files are no damage, and the program tells that it did not look at them.
     for left in [".DS_Store", "Thumbs.db", "desktop.ini", "._evidence.txt"] {
         fs::write(path.join(left), "where the icons are").unwrap();
         let (code, text) = verify(&[]);
