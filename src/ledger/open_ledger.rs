@@ -129,7 +129,8 @@ impl Ledger {
         self.0.head()
     }
 
-    /// Tells whenever the head moves.
+    /// Tells whenever the head moves: a record is durable by then, and views may not hold it yet
+    /// ([`Ledger::at_least`] waits for them).
     #[must_use]
     pub fn watch_head(&self) -> watch::Receiver<Head> {
         self.0.core.reader.watch()

@@ -174,7 +174,9 @@ pub(crate) async fn in_doubt(log: &ExecutionLog, scene: &Scene) -> ExecutionId {
     let mut head = scene.ledger().watch_head();
     drop(running);
     loop {
-        head.mark_unchanged();
+        // The head moves before anyone is answered, and a read waits for answers alone.
+        let durable = head.borrow_and_update().seq;
+        scene.ledger().at_least(durable).await.unwrap();
         let entry = log.get(execution).await.unwrap().unwrap();
         if entry.status == ExecutionStatus::InDoubt {
             return execution;
