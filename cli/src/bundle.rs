@@ -120,6 +120,10 @@ pub(crate) fn verify(
     stream(report, verified.stream);
     report.number("mentions", verified.mentions as u64);
     report.number("withheld", verified.withheld as u64);
+    let names = verified.names.iter();
+    let names = names.map(|(component, name)| format!("{component} {name}"));
+    report.list("components", names);
+    report.list("unnamed", bundle.unnamed().iter().map(ToString::to_string));
     let times = bundle.items().iter().map(|item| item.header.time_ns.into());
     let times: Vec<i128> = times.collect();
     if let (Some(first), Some(last)) = (times.first(), times.last()) {

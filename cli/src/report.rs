@@ -40,7 +40,6 @@ impl Report {
         self.fields.push((name, Value::Text(value.to_string())));
     }
 
-    #[cfg(feature = "engine")]
     pub(crate) fn list(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
         self.fields.push((name, Value::List(values.collect())));
     }

@@ -14,6 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert_eq!(bundle.to_string().as_bytes(), bytes);
+    assert!(bundle.names().len() <= bundle.namings().len());
+    let _ = (bundle.unnamed(), bundle.summary());
     let page = bundle.page();
     assert_eq!(bundle.verify_page(page.as_bytes()), Ok(()));
     assert!(!page.contains("<script"));

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Evidence of one execution, made from an open ledger: its records, their proofs, the checkpoint.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use crate::error::{ReadError, Retry};
-use crate::events::{EventType, ExecutionId, Record, Seq, Store, StoreMask};
+use crate::events::{ComponentId, EventType, ExecutionId, Record, Seq, Store, StoreMask};
 use crate::integrity::evidence::{
-    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, Item, MakeError, Opening, PAGE_FILE, RECORDS_MAX,
-    StreamReader,
+    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, Item, MakeError, Naming, Opening, PAGE_FILE,
+    RECORDS_MAX, StreamReader,
 };
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
@@ -18,6 +19,7 @@ use crate::projections::Filter;
 use super::checkpoints::CheckpointError;
 use super::export::put;
 use super::reads::Reads;
+use super::views::unviewable;
 
 /// Records that are asked for at a time.
 const PAGE: usize = 64;
@@ -34,7 +36,7 @@ pub struct EvidenceOptions {
     pub sign: bool,
     /// Keys of witnesses: of the checkpoint's cosignatures those by these keys are taken along.
     pub witnesses: Vec<VerifierKey>,
-    /// Leaves payloads and salts out: headers, proofs and commitments verify all the same.
+    /// Leaves payloads and salts out, and with them the names of components: headers, proofs and commitments verify all the same.
     pub withhold_payloads: bool,
     /// Leaves out what others recorded about the execution.
     pub without_mentions: bool,
@@ -118,7 +120,7 @@ struct Found {
 
 impl Reads {
     /// Makes evidence of one execution: every record of its stream, what others recorded about it as
-    /// far as the grant may read it, payloads of other stores too, and a proof of each that leads to a signed checkpoint. See
+    /// far as the grant may read it, payloads of other stores too, the grants that name the components which caused them, and a proof of each that leads to a signed checkpoint. See
     /// [`crate::integrity::evidence`] for what it shows.
     ///
     /// Cancel safe: it gives nothing, and what was signed for it stays signed.
@@ -171,17 +173,27 @@ impl Reads {
         found
             .records
             .retain(|record| record.header.seq.get() <= size);
-        let opened = opening.header.seq;
-        let seqs = found.records.iter().map(|it| it.header.seq).chain([opened]);
+        let mut names = match options.withhold_payloads {
+            true => Vec::new(),
+            false => self.names_of(&found.records).await?,
+        };
+        let records = found.records.iter().map(|it| it.header.seq);
+        let named = names.iter().map(|naming: &Naming| naming.header.seq);
+        let seqs = records.chain(named).chain([opening.header.seq]);
         let mut paths = self.paths(seqs.collect(), size).await?;
         let opening = Opening {
             header: opening.header,
             path: paths.pop().unwrap_or_default(),
         };
+        let named = paths.split_off(found.records.len().min(paths.len()));
+        names
+            .iter_mut()
+            .zip(named)
+            .for_each(|(naming, path)| naming.path = path);
         let items: Vec<_> = found.records.into_iter().zip(paths).map(item).collect();
         let mut keys = signing.checkpoints.keys();
         keys.extend(options.witnesses);
-        let make = move || Bundle::new(opening, execution, items, &note, &keys);
+        let make = move || Bundle::new(opening, execution, names, items, &note, &keys);
         let made = tokio::task::spawn_blocking(make).await;
         Ok(made.map_err(|_| CheckpointError::Stopped)??)
     }
@@ -277,6 +289,39 @@ impl Reads {
                 return Ok(found);
             }
         }
+    }
+
+    /// The first grant of each component that caused one of the records, found by the indexes. One that cannot be
+    /// found, or not be read by this software, is left out: the bundle tells who is not named.
+    async fn names_of(&self, records: &[Record]) -> Result<Vec<Naming>, EvidenceError> {
+        let mut components: BTreeMap<ComponentId, Seq> = BTreeMap::new();
+        for header in records.iter().map(|record| &record.header) {
+            let first = components.entry(header.component);
+            first.or_insert(header.seq);
+        }
+        components.remove(&ComponentId::LEDGER);
+        let rights = self.grant.rights();
+        let (reader, indexes) = (
+            self.inner.core.reader.clone(),
+            self.inner.set.indexes.clone(),
+        );
+        let read = move || {
+            let mut names = Vec::new();
+            for (component, first) in components {
+                let found = indexes.first_grant(component).map_err(unviewable)?;
+                // It stands before whatever the component caused, or it is not what names it.
+                let Some(seq) = found.filter(|seq| *seq < first) else {
+                    continue;
+                };
+                let record = reader.get(seq).map_err(ReadError::from)?;
+                let naming = record.and_then(|it| rights.shown(it)).and_then(Naming::new);
+                let names_it = |it: &Naming| it.named().is_some_and(|(it, _)| it == component);
+                names.extend(naming.filter(names_it));
+            }
+            names.sort_by_key(|naming| naming.header.seq);
+            Ok(names)
+        };
+        Ok(self.given(read).await?)
     }
 
     async fn paths(

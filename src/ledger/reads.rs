@@ -36,7 +36,7 @@ impl Reads {
     }
 
     /// Reads where it may block. Records are given only where the grant still holds after the read.
-    async fn given<R: Send + 'static>(
+    pub(super) async fn given<R: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<R, ReadError> + Send + 'static,
     ) -> Result<R, ReadError> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Query indexes: which records belong to an execution, an event type, a capability, a component;
-//! where a command is; which records a time range holds (audit specification §12).
+//! which grants a component got; where a command is; which records a time range holds (audit specification §12).
 //!
 //! Records are cut into blocks of 256 by their sequence numbers, and a term's posting list is one
 //! key per block that holds it: a byte per record instead of a key per record. Blocks depend on
@@ -21,7 +21,7 @@ use crate::events::{CommandId, Event, EventType, ExecutionId, Record, RecordHead
 use super::keys::{begins_execution, fixed_key, key, name_key, pack, unpack};
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// term, block → offsets in the block, ascending, a byte each.
 const POSTINGS: u8 = b'p';
 /// command, component → first and last record.
@@ -64,6 +64,11 @@ pub(super) fn capability_term(capability: &str) -> Term {
 
 pub(super) fn component_term(component: u32) -> Term {
     term(b'o', u128::from(component).to_be_bytes())
+}
+
+/// Grants of this component, which the ledger itself recorded.
+pub(super) fn granted_term(component: u32) -> Term {
+    term(b'g', u128::from(component).to_be_bytes())
 }
 
 pub(super) fn postings_prefix(term: &Term) -> [u8; 18] {
@@ -144,7 +149,7 @@ impl Projection for Indexes {
     }
 
     fn wants(&self, header: &RecordHeader) -> bool {
-        names_capability(header.event_type)
+        names_capability(header.event_type) || header.event_type == EventType::ComponentGranted
     }
 
     fn begin(&mut self) {
@@ -183,6 +188,13 @@ impl Projection for Indexes {
         event: &Event,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
+        if let Event::ComponentGranted(granted) = event {
+            post(
+                &granted_term(granted.component),
+                record.header.seq.get(),
+                batch,
+            )?;
+        }
         self.capability(&record.header, named_capability(event), batch)
     }
 

@@ -8,7 +8,8 @@ use crate::events::{CommandId, ComponentId, EventType, ExecutionId, Seq};
 
 use super::indexes::{
     BLOCK, CommandPlace, Term, VERSION, block_time_key, capability_term, command_key,
-    component_term, event_type_term, execution_term, place, postings_key, postings_prefix,
+    component_term, event_type_term, execution_term, granted_term, place, postings_key,
+    postings_prefix,
 };
 use super::keys::{trailing_u64, unpack};
 use super::{ReadError, Source, View, ViewSnapshot};
@@ -84,6 +85,18 @@ impl IndexesView {
             let range = self.seq_range(snapshot, filter)?;
             let found = search(snapshot, &filter.terms(), range, limit)?;
             Ok((position, found.into_iter().filter_map(Seq::new).collect()))
+        })
+    }
+
+    /// The first record that granted this component anything, up to the view's position.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn first_grant(&self, component: ComponentId) -> Result<Option<Seq>, ReadError> {
+        self.view.read_version(Some(VERSION), |snapshot| {
+            let (terms, range) = ([granted_term(component.0)], 1..=snapshot.position());
+            let found = search(snapshot, &terms, range, 1)?;
+            Ok(found.first().copied().and_then(Seq::new))
         })
     }
 

@@ -21,8 +21,8 @@ import (
 )
 
 // Evidence of one execution: the note, which ledger it is of, each record's place in the tree, that salt and
-// payload are what the header commits to (BLAKE3, by lukechampine.com/blake3), the checksum, and whether the records
-// are versions 1 to N with an end.
+// payload are what the header commits to (BLAKE3, by lukechampine.com/blake3), the checksum, which
+// names components have, and whether the records are versions 1 to N with an end.
 
 // The fields of a record header that matter here; docs/FORMAT.md has all of them.
 type header struct {
@@ -90,8 +90,8 @@ func bundleOf(path string, known []note.Verifier) string {
 	before := strings.LastIndex(text, "\nchecksum ") + 1
 	sum := sha256.Sum256([]byte(text[:before]))
 	l := &lines{strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
-	if l.take("femtoclaw-ledger") != "evidence 2" {
-		fail("%s is no evidence of version 2", path)
+	if l.take("femtoclaw-ledger") != "evidence 3" {
+		fail("%s is no evidence of version 3", path)
 	}
 	ledger, err := hex.DecodeString(l.take("ledger"))
 	check(err)
@@ -105,6 +105,7 @@ func bundleOf(path string, known []note.Verifier) string {
 	for l.is("key") {
 		l.take("key")
 	}
+	names := namesOf(l, tree)
 	s := &stream{execution: execution, stand: "new"}
 	last, payloads := uint64(0), 0
 	for l.is("record") {
@@ -114,6 +115,7 @@ func bundleOf(path string, known []note.Verifier) string {
 			fail("record %d must not stand here", h.seq)
 		}
 		last = h.seq
+		names.caused(h)
 		if bytes.Equal(h.stream, execution) {
 			s.next(h)
 		}
@@ -124,7 +126,7 @@ func bundleOf(path string, known []note.Verifier) string {
 	if s.String() != stated {
 		fail("the bundle says %q, and the records show %q", stated, s)
 	}
-	return fmt.Sprintf("%s, %d payloads", stated, payloads)
+	return fmt.Sprintf("%s, %d payloads%s", stated, payloads, names.said())
 }
 
 // place checks that one record is where the tree has it; other says what its header must fit besides.
@@ -156,6 +158,11 @@ func content(l *lines, entry []byte) int {
 		l.take("withheld")
 		return 0
 	}
+	payloadOf(l, entry)
+	return 1
+}
+
+func payloadOf(l *lines, entry []byte) []byte {
 	salt, payload := decode(l.take("salt")), decode(l.take("payload"))
 	if len(salt) != 16 || uint32(len(payload)) != binary.LittleEndian.Uint32(entry[156:]) {
 		fail("the payload has another length")
@@ -165,7 +172,7 @@ func content(l *lines, entry []byte) int {
 	if !bytes.Equal(commitment, entry[160:]) {
 		fail("salt and payload are not what the header commits to")
 	}
-	return 1
+	return payload
 }
 
 // stream is an execution's: see docs/FORMAT.md, Evidence.

@@ -4,8 +4,8 @@
 // the signed note, every tile through a TileReader, every entry, inclusion and consistency proofs,
 // cosignatures, and evidence. It shares no code with the ledger.
 //
-//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go DIRECTORY [URL]
-//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go serve DIRECTORY
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go names.go DIRECTORY [URL]
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go bundle.go names.go serve DIRECTORY
 //
 // DIRECTORY holds log.vkey, witnesses.vkey (one key a line), export/ (checkpoint, tile/…),
 // proofs/*.tlog-proof, consistency/OLD with the hashes of the proof from size OLD, one a line,

@@ -32,6 +32,7 @@ fn build(cache: &Path) -> PathBuf {
     let sources = [
         concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/foreign/verify.go"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/foreign/bundle.go"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/foreign/names.go"),
     ];
     let mut go = Command::new("go");
     go.arg("build").arg("-o").arg(&program).args(sources);

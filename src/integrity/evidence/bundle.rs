@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a bundle holds, and how it is put together.
 
-use super::{PAYLOAD_BYTES_MAX, Stream, StreamError, StreamReader};
+use std::collections::BTreeMap;
+
+use super::{Naming, PAYLOAD_BYTES_MAX, Stream, StreamError, StreamReader};
 use crate::events::{
     ComponentId, Content, EventType, ExecutionId, HEADER_LEN, LedgerId, Record, RecordHeader, Seq,
 };
@@ -70,6 +72,7 @@ pub struct Bundle {
     pub(super) execution: ExecutionId,
     pub(super) stream: Stream,
     pub(super) keys: Vec<VerifierKey>,
+    pub(super) names: Vec<Naming>,
     pub(super) items: Vec<Item>,
     /// As it was read; `None`: made here, and computed when written.
     pub(super) checksum: Option<TreeHash>,
@@ -126,7 +129,41 @@ impl Bundle {
         items.filter(move |item| !StreamReader::is_of(execution, &item.header))
     }
 
-    /// Takes payloads out, with their salts: of the records for which `withhold` says so. Whoever
+    /// The records that name components, in the order of their sequence numbers.
+    #[must_use]
+    pub fn namings(&self) -> &[Naming] {
+        &self.names
+    }
+
+    /// Names of the components that caused records here, as far as the bundle has them.
+    #[must_use]
+    pub fn names(&self) -> BTreeMap<ComponentId, String> {
+        self.names.iter().filter_map(Naming::named).collect()
+    }
+
+    /// Components that caused records here and are not named: their names were withheld, or whoever made
+    /// the bundle did not have them. Component 0 is the ledger itself, and needs no name.
+    #[must_use]
+    pub fn unnamed(&self) -> Vec<ComponentId> {
+        let names = self.names();
+        let components = self.components().into_keys();
+        components.filter(|it| !names.contains_key(it)).collect()
+    }
+
+    /// Components that caused records here, each with the first of them.
+    pub(super) fn components(&self) -> BTreeMap<ComponentId, Seq> {
+        let mut components = BTreeMap::new();
+        for item in &self.items {
+            if item.header.component != ComponentId::LEDGER {
+                let first = components.entry(item.header.component);
+                first.or_insert(item.header.seq);
+            }
+        }
+        components
+    }
+
+    /// Takes payloads out, with their salts: of the records for which `withhold` says so. A component whose
+    /// grant is among them has no name any more. Whoever
     /// holds a bundle can do that; what is left verifies by the same checkpoint, and who has no salt
     /// cannot guess a payload from its commitment.
     #[must_use]
@@ -136,6 +173,7 @@ impl Bundle {
                 item.content = None;
             }
         }
+        self.names.retain(|naming| !withhold(&naming.header));
         self.checksum = None;
         self
     }

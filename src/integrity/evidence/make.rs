@@ -3,9 +3,10 @@
 
 use super::bundle::{Bundle, Item, Opening, stream_of};
 use super::verify::{VerifyError, verify_self};
-use super::{BUNDLE_BYTES_MAX, KEYS_MAX, RECORDS_MAX, StreamError};
+use super::{BUNDLE_BYTES_MAX, KEYS_MAX, Naming, RECORDS_MAX, StreamError};
 use crate::events::ExecutionId;
 use crate::integrity::key::VerifierKey;
+use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::{Note, NoteError};
 
 /// Evidence cannot be made of this.
@@ -33,7 +34,8 @@ pub enum MakeError {
 
 impl Bundle {
     /// Puts evidence together, from records in the order of their sequence numbers: those of the
-    /// execution's stream and others that name it; `opening` says of which ledger. Signatures of keys that are not among `keys` are
+    /// execution's stream and others that name it; `opening` says of which ledger, `names` who the components are that
+    /// caused them, as far as that is to be told. Signatures of keys that are not among `keys` are
     /// left out, since nobody could check them.
     ///
     /// # Errors
@@ -41,12 +43,16 @@ impl Bundle {
     pub fn new(
         opening: Opening,
         execution: ExecutionId,
+        names: Vec<Naming>,
         items: Vec<Item>,
         checkpoint: &Note,
         keys: &[VerifierKey],
     ) -> Result<Self, MakeError> {
         let (checkpoint, keys) = signed_by(checkpoint, keys)?;
-        let bytes: usize = items.iter().map(len_in_bundle).sum();
+        let named = names
+            .iter()
+            .map(|it| it.content.payload.len() + len_of(&it.path));
+        let bytes = items.iter().map(len_in_bundle).sum::<usize>() + named.sum::<usize>();
         if items.len() > RECORDS_MAX || bytes > BUNDLE_BYTES_MAX / 2 {
             return Err(MakeError::TooLarge);
         }
@@ -57,6 +63,7 @@ impl Bundle {
             execution,
             stream,
             keys,
+            names,
             items,
             checksum: None,
             checkpoint,
@@ -69,7 +76,12 @@ impl Bundle {
 /// Bytes of an item without the length of base64 (4 for 3) and the words.
 fn len_in_bundle(item: &Item) -> usize {
     let content = item.content.as_ref();
-    512 + item.path.len() * 64 + content.map_or(0, |content| content.payload.len())
+    len_of(&item.path) + content.map_or(0, |content| content.payload.len())
+}
+
+/// Bytes of a header and its proof.
+const fn len_of(path: &[TreeHash]) -> usize {
+    512 + path.len() * 64
 }
 
 /// The note with the signatures of these keys alone, and the keys in the order of the signatures.

@@ -8,6 +8,7 @@
 //!   anywhere is refused, and the refusal names the [`Part`].
 //! * [`Stream`] says whether the records are all there are, by the ledger's own numbering;
 //!   [`scan()`] says it from every header of an [export](super::export).
+//! * [`Naming`] says which name a component's number stands for, by the record of its grant.
 //! * [`Bundle::page`] is the same for a person: one HTML file that is made from the bundle and from
 //!   nothing else, so it can be made again and compared.
 //!
@@ -16,6 +17,7 @@
 
 mod bundle;
 mod make;
+mod names;
 mod page;
 mod read;
 mod scan;
@@ -26,6 +28,7 @@ mod write;
 pub use crate::events::Content;
 pub use bundle::{Bundle, Item, Opening};
 pub use make::MakeError;
+pub use names::Naming;
 pub use page::PAGE_VERSION;
 pub use read::ParseError;
 pub use scan::{ScanError, Scanned, scan};
@@ -37,7 +40,7 @@ use std::fmt;
 use crate::events::Seq;
 
 /// The first line, and with it the version.
-const FIRST_LINE: &str = "femtoclaw-ledger evidence 2";
+const FIRST_LINE: &str = "femtoclaw-ledger evidence 3";
 
 /// Name of the bundle's file in a directory that holds it with its page.
 pub const BUNDLE_FILE: &str = "evidence.txt";
@@ -45,7 +48,7 @@ pub const BUNDLE_FILE: &str = "evidence.txt";
 pub const PAGE_FILE: &str = "page.html";
 /// The largest bundle that is read or made, in bytes (64 MiB).
 pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
-/// The most records in a bundle.
+/// The most records in a bundle; so many components at most have names.
 pub const RECORDS_MAX: usize = 4_096;
 /// The most keys: a note has no more signatures.
 pub const KEYS_MAX: usize = super::note::SIGNATURES_MAX;
@@ -69,6 +72,10 @@ pub enum Part {
     Stream,
     /// A line `key`, counted from 1.
     Key(usize),
+    /// A line `named`, counted from 1, whose sequence number cannot be read.
+    Named(usize),
+    /// What this record says, which should name a component, or where it stands.
+    Name(Seq),
     /// A line `record`, counted from 1, whose sequence number cannot be read.
     Record(usize),
     /// The header of this record.
@@ -96,6 +103,8 @@ impl Part {
             Self::Execution => "execution",
             Self::Stream => "stream",
             Self::Key(_) => "key",
+            Self::Named(_) => "named",
+            Self::Name(_) => "name",
             Self::Record(_) => "record",
             Self::Header(_) => "header",
             Self::Payload(_) => "payload",
@@ -110,7 +119,9 @@ impl Part {
     #[must_use]
     pub const fn record(self) -> Option<Seq> {
         match self {
-            Self::Header(seq) | Self::Payload(seq) | Self::Proof(seq) => Some(seq),
+            Self::Name(seq) | Self::Header(seq) | Self::Payload(seq) | Self::Proof(seq) => {
+                Some(seq)
+            }
             _ => None,
         }
     }
@@ -121,6 +132,8 @@ impl fmt::Display for Part {
         match self {
             Self::Version => f.write_str("first line"),
             Self::Key(number) => write!(f, "key {number}"),
+            Self::Named(number) => write!(f, "name number {number} of the bundle"),
+            Self::Name(seq) => write!(f, "record {seq} as the name of a component"),
             Self::Record(number) => write!(f, "record number {number} of the bundle"),
             Self::Header(seq) | Self::Payload(seq) | Self::Proof(seq) => {
                 write!(f, "{} of record {seq}", self.name())

@@ -5,7 +5,7 @@ use base64ct::{Base64, Encoding};
 
 use super::bundle::is_payload_len;
 use super::{
-    BUNDLE_BYTES_MAX, Bundle, Closing, Content, FIRST_LINE, Item, KEYS_MAX, Opening, Part,
+    BUNDLE_BYTES_MAX, Bundle, Closing, Content, FIRST_LINE, Item, KEYS_MAX, Naming, Opening, Part,
     RECORDS_MAX, Stream,
 };
 use crate::events::{ExecutionId, HEADER_LEN, LedgerId, RecordHeader, SALT_LEN, Seq};
@@ -119,7 +119,13 @@ impl Bundle {
         let execution = lines.value("execution ", part, read_id::<ExecutionId>)?;
         let stream = lines.value("stream ", Part::Stream, read_stream)?;
         let keys = read_keys(&mut lines)?;
-        let items = read_items(&mut lines)?;
+        let names = read_names(&mut lines)?;
+        // What is neither a hash nor a record stands behind the proof of the last name.
+        let part = match names.last() {
+            Some(naming) if !lines.rest.starts_with("record ") => Part::Proof(naming.header.seq),
+            _ => Part::Record(1),
+        };
+        let items = read_items(&mut lines, part)?;
         // What is neither a hash, a record nor the checksum stands behind the last record's proof.
         let part = match items.last() {
             Some(item) if !lines.rest.starts_with("checksum ") => Part::Proof(item.header.seq),
@@ -138,6 +144,7 @@ impl Bundle {
             execution,
             stream,
             keys,
+            names,
             items,
             checksum: Some(checksum),
             checkpoint,
@@ -190,10 +197,32 @@ fn read_keys(lines: &mut Lines<'_>) -> Result<Vec<VerifierKey>, ParseError> {
     Ok(keys)
 }
 
-fn read_items(lines: &mut Lines<'_>) -> Result<Vec<Item>, ParseError> {
+fn read_names(lines: &mut Lines<'_>) -> Result<Vec<Naming>, ParseError> {
+    let mut names = Vec::new();
+    while lines.rest.starts_with("named ") {
+        let (line, part) = (lines.line, Part::Named(names.len() + 1));
+        if names.len() >= RECORDS_MAX {
+            return Err(ParseError::Line { line, part });
+        }
+        let header = read_header(lines, "named ", part)?;
+        names.push(Naming {
+            content: read_content(lines, header.seq)?,
+            path: read_path(lines, header.seq)?,
+            header,
+        });
+    }
+    Ok(names)
+}
+
+/// `first` is what is missing where there is no record.
+fn read_items(lines: &mut Lines<'_>, first: Part) -> Result<Vec<Item>, ParseError> {
     let mut items = Vec::new();
     while items.is_empty() || lines.rest.starts_with("record ") {
-        let (line, part) = (lines.line, Part::Record(items.len() + 1));
+        let part = match items.len() {
+            0 => first,
+            before => Part::Record(before + 1),
+        };
+        let line = lines.line;
         if items.len() >= RECORDS_MAX {
             return Err(ParseError::Line { line, part });
         }
@@ -232,16 +261,20 @@ fn read_path(lines: &mut Lines<'_>, seq: Seq) -> Result<Vec<TreeHash>, ParseErro
     Ok(path)
 }
 
+fn read_content(lines: &mut Lines<'_>, seq: Seq) -> Result<Content, ParseError> {
+    let part = Part::Payload(seq);
+    let salt = lines.value("salt ", part, fixed::<SALT_LEN>)?;
+    let payload = lines.value("payload ", part, read_payload)?;
+    Ok(Content { salt, payload })
+}
+
 fn read_item(lines: &mut Lines<'_>, part: Part) -> Result<Item, ParseError> {
     let header = read_header(lines, "record ", part)?;
     let seq = header.seq;
     let content = if lines.is("withheld") {
         None
     } else {
-        let part = Part::Payload(seq);
-        let salt = lines.value("salt ", part, fixed::<SALT_LEN>)?;
-        let payload = lines.value("payload ", part, read_payload)?;
-        Some(Content { salt, payload })
+        Some(read_content(lines, seq)?)
     };
     let path = read_path(lines, seq)?;
     Ok(Item {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checks a bundle: every byte of it is held against something, and what does not fit is named.
 
+use std::collections::BTreeMap;
+
 use super::bundle::stream_of;
 use super::stream::agrees;
 use super::write::checksum;
 use super::{Bundle, Item, Opening, Part, Stream, StreamError};
-use crate::events::{Event, ExecutionId, LedgerId, RecordHeader, Seq};
+use crate::events::{ComponentId, Content, Event, ExecutionId, LedgerId, RecordHeader, Seq};
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
 use crate::integrity::key::VerifierKey;
@@ -42,6 +44,28 @@ pub enum Problem {
         /// What the record says.
         recorded: LedgerId,
     },
+    /// What should name a component is in the tree, and no grant that can be read.
+    #[error("it is not the record of a grant")]
+    NoGrant,
+    /// A component is named that has caused no record here.
+    #[error("it names component {0}, which has no record here")]
+    NamesNobody(ComponentId),
+    /// A component is named by two records.
+    #[error("component {0} is named already")]
+    NamedTwice(ComponentId),
+    /// A component is named by a grant that came after it had acted.
+    #[error(
+        "it grants component {component} its rights after record {first}, which that component caused"
+    )]
+    NamedLate {
+        /// Whom it names.
+        component: ComponentId,
+        /// The component's first record here.
+        first: Seq,
+    },
+    /// Records that name components do not stand in their order.
+    #[error("it stands behind a later one")]
+    NameOrder,
     /// A record is in the tree, and of another execution.
     #[error("record {seq} is of execution {execution}")]
     OtherExecution {
@@ -106,13 +130,16 @@ pub struct Verified {
     pub mentions: usize,
     /// Payloads that were withheld.
     pub withheld: usize,
+    /// Components that caused records, by the names that the ledger granted them their rights under; those without
+    /// one are in [`Bundle::unnamed`].
+    pub names: BTreeMap<ComponentId, String>,
     /// The checkpoint, and who of those that the policy trusts signed it.
     pub trusted: Trusted,
 }
 
 impl Bundle {
     /// Checks everything: that the checkpoint is signed as `policy` demands, that every record is in its
-    /// tree, that payloads are those that were committed to, that the records are a gapless stream of
+    /// tree, that payloads are those that were committed to, that components are named by grants, that the records are a gapless stream of
     /// the execution and what is said of it is so. Cosignatures of a time after `now_s` (seconds since 1970)
     /// do not count, where it is given.
     ///
@@ -130,6 +157,7 @@ impl Bundle {
             stream: self.stream,
             mentions: self.mentions().count(),
             withheld: self.withheld(),
+            names: self.names(),
             trusted,
         })
     }
@@ -143,6 +171,7 @@ pub(super) fn verify_self(bundle: &Bundle) -> Result<(), VerifyError> {
     check_keys(bundle)?;
     check_opening(bundle, &checkpoint)?;
     let chain = Chain::default();
+    check_names(bundle, &checkpoint, &chain)?;
     for (number, item) in bundle.items.iter().enumerate() {
         check_item(item, &checkpoint, &chain)?;
         let RecordHeader { seq, execution, .. } = item.header;
@@ -219,6 +248,33 @@ fn check_opening(bundle: &Bundle, checkpoint: &Checkpoint) -> Result<(), VerifyE
     }
 }
 
+/// Every record that names somebody is in the tree and a grant, stands before the records of the
+/// component, and no component has two. A component without one is allowed: see [`Bundle::unnamed`].
+fn check_names(bundle: &Bundle, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
+    let components = bundle.components();
+    let (mut named, mut last) = (BTreeMap::new(), None);
+    for naming in &bundle.names {
+        let seq = naming.header.seq;
+        let wrong = |problem: Problem| VerifyError::new(Part::Name(seq), problem);
+        check_header(&naming.header, &naming.path, checkpoint)?;
+        check_content(&naming.header, &naming.content, chain)?;
+        let (component, _) = naming.named().ok_or_else(|| wrong(Problem::NoGrant))?;
+        let first = components.get(&component);
+        let first = *first.ok_or_else(|| wrong(Problem::NamesNobody(component)))?;
+        if seq >= first {
+            return Err(wrong(Problem::NamedLate { component, first }));
+        }
+        if named.insert(component, seq).is_some() {
+            return Err(wrong(Problem::NamedTwice(component)));
+        }
+        if last.is_some_and(|last| last >= seq) {
+            return Err(wrong(Problem::NameOrder));
+        }
+        last = Some(seq);
+    }
+    Ok(())
+}
+
 /// The header is in the checkpoint's tree, at its place.
 fn check_header(
     header: &RecordHeader,
@@ -232,13 +288,20 @@ fn check_header(
 }
 
 fn check_item(item: &Item, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
-    let header = &item.header;
-    let seq = header.seq;
-    check_header(header, &item.path, checkpoint)?;
-    let Some(content) = &item.content else {
-        return Ok(());
-    };
-    let part = Part::Payload(seq);
+    check_header(&item.header, &item.path, checkpoint)?;
+    match &item.content {
+        Some(content) => check_content(&item.header, content, chain),
+        None => Ok(()),
+    }
+}
+
+/// Salt and payload are those that the header commits to, and tell what it tells.
+fn check_content(
+    header: &RecordHeader,
+    content: &Content,
+    chain: &Chain,
+) -> Result<(), VerifyError> {
+    let part = Part::Payload(header.seq);
     let committed = chain.payload_commitment(&content.salt, &content.payload);
     if committed != header.payload_commitment
         || usize::try_from(header.payload_len) != Ok(content.payload.len())

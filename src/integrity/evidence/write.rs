@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write};
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
-use super::{Bundle, FIRST_LINE, Item, Opening};
+use super::{Bundle, Content, FIRST_LINE, Item, Naming, Opening};
 use crate::integrity::merkle::TreeHash;
 
 /// SHA-256 of all lines before the line `checksum`.
@@ -32,6 +32,9 @@ impl Bundle {
         for key in &self.keys {
             writeln!(lines, "key {key}")?;
         }
+        for naming in &self.names {
+            write_naming(naming, lines)?;
+        }
         self.items
             .iter()
             .try_for_each(|item| write_item(item, lines))
@@ -44,6 +47,19 @@ fn write_opening(opening: &Opening, lines: &mut String) -> fmt::Result {
     write_path(&opening.path, lines)
 }
 
+fn write_naming(naming: &Naming, lines: &mut String) -> fmt::Result {
+    let header = Base64::encode_string(&naming.header.encode());
+    writeln!(lines, "named {}\nheader {header}", naming.header.seq)?;
+    write_content(&naming.content, lines)?;
+    write_path(&naming.path, lines)
+}
+
+fn write_content(content: &Content, lines: &mut String) -> fmt::Result {
+    let salt = Base64::encode_string(&content.salt);
+    let payload = Base64::encode_string(&content.payload);
+    writeln!(lines, "salt {salt}\npayload {payload}")
+}
+
 fn write_path(path: &[TreeHash], lines: &mut String) -> fmt::Result {
     path.iter()
         .try_for_each(|hash| writeln!(lines, "hash {hash}"))
@@ -54,11 +70,7 @@ fn write_item(item: &Item, lines: &mut String) -> fmt::Result {
     writeln!(lines, "record {}\nheader {header}", item.header.seq)?;
     match &item.content {
         None => lines.write_str("withheld\n")?,
-        Some(content) => {
-            let salt = Base64::encode_string(&content.salt);
-            let payload = Base64::encode_string(&content.payload);
-            writeln!(lines, "salt {salt}\npayload {payload}")?;
-        }
+        Some(content) => write_content(content, lines)?,
     }
     write_path(&item.path, lines)
 }

@@ -180,7 +180,14 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
         };
         let execution = ExecutionId::from_bytes(EXECUTION);
         let items = vec![Item::new(record, vec![leaves[0]])];
-        Bundle::new(opening, execution, items, &note, &[key.key().clone()])
+        Bundle::new(
+            opening,
+            execution,
+            Vec::new(),
+            items,
+            &note,
+            &[key.key().clone()],
+        )
     };
     assert!(made(4).is_ok());
     let Err(MakeError::Unsound(refused)) = made(1) else {

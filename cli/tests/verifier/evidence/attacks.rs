@@ -60,7 +60,7 @@ impl Forged {
         self
     }
 
-    fn refusal(&self) -> (Part, String) {
+    pub(super) fn refusal(&self) -> (Part, String) {
         refusal(&self.file(), &policy())
     }
 }

@@ -23,9 +23,10 @@ fn is_named(file: &str, at: usize, named: Part) -> bool {
         .map_or(0, |start| start + 1);
     let end = line + file[line..].find('\n').unwrap();
     let records = file[..end].matches("\nrecord ").count();
-    let numbered = ["\nrecord ", "\nopened "].map(|word| file[..end].rfind(word));
-    let seq = numbered.into_iter().flatten().max().map(|start| {
-        let rest = &file[start + 8..];
+    let words = ["\nrecord ", "\nopened ", "\nnamed "];
+    let numbered = words.map(|word| Some((file[..end].rfind(word)?, word.len())));
+    let seq = numbered.into_iter().flatten().max().map(|(start, len)| {
+        let rest = &file[start + len..];
         let end = rest.find('\n').unwrap();
         Seq::new(rest[..end].parse().unwrap()).unwrap()
     });
@@ -38,6 +39,12 @@ fn is_named(file: &str, at: usize, named: Part) -> bool {
         "execution" => named == Part::Execution || of_record,
         "stream" => named == Part::Stream,
         "key" => matches!(named, Part::Key(_)),
+        // Where no line of that word stands behind the keys, a record must.
+        "named" => {
+            matches!(named, Part::Named(_) | Part::Record(1))
+                || of_record
+                || named.record().is_some()
+        }
         "record" => named == Part::Record(records) || of_record || named.record().is_some(),
         "header" | "salt" | "payload" | "hash" => of_record,
         "checksum" => named == Part::Checksum || of_record,
@@ -112,7 +119,7 @@ async fn every_changed_byte_of_the_page_is_refused_at_its_place() {
         let refused = bundle.verify_page(&page).unwrap_err();
         assert_eq!(refused.part, Part::Page);
         let text = refused.problem.to_string();
-        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 2)");
+        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 5)");
         assert!(named, "byte {at}: {text}");
         page[at] ^= 1;
     }

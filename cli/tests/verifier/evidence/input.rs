@@ -12,20 +12,20 @@ fn holds(bytes: &[u8]) {
     if let Ok(bundle) = Bundle::parse(bytes) {
         assert_eq!(bundle.to_string().as_bytes(), bytes);
         let _ = bundle.verify(&policy(), None);
-        let _ = bundle.page();
+        let _ = (bundle.page(), bundle.names(), bundle.unnamed());
     }
 }
 
 /// Pieces of which bundles are made, and what does not belong there.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
-        Just("femtoclaw-ledger evidence 2\n".to_owned()),
+        Just("femtoclaw-ledger evidence 3\n".to_owned()),
         Just("ledger 1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d\n".to_owned()),
         Just("execution e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2\n".to_owned()),
         Just("stream open 2\n".to_owned()),
         Just("stream complete 18446744073709551615 denied\n".to_owned()),
         Just("withheld\n".to_owned()),
-        "(record|opened) [0-9]{1,22}\n",
+        "(record|opened|named) [0-9]{1,22}\n",
         "hash [A-Za-z0-9+/]{43}=\n",
         "(header|salt|payload|key|checksum) [A-Za-z0-9+/=]{0,300}\n",
         ".{0,20}\n",
@@ -42,7 +42,7 @@ proptest! {
 
     #[test]
     fn pieces_in_any_order_are_refused_or_written_again(pieces in proptest::collection::vec(piece(), 0..40)) {
-        let text = format!("femtoclaw-ledger evidence 2\n{}", pieces.concat());
+        let text = format!("femtoclaw-ledger evidence 3\n{}", pieces.concat());
         holds(text.as_bytes());
     }
 }

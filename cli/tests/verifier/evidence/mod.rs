@@ -5,6 +5,7 @@ mod attacks;
 mod bytes;
 mod input;
 mod kinds;
+mod names;
 mod page;
 mod program;
 mod scan;

@@ -94,9 +94,9 @@ async fn the_page_tells_what_happened_in_order() {
         .page();
     let mut at = 0;
     for words in [
-        "message: authorized by component 1; completed. 6 records and 2 by others about it, under the \
+        "message: authorized by component 1 (tester); completed. 6 records and 2 by others about it, under the \
          checkpoint of ledger.example/audited at record ",
-        "authorized by component 1</dd>",
+        "authorized by component 1 (tester)</dd>",
         "completed</dd>",
         "These 6 records",
         "Input received and validated",
@@ -111,6 +111,7 @@ async fn the_page_tells_what_happened_in_order() {
         "MEMORY_COMMITTING → COMPLETED",
         "What others recorded about it",
         "the message",
+        "Components</h2>",
         "ledger.example/audited",
         "femtoclaw-ledger verify bundle",
     ] {

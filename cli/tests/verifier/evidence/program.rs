@@ -183,7 +183,7 @@ async fn foreign_evidence_is_checked_by_go() {
     }
     let file = dir.path().join("bundles/denied");
     assert!(
-        said.contains("bundle denied: complete 2 denied, 2 payloads\n"),
+        said.contains("bundle denied: complete 2 denied, 2 payloads, component 1 is \"tester\"\n"),
         "{said}"
     );
     assert!(

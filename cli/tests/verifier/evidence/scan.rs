@@ -35,6 +35,7 @@ fn evidence(export: &Export, bundle: &Bundle) -> Bundle {
     Bundle::new(
         opening,
         bundle.execution(),
+        Vec::new(),
         items,
         &export.checkpoint(),
         &keys,

@@ -4,6 +4,7 @@
 //! It is made from the bundle alone, the same bytes each time, so that whoever has the bundle can make
 //! it again and compare. A change of how it looks is a new [`PAGE_VERSION`]; a test holds the bytes.
 
+mod components;
 mod steps;
 mod text;
 
@@ -13,26 +14,26 @@ use super::write::checksum;
 use super::{Bundle, Closing, Item, Part, Problem, Stream, VerifyError};
 use crate::events::{Decision, Event, EventType, Outcome, StreamId};
 use crate::integrity::text::rfc3339;
-use text::Sheet;
+use components::Names;
+use text::{MENTIONS_SHOWN, Sheet};
 
 /// Version of the page: which bytes a bundle gives.
-pub const PAGE_VERSION: u32 = 3;
-
-/// Of what others said of the execution so many records are shown.
-const MENTIONS_SHOWN: usize = 100;
+pub const PAGE_VERSION: u32 = 4;
 
 const STYLE: &str = include_str!("style.css");
 const GENERATOR: &str = "<meta name=\"generator\" content=\"femtoclaw-ledger evidence page ";
 
 impl Bundle {
     /// The whole in one line, for whoever reads nothing else: what was asked, who decided, how it ended, where it stands.
-    /// It is made from the bundle, so it is worth what [`Bundle::verify`] says. Components have numbers here: which
-    /// program a number stood for is in records of the ledger that are no part of a bundle.
+    /// It is made from the bundle, so it is worth what [`Bundle::verify`] says. A component is its number, and its name
+    /// where the bundle has it ([`Bundle::names`]).
     #[must_use]
     pub fn summary(&self) -> String {
         let (capability, _) = asked(&self.items);
         let asked = capability.map_or_else(String::new, |name| format!("{name}: "));
-        let decided = decider(&self.items).map_or_else(String::new, |who| format!("{who}; "));
+        let names = Names::of(self);
+        let decided =
+            decider(&self.items, &names).map_or_else(String::new, |who| format!("{who}; "));
         let (own, others) = (self.stream.records(), self.mentions().count());
         let mut lines = self.checkpoint.text().lines();
         let (log, size) = (
@@ -55,12 +56,12 @@ impl Bundle {
     /// [`Bundle::verify`].
     #[must_use]
     pub fn page(&self) -> String {
-        let mut sheet = Sheet::new();
+        let (mut sheet, names) = (Sheet::new(), Names::of(self));
         head(self, &mut sheet);
         sheet.html.push_str("<p class=\"summary\">");
         sheet.text(&self.summary());
         sheet.html.push_str("</p>\n");
-        summary(self, &mut sheet);
+        summary(self, &names, &mut sheet);
         shows(self, &mut sheet);
         sheet.html.push_str("<h2>What happened</h2>\n<ol>\n");
         let execution = StreamId::from_bytes(*self.execution.as_bytes());
@@ -68,9 +69,10 @@ impl Bundle {
             .items
             .iter()
             .filter(|item| item.header.stream == execution);
-        own.for_each(|item| steps::step(item, &mut sheet));
+        own.for_each(|item| steps::step(item, &names, &mut sheet));
         sheet.html.push_str("</ol>\n");
-        mentions(self, &mut sheet);
+        mentions(self, &names, &mut sheet);
+        components::table(self, &mut sheet);
         proof(self, &mut sheet);
         check(self, &mut sheet);
         sheet.html.push_str("</body>\n</html>\n");
@@ -141,14 +143,14 @@ fn asked(items: &[Item]) -> (Option<String>, Option<&'static str>) {
 }
 
 /// Who decided, as the header of the decision tells, also where its payload was withheld.
-fn decider(items: &[Item]) -> Option<String> {
+fn decider(items: &[Item], names: &Names) -> Option<String> {
     let mut headers = items.iter().map(|item| &item.header);
     let decided = headers.find(|header| header.event_type == EventType::AuthorizationDecided)?;
     let how = match decided.outcome {
         Outcome::Success => "authorized",
         _ => "denied",
     };
-    Some(format!("{how} by component {}", decided.component))
+    Some(format!("{how} by {}", names.called(decided.component)))
 }
 
 const fn ending(stream: Stream) -> &'static str {
@@ -172,7 +174,7 @@ fn row(sheet: &mut Sheet, name: &str, value: &str) {
     sheet.html.push_str("</dd>\n");
 }
 
-fn summary(bundle: &Bundle, sheet: &mut Sheet) {
+fn summary(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
     sheet.html.push_str("<dl>\n");
     let (capability, decision) = asked(&bundle.items);
     if let Some(capability) = capability {
@@ -181,7 +183,7 @@ fn summary(bundle: &Bundle, sheet: &mut Sheet) {
     if let Some(decision) = decision {
         row(sheet, "decision", decision);
     }
-    if let Some(decided) = decider(&bundle.items) {
+    if let Some(decided) = decider(&bundle.items, names) {
         row(sheet, "decided", &decided);
     }
     row(sheet, "how it ended", ending(bundle.stream));
@@ -221,10 +223,9 @@ fn shows(bundle: &Bundle, sheet: &mut Sheet) {
          checkpoint was signed.</li>\n<li>{complete}</li>\n\
          <li>It does not show that the ledger kept its own numbering: whoever wants to exclude a record that breaks \
          the rules reads every header up to the checkpoint (<code>--export</code>).</li>\n\
-         <li>It does not show that what was recorded is true, and its times are the ledger's own clock.</li>\n\
-         <li>It does not show which program a component's number stands for: the ledger's own records of its grants do, and \
-         they are no part of this bundle.</li>\n"
+         <li>It does not show that what was recorded is true, and its times are the ledger's own clock.</li>\n"
     );
+    components::claims(bundle, sheet);
     if bundle.withheld() > 0 {
         let _ = writeln!(
             sheet.html,
@@ -235,7 +236,7 @@ fn shows(bundle: &Bundle, sheet: &mut Sheet) {
     sheet.html.push_str("</ul>\n</div>\n");
 }
 
-fn mentions(bundle: &Bundle, sheet: &mut Sheet) {
+fn mentions(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
     let count = bundle.mentions().count();
     if count == 0 {
         return;
@@ -246,7 +247,7 @@ fn mentions(bundle: &Bundle, sheet: &mut Sheet) {
          it. They are proven to be in the ledger; that there are no more is not.</p>\n<ol>\n"
     );
     let shown = bundle.mentions().take(MENTIONS_SHOWN);
-    shown.for_each(|item| steps::step(item, sheet));
+    shown.for_each(|item| steps::step(item, names, sheet));
     sheet.html.push_str("</ol>\n");
     if count > MENTIONS_SHOWN {
         let left = count - MENTIONS_SHOWN;

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::super::Item;
+use super::components::Names;
 use super::text::{Sheet, hex};
 use crate::events::{
     AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1, ExecutionInDoubtV1, Hash,
@@ -72,7 +73,7 @@ fn title(event_type: EventType) -> &'static str {
 }
 
 /// Appends one step.
-pub(super) fn step(item: &Item, sheet: &mut Sheet) {
+pub(super) fn step(item: &Item, names: &Names, sheet: &mut Sheet) {
     let header = &item.header;
     let outcome = header.outcome.name();
     let _ = write!(
@@ -92,11 +93,8 @@ pub(super) fn step(item: &Item, sheet: &mut Sheet) {
     if header.stream_version > 0 {
         let _ = write!(sheet.html, "version {} · ", header.stream_version);
     }
-    let _ = write!(
-        sheet.html,
-        "component {} · {}</p>\n<dl>\n",
-        header.component, header.event_type
-    );
+    names.show(header.component, sheet);
+    let _ = write!(sheet.html, " · {}</p>\n<dl>\n", header.event_type);
     let mut rows = Rows(sheet);
     flagged(header, &mut rows);
     match &item.content {

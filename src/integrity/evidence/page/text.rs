@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 use crate::integrity::text::is_deceptive;
 
+/// Of what others said of the execution, and of components, so many are shown.
+pub(super) const MENTIONS_SHOWN: usize = 100;
 /// Of a payload's field so many bytes are shown (16 KiB); the bundle has all of them.
 pub(super) const SHOWN_BYTES: usize = 16 << 10;
 /// Of all payloads together so many bytes are shown (1 MiB).
