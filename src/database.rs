@@ -43,7 +43,7 @@ pub(crate) use durable::{
 pub(crate) use fault::fault;
 pub(crate) use files::{creating, replace};
 pub(crate) use files_max::{are_short, files_each};
-pub(crate) use inspection::{Inspection, is_named, look_through};
+pub(crate) use inspection::{Inspection, OpenLog, is_named, look_through};
 pub(crate) use merges::{Complain, Merges};
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;

@@ -16,6 +16,24 @@ use super::wal::Wal;
 const LOOKS_MAX: usize = 8;
 /// Between two looks: longer than one write of the engine takes.
 const PAUSE: Duration = Duration::from_millis(25);
+/// Of bytes that no batch is made of yet.
+const UNFINISHED: &str =
+    "these bytes are of a write that failed or is under way, and nothing of it was acknowledged";
+
+/// What is known of the log of a database that the engine has open.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OpenLog {
+    /// Files that there are at least.
+    pub(crate) files_min: usize,
+    /// Whether there is something in it that no table has yet.
+    pub(crate) holds: bool,
+    /// Whether a write to it is under way or has failed: the bytes behind its last whole batch are
+    /// that one's.
+    pub(crate) is_unfinished: bool,
+}
+
+/// Asks, at each look, for what is known of an open log.
+pub(crate) type AskLog<'a> = &'a (dyn Fn() -> OpenLog + Sync);
 
 /// What was found in a database's files, its tables not read.
 #[derive(Debug, Default)]
@@ -23,6 +41,8 @@ pub(crate) struct Inspection {
     /// Those that the manifests name.
     pub(crate) tables: Vec<Table>,
     pub(crate) damages: Vec<Damage>,
+    /// The bytes behind the last whole batch of an open log, where a write has failed or is under way.
+    pub(crate) unfinished: Option<Damage>,
     pub(crate) wal: Wal,
     /// Files looked at.
     pub(crate) files: u64,
@@ -35,13 +55,9 @@ impl Inspection {
     }
 }
 
-/// Looks at the database in `path`, which the engine has open (`live`) or nobody. `least` holds what
-/// is known of the log: files that there must be.
-pub(crate) fn look_through(
-    path: &Path,
-    live: bool,
-    log_files_min: &dyn Fn() -> usize,
-) -> Inspection {
+/// Looks at the database in `path`, which the engine has `open`, or nobody.
+pub(crate) fn look_through(path: &Path, open: Option<AskLog<'_>>) -> Inspection {
+    let live = open.is_some();
     let mut inspection = Inspection::default();
     // The file `version`.
     inspection.files += 1;
@@ -56,7 +72,7 @@ pub(crate) fn look_through(
         }
         Err(damage) => inspection.damages.push(damage),
     }
-    inspection.log(path, live, log_files_min);
+    inspection.log(path, open);
     inspection
 }
 
@@ -100,37 +116,65 @@ impl Inspection {
         }
     }
 
-    fn log(&mut self, path: &Path, live: bool, log_files_min: &dyn Fn() -> usize) {
-        let look = || {
-            let (wal, mut wrong) = Wal::survey(path);
-            // Of a closed database a torn tail is what a crash leaves; an open one was cut.
-            if live && let Some(torn) = wal.torn() {
-                wrong.push(Damage::at(
-                    &torn.path,
-                    torn.end,
-                    "no whole batch begins here",
-                ));
-            }
-            let (found, expected) = (wal.files.len(), log_files_min());
-            if found < expected && wrong.is_empty() {
-                let problem = format!("the log has {found} files, and the engine {expected}");
-                wrong.push(Damage::of(path, problem));
-            }
-            (wal, wrong)
-        };
-        let (mut wal, mut wrong) = look();
-        let mut looks = 1;
-        while live && !wrong.is_empty() && looks < LOOKS_MAX {
+    fn log(&mut self, path: &Path, open: Option<AskLog<'_>>) {
+        let (mut look, mut looks) = (Look::at(path, open), 1);
+        while open.is_some() && !look.wrong.is_empty() && looks < LOOKS_MAX {
             std::thread::sleep(PAUSE);
-            let before: BTreeSet<(PathBuf, Option<u64>)> = places(&wrong).collect();
-            (wal, wrong) = look();
+            let before: BTreeSet<(PathBuf, Option<u64>)> = places(&look.wrong).collect();
+            look = Look::at(path, open);
             // A write under way has moved on by then.
-            wrong.retain(|damage| before.contains(&damage.place()));
+            look.wrong.retain(|damage| before.contains(&damage.place()));
             looks += 1;
         }
-        self.files += wal.files.len() as u64 + wrong.len() as u64;
-        self.wal = wal;
-        self.damages.extend(wrong);
+        self.files += look.wal.files.len() as u64 + look.wrong.len() as u64;
+        self.wal = look.wal;
+        self.damages.extend(look.wrong);
+        self.unfinished = look.unfinished;
+    }
+}
+
+/// One look at a log.
+struct Look {
+    wal: Wal,
+    wrong: Vec<Damage>,
+    unfinished: Option<Damage>,
+}
+
+impl Look {
+    fn at(path: &Path, open: Option<AskLog<'_>>) -> Self {
+        let (wal, wrong) = Wal::survey(path);
+        let mut look = Self {
+            wal,
+            wrong,
+            unfinished: None,
+        };
+        // Of a closed database a torn tail is what a crash leaves.
+        if let Some(ask) = open {
+            look.hold_against(path, &ask());
+        }
+        look
+    }
+
+    fn hold_against(&mut self, path: &Path, log: &OpenLog) {
+        if let Some(torn) = self.wal.torn() {
+            let behind = |what| Damage::at(&torn.path, torn.end, what);
+            match log.is_unfinished {
+                true => self.unfinished = Some(behind(UNFINISHED)),
+                // It was cut.
+                false => self.wrong.push(behind("no whole batch begins here")),
+            }
+        }
+        if !self.wrong.is_empty() {
+            return;
+        }
+        let (found, expected) = (self.wal.files.len(), log.files_min);
+        if found < expected {
+            let problem = format!("the log has {found} files, and the engine {expected}");
+            self.wrong.push(Damage::of(path, problem));
+        } else if log.holds && self.wal.last().is_none() {
+            let problem = "the log has no whole batch, and what it held is in no table";
+            self.wrong.push(Damage::of(path, problem));
+        }
     }
 }
 

@@ -152,7 +152,7 @@ fn every_byte_of_a_table_is_covered_filters_included() {
     views.rotate_memtable_and_wait().unwrap();
     drop(views);
     close(database);
-    let inspection = super::look_through(&path, false, &|| 0);
+    let inspection = super::look_through(&path, None);
     assert!(inspection.damages.is_empty(), "{:?}", inspection.damages);
     let mut own = inspection.tables.iter();
     let table = own.find(|table| table.path.starts_with(path.join("keyspaces/1")));
@@ -203,7 +203,7 @@ fn a_table_says_which_key_it_begins_with() {
         frames().unwrap().rotate_memtable_and_wait().unwrap();
     }
     close(database);
-    let inspection = super::look_through(&path, false, &|| 0);
+    let inspection = super::look_through(&path, None);
     let of_frames = path.join("keyspaces/1");
     let own = inspection.tables.iter();
     let own = own.filter(|table| table.path.starts_with(&of_frames));

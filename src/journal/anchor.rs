@@ -218,6 +218,11 @@ impl Anchor {
         })
     }
 
+    /// The slot that the next claim goes to.
+    pub(super) const fn next_slot(&self) -> usize {
+        ((self.claim.generation + 1) % SLOTS) as usize
+    }
+
     /// Claims that `head` is durable; returns when the claim is.
     ///
     /// # Errors
@@ -230,7 +235,7 @@ impl Anchor {
             frames,
             ..self.claim
         };
-        let place = claim.generation % SLOTS * ANCHOR_SLOT_LEN as u64;
+        let place = (self.next_slot() * ANCHOR_SLOT_LEN) as u64;
         let slot = claim.encode();
         if let Some(how) = self.hook.as_ref().and_then(ClaimHook::take) {
             let (written, error) = how.of(&slot);

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::anchor::Anchor;
 use super::anchorer::Anchorer;
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Frames, Head, Journal};
+use super::{Frame, Frames, Head, Journal, Unfinished};
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 
@@ -128,6 +128,17 @@ impl<J: Journal> Journal for Anchored<J> {
 
     fn wal_files(&self) -> usize {
         self.journal.wal_files()
+    }
+
+    fn wal_holds(&self) -> bool {
+        self.journal.wal_holds()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        Unfinished {
+            claim: self.anchorer.writing(),
+            ..self.journal.unfinished()
+        }
     }
 }
 

@@ -25,6 +25,10 @@ struct State {
     /// Claimed, or being so right now.
     begun: u64,
     failed: Option<Cause>,
+    /// The slot that the next claim goes to.
+    next_slot: usize,
+    /// A claim is being written, or could not be.
+    is_writing: bool,
     stopping: bool,
 }
 
@@ -52,6 +56,7 @@ impl Shared {
         state.urgent = false;
         let next = state.durable.take();
         state.begun = next.map_or(state.begun, |(head, _)| head.seq);
+        state.is_writing = next.is_some();
         next
     }
 }
@@ -68,6 +73,7 @@ impl Anchorer {
         *shared.lock() = State {
             claimed,
             begun: claimed,
+            next_slot: anchor.next_slot(),
             ..State::default()
         };
         let theirs = Arc::clone(&shared);
@@ -79,7 +85,11 @@ impl Anchorer {
                     .unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
                 let mut state = theirs.lock();
                 match written {
-                    Ok(()) => state.claimed = head.seq,
+                    Ok(()) => {
+                        state.claimed = head.seq;
+                        state.next_slot = anchor.next_slot();
+                        state.is_writing = false;
+                    }
                     Err(error) => {
                         let path = anchor.path().display();
                         let told = format!("anchor {path}: {error}");
@@ -104,6 +114,12 @@ impl Anchorer {
     /// Why nothing can be claimed any more, where that is so.
     pub(super) fn failed(&self) -> Option<Cause> {
         self.shared.lock().failed.clone()
+    }
+
+    /// The slot of a claim that is being written, or could not be.
+    pub(super) fn writing(&self) -> Option<usize> {
+        let state = self.shared.lock();
+        state.is_writing.then_some(state.next_slot)
     }
 
     /// To be claimed at once.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Frames, Head, Journal};
+use super::{Frame, Frames, Head, Journal, Unfinished};
 use crate::events::{LedgerId, Seq};
 
 impl<J: Journal + ?Sized> Journal for Arc<J> {
@@ -38,5 +38,13 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
 
     fn wal_files(&self) -> usize {
         (**self).wal_files()
+    }
+
+    fn wal_holds(&self) -> bool {
+        (**self).wal_holds()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        (**self).unfinished()
     }
 }

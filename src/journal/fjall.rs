@@ -2,14 +2,15 @@
 //! The journal on disk: one keyspace, a frame under its first sequence number, every batch synced.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use fjall::{Database, Guard, Keyspace, PersistMode};
+use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 
 use super::admit::Standing;
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::linked::{self, Linked};
-use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, held};
+use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished, held};
 use crate::database::{self, Damage, TornTail, wal::Wal};
 use crate::error::{Cause, Fault, OpenError};
 use crate::events::{LedgerId, Seq};
@@ -56,6 +57,8 @@ pub struct FjallJournal {
     standing: RwLock<Standing>,
     /// Held while appending; true after an append with an unknown outcome.
     failed: Mutex<bool>,
+    /// An append is under way, or ended with an unknown outcome.
+    unfinished: AtomicBool,
 }
 
 impl std::fmt::Debug for FjallJournal {
@@ -122,6 +125,7 @@ impl FjallJournal {
             opened: RwLock::new(Some(Opened { frames, database })),
             standing: RwLock::new(standing),
             failed: Mutex::new(false),
+            unfinished: AtomicBool::new(false),
         };
         Ok((journal, found))
     }
@@ -271,19 +275,24 @@ impl Journal for FjallJournal {
         batch.insert(frames, key(frame.first), frame.slice());
         // The commit point: from here on until the sync is confirmed the outcome is unknown. It is
         // never tried again in this process; the next opening reads what came of it.
+        self.unfinished.store(true, Ordering::Release);
         batch.commit().map_err(|error| {
             *failed = true;
             match error {
                 // It looks at that before it writes anything, and says no more: one of its own
                 // threads failed before.
-                fjall::Error::Poisoned => AppendFailure::Unavailable {
-                    cause: database::poisoned(&self.path),
-                },
+                fjall::Error::Poisoned => {
+                    self.unfinished.store(false, Ordering::Release);
+                    AppendFailure::Unavailable {
+                        cause: database::poisoned(&self.path),
+                    }
+                }
                 error => AppendFailure::OutcomeUnknown {
                     cause: Cause::new(error.to_string(), database::fault(&error)),
                 },
             }
         })?;
+        self.unfinished.store(false, Ordering::Release);
         *self
             .standing
             .write()
@@ -339,5 +348,19 @@ impl Journal for FjallJournal {
         opened
             .as_ref()
             .map_or(0, |opened| opened.database.journal_count())
+    }
+
+    fn wal_holds(&self) -> bool {
+        let opened = self.opened();
+        opened.as_ref().is_some_and(|Opened { frames, .. }| {
+            frames.tree.active_memtable().size() > 0 || frames.tree.sealed_memtable_count() > 0
+        })
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        Unfinished {
+            append: self.unfinished.load(Ordering::Acquire),
+            claim: None,
+        }
     }
 }

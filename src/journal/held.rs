@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Frames, Head, Journal};
+use super::{Frame, Frames, Head, Journal, Unfinished};
 use crate::events::{LedgerId, Seq};
 
 /// How a sync fails; the caller can't tell the two apart.
@@ -223,5 +223,13 @@ impl<J: Journal> Journal for HeldJournal<J> {
 
     fn wal_files(&self) -> usize {
         self.inner.wal_files()
+    }
+
+    fn wal_holds(&self) -> bool {
+        self.inner.wal_holds()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        self.inner.unfinished()
     }
 }

@@ -69,6 +69,16 @@ pub struct Head {
     pub epoch: u64,
 }
 
+/// What may not be whole on the medium, because its write is under way or has failed. Nothing of it was
+/// acknowledged, and the next opening tells what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unfinished {
+    /// What lies behind the last whole batch of the write-ahead log.
+    pub append: bool,
+    /// This slot of the anchor.
+    pub claim: Option<usize>,
+}
+
 /// An iterator over frames, as a journal gives it.
 pub type Frames = Box<dyn Iterator<Item = Result<Frame, ReadFailure>> + Send>;
 
@@ -115,5 +125,15 @@ pub trait Journal: Send + Sync + 'static {
     /// Write-ahead files of the engine below; 0 where it has none.
     fn wal_files(&self) -> usize {
         0
+    }
+
+    /// Whether these files hold frames that are nowhere else yet.
+    fn wal_holds(&self) -> bool {
+        false
+    }
+
+    /// What may not be whole on the medium just now. Waits for nothing, not for an append either.
+    fn unfinished(&self) -> Unfinished {
+        Unfinished::default()
     }
 }

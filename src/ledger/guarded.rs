@@ -9,7 +9,7 @@ use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 use crate::journal::{
-    Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure,
+    Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure, Unfinished,
 };
 
 pub(super) struct Guarded {
@@ -92,5 +92,13 @@ impl Journal for Guarded {
 
     fn wal_files(&self) -> usize {
         self.journal.wal_files()
+    }
+
+    fn wal_holds(&self) -> bool {
+        self.journal.wal_holds()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        self.journal.unfinished()
     }
 }

@@ -93,7 +93,7 @@ impl Runner {
         if !database::exists(&self.path).unwrap_or(true) {
             return Ok(());
         }
-        let found = database::look_through(&self.path, false, &|| 0);
+        let found = database::look_through(&self.path, None);
         let mut damages = found.damages.iter();
         if let Some(failure) = damages.find_map(Failure::found) {
             return Err(failure);

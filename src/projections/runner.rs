@@ -170,7 +170,7 @@ impl Runner {
                 moved.push((index, to, changes.write_into(&to, &mut batch)));
             }
         }
-        batch.commit()?;
+        database.commit(batch)?;
         for (index, to, recent) in moved {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.moved(which, to, recent);

@@ -5,10 +5,14 @@
 //! The seal is broken by opening, so views that were not closed have none: they rest on the
 //! engine's checks and on the preflight. Tables carry checksums that every read checks; of them
 //! only names and lengths are sealed, and so opening costs nothing that grows with history.
+//!
+//! A power cut must not bring a broken seal back, over files that were written on since, nor leave a whole one
+//! over files that are not as it says. So the files' names are durable before the seal is, and the
+//! seal's removal before the engine opens the database.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write as _};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::database::{files, structure};
@@ -19,15 +23,25 @@ use super::boot::BOOT;
 use super::error::Failure;
 
 const SEAL: &str = "SEAL";
+/// Left behind where a close was cut short.
+const SEAL_CREATING: &str = "SEAL.creating";
 /// Lines for some 160,000 files.
 const SEAL_BYTES_MAX: u64 = 16 << 20;
 const TABLES: &str = "tables";
 const STEP: usize = 64 << 10;
 
-/// Seals a database that no one holds open. Failing to is no loss.
+/// Makes the names in a directory durable.
+fn sync(directory: &Path) -> io::Result<()> {
+    files::open_directory(directory)?.sync_all()
+}
+
+/// Seals a database that no one holds open, and that was synced. Failing to is no loss.
 pub(super) fn write(views: &Path) {
-    let sealed = describe(views, None)
-        .and_then(|text| files::create(&views.join(SEAL))?.write_all(text.as_bytes()));
+    let sealed = describe(views, None).and_then(|text| {
+        // What the engine has removed stays removed.
+        sync_directories(views, &sync)?;
+        files::replace(&views.join(SEAL), text.as_bytes())
+    });
     if let Err(error) = sealed {
         tracing::warn!(%error, "views closed without a seal");
         let _ = fs::remove_file(views.join(SEAL));
@@ -59,10 +73,31 @@ pub(super) fn check(views: &Path) -> Result<bool, Failure> {
 }
 
 /// Breaks the seal: the last step before the engine opens the database, so that an opening which is
-/// refused before leaves the views closed as they were.
+/// refused before leaves the views closed as they were. Where there is none, its removal by an earlier
+/// opening may not be durable yet.
 pub(super) fn break_it(views: &Path) -> Result<(), Failure> {
+    break_with(views, &sync)
+}
+
+fn break_with(views: &Path, sync: Sync<'_>) -> Result<(), Failure> {
     let path = views.join(SEAL);
-    fs::remove_file(&path).map_err(|error| Failure::io(&path, &error))
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::io(&path, &error)),
+        _ => sync(views).map_err(|error| Failure::io(views, &error)),
+    }
+}
+
+/// Makes the names in a directory durable.
+type Sync<'a> = &'a dyn Fn(&Path) -> io::Result<()>;
+
+fn sync_directories(directory: &Path, sync: Sync<'_>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_directories(&entry.path(), sync)?;
+        }
+    }
+    sync(directory)
 }
 
 /// A line for each file: digest, length, bytes digested, path; and a digest of the lines.
@@ -104,10 +139,11 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             list(&path, files)?;
         // The lock holds nothing, and the start of the machine is noted before the seal is broken.
-        } else if path
-            .file_name()
-            .is_some_and(|name| name != SEAL && name != structure::LOCK && name != BOOT)
-        {
+        } else if path.file_name().is_some_and(|name| {
+            ![SEAL, SEAL_CREATING, structure::LOCK, BOOT]
+                .iter()
+                .any(|it| name == *it)
+        }) {
             files.push(path);
         }
     }
@@ -165,5 +201,72 @@ fn digest_of(file: &Path, used: u64) -> io::Result<Hash> {
 fn push_hex(text: &mut String, hash: &Hash) {
     for byte in hash {
         let _ = write!(text, "{byte:02x}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Files of a database, closed and sealed.
+    fn sealed() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("keyspaces/1/tables")).unwrap();
+        fs::write(directory.path().join("0.jnl"), b"batches").unwrap();
+        write(directory.path());
+        assert!(check(directory.path()).unwrap());
+        directory
+    }
+
+    /// A power cut in between would bring the seal back, over views that were written on: they would be taken
+    /// for damaged.
+    #[test]
+    fn the_removal_of_a_seal_is_durable_before_the_engine_opens_views() {
+        let directory = sealed();
+        let (views, synced) = (directory.path(), Mutex::new(Vec::new()));
+        let record = |path: &Path| {
+            let there = views.join(SEAL).exists();
+            synced.lock().unwrap().push((path.to_owned(), there));
+            Ok(())
+        };
+        break_with(views, &record).unwrap();
+        let expected = (views.to_owned(), false);
+        assert_eq!(*synced.lock().unwrap(), [expected.clone()]);
+        // An earlier opening removed it, and could not make that durable.
+        break_with(views, &record).unwrap();
+        assert_eq!(*synced.lock().unwrap(), [expected.clone(), expected]);
+        let refused = |_: &Path| Err(io::Error::from_raw_os_error(5));
+        assert!(matches!(
+            break_with(views, &refused),
+            Err(Failure::Unknown(_))
+        ));
+    }
+
+    #[test]
+    fn every_name_is_durable_before_its_seal() {
+        let directory = sealed();
+        let (views, synced) = (directory.path(), Mutex::new(Vec::new()));
+        let record = |path: &Path| {
+            let below = path.strip_prefix(views).unwrap();
+            synced.lock().unwrap().push(below.to_owned());
+            Ok(())
+        };
+        sync_directories(views, &record).unwrap();
+        let names = ["keyspaces/1/tables", "keyspaces/1", "keyspaces", ""];
+        assert_eq!(*synced.lock().unwrap(), names.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_seal_that_was_never_finished_is_no_part_of_what_is_sealed() {
+        let directory = sealed();
+        fs::write(directory.path().join(SEAL_CREATING), b"half").unwrap();
+        assert!(check(directory.path()).unwrap());
+        write(directory.path());
+        assert!(check(directory.path()).unwrap());
+        assert!(!directory.path().join(SEAL_CREATING).exists());
     }
 }

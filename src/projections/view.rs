@@ -176,6 +176,14 @@ impl View {
         serving.database.disk_space().ok()
     }
 
+    /// Which opening of the database serves, and whether a batch is being written to it or could not be.
+    pub(crate) fn database_open(&self) -> Option<(u64, bool)> {
+        let state = lock(&self.shared.state);
+        let serving = state.serving.as_ref()?;
+        let is_unfinished = serving.unfinished.load(Ordering::Acquire);
+        Some((serving.incarnation, is_unfinished))
+    }
+
     /// Waits until the view has read up to `seq`, at most for `timeout`; gives its position.
     /// Blocks the thread.
     ///

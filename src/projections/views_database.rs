@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
@@ -102,6 +102,8 @@ pub(super) struct Generation {
     pub(super) number: u64,
     /// Which opening of the database it belongs to: complaints about an earlier one are void.
     pub(super) incarnation: u64,
+    /// The database's.
+    pub(super) unfinished: Arc<AtomicBool>,
 }
 
 /// What the memtables of all views have room for.
@@ -136,6 +138,8 @@ pub(super) struct ViewsDatabase {
     /// How large the memtable was that was made to become a table last.
     waiting_bytes: AtomicU64,
     merges: Arc<Merges>,
+    /// A batch is being written, or could not be: the end of the log may not be whole.
+    unfinished: Arc<AtomicBool>,
 }
 
 impl Drop for ViewsDatabase {
@@ -187,9 +191,7 @@ impl ViewsDatabase {
         // The engine does not open a database without it, and there is nothing in it.
         let lock = path.join(structure::LOCK);
         files::open_or_create(&lock).map_err(|error| Failure::io(&lock, &error))?;
-        if sealed {
-            seal::break_it(path)?;
-        }
+        seal::break_it(path)?;
         let merges = Merges::of(path, complain);
         let filters = Arc::clone(&merges);
         let database = Database::builder(path)
@@ -207,6 +209,7 @@ impl ViewsDatabase {
             memtable_bytes: options.memtable_bytes,
             waiting_bytes: AtomicU64::new(0),
             merges,
+            unfinished: Arc::default(),
         })
     }
 
@@ -251,6 +254,13 @@ impl ViewsDatabase {
         self.database.batch().durability(Some(PersistMode::Buffer))
     }
 
+    pub(super) fn commit(&self, batch: WriteBatch) -> Result<(), Failure> {
+        self.unfinished.store(true, Ordering::Release);
+        batch.commit()?;
+        self.unfinished.store(false, Ordering::Release);
+        Ok(())
+    }
+
     /// The generation that `meta` says serves; `None` where there is none.
     pub(super) fn serving(&self, name: &str) -> Result<Option<Arc<Generation>>, Failure> {
         let Some(entry) = self.meta.get(name)? else {
@@ -285,6 +295,7 @@ impl ViewsDatabase {
             version,
             number,
             incarnation: self.incarnation,
+            unfinished: Arc::clone(&self.unfinished),
         }))
     }
 
@@ -298,7 +309,7 @@ impl ViewsDatabase {
         let generation = self.generation(&keyspace_name(name, version, number), version, number)?;
         let mut batch = self.batch();
         Position::default().write_into(&generation.keyspace, &mut batch);
-        batch.commit()?;
+        self.commit(batch)?;
         Ok(generation)
     }
 
@@ -308,7 +319,7 @@ impl ViewsDatabase {
         let mut entry = to.version.to_be_bytes().to_vec();
         entry.extend_from_slice(&to.number.to_be_bytes());
         batch.insert(&self.meta, name, entry);
-        batch.commit()?;
+        self.commit(batch)?;
         self.persist()
     }
 

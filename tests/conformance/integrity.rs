@@ -66,6 +66,8 @@ async fn s5_2_execution_records_cannot_be_changed_and_an_edit_is_named() {
         "close",
         "size_bytes",
         "wal_files",
+        "wal_holds",
+        "unfinished",
     ];
     assert_eq!(functions, known);
     let (_root, path) = closed().await;

@@ -20,3 +20,4 @@ mod directory;
 mod engine;
 mod journal_end;
 mod scene;
+mod sealed;

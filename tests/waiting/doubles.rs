@@ -3,7 +3,7 @@
 
 use femtoclaw_ledger::events::{LedgerId, Seq};
 use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, ReadFailure,
+    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, ReadFailure, Unfinished,
 };
 
 /// What is in the way.
@@ -71,5 +71,13 @@ impl<H: Hook + Clone + 'static> Journal for Hooked<H> {
 
     fn wal_files(&self) -> usize {
         self.inner.wal_files()
+    }
+
+    fn wal_holds(&self) -> bool {
+        self.inner.wal_holds()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        self.inner.unfinished()
     }
 }

@@ -261,7 +261,7 @@ impl Pass {
                 read
             }
             Err(damage) => {
-                queue.files.damaged(&place, table, &damage);
+                queue.files.damaged(table, &damage);
                 0
             }
         };
@@ -308,6 +308,8 @@ impl Pass {
             match met {
                 Met::Damaged(damaged) => self.damaged(scrub, damaged),
                 Met::EngineFault(fault) => scrub.found().engine_fault(fault),
+                // A write that failed has sealed the ledger, and health says so.
+                Met::Unfinished(_) => {}
                 Met::Unread(unread) => waits |= self.unread(scrub, unread),
             }
         }

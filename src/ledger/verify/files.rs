@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use crate::database::{self, Damage, Table};
+use crate::database::{self, Damage, OpenLog, Table};
 use crate::directory::Identity;
 use crate::events::Seq;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
@@ -47,56 +47,61 @@ impl Files {
             read_bytes: 0,
         };
         let [path, views] = ["journal", "views"].map(|name| place.root.join(name));
-        let log_files = || {
-            if place.live {
-                subject.journal.wal_files()
-            } else {
-                0
-            }
+        let log = || OpenLog {
+            files_min: subject.journal.wal_files(),
+            holds: subject.journal.wal_holds(),
+            is_unfinished: subject.journal.unfinished().append,
         };
-        let serves = |tree: &crate::projections::TreeView| tree.view().database_bytes().is_some();
-        let why = if place.live && !subject.tree.as_ref().is_some_and(serves) {
-            Some("views: they are being made again")
-        } else if !place.live && !views.exists() {
-            Some("views: there are none")
-        } else {
-            None
+        let views_open = || {
+            let tree = subject.tree.as_ref()?;
+            tree.view().database_open()
+        };
+        let opening = views_open().map(|(opening, _)| opening);
+        // Views that were let go of meanwhile may be closed, moved or made again.
+        let views_log = || OpenLog {
+            is_unfinished: views_open().is_none_or(|(_, unfinished)| unfinished),
+            ..OpenLog::default()
         };
         // Both logs are read at the same time.
         let (inspection, of_views) = std::thread::scope(|scope| {
-            let look = || database::look_through(&views, place.live, &|| 0);
-            let of_views = why.is_none().then(|| scope.spawn(look));
-            let inspection = database::look_through(&path, place.live, &log_files);
+            let look = || database::look_through(&views, Some(&views_log));
+            let of_views = opening.is_some().then(|| scope.spawn(look));
+            let inspection = database::look_through(&path, Some(&log));
             (inspection, of_views.map(ScopedJoinHandle::join))
         });
         let wrong = log_end(&inspection, subject);
         files.take(inspection, wrong);
+        let stays = views_open().map(|(opening, _)| opening) == opening;
         match of_views {
-            Some(Ok(inspection)) => files.take(inspection, None),
+            Some(Ok(inspection)) if stays => files.take(inspection, None),
             Some(Err(_)) => files.not_checked.push("views: a thread failed".to_owned()),
-            None => {}
+            _ => {
+                let why = "views: they are being made again";
+                files.not_checked.push(why.to_owned());
+            }
         }
-        files.not_checked.extend(why.map(str::to_owned));
         files
     }
 
     fn take(&mut self, inspection: database::Inspection, wrong: Option<Damage>) {
         let met = inspection.damages.iter().chain(&wrong).map(Met::from);
+        let unfinished = inspection.unfinished.iter().map(Met::unfinished);
         let own = self.met.get_mut();
-        own.unwrap_or_else(PoisonError::into_inner).extend(met);
+        let own = own.unwrap_or_else(PoisonError::into_inner);
+        own.extend(met.chain(unfinished));
         self.count += inspection.files;
         self.read_bytes += inspection.log_bytes();
         self.tables.extend(inspection.tables);
     }
 
     /// Reads one table; false where it was told to stop.
-    pub(super) fn read_table(&self, place: &Place, table: &Table, course: &Course<'_>) -> bool {
+    pub(super) fn read_table(&self, table: &Table, course: &Course<'_>) -> bool {
         let checked = table.check(&mut |bytes| {
             course.read(bytes, 0);
             course.goes_on()
         });
         let goes_on = checked.unwrap_or_else(|damage| {
-            self.damaged(place, table, &damage);
+            self.damaged(table, &damage);
             true
         });
         if goes_on {
@@ -106,8 +111,8 @@ impl Files {
     }
 
     /// A table is damaged, unless the engine has compacted it away meanwhile.
-    pub(in crate::ledger) fn damaged(&self, place: &Place, table: &Table, damage: &Damage) {
-        if !place.live || database::is_named(table) {
+    pub(in crate::ledger) fn damaged(&self, table: &Table, damage: &Damage) {
+        if database::is_named(table) {
             let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
             met.push(Met::from(damage));
         }
@@ -145,26 +150,29 @@ fn identity(place: &Place) -> Option<Met> {
 fn anchor(place: &Place, subject: &Subject) -> Vec<Met> {
     let path = place.root.join("ANCHOR");
     let mut looks = 1;
-    let claims = loop {
+    let (claims, unfinished) = loop {
         match journal::slots(&path) {
-            Ok(claims) if place.live && claims.contains(&None) && looks < LOOKS_MAX => {
+            Ok(claims) if claims.contains(&None) && looks < LOOKS_MAX => {
                 looks += 1;
                 std::thread::sleep(PAUSE);
             }
-            Ok(claims) => break claims,
+            Ok(claims) => break (claims, subject.journal.unfinished().claim),
             Err(error) => return vec![Met::from(&Damage::io(&path, error))],
         }
     };
     let slot = |(slot, claim): (usize, &Option<Claim>)| {
-        let what = match claim {
-            None => "the slot is not whole".to_owned(),
-            Some(claim) => contradiction(claim, place, subject)?,
-        };
-        let damaged = Damaged {
+        let at = |what| Damaged {
             offset: Some((slot * ANCHOR_SLOT_LEN) as u64),
             ..Damaged::of(&path, what)
         };
-        Some(damaged.into())
+        Some(match claim {
+            None if unfinished == Some(slot) => {
+                let what = "the claim in this slot is being written, or could not be";
+                Met::Unfinished(at(what.to_owned()))
+            }
+            None => at("the slot is not whole".to_owned()).into(),
+            Some(claim) => at(contradiction(claim, place, subject)?).into(),
+        })
     };
     claims.iter().enumerate().filter_map(slot).collect()
 }

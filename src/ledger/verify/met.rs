@@ -57,6 +57,8 @@ pub(in crate::ledger) enum Met {
     Damaged(Damaged),
     /// The bytes are right and the engine states otherwise.
     EngineFault(Damaged),
+    /// Of a write that failed or is under way.
+    Unfinished(Damaged),
     Unread(Unread),
 }
 
@@ -72,22 +74,33 @@ impl From<Unread> for Met {
     }
 }
 
+fn placed(damage: &Damage) -> Damaged {
+    let (path, offset) = damage.place();
+    Damaged {
+        offset,
+        ..Damaged::of(&path, damage.what())
+    }
+}
+
 impl From<&Damage> for Met {
     fn from(damage: &Damage) -> Self {
-        let (path, offset) = damage.place();
-        let damaged = Damaged {
-            offset,
-            ..Damaged::of(&path, damage.what())
-        };
         match damage.meaning() {
-            Meaning::Damaged => Self::Damaged(damaged),
-            Meaning::EngineFault => Self::EngineFault(damaged),
-            Meaning::Unread(fault) => Unread::of(&path, fault, damage.what()).into(),
+            Meaning::Damaged => Self::Damaged(placed(damage)),
+            Meaning::EngineFault => Self::EngineFault(placed(damage)),
+            Meaning::Unread(fault) => {
+                let (path, _) = damage.place();
+                Unread::of(&path, fault, damage.what()).into()
+            }
         }
     }
 }
 
 impl Met {
+    /// Bytes of a write that failed or is under way.
+    pub(super) fn unfinished(found: &Damage) -> Self {
+        Self::Unfinished(placed(found))
+    }
+
     /// What an opening would say of this file.
     pub(super) fn refused(path: &Path, error: &OpenError) -> Self {
         match error {

@@ -53,11 +53,11 @@ impl<'a> Plan<'a> {
     /// Reads the tables before this part; what is wrong with them is kept with the files. False
     /// where it was told to stop.
     pub(super) fn read(&self, part: usize, course: &Course<'_>) -> bool {
-        let Some((place, files)) = self.tables else {
+        let Some((_, files)) = self.tables else {
             return true;
         };
         let mut tables = self.parts.get(part).into_iter().flatten();
-        tables.all(|table| files.read_table(place, table, course))
+        tables.all(|table| files.read_table(table, course))
     }
 }
 

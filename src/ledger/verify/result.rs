@@ -42,6 +42,9 @@ pub struct Verified {
     /// Tables whose every block is right, and of which the engine states another checksum of the whole:
     /// it met a short write. Nothing is wrong with what is in them.
     pub engine_faults: Vec<Damaged>,
+    /// Bytes of a write that failed or is under way: what lies behind the last whole batch of a log, a slot
+    /// of the anchor. No damage: nothing of it was acknowledged, and the next opening tells what came of it.
+    pub unfinished: Vec<Damaged>,
     /// What could not be checked, and why.
     pub not_checked: Vec<String>,
 }
@@ -75,6 +78,8 @@ pub(super) struct Findings {
     first_bad: Option<Seq>,
     unread: Vec<Unread>,
     engine_faults: Vec<Damaged>,
+    /// A log of the journal, one of the views, a slot of the anchor.
+    unfinished: Vec<Damaged>,
     pub(super) not_checked: Vec<String>,
 }
 
@@ -85,6 +90,7 @@ impl Findings {
             Met::EngineFault(fault) if self.engine_faults.len() < DAMAGES_MAX => {
                 self.engine_faults.push(fault);
             }
+            Met::Unfinished(unfinished) => self.unfinished.push(unfinished),
             Met::Unread(unread) if self.unread.len() < DAMAGES_MAX => self.unread.push(unread),
             Met::EngineFault(_) | Met::Unread(_) => {}
         }
@@ -125,6 +131,7 @@ impl Findings {
             more: self.more,
             unread: self.unread,
             engine_faults: self.engine_faults,
+            unfinished: self.unfinished,
             not_checked: self.not_checked,
         }
     }

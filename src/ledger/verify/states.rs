@@ -33,7 +33,7 @@ pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Met>) {
         let file = match files::open(&path) {
             Ok(file) => file,
             // Old ones are removed when a new one is there.
-            Err(error) if place.live && error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 met.push(Met::from(&Damage::io(&path, error)));
                 continue;

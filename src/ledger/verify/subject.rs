@@ -22,14 +22,12 @@ pub(crate) struct Subject {
     pub(crate) place: Option<Place>,
 }
 
-/// A ledger's directory.
+/// The directory of an open ledger: files come and go while they are looked at.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) root: PathBuf,
     /// Whose it is to be.
     pub(crate) ledger: LedgerId,
-    /// Whether the engine has it open: then files come and go while they are looked at.
-    pub(crate) live: bool,
     /// Which directory it is, where that is known: one that was moved away is not found by its path.
     pub(crate) inode: Option<(u64, u64)>,
 }
@@ -41,7 +39,6 @@ impl Place {
         Some(Self {
             root,
             ledger,
-            live: true,
             inode,
         })
     }

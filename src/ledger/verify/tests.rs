@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use super::*;
 use crate::actors::own_record;
-use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1, LedgerId};
+use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1, LedgerId, Seq};
 use crate::integrity::Chain;
-use crate::journal::{FrameBuilder, Head, Journal, MemoryJournal};
+use crate::journal::{
+    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FailedClaim, FrameBuilder, Head, Journal,
+    MemoryJournal,
+};
+use std::fs;
 use std::sync::Arc;
 
 /// Frames of these epochs; `true` closes the ledger.
@@ -62,4 +70,51 @@ fn records_behind_a_close_are_damage() {
             assert_eq!(damages(&journal(&frames), threads), [(1_025, what.into())]);
         }
     }
+}
+
+/// A claim that could not be written whole has sealed the ledger: that its slot is torn is no damage, and
+/// that the other one is not whole either is.
+#[test]
+fn the_slot_of_a_claim_that_failed_is_no_damage_and_the_other_one_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ANCHOR");
+    let ledger = LedgerId::from_bytes([7; 16]);
+    Anchor::create(&path, ledger, &Head::default(), 0).unwrap();
+    let (anchor, hook) = Anchor::open(&path).unwrap().hooked();
+    hook.fail_next(FailedClaim::Torn);
+    let anchored = Anchored::open(MemoryJournal::new(), anchor, Anchoring::Pipelined).unwrap();
+    // One of two at the latest waits for the claim.
+    let frames = journal(&[(1, false), (1, false)]);
+    let mut frames = frames.frames(Seq::FIRST);
+    let failed = frames.any(|frame| {
+        let head = anchored.head().unwrap();
+        anchored.append(&frame.unwrap(), &head).is_err()
+    });
+    assert!(failed);
+    let subject = Subject {
+        head: anchored.head().unwrap(),
+        journal: Arc::new(anchored),
+        tree: None,
+        place: Some(Place {
+            root: directory.path().to_owned(),
+            ledger,
+            inode: None,
+        }),
+    };
+    let slots = || {
+        let options = VerifyOptions::threads(1);
+        let verified = verify(&subject, &options, &|_| {}, &Arc::default()).unwrap();
+        let offsets = |found: Vec<Damaged>| -> Vec<u64> {
+            let of_anchor = found.into_iter().filter(|it| it.path == path);
+            of_anchor.map(|it| it.offset.unwrap()).collect()
+        };
+        (offsets(verified.damages), offsets(verified.unfinished))
+    };
+    let (damaged, unfinished) = slots();
+    assert_eq!((damaged.len(), unfinished.len()), (0, 1));
+    let other = ANCHOR_SLOT_LEN as u64 - unfinished[0];
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[other as usize + 100] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(slots(), (vec![other], unfinished));
 }
