@@ -32,7 +32,7 @@ use tokio_test::task;
 #[path = "shared/mod.rs"]
 mod shared;
 
-use shared::{WAIT, World, change, command, everything, id, request};
+use shared::{WAIT, World, change, command, everything, id, request, until};
 
 /// Counts what it signs.
 struct Counting {
@@ -187,9 +187,7 @@ async fn evidence_holds_every_record_that_its_checkpoint_covers() {
             match made.poll() {
                 Poll::Ready(told) => early = Some(told),
                 Poll::Pending => {
-                    while !made.is_woken() {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
+                    until("the evidence is woken", async || made.is_woken()).await;
                     continue;
                 }
             }

@@ -56,7 +56,7 @@ async fn opening_finds_an_edit_with_forged_checksums_and_names_the_record() {
     };
     let log = ledger.audit_log(&grant).unwrap();
     let edited = log.record(entry).await.unwrap().first;
-    root.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(60)).await.unwrap();
 
     let (copy, tampered) = (MemoryJournal::new(), MemoryJournal::new());
     let (mut after, mut edits) = (Head::default(), 0);

@@ -18,7 +18,7 @@ use std::task::Poll;
 use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::journal::FailedSync;
 use femtoclaw_ledger::{AppendError, Changed, Retry, Rollback};
-use shared::{A_WHILE, WAIT, World, change, command, id};
+use shared::{A_WHILE, WAIT, World, change, command, id, until};
 use tokio::task::JoinHandle;
 
 type Answer = JoinHandle<Result<Changed, AppendError>>;
@@ -80,9 +80,7 @@ async fn decided(world: &World) {
     };
     let mut asking = tokio_test::task::spawn(configuration.rollback(rollback));
     assert!(asking.poll().is_pending());
-    while !asking.is_woken() {
-        tokio::task::yield_now().await;
-    }
+    until("the store answers", async || asking.is_woken()).await;
 }
 
 async fn behind_a_held_sync(world: &World) -> Waiting {

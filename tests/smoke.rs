@@ -73,7 +73,7 @@ async fn what_was_recorded_is_there_after_reopening() {
             .first,
         receipt.first
     );
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(60)).await.unwrap();
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_ledger_that_is_dropped_can_be_opened_again_in_the_same_process() {
         .unwrap();
     let found = ledger.lookup(&grant, receipt.command).await.unwrap();
     assert_eq!(found.map(|receipt| receipt.first), Some(receipt.first));
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(Duration::from_secs(60)).await.unwrap();
 }
 
 fn send<F: Future + Send>(_: F) {}

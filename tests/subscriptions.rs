@@ -20,7 +20,7 @@ use femtoclaw_ledger::{
 
 mod shared;
 
-use shared::{A_WHILE, WAIT, World, change, command, everything, observation};
+use shared::{A_WHILE, WAIT, World, change, command, everything, observation, until};
 
 fn seq(value: u64) -> Seq {
     Seq::new(value).unwrap()
@@ -73,9 +73,8 @@ async fn from_anywhere_into_the_present_with_no_gap_and_no_duplicate_while_write
         })
         .collect();
     // One that begins in the midst of it.
-    while world.ledger.head().seq < head + 80 {
-        tokio::task::yield_now().await;
-    }
+    let midst = async || world.ledger.head().seq >= head + 80;
+    until("80 records are written", midst).await;
     let start = world.ledger.head().seq - 20;
     let late = tokio::spawn(up_to(reads.follow(seq(start)).unwrap(), last));
     for writer in writers {

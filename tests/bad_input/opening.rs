@@ -59,7 +59,7 @@ async fn a_foreign_or_newer_format() {
     std::fs::remove_file(path.join("thesis.txt")).unwrap();
     let (ledger, authority) = Ledger::open(&path, options()).await.unwrap();
     let id = ledger.id();
-    authority.close(Duration::from_secs(1)).await.unwrap();
+    authority.close(Duration::from_secs(60)).await.unwrap();
     let identity = path.join("LEDGER");
     let good = std::fs::read_to_string(&identity).unwrap();
     let cases = [
@@ -107,7 +107,7 @@ async fn a_full_disk_at_open() {
     // With room again it opens: what the failed opening left is no obstacle.
     std::fs::remove_file(&filler).unwrap();
     let (ledger, authority) = Ledger::open(&path, options()).await.unwrap();
-    authority.close(Duration::from_secs(1)).await.unwrap();
+    authority.close(Duration::from_secs(60)).await.unwrap();
     drop((ledger, authority, mount));
 }
 

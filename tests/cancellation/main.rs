@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scene::Scene;
+use shared::until;
 use tokio_test::task;
 
 /// Says whether it succeeded.
@@ -91,9 +92,7 @@ async fn dropped_after(name: &str, polls: usize, call: Call) -> bool {
             }
             std::task::Poll::Pending => {}
         }
-        while !call.is_woken() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(name, async || call.is_woken()).await;
     }
     false
 }
@@ -115,9 +114,8 @@ async fn dropped_while_held(scene: &Scene, polls: usize, call: Call) -> bool {
         if scene.is_held() && tokio::time::timeout(STUCK, woken).await.is_err() {
             return true;
         }
-        while !scene.is_held() && !call.is_woken() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let moves = async || scene.is_held() || call.is_woken();
+        until("the call moves, or the writer is held", moves).await;
     }
     false
 }

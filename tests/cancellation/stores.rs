@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Executions, those who run, and runtime metadata.
 
-use std::time::Duration;
-
 use femtoclaw_ledger::events::{ExecutionId, Resolution, RuntimeId, State};
 use femtoclaw_ledger::projections::{AsOf, ExecutionStatus};
 use femtoclaw_ledger::{
@@ -12,6 +10,7 @@ use femtoclaw_ledger::{
 
 use crate::Tried;
 use crate::scene::Scene;
+use crate::shared::until;
 
 /// One function: what it needs, then the call of it.
 macro_rules! call {
@@ -66,9 +65,11 @@ async fn in_doubt(scene: &Scene) -> ExecutionId {
     let running = scene.running().await;
     let execution = running.execution();
     drop(running);
-    while scene.log.get(execution).await.unwrap().unwrap().status != ExecutionStatus::InDoubt {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("it is in doubt", async || {
+        let entry = scene.log.get(execution).await.unwrap().unwrap();
+        entry.status == ExecutionStatus::InDoubt
+    })
+    .await;
     execution
 }
 

@@ -17,8 +17,6 @@ mod again;
 mod dropped;
 mod groups;
 
-use std::time::Duration;
-
 use femtoclaw_ledger::events::{
     Event, EventType, ExecutionId, LeftCause, Outcome, Resolution, Seq,
 };
@@ -27,17 +25,7 @@ use femtoclaw_ledger::{
     Answer, Authorization, Begun, Command, Context, Decision, End, ExecutionLog, Ledger, Record,
     Resolve, Standing, Started, Transition,
 };
-use shared::{WAIT, World, change, command, observation, request};
-
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waited = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    let waited = tokio::time::timeout(WAIT, waited).await;
-    assert!(waited.is_ok(), "never: {what}");
-}
+use shared::{WAIT, World, change, command, observation, request, until};
 
 fn log(world: &World) -> ExecutionLog {
     world.ledger.execution_log(&world.grant).unwrap()

@@ -243,16 +243,14 @@ fn an_answer_that_panics_seals_and_keeps_nobody_else_from_theirs() {
     assert_eq!([scene.next(), scene.next()], [(0, Ok(1)), (1, Ok(1))]);
     let mut sealed = scene.writer.handle().watch_sealed();
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     let cause = runtime.block_on(async {
-        sealed
-            .wait_for(Option::is_some)
-            .await
-            .unwrap()
-            .clone()
-            .unwrap()
-            .cause
+        let sealed = sealed.wait_for(Option::is_some);
+        let sealed = tokio::time::timeout(Duration::from_secs(60), sealed).await;
+        let sealed = sealed.expect("it seals in time").unwrap().clone();
+        sealed.unwrap().cause
     });
     assert!(cause.contains("panicked"), "{cause}");
     scene.submit(1, 2..3);

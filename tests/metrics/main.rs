@@ -178,14 +178,14 @@ async fn on_disk(book: &Book) {
         book.value("view_rebuilds_total", &ordered) == 1.0
     })
     .await;
-    root.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(60)).await.unwrap();
     drop((ledger, root, grant, log));
 
     std::fs::remove_dir_all(path.join("views")).unwrap();
     let (_ledger, root, _grant) = open(&path).await;
     let missing = [("view", "executions"), ("reason", "missing")];
     assert_eq!(book.value("view_rebuilds_total", &missing), 1.0);
-    root.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(60)).await.unwrap();
 }
 
 /// Another log's checkpoint is cosigned, and asked for again with another size.
@@ -238,7 +238,7 @@ async fn scrubbed(book: &Book) {
         book.value("scrub_damages_total", &[]) == 1.0
     })
     .await;
-    root.close(Duration::from_secs(5)).await.unwrap();
+    root.close(Duration::from_secs(60)).await.unwrap();
 }
 
 fn unknown() -> femtoclaw_ledger::ExecutionId {

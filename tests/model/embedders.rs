@@ -9,7 +9,7 @@ use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{Change, Command, Context, Field, Options, Redaction, Retry, Validator};
 
 use super::scenarios::{observation, open, record, told};
-use super::world::{Medium, scratch};
+use super::world::{LONG, Medium, scratch};
 
 pub(crate) async fn all() {
     redactor().await;
@@ -55,7 +55,7 @@ async fn redactor() {
     it.attributes = b"{}".to_vec();
     let refused = ledger.telemetry(&grant).unwrap().record(it).await;
     told(refused.unwrap_err(), "callback_failed", Retry::Never);
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }
 
 /// Accepts, once it is told to.
@@ -63,10 +63,13 @@ struct Waits(AtomicBool);
 
 impl Validator for Waits {
     fn validate(&self, _: &str, _: &[u8]) -> Result<(), String> {
-        while !self.0.load(Ordering::SeqCst) {
+        for _ in 0..60_000 {
+            if self.0.load(Ordering::SeqCst) {
+                return Ok(());
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
+        Err("never told to accept".to_owned())
     }
 }
 
@@ -90,7 +93,7 @@ async fn validator() {
     let refused = ledger.configuration(&grant).unwrap().change(change).await;
     told(refused.unwrap_err(), "callback_timeout", Retry::Safe);
     waits.0.store(true, Ordering::SeqCst);
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }
 
 async fn group() {
@@ -104,5 +107,5 @@ async fn group() {
     let refused = ledger.commit(&grant, again.into()).await.unwrap_err();
     assert_eq!(refused.commands.len(), 2);
     told(refused.error, "group_conflict", Retry::Never);
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }

@@ -16,7 +16,7 @@ use femtoclaw_ledger::{
 };
 
 use super::drive::refused;
-use super::world::{Medium, scratch};
+use super::world::{LONG, Medium, scratch};
 
 pub(crate) async fn all() {
     quota().await;
@@ -85,7 +85,7 @@ async fn quota() {
     }
     let error = record(&ledger, &grant, 3).await.unwrap_err();
     told(error, "quota_exceeded", Retry::Safe);
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }
 
 async fn many_components() {
@@ -103,7 +103,7 @@ async fn many_components() {
         Retry::Never,
     );
     granted(&root, Quota::default()).await;
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }
 
 async fn failed_sync() {
@@ -124,7 +124,7 @@ async fn closed() {
     let directory = scratch(Medium::Memory);
     let (ledger, root, grant) =
         open(&MemoryJournal::new(), directory.path(), Options::default()).await;
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
     let error = record(&ledger, &grant, 1).await.unwrap_err();
     told(error, "shutting_down", Retry::AfterReopen);
 }
@@ -183,7 +183,7 @@ async fn views_behind() {
     drop(sender);
     ledger.at_least(ledger.head().seq).await.unwrap();
     record(&ledger, &grant, 40).await.unwrap();
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 
     // Without its views, the same history is more than the windows hold.
     std::fs::remove_dir_all(directory.path().join("views")).unwrap();
@@ -198,7 +198,7 @@ async fn views_behind() {
     drop(sender);
     ledger.at_least(ledger.head().seq).await.unwrap();
     record(&ledger, &grant, 41).await.unwrap();
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }
 
 /// Somebody else holds the views' lock: history cannot be asked, so nothing is decided that rests
@@ -209,7 +209,7 @@ async fn views_unreadable() {
     let (ledger, root, grant) = open(&journal, directory.path(), Options::default()).await;
     record(&ledger, &grant, 1).await.unwrap();
     ledger.at_least(ledger.head().seq).await.unwrap();
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
     let lock = std::fs::File::open(directory.path().join("views/lock")).unwrap();
     lock.try_lock().unwrap();
     let (ledger, _root, grant) = open(&journal, directory.path(), Options::default()).await;
@@ -238,13 +238,17 @@ async fn disk_nearly_full() {
     let grant = granted(&root, Quota::default()).await;
     record(&ledger, &grant, 1).await.unwrap();
     disk.0.store(0, Ordering::SeqCst);
-    while ledger.health().healthy {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let seen = async {
+        while ledger.health().healthy {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let seen = tokio::time::timeout(LONG, seen).await;
+    assert!(seen.is_ok(), "nobody sees that the disk is full");
     let error = record(&ledger, &grant, 2).await.unwrap_err();
     told(error, "disk_reserve", Retry::Safe);
     disk.0.store(1 << 40, Ordering::SeqCst);
-    root.close(Duration::from_secs(1)).await.unwrap();
+    root.close(LONG).await.unwrap();
 }
 
 async fn of_another_component() {
@@ -275,5 +279,5 @@ async fn of_another_component() {
     let retry = error.retry();
     told(error, "foreign_execution", retry);
     assert_eq!(retry, Retry::Never);
-    root.close_at_once(Duration::from_secs(60)).await.unwrap();
+    root.close_at_once(LONG).await.unwrap();
 }

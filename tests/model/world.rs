@@ -14,6 +14,9 @@ use femtoclaw_ledger::{Grant, Ledger, Limits, Options, Permit, Quota, Rights, Ro
 use super::ops::By;
 use super::reference::{AUTHORIZED_MAX, COMMIT_RECORDS_MAX, PAYLOAD_MAX, RUNNING_MAX};
 
+/// Long enough for a debug build on a busy machine; nothing waits this long that works.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
 /// Where the journal is.
@@ -186,12 +189,7 @@ impl World {
             grants,
         } = self.opening.take().expect("it is open");
         let running = match close {
-            true => Some(
-                root.close_at_once(Duration::from_secs(60))
-                    .await
-                    .unwrap()
-                    .running,
-            ),
+            true => Some(root.close_at_once(LONG).await.unwrap().running),
             false => None,
         };
         self.earlier = grants.first().cloned();

@@ -13,7 +13,7 @@ use femtoclaw_ledger::{
     CheckpointDirectory, CheckpointOptions, Context, Ledger, Options, directory::keys, integrity,
 };
 
-use crate::shared::{everything, observation};
+use crate::shared::{everything, observation, until};
 
 /// What must be among the files, so that a scene that lost a feature is noticed.
 pub(crate) const EXPECTED: &[&str] = &[
@@ -117,9 +117,8 @@ async fn fill(path: &Path, key: &Path) {
     }
     root.checkpoint().await.unwrap();
     // Where the scrub has looked at something, it keeps its position.
-    while ledger.scrubbed().verified_through == 0 && ledger.scrubbed().passes == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let looked = || ledger.scrubbed().verified_through > 0 || ledger.scrubbed().passes > 0;
+    until("the scrub has looked at something", async || looked()).await;
     root.close(Duration::from_secs(30)).await.unwrap();
 }
 

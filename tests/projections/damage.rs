@@ -273,13 +273,14 @@ fn settled_tables(views: &Path) -> Vec<PathBuf> {
     let is_table = |path: &PathBuf| path.is_file() && path.parent().unwrap().ends_with("tables");
     let tables = || -> Vec<_> { entries(views).into_iter().filter(is_table).collect() };
     let mut found = tables();
-    loop {
+    for _ in 0..300 {
         std::thread::sleep(Duration::from_millis(200));
         let before = std::mem::replace(&mut found, tables());
         if before == found {
             return found;
         }
     }
+    panic!("the engine merges without end: {found:?}");
 }
 
 /// A merge reads data alone: without a look at the whole table first, what is damaged elsewhere in it

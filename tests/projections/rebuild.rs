@@ -9,7 +9,7 @@ use femtoclaw_ledger::projections::{
     Boot, Indexes, Notice, Projection, ProjectionError, ReadError, ViewBatch, Views, ViewsOptions,
 };
 
-use crate::support::{History, Journal, WAIT, digests, open, open_with, view};
+use crate::support::{History, Journal, WAIT, digests, open, open_with, until, view};
 
 #[test]
 fn live_in_small_steps_equals_rebuilt_at_once() {
@@ -89,10 +89,11 @@ fn on_demand_the_old_one_serves_and_follows_until_the_new_one_has_caught_up() {
         indexes.get(b"anything").unwrap();
     }
     assert!(building_seen);
-    while indexes.status().building.is_some() || indexes.status().serving_generation == old {
+    until("the new one serves", || {
         indexes.get(b"anything").unwrap();
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        let status = indexes.status();
+        status.building.is_none() && status.serving_generation != old
+    });
     let after = digests(&views, history.head());
     assert_eq!(before.len(), after.len());
     views.close();
@@ -164,9 +165,9 @@ fn a_new_version_is_built_while_the_old_one_serves() {
     let counter = view(&views, "counter");
     let all_by = |version: u8| Some(vec![b'0' + version; history.records.len()]);
     assert_eq!(counter.status().serving_version, Some(1));
-    while counter.status().building.unwrap().done == 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    until("some of it is built", || {
+        counter.status().building.unwrap().done > 0
+    });
     assert_eq!(
         counter.get(b"count").unwrap(),
         all_by(1),
@@ -175,10 +176,10 @@ fn a_new_version_is_built_while_the_old_one_serves() {
     assert_eq!(counter.position(), history.head());
     *gate.0.lock().unwrap() = u64::MAX;
     gate.1.notify_all();
-    while counter.status().serving_version != Some(2) {
+    until("the second version serves", || {
         counter.get(b"count").unwrap();
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        counter.status().serving_version == Some(2)
+    });
     assert_eq!(counter.get(b"count").unwrap(), all_by(2));
     views.close();
     let second = Counter {

@@ -273,3 +273,12 @@ pub(crate) fn digests(views: &Views, position: u64) -> Vec<Digest> {
     };
     views.all().map(digest).collect()
 }
+
+/// Waits until it holds; where it never does, the test fails with these words.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < WAIT, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

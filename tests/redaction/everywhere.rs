@@ -190,7 +190,8 @@ async fn what_is_redacted_is_in_no_record_no_file_and_no_line_of_the_log() {
         .commit(&first.grant, vec![begin])
         .await
         .unwrap();
-    first.root.close(Duration::ZERO).await.unwrap();
+    let closed = first.root.close_at_once(Duration::from_secs(60));
+    closed.await.unwrap();
     let mut third = signing(3, Some(2));
     third.earlier_keys.extend(signing(1, Some(1)).earlier_keys);
     // Ten years ahead: it is not believed before somebody says so.
@@ -206,7 +207,11 @@ async fn what_is_redacted_is_in_no_record_no_file_and_no_line_of_the_log() {
     assert_eq!(again.events(EventType::SigningKeyChanged).await.len(), 2);
     let refusals = again.events(EventType::RefusalsRecorded).await;
     assert!(refusals.len() >= 6, "{refusals:?}");
-    again.root.close(Duration::from_secs(1)).await.unwrap();
+    again
+        .root
+        .close_at_once(Duration::from_secs(60))
+        .await
+        .unwrap();
     no_file_holds_it(&path);
     let lines = lines.0.lock().unwrap();
     let lines = String::from_utf8_lossy(&lines);

@@ -109,6 +109,17 @@ pub(crate) async fn released(root: &Path) {
     panic!("somebody still holds the views: is a handle alive?");
 }
 
+/// Waits until it holds; where it never does, the test fails with these words.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waits = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(WAIT, waits).await;
+    assert!(waited.is_ok(), "not in time: {what}");
+}
+
 async fn open(
     journal: MemoryJournal,
     views: &Path,

@@ -9,7 +9,7 @@ use femtoclaw_ledger::events::{Event, EventType, Seq};
 use femtoclaw_ledger::{Ledger, Options};
 
 use crate::scene::{Scene, flip, options, until};
-use crate::shared::{WAIT, everything};
+use crate::shared::{self, WAIT, everything};
 
 const RATE: u64 = 64 << 10;
 const SECOND: Duration = Duration::from_secs(1);
@@ -77,9 +77,8 @@ async fn damage_made_while_open_makes_it_unhealthy_until_a_pass_finds_none() {
     // Each once, though a second pass meets them again.
     let telling = || async { told(&scene).await.len() };
     let expected = found.damages.len();
-    while telling().await < expected {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let all = async || telling().await >= expected;
+    shared::until("each damage is recorded", all).await;
     scene.clock.advance(Duration::from_secs(4_000));
     passed(&scene.ledger, &scene.clock, 3).await;
     let records = told(&scene).await;
@@ -97,13 +96,13 @@ async fn damage_made_while_open_makes_it_unhealthy_until_a_pass_finds_none() {
     passed(&scene.ledger, &scene.clock, 4).await;
     assert!(scene.ledger.health().healthy);
     assert_eq!(scene.ledger.scrubbed().damages, []);
-    while told(&scene)
-        .await
-        .last()
-        .is_none_or(|(healthy, _)| !healthy)
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let healthy = async || {
+        told(&scene)
+            .await
+            .last()
+            .is_some_and(|(healthy, _)| *healthy)
+    };
+    shared::until("it is recorded that all is well", healthy).await;
 }
 
 /// The clock decides how much is read, and not how long it takes.

@@ -13,7 +13,7 @@ use femtoclaw_ledger::{
 use tokio_test::task;
 
 use crate::doubles::{Hook, Hooked, is_scrub};
-use crate::shared::{WAIT, command, everything, request};
+use crate::shared::{WAIT, command, everything, request, until};
 use crate::{Driver, in_time};
 
 /// With one execution running.
@@ -169,9 +169,8 @@ fn a_hanging_scrub_keeps_neither_the_close_nor_the_runtime() {
     let root = driver.run(async {
         let opened = Ledger::open_on(journal.clone(), views.path(), Options::default()).await;
         let (_, root) = opened.unwrap();
-        while !scrubbed.stands.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let stands = async || scrubbed.stands.load(Ordering::SeqCst);
+        until("the scrub stands", stands).await;
         let left = in_time(root.close(Duration::from_secs(1))).await;
         let what = "the scrub";
         assert_eq!(left.unwrap_err(), CloseError::StillInUse { what });

@@ -12,7 +12,7 @@ use femtoclaw_ledger::{Filter, Follow, Ledger, Options, Retry, Seq, Subscription
 use futures_util::{StreamExt, TryStreamExt};
 use tokio_test::task;
 
-use crate::shared::{WAIT, World, command, everything, observation, request};
+use crate::shared::{WAIT, World, command, everything, observation, request, until};
 use crate::{Driver, EVER, in_time};
 
 fn at_the_end(world: &World) -> Follow {
@@ -358,9 +358,8 @@ fn followers_that_ask_on_and_on_do_not_keep_a_ledger_from_closing() {
             record(&world, 1).await;
             in_time(world.root.close(WAIT)).await.unwrap();
             let so_far = asked.load(Ordering::SeqCst);
-            while asked.load(Ordering::SeqCst) < so_far + 16 {
-                tokio::task::yield_now().await;
-            }
+            let more = async || asked.load(Ordering::SeqCst) >= so_far + 16;
+            until("they are answered, and ask again", more).await;
         });
     }
 }

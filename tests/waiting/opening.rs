@@ -13,7 +13,7 @@ use femtoclaw_ledger::{CheckpointOptions, Ledger, OpenError, Options, ReopenErro
 use tokio_test::task;
 
 use crate::doubles::{Hook, Hooked};
-use crate::shared::{WAIT, World, command, everything, observation};
+use crate::shared::{WAIT, World, command, everything, observation, until};
 use crate::{Driver, in_time};
 
 /// As soon as the one before it has let go of the directory.
@@ -35,9 +35,7 @@ async fn polled<F: Future>(future: F, polls: usize) -> bool {
         if future.poll().is_ready() {
             return true;
         }
-        while !future.is_woken() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("the opening is woken", async || future.is_woken()).await;
     }
     future.poll().is_ready()
 }
@@ -92,15 +90,16 @@ fn opening_again_goes_on_where_a_dropped_call_left_it() {
                     break;
                 }
                 // What the dropped call was opening may still hold the lock.
-                let (ledger, next) = loop {
-                    match in_time(root.reopen(Options::default(), WAIT)).await {
-                        Ok(next) => break next,
-                        Err(ReopenError::Open(OpenError::Locked { .. })) => {
-                            tokio::time::sleep(Duration::from_millis(10)).await;
-                        }
-                        Err(error) => panic!("{error}"),
-                    }
-                };
+                let mut opened = None;
+                until("the lock is let go of", async || {
+                    opened = match root.reopen(Options::default(), WAIT).await {
+                        Err(ReopenError::Open(OpenError::Locked { .. })) => None,
+                        opened => Some(opened.unwrap()),
+                    };
+                    opened.is_some()
+                })
+                .await;
+                let (ledger, next) = opened.unwrap();
                 assert!(ledger.health().healthy);
                 let told = root.reopen(Options::default(), WAIT).await;
                 assert_eq!(told.map(drop).unwrap_err().code(), "closed");
