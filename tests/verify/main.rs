@@ -13,6 +13,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod closes;
 mod files;
 mod frames;
 mod records;

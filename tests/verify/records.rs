@@ -22,9 +22,9 @@ type Spoil = Box<dyn Fn(&Frame) -> Result<Frame, ReadFailure> + Send + Sync>;
 
 /// Gives other frames than were appended, once told how.
 #[derive(Default, Clone)]
-struct Spoilt {
-    inner: MemoryJournal,
-    spoil: Arc<Mutex<Option<Spoil>>>,
+pub(crate) struct Spoilt {
+    pub(crate) inner: MemoryJournal,
+    pub(crate) spoil: Arc<Mutex<Option<Spoil>>>,
     read: Arc<AtomicU64>,
 }
 
@@ -313,15 +313,20 @@ async fn a_rewritten_history_contradicts_the_checkpoint_in_it() {
 
 /// Pushes the record as it is, or with another payload and all that follows from that.
 fn replace(record: &Record, builder: &mut FrameBuilder) -> bool {
-    let content = record.content.as_ref().unwrap();
-    let mut payload = content.payload.clone();
+    let mut payload = record.content.as_ref().unwrap().payload.clone();
     let place = payload.windows(6).position(|found| found == b"beat 1");
     if let Some(at) = place {
         payload[at] = b'h';
     }
-    let header = &record.header;
+    builder.push(&with_payload(record, payload), record.header.time_ns);
+    place.is_some()
+}
+
+/// The record with another payload, and what follows from that.
+pub(crate) fn with_payload(record: &Record, payload: Vec<u8>) -> NewRecord {
+    let (header, content) = (&record.header, record.content.as_ref().unwrap());
     let commitment = Chain::default().payload_commitment(&content.salt, &payload);
-    let new = NewRecord {
+    NewRecord {
         event_type: header.event_type,
         revision: header.revision,
         flags: header.flags,
@@ -340,7 +345,5 @@ fn replace(record: &Record, builder: &mut FrameBuilder) -> bool {
         salt: content.salt,
         commitment,
         payload,
-    };
-    builder.push(&new, header.time_ns);
-    place.is_some()
+    }
 }
