@@ -165,6 +165,22 @@ pub struct Quota {
     pub bytes_per_second: Option<u64>,
 }
 
+impl Quota {
+    /// At most so many records a second.
+    #[must_use]
+    pub const fn records_per_second(mut self, records: u32) -> Self {
+        self.records_per_second = Some(records);
+        self
+    }
+
+    /// At most so many bytes of command content a second.
+    #[must_use]
+    pub const fn bytes_per_second(mut self, bytes: u64) -> Self {
+        self.bytes_per_second = Some(bytes);
+        self
+    }
+}
+
 /// A component's authority, made by [`Root::grant`](crate::Root::grant) and by nothing else.
 #[derive(Clone)]
 pub struct Grant(pub(crate) Arc<GrantState>);

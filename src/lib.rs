@@ -32,19 +32,15 @@
 //!     let (ledger, root) = Ledger::open(&path, Options::default()).await?;
 //!     let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
 //!     let in_force = ledger.in_force(); // decide by this: policy, capabilities
-//!     let running = ledger.execution_log(&grant)?.begin(Request {
-//!         context: Context::new(),
-//!         execution: None, // the ledger makes an id
-//!         input: Some(br#"{"message":{"content":"hello"}}"#.to_vec()),
-//!         capability: "message".into(),
-//!         arguments: br#"{"content":"hello"}"#.to_vec(),
-//!         decision: Decision::Authorized, // by your gate
-//!         reason: "a plain message is always allowed".into(),
-//!         basis: in_force.basis(),
-//!     }).await?.started()?; // durable: the effect may happen now
+//!     let request = Request::new("message", Decision::Authorized, in_force.basis()) // by your gate
+//!         .reason("a plain message is always allowed")
+//!         .input(br#"{"message":{"content":"hello"}}"#)
+//!         .arguments(br#"{"content":"hello"}"#);
+//!     let running = ledger.execution_log(&grant)?.begin(request).await?.started()?;
+//!     // Durable: the effect may happen now.
 //!     println!("hello");
 //!     let execution = running.execution();
-//!     running.complete(Context::new(), b"\"said\"".to_vec()).await?;
+//!     running.complete_json(Context::new(), "said").await?;
 //!     let trace = ledger.reader(&grant)?.reconstruct(execution).await?;
 //!     assert_eq!(trace.map(|trace| trace.steps.len()), Some(6)); // six records, in order
 //!     root.close(std::time::Duration::from_secs(5)).await?;
@@ -52,7 +48,8 @@
 //! }
 //! ```
 //!
-//! `examples/agent_runtime` is a whole small runtime on top of this crate.
+//! `tests/embedding.rs` is a whole runtime in 200 lines: approval, a retry after a crash, SIGTERM. `examples/agent_runtime` is
+//! one to run.
 //!
 //! # Features
 //!
@@ -140,12 +137,13 @@ pub use journal::{Anchoring, Finding, FindingKind, Head};
 pub use ledger::{
     Answer, AuditLog, Begun, CheckpointCommand, CheckpointDirectory, CheckpointError,
     CheckpointOptions, CheckpointProblem, Closed, CommitError, Committed, Configuration,
-    CopyStatus, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog, FinishError,
-    Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly, ReadOnlyOptions,
-    ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery, RefusedCheckpoint, Root,
-    Running, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint,
-    Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TooMuchJunk, TraceStep, Unread,
-    Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    CopyStatus, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog, ExecutionQuery,
+    FinishError, Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly,
+    ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery,
+    RefusedCheckpoint, Root, Running, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged,
+    SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TooMuchJunk,
+    TraceStep, Unread, Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError,
+    WitnessTransport,
 };
 #[cfg(feature = "engine")]
 pub use projections::{

@@ -3,6 +3,7 @@
 
 use super::check::{self, Checked, Fields};
 use super::given::fields;
+use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{AuditFamily, ExecutionId, Outcome, Store};
@@ -35,6 +36,37 @@ fields!(AuditEntry {
     kept outcome,
     kept execution,
     json detail,
+});
+
+impl AuditEntry {
+    /// What was done, as a stable word. It is neither a success nor a failure, and without subject or detail, until said.
+    #[must_use]
+    pub fn new(family: AuditFamily, action: impl Into<String>) -> Self {
+        Self {
+            context: Context::new(),
+            family,
+            action: action.into(),
+            subject: String::new(),
+            outcome: Outcome::Neutral,
+            execution: None,
+            detail: Vec::new(),
+        }
+    }
+}
+
+setters!(AuditEntry {
+    /// With its command id, parent and trace.
+    set context = context: Context;
+    /// To what it was done: one line.
+    into subject = subject: String;
+    /// How it came out.
+    set outcome = outcome: Outcome;
+    /// The execution it belongs to.
+    some execution = execution: ExecutionId;
+    /// With these details: JSON, kept byte for byte.
+    into detail = detail: Vec<u8>;
+    /// With these details, as JSON.
+    json detail_json = detail: Vec<u8>;
 });
 
 impl Content for AuditEntry {

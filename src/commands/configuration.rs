@@ -3,6 +3,7 @@
 
 use super::check::{self, Checked, Fields};
 use super::given::fields;
+use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::Store;
@@ -32,6 +33,43 @@ fields!(Change {
     text author,
     text reason,
     kept expected_version,
+});
+
+impl Change {
+    /// The whole new content of a document. Author and reason must be said.
+    ///
+    /// ```
+    /// use femtoclaw_ledger::{AppendError, Change};
+    ///
+    /// fn limits() -> Result<Change, AppendError> {
+    ///     let change = Change::new("limits", "").author("ada").reason("fewer calls");
+    ///     change.content_json(&[("calls_max", 10)])
+    /// }
+    /// ```
+    #[must_use]
+    pub fn new(document: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self {
+            context: Context::new(),
+            document: document.into(),
+            content: content.into(),
+            author: String::new(),
+            reason: String::new(),
+            expected_version: None,
+        }
+    }
+}
+
+setters!(Change {
+    /// With its command id, parent and trace.
+    set context = context: Context;
+    /// With this content, as JSON.
+    json content_json = content: Vec<u8>;
+    /// Who changes it.
+    into author = author: String;
+    /// Why.
+    into reason = reason: String;
+    /// Only where the document stands at this version (0: does not exist).
+    some expecting = expected_version: u64;
 });
 
 impl Content for Change {
@@ -86,6 +124,32 @@ fields!(Rollback {
     text author,
     text reason,
     kept expected_version,
+});
+
+impl Rollback {
+    /// Back to the content of this version. Author and reason must be said.
+    #[must_use]
+    pub fn new(document: impl Into<String>, to_version: u64) -> Self {
+        Self {
+            context: Context::new(),
+            document: document.into(),
+            to_version,
+            author: String::new(),
+            reason: String::new(),
+            expected_version: None,
+        }
+    }
+}
+
+setters!(Rollback {
+    /// With its command id, parent and trace.
+    set context = context: Context;
+    /// Who rolls it back.
+    into author = author: String;
+    /// Why.
+    into reason = reason: String;
+    /// Only where the document stands at this version.
+    some expecting = expected_version: u64;
 });
 
 impl Content for Rollback {

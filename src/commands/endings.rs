@@ -4,6 +4,7 @@
 use super::check::{self, Checked, Fields, invalid};
 use super::given::{Given, Hidden, Redactor, fields};
 use super::measure::Cutter;
+use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Resolution, Store};
@@ -30,6 +31,25 @@ fields!(Failure {
     text code,
     text message,
     json result,
+});
+
+impl Failure {
+    /// A stable code, and what happened.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            result: Vec::new(),
+        }
+    }
+}
+
+setters!(Failure {
+    /// With a partial result or details: JSON, kept byte for byte.
+    into result = result: Vec<u8>;
+    /// With a partial result or details, as JSON.
+    json result_json = result: Vec<u8>;
 });
 
 /// How an execution ended.
@@ -185,6 +205,25 @@ fields!(Resolve {
     kept resolution,
     text reason,
     json result,
+});
+
+impl Resolve {
+    /// The verdict, and who or what knows it.
+    #[must_use]
+    pub fn new(resolution: Resolution, reason: impl Into<String>) -> Self {
+        Self {
+            resolution,
+            reason: reason.into(),
+            result: Vec::new(),
+        }
+    }
+}
+
+setters!(Resolve {
+    /// With the late result: JSON, kept byte for byte.
+    into result = result: Vec<u8>;
+    /// With the late result, as JSON.
+    json result_json = result: Vec<u8>;
 });
 
 /// Says how an execution in doubt ended; `ExecutionLog::resolve` makes it.

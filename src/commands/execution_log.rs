@@ -4,9 +4,9 @@
 use super::check::{self, Checked, Fields, invalid};
 use super::given::fields;
 use super::measure::Cutter;
+use super::setters::setters;
 use super::{Basis, Content, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
-use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId, Store};
 
 /// A capability execution that a gate has decided on.
@@ -67,53 +67,24 @@ impl Request {
             basis,
         }
     }
+}
 
+setters!(Request {
     /// With its command id, parent and trace.
-    #[must_use]
-    pub const fn context(mut self, context: Context) -> Self {
-        self.context = context;
-        self
-    }
-
+    set context = context: Context;
     /// With an id of the caller's own.
-    #[must_use]
-    pub const fn execution(mut self, execution: ExecutionId) -> Self {
-        self.execution = Some(execution);
-        self
-    }
-
+    some execution = execution: ExecutionId;
     /// With the protocol output as received.
-    #[must_use]
-    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
-        self.input = Some(input.into());
-        self
-    }
-
+    some_into input = input: Vec<u8>;
     /// With these arguments: JSON, kept byte for byte.
-    #[must_use]
-    pub fn arguments(mut self, arguments: impl Into<Vec<u8>>) -> Self {
-        self.arguments = arguments.into();
-        self
-    }
-
+    into arguments = arguments: Vec<u8>;
     /// With these arguments, as JSON.
-    ///
-    /// # Errors
-    /// `InvalidJson` where it cannot be written as JSON.
-    pub fn arguments_json(
-        self,
-        arguments: &(impl serde::Serialize + ?Sized),
-    ) -> Result<Self, AppendError> {
-        Ok(self.arguments(check::to_json("arguments", arguments)?))
-    }
-
+    json arguments_json = arguments: Vec<u8>;
     /// With the gate's reason.
-    #[must_use]
-    pub fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = reason.into();
-        self
-    }
+    into reason = reason: String;
+});
 
+impl Request {
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         if self.input.as_ref().is_some_and(Vec::is_empty) {
@@ -200,6 +171,26 @@ fields!(Rejection {
     kept execution,
     bytes input,
     text problem,
+});
+
+impl Rejection {
+    /// An output as received, and what is wrong with it.
+    #[must_use]
+    pub fn new(input: impl Into<Vec<u8>>, problem: impl Into<String>) -> Self {
+        Self {
+            context: Context::new(),
+            execution: None,
+            input: input.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+setters!(Rejection {
+    /// With its command id, parent and trace.
+    set context = context: Context;
+    /// With an id of the caller's own.
+    some execution = execution: ExecutionId;
 });
 
 impl Content for Rejection {

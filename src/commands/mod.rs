@@ -21,6 +21,7 @@ pub(crate) mod own;
 mod permit;
 mod receipts;
 mod runtime_metadata;
+pub(crate) mod setters;
 mod telemetry;
 
 pub use audit_log::AuditEntry;
@@ -34,7 +35,7 @@ pub(crate) use hold::Hold;
 use measure::{Cutter, Whole};
 pub use permit::{Permit, Start, StartError};
 pub use receipts::{
-    Authorization, Changed, Denied, Duplicate, End, NotStarted, Receipt, Rejected, Standing,
+    Authorization, Changed, Denied, Duplicate, End, NotStarted, Receipt, Recorded, Standing,
 };
 pub use runtime_metadata::{
     CapabilityDefinition, ChangeCapability, Identify, RegisterCapability, RemoveModule,

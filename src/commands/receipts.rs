@@ -173,10 +173,10 @@ impl Authorization {
     }
 }
 
-/// A protocol violation is durable.
+/// A protocol violation, or a whole execution after the fact, is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rejected {
-    /// The execution that it would have been.
+pub struct Recorded {
+    /// The execution; of a protocol violation, what it would have been.
     pub execution: ExecutionId,
     /// The receipt.
     pub receipt: Receipt,

@@ -3,6 +3,7 @@
 
 use super::check::{self, Checked, Fields};
 use super::given::fields;
+use super::setters::setters;
 use super::{Content, Context};
 use crate::config::{BUILTIN_CAPABILITY, Limits};
 use crate::events::{RuntimeId, State, Store};
@@ -125,6 +126,26 @@ fields!(CapabilityDefinition {
     text version,
     text description,
     json parameters,
+});
+
+impl CapabilityDefinition {
+    /// Its version; without description and parameters until said.
+    #[must_use]
+    pub fn new(version: impl Into<String>) -> Self {
+        Self {
+            version: version.into(),
+            ..Self::default()
+        }
+    }
+}
+
+setters!(CapabilityDefinition {
+    /// What it does.
+    into description = description: String;
+    /// With these parameters: JSON, kept byte for byte.
+    into parameters = parameters: Vec<u8>;
+    /// With these parameters, as JSON.
+    json parameters_json = parameters: Vec<u8>;
 });
 
 impl CapabilityDefinition {

@@ -3,6 +3,7 @@
 
 use super::check::{self, Checked, Fields};
 use super::given::fields;
+use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Outcome, Store, TelemetryKind};
@@ -34,6 +35,37 @@ fields!(Observation {
     kept execution,
     kept outcome,
     json attributes,
+});
+
+impl Observation {
+    /// What was observed, as a stable word. It is neither a success nor a failure, now and without attributes, until said.
+    #[must_use]
+    pub fn new(kind: TelemetryKind, name: impl Into<String>) -> Self {
+        Self {
+            context: Context::new(),
+            kind,
+            name: name.into(),
+            observed_ns: None,
+            execution: None,
+            outcome: Outcome::Neutral,
+            attributes: Vec::new(),
+        }
+    }
+}
+
+setters!(Observation {
+    /// With its command id, parent and trace.
+    set context = context: Context;
+    /// When, in nanoseconds since 1970.
+    some observed_ns = observed_ns: i64;
+    /// The execution it belongs to.
+    some execution = execution: ExecutionId;
+    /// How it came out.
+    set outcome = outcome: Outcome;
+    /// With these attributes: JSON, kept byte for byte.
+    into attributes = attributes: Vec<u8>;
+    /// With these attributes, as JSON.
+    json attributes_json = attributes: Vec<u8>;
 });
 
 impl Content for Observation {

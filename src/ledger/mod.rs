@@ -62,8 +62,8 @@ pub use end::Closed;
 pub use evidence::{EvidenceError, EvidenceOptions};
 pub use follow::Follow;
 pub use handles::{
-    Answer, AuditLog, Begun, CommitError, Committed, Configuration, ExecutionLog, FinishError,
-    Running, RuntimeMetadata, Started, Telemetry, Watch,
+    Answer, AuditLog, Begun, CommitError, Committed, Configuration, ExecutionLog, ExecutionQuery,
+    FinishError, Running, RuntimeMetadata, Started, Telemetry, Watch,
 };
 pub use health::Health;
 pub use open_ledger::Ledger;

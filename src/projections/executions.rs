@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{
     AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, ParentId, Record,
-    RecordHeader, TraceId,
+    RecordHeader, Resolution, TraceId,
 };
 
 use super::execution_status::ExecutionStatus;
@@ -26,7 +26,7 @@ pub(super) const VERSION: u32 = 2;
 /// execution id → entry.
 const ENTRY: u8 = b'i';
 /// status, first seq → execution id.
-pub(super) const BY_STATUS: u8 = b's';
+const BY_STATUS: u8 = b's';
 /// status → how many; absent where there are none.
 pub(super) const COUNT: u8 = b'n';
 
@@ -59,6 +59,20 @@ pub struct ExecutionEntry {
     pub trace: TraceId,
     /// The component that asked for it.
     pub component: ComponentId,
+}
+
+impl ExecutionEntry {
+    /// The gate's decision; `None` where it made none, or one that only a later software knows.
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        Decision::from_code(self.decision)
+    }
+
+    /// How it was resolved; `None` where it was not, or in a way that only a later software knows.
+    #[must_use]
+    pub fn resolution(&self) -> Option<Resolution> {
+        Resolution::from_code(self.resolution)
+    }
 }
 
 /// An execution that this batch has spoken of.

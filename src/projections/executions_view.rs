@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::events::ExecutionId;
 
+use super::execution_filter::{ExecutionFilter, Order};
 use super::execution_status::ExecutionStatus;
-use super::executions::{BY_STATUS, COUNT, ExecutionEntry, VERSION, entry_key, status_key};
+use super::executions::{COUNT, ExecutionEntry, VERSION, entry_key, status_key};
 use super::keys::{trailing_u64, unpack};
 use super::{ReadError, View, ViewSnapshot};
 
@@ -48,27 +49,28 @@ impl ExecutionsView {
         self.read(|snapshot| load(snapshot, execution.as_bytes()))
     }
 
-    /// Executions of this status, in the order of their first records, at most `limit`, from the
-    /// first one after `after_seq` on (0: from the start; else the last one's `first_seq`).
+    /// Executions that fit, at most `limit`, from the end that `order` names. To go on, ask again with `after` or
+    /// `before` set to the last one's `first_seq`. Reads every execution of the statuses asked for, until `limit` fit.
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn by_status(
+    pub fn find(
         &self,
-        status: ExecutionStatus,
-        after_seq: u64,
+        filter: &ExecutionFilter,
+        order: Order,
         limit: usize,
     ) -> Result<Vec<ExecutionEntry>, ReadError> {
         self.read(|snapshot| {
-            let from = status_key(status, after_seq.saturating_add(1));
-            let mut entries = Vec::new();
-            for pair in snapshot.scan(&[BY_STATUS, status as u8], &from).take(limit) {
-                let entry = load(snapshot, &pair?.1)?;
-                entries.push(entry.ok_or_else(|| {
-                    ReadError::Damaged("an execution has a status and no entry".into())
-                })?);
+            let mut found = Vec::new();
+            for status in filter.asked() {
+                of_status(snapshot, status, filter, order, limit, &mut found)?;
             }
-            Ok(entries)
+            found.sort_unstable_by_key(|entry| entry.first_seq);
+            if order == Order::Newest {
+                found.reverse();
+            }
+            found.truncate(limit);
+            Ok(found)
         })
     }
 
@@ -92,6 +94,34 @@ impl ExecutionsView {
             Ok(counts)
         })
     }
+}
+
+/// Adds those of one status, at most `limit`.
+fn of_status(
+    snapshot: &ViewSnapshot,
+    status: ExecutionStatus,
+    filter: &ExecutionFilter,
+    order: Order,
+    limit: usize,
+    found: &mut Vec<ExecutionEntry>,
+) -> Result<(), ReadError> {
+    let full = found.len().saturating_add(limit);
+    let from = status_key(status, filter.after.saturating_add(1));
+    let until = status_key(status, filter.before.unwrap_or(u64::MAX));
+    let mut pairs = snapshot.range(&from, &until);
+    while found.len() < full {
+        let pair = match order {
+            Order::Oldest => pairs.next(),
+            Order::Newest => pairs.next_back(),
+        };
+        let Some(pair) = pair else { break };
+        let entry = load(snapshot, &pair?.1)?
+            .ok_or_else(|| ReadError::Damaged("an execution has a status and no entry".into()))?;
+        if filter.fits(&entry) {
+            found.push(entry);
+        }
+    }
+    Ok(())
 }
 
 fn load(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<Option<ExecutionEntry>, ReadError> {

@@ -371,9 +371,22 @@ impl ViewSnapshot {
                 Ok((key, _)) => key.starts_with(&prefix),
                 Err(_) => true,
             })
-            .map(|pair| {
-                let (key, value) = pair?;
-                Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
-            })
+            .map(|found| pair(found?))
     }
+
+    /// Keys from `from` on and before `until`, with their values, in key order or from the end.
+    pub fn range(
+        &self,
+        from: &[u8],
+        until: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<Pair, ReadError>> + use<> {
+        let (from, until) = (state_key(from), state_key(until).max(state_key(from)));
+        let pairs = self.snapshot.range(&self.generation.keyspace, from..until);
+        pairs.map(|guard| pair(guard.into_inner().map_err(ReadError::from)?))
+    }
+}
+
+/// Without what says that it is state.
+fn pair((key, value): (fjall::Slice, fjall::Slice)) -> Result<Pair, ReadError> {
+    Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
 }

@@ -296,6 +296,13 @@ fn the_embedding_example_has_25_lines() {
 }
 
 #[test]
+fn a_whole_runtime_has_200_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("tests/embedding.rs")).unwrap();
+    assert!(text.lines().count() <= 200);
+}
+
+#[test]
 fn files_and_functions_are_short() {
     assert_none(&too_long(&sources(&[
         "src",

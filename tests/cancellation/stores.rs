@@ -173,9 +173,17 @@ fn resolved_and_read() -> Vec<Tried> {
             .in_doubt()
             .await
             .is_ok()),
-        call!("ledger/handles/execution_log.rs by_status", |s| (), |()| s
+        call!("ledger/handles/executions.rs first", |s| (), |()| s
             .log
-            .by_status(ExecutionStatus::Completed, 3)
+            .executions()
+            .denied()
+            .first(3)
+            .await
+            .is_ok()),
+        call!("ledger/handles/executions.rs last", |s| (), |()| s
+            .log
+            .executions()
+            .last(3)
             .await
             .is_ok()),
         call!("ledger/handles/execution_log.rs get", |s| (), |()| s
@@ -197,6 +205,11 @@ fn running() -> Vec<Tried> {
             "ledger/handles/running.rs complete",
             |s| s.running().await,
             |it| it.complete(Context::new(), b"1".to_vec()).await.is_ok()
+        ),
+        call!(
+            "ledger/handles/running.rs complete_json",
+            |s| s.running().await,
+            |it| it.complete_json(Context::new(), &1).await.is_ok()
         ),
         call!(
             "ledger/handles/running.rs fail",

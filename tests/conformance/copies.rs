@@ -45,7 +45,15 @@ async fn told(open: &Open, records: usize) -> (Vec<Vec<u8>>, Vec<u8>, u64, Vec<u
         ExecutionStatus::Denied,
         ExecutionStatus::Rejected,
     ] {
-        counts.push(open.log().by_status(status, 100).await.unwrap().len() as u64);
+        counts.push(
+            open.log()
+                .executions()
+                .status(status)
+                .first(100)
+                .await
+                .unwrap()
+                .len() as u64,
+        );
     }
     (
         all[..records].iter().map(bytes).collect(),

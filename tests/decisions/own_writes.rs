@@ -47,7 +47,7 @@ async fn see(world: &World, execution: ExecutionId) -> Result<Seen, ReadError> {
         modules: metadata.modules().await?.len(),
         state: metadata.state().await?.map(|it| it.state),
         position: metadata.position("reader").await?.map(|it| it.position),
-        running: log.by_status(running, 10).await?.len(),
+        running: log.executions().status(running).first(10).await?.len(),
         execution: log.get(execution).await?.is_some(),
         counted: log.counts().await?.iter().map(|(_, count)| count).sum(),
     })

@@ -14,7 +14,7 @@ use super::ops::By;
 use super::reference::{Capability, Execution, Version};
 use super::world::Outcome;
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -141,7 +141,8 @@ impl Driver {
                 .map(|(execution, it)| (it.first, *execution))
                 .collect();
             expected.sort_unstable();
-            let found = view.by_status(status, usize::MAX).await.map_err(text)?;
+            let found = view.executions().status(status).first(usize::MAX);
+            let found = found.await.map_err(text)?;
             let found: Vec<_> = found
                 .iter()
                 .map(|it| (it.first_seq, it.execution))
@@ -152,6 +153,7 @@ impl Driver {
             }
         }
         same("counts", &counts, &view.counts().await.map_err(text)?)?;
+        self.found(view).await?;
         let in_doubt = view.in_doubt().await.map_err(text)?.len();
         same(
             "in doubt",

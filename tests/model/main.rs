@@ -31,6 +31,7 @@ mod compare;
 mod concrete;
 mod drive;
 mod embedders;
+mod finding;
 mod ops;
 mod reference;
 mod scenarios;

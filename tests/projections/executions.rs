@@ -4,7 +4,9 @@
 use femtoclaw_ledger::events::{
     Decision, Event, ExecutionCancelledV1, ExecutionFailedV1, ExecutionId, ExecutionResolvedV1,
 };
-use femtoclaw_ledger::projections::{ExecutionStatus as S, Executions, ExecutionsView};
+use femtoclaw_ledger::projections::{
+    ExecutionFilter, ExecutionStatus as S, Executions, ExecutionsView, Order,
+};
 
 use crate::support::{
     History, Journal, WAIT, decided, execution, open, opened, transitions, validated, view,
@@ -84,7 +86,7 @@ fn every_status_and_what_an_opening_does_to_it() {
     journal.append(&history.records[known..]);
     executions.view().at_least(history.head(), WAIT).unwrap();
     let ids = |status| -> Vec<ExecutionId> {
-        let entries = executions.by_status(status, 0, 10).unwrap();
+        let entries = executions.find(&of(status), Order::Oldest, 10).unwrap();
         entries.into_iter().map(|entry| entry.execution).collect()
     };
     assert_eq!(ids(S::InDoubt), [execution(8)]);
@@ -102,6 +104,13 @@ fn every_status_and_what_an_opening_does_to_it() {
     views.close();
 }
 
+fn of(status: S) -> ExecutionFilter {
+    ExecutionFilter {
+        statuses: vec![status],
+        ..ExecutionFilter::default()
+    }
+}
+
 #[test]
 fn lists_go_on_where_they_stopped() {
     let directory = tempfile::tempdir().unwrap();
@@ -113,13 +122,29 @@ fn lists_go_on_where_they_stopped() {
     let views = open(directory.path(), &journal);
     let executions = ExecutionsView::new(view(&views, Executions::NAME));
     executions.view().at_least(history.head(), WAIT).unwrap();
-    let (mut after, mut seen) = (0, Vec::new());
-    loop {
-        let page = executions.by_status(S::Running, after, 10).unwrap();
-        let Some(last) = page.last() else { break };
-        after = last.first_seq;
-        seen.extend(page.into_iter().map(|entry| entry.execution));
+    let mut all: Vec<_> = (1..=25).map(execution).collect();
+    for order in [Order::Oldest, Order::Newest] {
+        let (mut filter, mut seen) = (of(S::Running), Vec::new());
+        loop {
+            let page = executions.find(&filter, order, 10).unwrap();
+            let Some(last) = page.last() else { break };
+            match order {
+                Order::Oldest => filter.after = last.first_seq,
+                Order::Newest => filter.before = Some(last.first_seq),
+            }
+            seen.extend(page.into_iter().map(|entry| entry.execution));
+        }
+        assert_eq!(seen, all, "{order:?}");
+        all.reverse();
     }
-    assert_eq!(seen, (1..=25).map(execution).collect::<Vec<_>>());
+    // A range that holds nothing is no error.
+    let filter = ExecutionFilter {
+        after: 50,
+        before: Some(20),
+        ..of(S::Running)
+    };
+    for order in [Order::Oldest, Order::Newest] {
+        assert_eq!(executions.find(&filter, order, 10).unwrap(), []);
+    }
     views.close();
 }

@@ -2,7 +2,6 @@
 //! Executions.
 
 use femtoclaw_ledger::events::Resolution;
-use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{Context, Ending, Failure, Imported, Rejection, Resolve};
 
 use crate::scene::{Told, in_doubt, running};
@@ -178,6 +177,8 @@ fn held() -> Vec<Row> {
     vec![
         held!("ledger/handles/running.rs complete", |it| it
             .complete(Context::new(), b"1".to_vec())),
+        held!("ledger/handles/running.rs complete_json", |it| it
+            .complete_json(Context::new(), &1)),
         held!("ledger/handles/running.rs fail", |it| it
             .fail(Context::new(), failure())),
         held!("ledger/handles/running.rs cancel", |it| it
@@ -198,14 +199,23 @@ fn standing() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/handles/execution_log.rs by_status",
+            "ledger/handles/executions.rs first",
             "",
             [ExecutionLog],
             STANDING,
             |h| {
                 h.go().await;
-                let completed = ExecutionStatus::Completed;
-                h.log()?.by_status(completed, 3).await.told()
+                h.log()?.executions().denied().first(3).await.told()
+            }
+        ),
+        row!(
+            "ledger/handles/executions.rs last",
+            "",
+            [ExecutionLog],
+            STANDING,
+            |h| {
+                h.go().await;
+                h.log()?.executions().last(3).await.told()
             }
         ),
         row!(

@@ -54,6 +54,38 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
     ("ledger/follow.rs lag_max", "of a follower that was given"),
     ("ledger/follow.rs next_seq", "a place"),
     (
+        "ledger/handles/execution_log.rs executions",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs status",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs denied",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs decision",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs capability",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs component",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs after",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs before",
+        "says what to look for",
+    ),
+    (
         "ledger/handles/running.rs detach",
         "of a handle that was given",
     ),

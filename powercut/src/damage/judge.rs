@@ -363,7 +363,11 @@ async fn others(answers: &mut Answers, ledger: &Ledger, grant: &Grant, asked: &A
     answers.take("registry".into(), metadata.registry().await);
     answers.take("counts".into(), log.counts().await);
     answers.take("in doubt".into(), log.in_doubt().await);
-    let completed = log.by_status(ExecutionStatus::Completed, 100).await;
+    let completed = log
+        .executions()
+        .status(ExecutionStatus::Completed)
+        .first(100)
+        .await;
     answers.take("completed".into(), completed);
     for execution in &asked.executions {
         let id = execution.parse().unwrap_or(ExecutionId::NIL);

@@ -2,17 +2,18 @@
 //! The execution log's handle (FC-STORAGE §5).
 
 use super::answers::{execution_of, misfit};
+use super::executions::ExecutionQuery;
 use super::handle::{Handle, Wanted};
 use super::running::{Answer, Begun, Started};
 use crate::actors::Refusal;
 use crate::commands::{
-    Authorization, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt, Rejected,
+    Authorization, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt, Recorded,
     Rejection, Request, Resolve, ResolveInDoubt, Start, StartError,
 };
 use crate::error::{AppendError, ReadError};
 use crate::events::{ExecutionId, Store};
 use crate::ledger::views::ViewSet;
-use crate::projections::{ExecutionEntry, ExecutionStatus};
+use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionStatus, Order};
 
 /// The execution log (FC-STORAGE §5).
 ///
@@ -107,9 +108,9 @@ impl ExecutionLog {
     ///
     /// # Errors
     /// [`AppendError`].
-    pub async fn reject(&self, rejection: Rejection) -> Result<Rejected, AppendError> {
+    pub async fn reject(&self, rejection: Rejection) -> Result<Recorded, AppendError> {
         let answered = self.0.ask(Command::Reject(rejection)).await?;
-        Ok(Rejected {
+        Ok(Recorded {
             execution: execution_of(&answered)?,
             receipt: answered.receipt,
         })
@@ -127,9 +128,9 @@ impl ExecutionLog {
         &self,
         execution: ExecutionId,
         context: Context,
-        result: Vec<u8>,
+        result: impl Into<Vec<u8>>,
     ) -> Result<Receipt, AppendError> {
-        self.finish(execution, context, Ending::Completed(result))
+        self.finish(execution, context, Ending::Completed(result.into()))
             .await
     }
 
@@ -161,9 +162,9 @@ impl ExecutionLog {
         &self,
         execution: ExecutionId,
         context: Context,
-        reason: String,
+        reason: impl Into<String>,
     ) -> Result<Receipt, AppendError> {
-        self.finish(execution, context, Ending::Cancelled(reason))
+        self.finish(execution, context, Ending::Cancelled(reason.into()))
             .await
     }
 
@@ -211,9 +212,9 @@ impl ExecutionLog {
     ///
     /// # Errors
     /// As [`ExecutionLog::authorize`].
-    pub async fn record(&self, imported: Imported) -> Result<Rejected, AppendError> {
+    pub async fn record(&self, imported: Imported) -> Result<Recorded, AppendError> {
         let answered = self.0.ask(Command::Import(imported)).await?;
-        Ok(Rejected {
+        Ok(Recorded {
             execution: execution_of(&answered)?,
             receipt: answered.receipt,
         })
@@ -228,8 +229,11 @@ impl ExecutionLog {
     /// [`ReadError`].
     pub async fn in_doubt(&self) -> Result<Vec<ExecutionEntry>, ReadError> {
         let head = self.0.inner.head().seq;
-        let in_doubt = ExecutionStatus::InDoubt;
-        let read = move |set: &ViewSet| set.executions.by_status(in_doubt, 0, usize::MAX);
+        let filter = ExecutionFilter {
+            statuses: vec![ExecutionStatus::InDoubt],
+            ..ExecutionFilter::default()
+        };
+        let read = move |set: &ViewSet| set.executions.find(&filter, Order::Oldest, usize::MAX);
         let read = self
             .0
             .read_behind(head, Wanted::Standing(Store::ExecutionLog), read);
@@ -238,21 +242,19 @@ impl ExecutionLog {
         Ok(entries)
     }
 
-    /// Executions that stand so, at most `limit`; with all that was acknowledged before the call.
+    /// Finds executions by status, decision, capability and component, from either end:
     ///
-    /// Cancel safe: it changes nothing.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn by_status(
-        &self,
-        status: ExecutionStatus,
-        limit: usize,
-    ) -> Result<Vec<ExecutionEntry>, ReadError> {
-        let read = move |set: &ViewSet| set.executions.by_status(status, 0, limit);
-        self.0
-            .read(Wanted::Standing(Store::ExecutionLog), read)
-            .await
+    /// ```
+    /// # use femtoclaw_ledger::{ExecutionLog, ReadError};
+    /// # async fn shown(log: &ExecutionLog) -> Result<(), ReadError> {
+    /// for denied in log.executions().denied().last(50).await? {
+    ///     println!("{} {:?} {}", denied.execution, denied.decision(), denied.capability);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn executions(&self) -> ExecutionQuery {
+        ExecutionQuery::new(&self.0)
     }
 
     /// One execution; with all that was acknowledged before the call.

@@ -3,6 +3,7 @@
 
 use super::handle::Handle;
 use crate::actors::Refusal;
+use crate::commands::check::to_json;
 use crate::commands::{
     Command, Context, Denied, Duplicate, Ending, Failure, Finish, Hold, NotStarted, Permit, Receipt,
 };
@@ -75,8 +76,30 @@ impl Running {
     ///
     /// # Errors
     /// [`FinishError`] gives the handle back where nothing was written.
-    pub async fn complete(self, context: Context, result: Vec<u8>) -> Result<Receipt, FinishError> {
-        self.finish(context, Ending::Completed(result)).await
+    pub async fn complete(
+        self,
+        context: Context,
+        result: impl Into<Vec<u8>>,
+    ) -> Result<Receipt, FinishError> {
+        self.finish(context, Ending::Completed(result.into())).await
+    }
+
+    /// The same, with a result that is written as JSON. Cancelling as with [`Running::complete`].
+    ///
+    /// # Errors
+    /// As [`Running::complete`]; `InvalidJson` where it cannot be written as JSON.
+    pub async fn complete_json(
+        self,
+        context: Context,
+        result: &(impl serde::Serialize + ?Sized),
+    ) -> Result<Receipt, FinishError> {
+        match to_json("result", result) {
+            Ok(result) => self.finish(context, Ending::Completed(result)).await,
+            Err(error) => Err(FinishError {
+                error,
+                running: Some(self),
+            }),
+        }
     }
 
     /// Records that it failed. Never refused for size or load. Cancelling as with [`Running::complete`].
@@ -91,8 +114,12 @@ impl Running {
     ///
     /// # Errors
     /// As [`Running::complete`].
-    pub async fn cancel(self, context: Context, reason: String) -> Result<Receipt, FinishError> {
-        self.finish(context, Ending::Cancelled(reason)).await
+    pub async fn cancel(
+        self,
+        context: Context,
+        reason: impl Into<String>,
+    ) -> Result<Receipt, FinishError> {
+        self.finish(context, Ending::Cancelled(reason.into())).await
     }
 
     async fn finish(self, context: Context, ending: Ending) -> Result<Receipt, FinishError> {
