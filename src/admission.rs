@@ -254,6 +254,41 @@ mod tests {
     }
 
     #[test]
+    fn a_command_has_no_more_than_a_components_part_and_all_that_is_taken_is_counted() {
+        let limits = Limits {
+            pending_bytes_max: 16 * UNIT_BYTES,
+            ..Limits::default()
+        };
+        let gate = Gate::new(limits);
+        let one = component(&gate);
+        let all = assert_ready!(asked(&gate, &one, 12 * UNIT_BYTES).poll()).unwrap();
+        assert_eq!(gate.pending_bytes(), 12 * UNIT_BYTES);
+        assert_eq!((gate.pending_records(), gate.running()), (1, 0));
+        drop(all);
+        for units in [13, 14, 1_000] {
+            let size = units * UNIT_BYTES;
+            let told = assert_ready!(asked(&gate, &one, size).poll()).map(drop);
+            assert!(
+                matches!(
+                    told,
+                    Err(AppendError::TooLarge {
+                        size: 3_328..,
+                        limit: 3_072
+                    })
+                ),
+                "{told:?}"
+            );
+        }
+        let two = [
+            gate.reserve_finish().unwrap(),
+            gate.reserve_finish().unwrap(),
+        ];
+        assert_eq!((gate.pending_records(), gate.running()), (0, 2));
+        drop(two);
+        assert_eq!(gate.running(), 0);
+    }
+
+    #[test]
     fn who_stops_waiting_gives_everything_back_and_the_next_moves_up() {
         let limits = Limits {
             pending_records_max: 8,
