@@ -289,6 +289,16 @@ mod tests {
     }
 
     #[test]
+    fn who_has_ended_holds_no_room_for_another_end() {
+        let gate = Gate::new(Limits::default());
+        let execution = ExecutionId::from_bytes([1; 16]);
+        let reserve = gate.reserve_finish().unwrap().of(execution);
+        assert!(gate.ends.take(&[execution]).is_some());
+        drop(reserve);
+        assert!(gate.ends.take(&[execution]).is_none());
+    }
+
+    #[test]
     fn who_stops_waiting_gives_everything_back_and_the_next_moves_up() {
         let limits = Limits {
             pending_records_max: 8,
