@@ -3,6 +3,7 @@ use super::*;
 use crate::events::{AuditFamily, Outcome, TelemetryKind};
 
 mod digest;
+mod sizes;
 
 fn entry() -> AuditEntry {
     AuditEntry {
