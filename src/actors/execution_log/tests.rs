@@ -14,6 +14,7 @@ use Machine::{
     InputReceived as IR, MemoryCommitting as MC, ProtocolValidating as PV,
 };
 
+mod counting;
 mod refusals;
 mod reopening;
 
