@@ -9,14 +9,26 @@
 #                                          or on several machines
 #   scripts/mutants.sh --random 0          without the others;  --random 50 --seed 7: other ones
 #   scripts/mutants.sh src/access.rs …     those of these files alone
+#   scripts/mutants.sh --rest              what was missed so far, with the tests that were not asked (add --shard)
+#   scripts/mutants.sh --alone             those that need a build each, by cargo-mutants (add --shard)
 #   scripts/mutants.sh --sum               counts what all shards so far have found, and names what was missed
 #
-# The same commit, seed and number choose the same ones. A run is some two minutes each on two cores. What
-# cargo-mutants says of each lies in MUTANTS_OUT (default: target/mutants), one directory a shard; a shard that was
-# stopped goes on where it was, without those that were caught or do not build. It works on a copy of the tree.
+# cargo-mutants lists them. `scripts/switches` (a crate of its own) then builds the library once with all of them in it,
+# each behind a switch that an environment variable sets; measures what each test costs and which switches it comes by;
+# and tries each mutant with those tests alone, quick ones first, until one fails. Some can have no switch (constant
+# functions, `impl Trait`, `let` in a condition, what does not build beside the others): `alone.txt` names them.
 #
-# cargo-mutants is installed where it is missing. MUTANTS_TESTS: other tests than those below; MUTANTS_TIMEOUT (default: 900):
-# the seconds that they may take, since a measured limit is long where the machine was busy.
+# What a run costs: one build, two minutes on two idle cores; each test once; then some two seconds a mutant with
+# MUTANTS_JOBS=5 on two cores (default: 2; tests wait more than they compute). A build for each, as --alone does, is
+# half a minute a mutant. TMPDIR should be in memory (/dev/shm): tests run twice as fast there; the copy of the tree and
+# its target directory are in it too, some 3 GiB.
+#
+# The same commit, seed and number choose the same ones. What was found lies in MUTANTS_OUT (default: target/mutants),
+# one directory a shard; a shard that was stopped goes on where it was. `by.txt` says which test noticed what. Those that
+# nothing can notice are in `tests/mutations/equivalent`, each with its reason; they are counted by themselves.
+#
+# cargo-mutants is installed where it is missing. MUTANTS_TESTS: other test targets than those below; MUTANTS_TIMEOUT
+# (default: 900): the seconds that the tests of one mutant may take with --alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,9 +36,10 @@ cd "$(dirname "$0")/.."
 deciding=(src/access.rs src/admission.rs 'src/commands/**/*.rs' 'src/commands.rs' 'src/actors/store/**/*.rs' src/actors/store.rs
     'src/actors/execution_log/**/*.rs' src/actors/execution_log.rs 'src/ledger/submit/**/*.rs' src/ledger/submit.rs
     'src/ledger/close/**/*.rs' src/ledger/close.rs)
-read -r -a tests <<<"${MUTANTS_TESTS:---lib --test conformance --test ordering}"
+read -r -a tests <<<"${MUTANTS_TESTS:-lib conformance ordering}"
+known=$PWD/tests/mutations/equivalent
 
-random=300 seed=1 shard='' only=() list=false sum=false
+random=300 seed=1 shard='' only=() list=false sum=false rest=false alone=false
 while [ $# -gt 0 ]; do
     case $1 in
         --random) random=$2 && shift ;;
@@ -34,6 +47,8 @@ while [ $# -gt 0 ]; do
         --shard) shard=$2 && shift ;;
         --list) list=true ;;
         --sum) sum=true ;;
+        --rest) rest=true ;;
+        --alone) alone=true ;;
         -*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
         *) only+=("$1") && random=0 ;;
     esac
@@ -42,29 +57,45 @@ done
 [[ $shard =~ ^$|^[0-9]+/[1-9][0-9]*$ ]] || { echo "a shard is K/N, K from 0" >&2 && exit 2; }
 out=$(realpath -m "${MUTANTS_OUT:-target/mutants}")
 
-# Lines of one outcome, of these shards.
+# Lines of one outcome, of these shards; what the rest of the tests noticed was not missed.
 of() {
     local outcome=$1 directory
     shift
     for directory in "$@"; do
-        # Where a shard went on, what was caught before is beside what was caught now, and so is what did not build.
-        { cat "$directory"/mutants.out/{,previously_}"$outcome.txt" 2>/dev/null || true; } |
-            { [ "$outcome" = unviable ] && cat - "$directory/unviable" || grep -vxFf "$directory/unviable" || true; } |
-            sort -u | comm -12 - <(sort -u "$directory/chosen")
-    done
+        case $outcome in
+            missed) noted "$directory" missed | comm -23 - <(noted "$directory/rest" caught timeout) ;;
+            unviable) cat "$directory"/alone/mutants.out/{,previously_}unviable.txt 2>/dev/null || true ;;
+            *) noted "$directory" "$outcome" && noted "$directory/rest" "$outcome" ;;
+        esac
+    done | sort -u
+}
+# What a directory says of these outcomes, by switch or alone.
+noted() {
+    local directory=$1 outcome
+    shift
+    for outcome in "$@"; do
+        cat "$directory/$outcome.txt" "$directory"/alone/mutants.out/{,previously_}"$outcome.txt" 2>/dev/null || true
+    done | { [ -e "$directory/passed" ] && grep -vxFf "$directory/passed" || cat; } | sort -u
+}
+
+# Of names, those that the list of what nothing can notice has (or, with -v, has not): it knows no line numbers.
+equivalent() {
+    awk -F'\t' -v with="${1:+v}" 'NR == FNR { if ($0 !~ /^#/) known[$1]; next }
+        { name = $0; sub(/:[0-9]+:[0-9]+:/, ":", name); if ((name in known) != (with == "v")) print }' "$known" -
 }
 
 # One line of counts, and the names that somebody must look at.
 told() {
-    local caught missed timeout unviable
-    caught=$(of caught "$@" | grep -c . || true)
-    missed=$(of missed "$@" | grep -c . || true)
-    timeout=$(of timeout "$@" | grep -c . || true)
-    unviable=$(of unviable "$@" | grep -c . || true)
-    of missed "$@" | sed 's/^/MISSED  /'
+    local caught missed timeout unviable same
+    caught=$(of caught "$@" | wc -l)
+    missed=$(of missed "$@" | equivalent -v | wc -l)
+    same=$(of missed "$@" | equivalent | wc -l)
+    timeout=$(of timeout "$@" | wc -l)
+    unviable=$(of unviable "$@" | wc -l)
+    of missed "$@" | equivalent -v | sed 's/^/MISSED  /'
     of timeout "$@" | sed 's/^/TIMEOUT /'
-    echo "$((caught + missed + timeout)) mutants found: $caught caught, $missed missed, $timeout timeouts" \
-        "($unviable more did not build)"
+    echo "$((caught + missed + same + timeout)) mutants run: $caught caught, $timeout timeouts, $missed missed, $same" \
+        "more that nothing can notice ($unviable did not build)"
 }
 
 if $sum; then
@@ -104,34 +135,74 @@ if $list; then
     cat "$work/chosen"
     exit
 fi
-echo "$(wc -l <"$work/chosen") mutants, each until one of these notices: ${tests[*]}" >&2
-[ -s "$work/chosen" ] || exit 0
-
-# Chosen by their whole names, which hold line and column.
-{
-    echo 'examine_re = ['
-    sed "s/[][\\.*^\$()+?{}|]/\\\\&/g; s/.*/'''^&\$''',/" "$work/chosen"
-    echo ']'
-} >"$work/mutants.toml"
-
-at=$out/${shard:+shard-${shard/\//-of-}}
-[ -n "$shard" ] || at=$out/whole
-mkdir -p "$at/mutants.out"
-# cargo-mutants (27.1) also takes fields of structures that no expression names: told that those are done, it passes
-# them over. Nor is one of an earlier choice counted.
-cp "$work/chosen" "$at/chosen"
-touch "$at/mutants.out/unviable.txt"
-cat "$at/mutants.out/unviable.txt" >>"$at/unviable"
-listed --config "$work/mutants.toml" | sort | comm -23 - <(sort "$work/chosen") >>"$at/mutants.out/caught.txt"
+at=$out/whole
+[ -z "$shard" ] || at=$out/shard-${shard/\//-of-}
+mkdir -p "$at"
 
 # Nobody debugs a mutant.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 CARGO_INCREMENTAL=1 RUST_BACKTRACE=0
-# 2: some were missed, 3: some took too long. Both are answers.
-code=0
-cargo mutants --config "$work/mutants.toml" --package femtoclaw-ledger --output "$at" --iterate --colors never \
-    --timeout "${MUTANTS_TIMEOUT:-900}" --build-timeout 1800 --no-shuffle -- --locked "${tests[@]}" || code=$?
-cat "$at/mutants.out/unviable.txt" >>"$at/unviable"
-case $code in
-    0 | 2 | 3) told "$at" ;;
-    *) echo "cargo-mutants failed with code $code" >&2 && exit "$code" ;;
-esac
+
+# One build each, by cargo-mutants. They are chosen by their whole names, which hold line and column.
+by_itself() {
+    local code=0 options=() test
+    for test in "${tests[@]}"; do
+        if [ "$test" = lib ]; then options+=(--lib); else options+=(--test "$test"); fi
+    done
+    {
+        echo 'examine_re = ['
+        sed "s/[][\\.*^\$()+?{}|]/\\\\&/g; s/.*/'''^&\$''',/" "$at/alone.txt"
+        echo ']'
+    } >"$work/mutants.toml"
+    # cargo-mutants (27.1) also takes fields of structures that no expression names: told that those are done, it
+    # passes them over.
+    mkdir -p "$at/alone/mutants.out"
+    listed --config "$work/mutants.toml" | sort | comm -23 - <(sort "$at/alone.txt") | tee "$at/passed" \
+        >>"$at/alone/mutants.out/caught.txt"
+    # 2: some were missed, 3: some took too long. Both are answers.
+    cargo mutants --config "$work/mutants.toml" --package femtoclaw-ledger --output "$at/alone" --iterate \
+        --colors never --timeout "${MUTANTS_TIMEOUT:-900}" --build-timeout 1800 --no-shuffle -- --locked \
+        "${options[@]}" || code=$?
+    case $code in
+        0 | 2 | 3) ;;
+        *) echo "cargo-mutants failed with code $code" >&2 && exit "$code" ;;
+    esac
+}
+
+if $alone; then
+    [ -s "$at/alone.txt" ] || { echo "without --alone first" >&2 && exit 2; }
+    by_itself
+    told "$at"
+    exit
+fi
+
+into=$at
+if $rest; then
+    noted "$at" missed >"$work/chosen"
+    into=$at/rest
+    mkdir -p "$into"
+    mapfile -t tests < <(cd tests && for it in *.rs */main.rs; do echo "${it%%[./]*}"; done |
+        grep -vxE 'architecture|conformance|ordering' | sort -u)
+fi
+echo "$(wc -l <"$work/chosen") mutants, each until one of these notices: ${tests[*]}" >&2
+[ -s "$work/chosen" ] || exit 0
+
+# The copy is the tree as it is, and nothing else: cargo builds again what has another time.
+base=${TMPDIR:-/tmp}/femtoclaw-ledger-mutants
+tree=$base/tree
+mkdir -p "$tree"
+exec 9>"$base/lock"
+flock -n 9 || { echo "another run uses $base" >&2 && exit 2; }
+git ls-files --cached --others --exclude-standard | while read -r file; do
+    if [ -e "$file" ] && ! cmp -s "$file" "$tree/$file"; then
+        mkdir -p "$tree/$(dirname "$file")"
+        cp "$file" "$tree/$file"
+    fi
+done
+(cd "$tree" && find . -type f -printf '%P\n') | while read -r file; do
+    [ -e "$file" ] || rm "$tree/$file"
+done
+listed --no-config --json >"$work/list.json"
+export CARGO_TARGET_DIR=$base/target
+cargo build -q --locked --manifest-path scripts/switches/Cargo.toml
+"$CARGO_TARGET_DIR/debug/switches" "$work/list.json" "$work/chosen" "$tree" "$into" "${tests[@]}"
+told "$at"

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Becomes `src/mutant_switch.rs` of the copy: which mutant this process is, and which ones it came by.
+
+use std::io::Write;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// No mutant where nothing is set.
+static CHOSEN: LazyLock<usize> =
+    LazyLock::new(|| std::env::var("MUTANT").ok().and_then(|it| it.parse().ok()).unwrap_or(usize::MAX));
+static TOLD: LazyLock<Option<std::path::PathBuf>> = LazyLock::new(|| std::env::var_os("MUTANTS_REACHED").map(Into::into));
+static REACHED: [AtomicBool; 16384] = [const { AtomicBool::new(false) }; 16384];
+
+/// Whether this process is that mutant.
+pub(crate) fn on(id: usize) -> bool {
+    if let Some(file) = &*TOLD
+        && let Some(reached) = REACHED.get(id)
+        && !reached.swap(true, Ordering::Relaxed)
+        && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(file)
+    {
+        let _ = file.write_all(format!("{id}\n").as_bytes());
+    }
+    *CHOSEN == id
+}
