@@ -9,7 +9,7 @@ use std::path::Path;
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 
 use super::wal::Wal;
-use super::{journal_keyspace, structure};
+use super::{Damage, OpenLog, journal_keyspace, structure};
 
 /// Of these the formats were read: the engine, its trees, its archives, its checksums.
 const KNOWN: [(&str, &str); 4] = [
@@ -229,4 +229,48 @@ fn a_table_says_which_key_it_begins_with() {
         fs::remove_file(&table.path).unwrap();
         assert_eq!(table.first_key(), None);
     }
+}
+
+/// What follows the last whole batch of an open log was cut, unless a write is under way or has failed; and a
+/// log that is to hold something has a batch.
+#[test]
+fn the_end_of_an_open_log_is_a_failed_writes_where_one_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    super::create(&path, &[("frames", KeyspaceCreateOptions::default())]).unwrap();
+    let open = super::open(&path, 1 << 20, 10).unwrap();
+    let frames = open
+        .keyspace("frames", KeyspaceCreateOptions::default)
+        .unwrap();
+    let mut batch = open.batch().durability(Some(PersistMode::SyncData));
+    batch.insert(&frames, [1], value(1, 500));
+    batch.commit().unwrap();
+    let wal = Wal::scan(&path).unwrap();
+    let (file, last) = wal.last().unwrap();
+    let (log, start, end) = (file.path.clone(), last.start, last.end);
+    let look = |is_unfinished, holds| {
+        let ask = || OpenLog {
+            files_min: 1,
+            holds,
+            is_unfinished,
+        };
+        let found = super::look_through(&path, Some(&ask));
+        let places = |found: &[Damage]| found.iter().map(Damage::place).collect::<Vec<_>>();
+        (
+            places(&found.damages),
+            found.unfinished.map(|it| it.place()),
+        )
+    };
+    assert_eq!(look(false, true), (vec![], None));
+    let bytes = fs::OpenOptions::new().write(true).open(&log).unwrap();
+    bytes.write_all_at(b"half of a batch", end).unwrap();
+    let behind = (log.clone(), Some(end));
+    assert_eq!(look(false, true), (vec![behind.clone()], None));
+    assert_eq!(look(true, true), (vec![], Some(behind)));
+    // The only batch.
+    bytes.write_all_at(b"x", start).unwrap();
+    let (damages, unfinished) = look(true, true);
+    assert_eq!(damages, [(path.clone(), None)]);
+    assert_eq!(unfinished, Some((log, Some(0))));
+    assert_eq!(look(true, false).0, []);
 }
