@@ -234,11 +234,11 @@ mod tests {
             Ok(())
         };
         break_with(views, &record).unwrap();
-        let expected = (views.to_owned(), false);
-        assert_eq!(*synced.lock().unwrap(), [expected.clone()]);
+        let expected = || (views.to_owned(), false);
+        assert_eq!(*synced.lock().unwrap(), [expected()]);
         // An earlier opening removed it, and could not make that durable.
         break_with(views, &record).unwrap();
-        assert_eq!(*synced.lock().unwrap(), [expected.clone(), expected]);
+        assert_eq!(*synced.lock().unwrap(), [expected(), expected()]);
         let refused = |_: &Path| Err(io::Error::from_raw_os_error(5));
         assert!(matches!(
             break_with(views, &refused),
