@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 const UNFINISHED: &str =
     "these bytes are of a write that failed or is under way, and nothing of it was acknowledged";
 
-/// What is known of the log of a database that the engine has open.
+/// What is known of a database that the engine has open, most of it of its log.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OpenLog {
     /// Files that there are at least.
@@ -30,6 +30,8 @@ pub(crate) struct OpenLog {
     /// Whether a write to it is under way or has failed: the bytes behind its last whole batch are
     /// that one's.
     pub(crate) is_unfinished: bool,
+    /// Whether a keyspace is being made: one without its `current` is that one.
+    pub(crate) is_making: bool,
 }
 
 /// Asks, at each look, for what is known of an open log.
@@ -57,7 +59,6 @@ impl Inspection {
 
 /// Looks at the database in `path`, which the engine has `open`, or nobody.
 pub(crate) fn look_through(path: &Path, open: Option<AskLog<'_>>) -> Inspection {
-    let live = open.is_some();
     let mut inspection = Inspection::default();
     // The file `version`.
     inspection.files += 1;
@@ -67,7 +68,7 @@ pub(crate) fn look_through(path: &Path, open: Option<AskLog<'_>>) -> Inspection 
     match structure::keyspaces(path) {
         Ok(keyspaces) => {
             for keyspace in keyspaces {
-                inspection.keyspace(&keyspace, live);
+                inspection.keyspace(&keyspace, open);
             }
         }
         Err(damage) => inspection.damages.push(damage),
@@ -107,10 +108,15 @@ pub(super) fn tables_of(keyspace: &Path, live: bool) -> Option<(Vec<Table>, Vec<
 }
 
 impl Inspection {
-    fn keyspace(&mut self, keyspace: &Path, live: bool) {
+    fn keyspace(&mut self, keyspace: &Path, open: Option<AskLog<'_>>) {
         // `current` and the manifest that it names.
         self.files += 2;
-        if let Some((tables, damages)) = tables_of(keyspace, live) {
+        if let Some((tables, damages)) = tables_of(keyspace, open.is_some()) {
+            // It may take as long as the medium does.
+            let is_making = open.is_some_and(|ask| ask().is_making);
+            if !damages.is_empty() && is_making && !keyspace.join("current").exists() {
+                return;
+            }
             self.tables.extend(tables);
             self.damages.extend(damages);
         }

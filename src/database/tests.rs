@@ -253,6 +253,7 @@ fn the_end_of_an_open_log_is_a_failed_writes_where_one_failed() {
             files_min: 1,
             holds,
             is_unfinished,
+            is_making: false,
         };
         let found = super::look_through(&path, Some(&ask));
         let places = |found: &[Damage]| found.iter().map(Damage::place).collect::<Vec<_>>();
@@ -273,4 +274,28 @@ fn the_end_of_an_open_log_is_a_failed_writes_where_one_failed() {
     assert_eq!(damages, [(path.clone(), None)]);
     assert_eq!(unfinished, Some((log, Some(0))));
     assert_eq!(look(true, false).0, []);
+}
+
+/// A keyspace is there before what it holds, for as long as the medium takes to sync that.
+#[test]
+fn a_keyspace_that_is_being_made_is_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    super::create(&path, &[("views", KeyspaceCreateOptions::default())]).unwrap();
+    let making = path.join("keyspaces/7");
+    fs::create_dir_all(making.join("tables")).unwrap();
+    let look = |is_making| {
+        let ask = || OpenLog {
+            is_making,
+            ..OpenLog::default()
+        };
+        let damages = super::look_through(&path, Some(&ask)).damages;
+        damages.iter().map(Damage::place).collect::<Vec<_>>()
+    };
+    assert_eq!(look(true), []);
+    let missing = (making.join("current"), None);
+    assert_eq!(look(false), [missing]);
+    // A whole one in bytes that are no manifest's is damage at any time.
+    fs::write(making.join("current"), b"?").unwrap();
+    assert_eq!(look(true).len(), 1);
 }

@@ -28,6 +28,7 @@ mod no_tree;
 mod query;
 mod rebuild;
 mod registry;
+mod room;
 mod runner;
 mod runtime_metadata;
 mod seal;

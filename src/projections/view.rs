@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading a view: short synchronous reads, each under one consistent snapshot.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -176,12 +176,15 @@ impl View {
         serving.database.disk_space().ok()
     }
 
-    /// Which opening of the database serves, and whether a batch is being written to it or could not be.
-    pub(crate) fn database_open(&self) -> Option<(u64, bool)> {
+    /// Which opening of the database serves, and whether a batch of it, and a generation in it, is being
+    /// written or could not be.
+    pub(crate) fn database_open(&self) -> Option<(u64, bool, bool)> {
         let state = lock(&self.shared.state);
         let serving = state.serving.as_ref()?;
-        let is_unfinished = serving.unfinished.load(Ordering::Acquire);
-        Some((serving.incarnation, is_unfinished))
+        let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
+        let under_way = &serving.under_way;
+        let (batch, making) = (is(&under_way.batch), is(&under_way.making));
+        Some((serving.incarnation, batch, making))
     }
 
     /// Waits until the view has read up to `seq`, at most for `timeout`; gives its position.

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
@@ -20,6 +20,7 @@ use fjall::{
 use crate::events::{Hash, Record};
 
 use super::error::Failure;
+use super::room::{Room, UnderWay};
 use super::views::ViewsOptions;
 use super::{boot, seal};
 use crate::database::{self, Complain, Damage, Merges, files, structure, wal::Wal};
@@ -33,10 +34,6 @@ const META: &str = "meta";
 const META_BYTES: u64 = 1 << 20;
 /// Of two, the first does nothing but ask, as often as it can, whether the second still compacts.
 const WORKER_THREADS: usize = 1;
-/// As many memtables may wait to become tables.
-const WAITING_MAX: usize = 1;
-/// This part of the memtables' bound is for what is changed while one of them becomes a table.
-const WHILE_WAITING: u64 = 8;
 /// Fewer the engine does not take.
 const FILES_MIN: usize = 10;
 /// A compaction keeps a hash for each key of the table that it writes: smaller tables bound that.
@@ -103,30 +100,7 @@ pub(super) struct Generation {
     /// Which opening of the database it belongs to: complaints about an earlier one are void.
     pub(super) incarnation: u64,
     /// The database's.
-    pub(super) unfinished: Arc<AtomicBool>,
-}
-
-/// What the memtables of all views have room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
-    /// More changes.
-    Free,
-    /// More changes, once the largest memtable is on its way to become a table.
-    FullSoon,
-    /// Nothing, before one that waits has become a table.
-    Full,
-}
-
-impl Room {
-    /// With so many bytes in memtables that take changes, and so many memtables of so many bytes that
-    /// wait to become tables.
-    const fn of(active: u64, waiting: Option<(usize, u64)>, most: u64) -> Self {
-        match waiting {
-            Some((count, bytes)) if count > WAITING_MAX || active + bytes >= most => Self::Full,
-            None if active >= most - most / WHILE_WAITING => Self::FullSoon,
-            _ => Self::Free,
-        }
-    }
+    pub(super) under_way: Arc<UnderWay>,
 }
 
 /// The open database.
@@ -138,8 +112,7 @@ pub(super) struct ViewsDatabase {
     /// How large the memtable was that was made to become a table last.
     waiting_bytes: AtomicU64,
     merges: Arc<Merges>,
-    /// A batch is being written, or could not be: the end of the log may not be whole.
-    unfinished: Arc<AtomicBool>,
+    under_way: Arc<UnderWay>,
 }
 
 impl Drop for ViewsDatabase {
@@ -209,7 +182,7 @@ impl ViewsDatabase {
             memtable_bytes: options.memtable_bytes,
             waiting_bytes: AtomicU64::new(0),
             merges,
-            unfinished: Arc::default(),
+            under_way: Arc::default(),
         })
     }
 
@@ -255,9 +228,9 @@ impl ViewsDatabase {
     }
 
     pub(super) fn commit(&self, batch: WriteBatch) -> Result<(), Failure> {
-        self.unfinished.store(true, Ordering::Release);
+        self.under_way.batch.store(true, Ordering::Release);
         batch.commit()?;
-        self.unfinished.store(false, Ordering::Release);
+        self.under_way.batch.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -295,7 +268,7 @@ impl ViewsDatabase {
             version,
             number,
             incarnation: self.incarnation,
-            unfinished: Arc::clone(&self.unfinished),
+            under_way: Arc::clone(&self.under_way),
         }))
     }
 
@@ -306,7 +279,9 @@ impl ViewsDatabase {
         version: u32,
         number: u64,
     ) -> Result<Arc<Generation>, Failure> {
+        self.under_way.making.store(true, Ordering::Release);
         let generation = self.generation(&keyspace_name(name, version, number), version, number)?;
+        self.under_way.making.store(false, Ordering::Release);
         let mut batch = self.batch();
         Position::default().write_into(&generation.keyspace, &mut batch);
         self.commit(batch)?;

@@ -51,16 +51,21 @@ impl Files {
             files_min: subject.journal.wal_files(),
             holds: subject.journal.wal_holds(),
             is_unfinished: subject.journal.unfinished().append,
+            is_making: false,
         };
         let views_open = || {
             let tree = subject.tree.as_ref()?;
             tree.view().database_open()
         };
-        let opening = views_open().map(|(opening, _)| opening);
+        let opening = views_open().map(|(opening, ..)| opening);
         // Views that were let go of meanwhile may be closed, moved or made again.
-        let views_log = || OpenLog {
-            is_unfinished: views_open().is_none_or(|(_, unfinished)| unfinished),
-            ..OpenLog::default()
+        let views_log = || {
+            let open = views_open();
+            OpenLog {
+                is_unfinished: open.is_none_or(|(_, batch, _)| batch),
+                is_making: open.is_none_or(|(.., making)| making),
+                ..OpenLog::default()
+            }
         };
         // Both logs are read at the same time.
         let (inspection, of_views) = std::thread::scope(|scope| {
@@ -71,7 +76,7 @@ impl Files {
         });
         let wrong = log_end(&inspection, subject);
         files.take(inspection, wrong);
-        let stays = views_open().map(|(opening, _)| opening) == opening;
+        let stays = views_open().map(|(opening, ..)| opening) == opening;
         match of_views {
             Some(Ok(inspection)) if stays => files.take(inspection, None),
             Some(Err(_)) => files.not_checked.push("views: a thread failed".to_owned()),
