@@ -34,8 +34,8 @@ cd "$(dirname "$0")/.."
 
 # What decides: rights, room, commands, the stores' actors, and both ends of a command's way.
 deciding=(src/access.rs src/admission.rs 'src/commands/**/*.rs' 'src/commands.rs' 'src/actors/store/**/*.rs' src/actors/store.rs
-    'src/actors/execution_log/**/*.rs' src/actors/execution_log.rs 'src/ledger/submit/**/*.rs' src/ledger/submit.rs
-    'src/ledger/close/**/*.rs' src/ledger/close.rs)
+    'src/actors/execution_log/**/*.rs' src/actors/execution_log.rs 'src/ledger/**/submit.rs' 'src/ledger/**/submit/**/*.rs'
+    'src/ledger/**/close.rs' 'src/ledger/**/close/**/*.rs')
 read -r -a tests <<<"${MUTANTS_TESTS:-lib conformance ordering}"
 known=$PWD/tests/mutations/equivalent
 
