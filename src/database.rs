@@ -18,23 +18,23 @@ use crate::error::{Cause, Fault, OpenError, again};
 
 mod batch;
 mod blocks;
-mod boot;
+mod boot_id;
 mod damage;
 mod durable;
 mod fault;
 pub(crate) mod files;
 mod files_max;
+mod free_space;
 mod inspection;
 mod merges;
+pub(crate) mod offline_reader;
 mod preflight;
-mod space;
 pub(crate) mod structure;
-pub(crate) mod survey;
 mod table;
 mod tables;
 pub(crate) mod wal;
 
-pub(crate) use boot::boot_id;
+pub(crate) use boot_id::boot_id;
 pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
     LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, ensure_private, restrict,
@@ -43,11 +43,11 @@ pub(crate) use durable::{
 pub(crate) use fault::fault;
 pub(crate) use files::{creating, replace};
 pub(crate) use files_max::{are_short, files_each};
+pub use free_space::{Space, SystemSpace};
 pub(crate) use inspection::{Inspection, OpenLog, is_named, look_through};
 pub(crate) use merges::{Complain, Merges};
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
-pub use space::{Space, SystemSpace};
 pub(crate) use tables::{Table, TableReading};
 
 /// More than two and a full disk under backpressure can hang a commit for ever.

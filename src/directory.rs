@@ -5,11 +5,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+mod file_system_check;
 mod identity;
 mod insecure;
 pub mod keys;
 mod lock;
-mod medium;
 mod names;
 pub(crate) mod scratch;
 pub(crate) mod shared;
@@ -64,7 +64,7 @@ impl Directory {
             let found = identity.ledger;
             return Err(OpenError::OtherLedger { expected, found });
         }
-        if let Some((file_system, doubt)) = medium::doubt(path) {
+        if let Some((file_system, doubt)) = file_system_check::doubt(path) {
             tracing::warn!(path = %path.display(), file_system, doubt, "a doubtful file system");
         }
         restrict_top(path).map_err(|source| OpenError::io(path, source))?;

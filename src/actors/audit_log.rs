@@ -3,7 +3,7 @@
 //! command: their records belong to the audit log by their mask.
 
 use super::draft::{Decided, Draft, Reply};
-use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{Entity, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{AuditRecordedV1, Event, Store};

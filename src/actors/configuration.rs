@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Decided, Draft, Reply, document_stream};
-use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store, expect_version};
+use super::event_sourced::{Entity, Place, ReplayError, Surroundings, cross_store, expect_version};
 use super::prepared::Earlier;
 use crate::commands::check::invalid;
 use crate::commands::{Change, Command, Context, Rollback};

@@ -10,7 +10,7 @@ use super::capability_registry::Registry;
 use super::draft::{
     Decided, Draft, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, Reply, transitions,
 };
-use super::entity::{Entity, Place, ReplayError, Surroundings};
+use super::event_sourced::{Entity, Place, ReplayError, Surroundings};
 use crate::commands::check::invalid;
 use crate::commands::{Command, Context, SavePosition, Transition};
 use crate::error::AppendError;

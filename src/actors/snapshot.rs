@@ -149,7 +149,7 @@ impl Snapshot for ComponentNames {
 mod tests {
     use super::*;
     use crate::actors::draft::{Draft, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
-    use crate::actors::entity::Entity;
+    use crate::actors::event_sourced::Entity;
     use crate::events::{
         AuthorizationDecidedV1, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
         ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1, RuntimeId,

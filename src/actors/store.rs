@@ -5,11 +5,11 @@
 
 mod answers;
 mod deciding;
+mod finish_slots;
 mod holding;
 mod idempotency;
 mod message;
 mod repeating;
-mod reserves;
 mod saving;
 mod state;
 
@@ -27,7 +27,7 @@ use crate::vitals::Part;
 use super::claims::Place;
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Reply};
-use super::entity::{Refused, Surroundings};
+use super::event_sourced::{Refused, Surroundings};
 use super::in_force::Changes;
 use super::mailbox::{Filled, Inbox};
 use super::sequencer::{Sequenced, SequencerMsg};

@@ -3,7 +3,7 @@
 //! recorded by the ledger itself.
 
 use super::draft::{Decided, Draft, Reply};
-use super::entity::{Entity, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{Entity, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::{Command, Observation};
 use crate::error::AppendError;
 use crate::events::{Event, Store, TelemetryRecordedV1};

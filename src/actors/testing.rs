@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::capability_registry::{Capability, Registry};
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Draft, Reply};
-use super::entity::{Entity, History, Known, Surroundings};
+use super::event_sourced::{Entity, History, Known, Surroundings};
 use super::execution_log::Status;
 use super::prepared::Prepared;
 use crate::clock::CountingEntropy;

@@ -370,7 +370,7 @@ fn the_operator_finds_every_word_in_the_table() {
         include_str!("reopen.rs"),
         include_str!("../error.rs"),
         include_str!("../integrity/witness.rs"),
-        include_str!("../ledger/witness.rs"),
+        include_str!("../ledger/attest/witness.rs"),
     ];
     for word in sources.into_iter().flat_map(words) {
         assert!(

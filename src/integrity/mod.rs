@@ -20,7 +20,7 @@
     not(feature = "engine"),
     expect(dead_code, reason = "only the walk over a ledger has many at once")
 )]
-mod abreast;
+mod blake3_batch;
 pub mod checkpoint;
 pub mod evidence;
 pub mod export;
@@ -37,10 +37,10 @@ pub mod witness;
 mod tests;
 
 use crate::events::{Hash, SALT_LEN};
-use abreast::Derived;
+use blake3_batch::Derived;
 
 #[cfg(feature = "engine")]
-pub(crate) use abreast::ABREAST;
+pub(crate) use blake3_batch::ABREAST;
 
 const CHAIN_CONTEXT: &str = "femtoclaw-ledger 2026 v2 record chain";
 const PAYLOAD_CONTEXT: &str = "femtoclaw-ledger 2026 v1 payload commitment";

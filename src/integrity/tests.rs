@@ -2,9 +2,9 @@
 //! Digests of fields, notes, keys, checkpoints, policies, proofs and key files: vectors that others published, every
 //! way to be wrong, and input of every kind.
 
-#[cfg(feature = "engine")]
-mod abreast;
 mod any_input;
+#[cfg(feature = "engine")]
+mod blake3_batch;
 mod fields;
 mod notes;
 mod policies;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 
-use super::admit::Standing;
+use super::append_rules::Standing;
+use super::chained_frames::{self, Linked};
 use super::error::{AppendFailure, Problem, ReadFailure};
-use super::linked::{self, Linked};
 use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished, held};
 use crate::database::{self, Damage, TornTail, wal::Wal};
 use crate::error::{Cause, Fault, OpenError};
@@ -320,7 +320,8 @@ impl Journal for FjallJournal {
     }
 
     fn frames(&self, from: Seq) -> Frames {
-        self.frames_from(from).unwrap_or_else(linked::failed)
+        self.frames_from(from)
+            .unwrap_or_else(chained_frames::failed)
     }
 
     fn close(&self) {

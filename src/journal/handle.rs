@@ -8,9 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use metrics::Gauge;
 use tokio::sync::watch;
 
-use super::answers::{self, Answer};
-use super::bell::Bell;
-use super::recent::Recent;
+use super::frame_cache::Recent;
+use super::head_waiter::Bell;
+use super::reply_thread::{self, Answer};
 use super::sealed::Sealed;
 use super::under_way::{Hung, UnderWay};
 use super::{Frame, Head};
@@ -88,7 +88,7 @@ impl Shared {
             outcome_unknown: true,
             ..sealed.clone()
         };
-        answers::give(answers, Err(&unknown));
+        reply_thread::give(answers, Err(&unknown));
         self.refuse(&sealed);
         sealed
     }
@@ -100,7 +100,7 @@ impl Shared {
         let waiting = std::mem::take(&mut queue.works);
         drop(queue);
         for (_, work) in waiting {
-            answers::give(work.answers, Err(sealed));
+            reply_thread::give(work.answers, Err(sealed));
         }
         // Records that the sequencer has kept back for an idle writer come now, and are answered at
         // once.

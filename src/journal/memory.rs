@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::admit::Standing;
+use super::append_rules::Standing;
+use super::chained_frames::{self, Linked};
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::held::{self, FailedSync, Hooks};
-use super::linked::{self, Linked};
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{LedgerId, Seq};
 
@@ -144,7 +144,7 @@ impl Journal for MemoryJournal {
         });
         match found {
             Ok((frames, standing)) => Linked::boxed(frames.into_iter().map(Ok), from, standing),
-            Err(failure) => linked::failed(failure),
+            Err(failure) => chained_frames::failed(failure),
         }
     }
 

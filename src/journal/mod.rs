@@ -6,31 +6,31 @@
 
 use crate::events::{Hash, LedgerId, Seq};
 
-mod admit;
 mod anchor;
 mod anchored;
 mod anchorer;
-mod answers;
+mod append_rules;
 mod arc;
-mod bell;
 mod builder;
+mod bulk_create;
+mod chained_frames;
 mod closes;
+mod commit_watchdog;
 mod error;
-mod filled;
 mod fjall;
 mod frame;
+mod frame_cache;
+mod frame_check;
 mod handle;
-mod hang;
+mod head_waiter;
 mod held;
 mod layout;
-mod linked;
 mod memory;
 mod read_only;
 mod reader;
-mod recent;
+mod reply_thread;
 mod sealed;
 mod under_way;
-mod whole;
 mod writer;
 
 pub use self::fjall::{FjallJournal, Found, JournalOptions};
@@ -38,22 +38,22 @@ pub use crate::database::TornTail;
 pub(crate) use anchor::slots;
 pub use anchor::{ANCHOR_SLOT_LEN, Anchor, Claim};
 pub use anchored::{Anchored, Anchoring};
-pub use answers::Answer;
 pub use builder::{FrameBuilder, NewRecord};
+pub(crate) use bulk_create::{FillError, create_filled};
 pub(crate) use closes::{AfterClose, Closes, Stretch};
+pub use commit_watchdog::Watch;
 pub use error::{AppendFailure, Problem, ReadFailure};
-pub(crate) use filled::{FillError, create_filled};
 pub use frame::{Frame, Records};
+pub(crate) use frame_check::Looked;
 pub use handle::{Work, WriterHandle};
-pub use hang::Watch;
 pub use held::{ClaimHook, FailedClaim, FailedSync, HeldJournal};
 pub use layout::{FRAME_BYTES_MAX, FRAME_FORMAT_VERSION, FRAME_HEADER_LEN};
 pub use memory::MemoryJournal;
 pub(crate) use read_only::Aside;
 pub use read_only::{Finding, FindingKind, ReadOnlyJournal};
 pub use reader::Reader;
+pub use reply_thread::Answer;
 pub use sealed::Sealed;
-pub(crate) use whole::Looked;
 pub use writer::{Appended, Observer, Writer};
 
 /// The last record of a history.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::bell::Bell;
 use super::error::ReadFailure;
+use super::frame_cache::Recent;
 use super::handle::WriterHandle;
-use super::recent::Recent;
+use super::head_waiter::Bell;
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{Record, Seq};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Frame;
-use super::answers::Answer;
+use super::reply_thread::Answer;
 use crate::events::Seq;
 
 /// The append under way: whoever takes it out answers for it.

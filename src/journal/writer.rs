@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::answers::{Answer, Answerer};
-use super::bell::Bell;
+use super::commit_watchdog::Watch;
 use super::error::{AppendFailure, ReadFailure};
 use super::handle::{Shared, Work, WriterHandle};
-use super::hang::Watch;
+use super::head_waiter::Bell;
+use super::reply_thread::{Answer, Answerer};
 use super::sealed::Sealed;
 use super::under_way::UnderWay;
 use super::{Frame, Head, Journal};

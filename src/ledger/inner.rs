@@ -7,16 +7,16 @@ use crate::actors::InForce;
 use crate::events::LedgerId;
 use crate::journal::Head;
 
-use super::background::Background;
-use super::checkpoints::Signing;
-use super::end::End;
+use super::attest::checkpoints::Signing;
+use super::background::tasks::Background;
+use super::lifecycle::end::End;
+use super::lifecycle::released::Released;
+use super::operate::scrub::Scrub;
 use super::parts::Parts;
-use super::recovery::Recovery;
-use super::released::Released;
-use super::scrub::Scrub;
-use super::snapshots::Snapshots;
-use super::submit::Core;
-use super::views::ViewSet;
+use super::read::views::ViewSet;
+use super::recover::recovery::Recovery;
+use super::recover::snapshots::Snapshots;
+use super::write::submit::Core;
 
 pub(crate) struct Inner {
     pub(super) core: Arc<Core>,

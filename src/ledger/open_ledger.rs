@@ -20,12 +20,12 @@ use super::handles::{
     Telemetry, handle,
 };
 use super::inner::Inner;
-use super::open;
+use super::lifecycle::open;
 use super::options::Options;
-use super::reads::Reads;
-use super::recovery::Recovery;
+use super::read::reads::Reads;
+use super::read::views::unviewable;
+use super::recover::recovery::Recovery;
 use super::root::Root;
-use super::views::unviewable;
 
 /// An open ledger: what takes no authority, and what a [`Grant`] opens. Clones share it.
 ///

@@ -13,7 +13,7 @@ use crate::journal::Anchoring;
 use crate::projections::Projection;
 use crate::redaction::Redaction;
 
-use super::checkpoints::CheckpointOptions;
+use super::attest::checkpoints::CheckpointOptions;
 
 /// How a ledger is opened. The defaults are what a runtime wants.
 pub struct Options {

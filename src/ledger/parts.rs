@@ -7,7 +7,7 @@ use crate::actors::Actors;
 use crate::journal::{Journal, Writer};
 use crate::projections::Views;
 
-use super::guarded::Guarded;
+use super::recover::locked_journal::Guarded;
 
 /// What must be closed in order.
 pub(crate) struct Parts {

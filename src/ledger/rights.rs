@@ -5,7 +5,7 @@ use crate::access::GrantState;
 use crate::error::AccessError;
 use crate::events::{Store, StoreMask};
 
-use super::submit::Core;
+use super::write::submit::Core;
 
 impl Core {
     /// A grant of another ledger, or of an earlier opening of this one, opens nothing.

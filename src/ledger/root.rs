@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::checkpoints::Signing;
+use super::attest::checkpoints::Signing;
 use super::inner::Inner;
-use super::submit::Core;
+use super::write::submit::Core;
 use crate::access::{Changing, Component, Grant, GrantState, Quota, Rights};
-use crate::commands::{check, own::Reason};
+use crate::commands::check;
+use crate::commands::root_records::Reason;
 use crate::error::{AccessError, AppendError};
 use crate::events::{ComponentGrantedV2, ComponentId, ComponentRevokedV1};
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::events::{Event, Record, RecordHeader, Seq};
 
 mod batch;
-mod boot;
+mod boot_mark;
 mod configuration;
 mod control;
 mod diff;
@@ -40,7 +40,7 @@ mod views;
 mod views_database;
 
 pub use batch::{VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
-pub use boot::Boot;
+pub use boot_mark::Boot;
 pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
 pub use diff::{DiffLine, diff_lines};
 pub use error::{OpenError, ProjectionError, ReadError};

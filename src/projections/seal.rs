@@ -19,7 +19,7 @@ use crate::database::{files, structure};
 use crate::events::Hash;
 use crate::integrity::{FieldDigest, digest};
 
-use super::boot::BOOT;
+use super::boot_mark::BOOT;
 use super::error::Failure;
 
 const SEAL: &str = "SEAL";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::boot::Boot;
+use super::boot_mark::Boot;
 use super::control::Control;
 use super::rebuild::Health;
 use super::runner::Runner;

@@ -22,7 +22,7 @@ use crate::events::{Hash, Record};
 use super::error::Failure;
 use super::room::{Room, UnderWay};
 use super::views::ViewsOptions;
-use super::{boot, seal};
+use super::{boot_mark, seal};
 use crate::database::{self, Complain, Damage, Merges, files, structure, wal::Wal};
 
 /// First byte of the key under which the position lies.
@@ -145,7 +145,7 @@ impl ViewsDatabase {
         let sealed = seal::check(path)?;
         let told = |error: io::Error| Failure::io(path, &error);
         let boot = options.boot.name().map_err(told)?;
-        let is_same = boot::is_same(path, boot.as_deref()).map_err(told)?;
+        let is_same = boot_mark::is_same(path, boot.as_deref()).map_err(told)?;
         if !is_new && !sealed && !is_same {
             // Before they are looked at: a power cut may have taken any part of them, and none of that is damage.
             tracing::warn!("views were not closed before the machine started: they are made again");
@@ -159,7 +159,7 @@ impl ViewsDatabase {
             preflight(path).map_err(Failure::Damage)?;
         }
         if !is_same {
-            boot::mark(path, boot.as_deref()).map_err(told)?;
+            boot_mark::mark(path, boot.as_deref()).map_err(told)?;
         }
         // The engine does not open a database without it, and there is nothing in it.
         let lock = path.join(structure::LOCK);

@@ -37,42 +37,46 @@ async fn witness(scene: &Scene) -> Witness {
 
 pub(crate) fn tried() -> Vec<Tried> {
     let mut all = vec![
-        call!("ledger/proofs.rs checkpoint", |s| (), |()| s
+        call!("ledger/attest/proofs.rs checkpoint", |s| (), |()| s
             .root()
             .checkpoint()
             .await
             .is_ok()),
-        call!("ledger/proofs.rs newest_checkpoint", |s| (), |()| s
+        call!("ledger/attest/proofs.rs newest_checkpoint", |s| (), |()| s
             .ledger()
             .newest_checkpoint()
             .await
             .is_ok()),
         // It has no cosignature to add: refused.
-        call!("ledger/proofs.rs add_cosignatures", |s| (), |()| {
+        call!("ledger/attest/proofs.rs add_cosignatures", |s| (), |()| {
             let _refused = s.root().add_cosignatures(&s.note, &[]).await;
             true
         }),
-        call!("ledger/proofs.rs prove", |s| (), |()| s
+        call!("ledger/attest/proofs.rs prove", |s| (), |()| s
             .ledger()
             .prove(femtoclaw_ledger::Seq::FIRST, &s.note)
             .await
             .is_ok()),
-        call!("ledger/proofs.rs prove_extension", |s| (), |()| s
+        call!("ledger/attest/proofs.rs prove_extension", |s| (), |()| s
             .ledger()
             .prove_extension(&s.note, &s.note)
             .await
             .is_ok()),
-        call!("ledger/evidence.rs evidence", |s| (), |()| s
+        call!("ledger/attest/evidence.rs evidence", |s| (), |()| s
             .reads
             .evidence(s.ended, EvidenceOptions::default())
             .await
             .is_ok()),
-        call!("ledger/evidence.rs write_evidence", |s| s.path(), |it| s
-            .reads
-            .write_evidence(s.ended, EvidenceOptions::default(), it)
-            .await
-            .is_ok()),
-        call!("ledger/export.rs export", |s| s.path(), |it| s
+        call!(
+            "ledger/attest/evidence.rs write_evidence",
+            |s| s.path(),
+            |it| s
+                .reads
+                .write_evidence(s.ended, EvidenceOptions::default(), it)
+                .await
+                .is_ok()
+        ),
+        call!("ledger/attest/export.rs export", |s| s.path(), |it| s
             .root()
             .export(&s.note, it)
             .await
@@ -84,22 +88,26 @@ pub(crate) fn tried() -> Vec<Tried> {
 
 fn witnessing() -> Vec<Tried> {
     vec![
-        call!("ledger/online_check.rs verify", |s| (), |()| s
+        call!("ledger/operate/online_check.rs verify", |s| (), |()| s
             .ledger()
             .verify(VerifyOptions::default(), |_: &Progress| {})
             .await
             .is_ok()),
-        call!("ledger/witness.rs witness", |s| (), |()| {
+        call!("ledger/attest/witness.rs witness", |s| (), |()| {
             witness(&s).await;
             true
         }),
-        call!("ledger/witness.rs cosigned", |s| witness(&s).await, |it| {
-            let _none = it.cosigned("example.org/log").await;
-            true
-        }),
+        call!(
+            "ledger/attest/witness.rs cosigned",
+            |s| witness(&s).await,
+            |it| {
+                let _none = it.cosigned("example.org/log").await;
+                true
+            }
+        ),
         // One that was dropped may have come first: refused then.
         call!(
-            "ledger/witness.rs add_checkpoint",
+            "ledger/attest/witness.rs add_checkpoint",
             |s| (witness(&s).await, asked()),
             |(it, asked)| {
                 let _answer = it.add_checkpoint(asked).await;
@@ -107,12 +115,16 @@ fn witnessing() -> Vec<Tried> {
             }
         ),
         // Not a request: refused.
-        call!("ledger/witness.rs answer", |s| witness(&s).await, |it| {
-            let _refused = it.answer(b"old 0\n").await;
-            true
-        }),
         call!(
-            "ledger/checkpoints/key_change.rs change_key",
+            "ledger/attest/witness.rs answer",
+            |s| witness(&s).await,
+            |it| {
+                let _refused = it.answer(b"old 0\n").await;
+                true
+            }
+        ),
+        call!(
+            "ledger/attest/checkpoints/key_change.rs change_key",
             |s| key(s.number()),
             |it| {
                 let why = KeyChange {

@@ -53,23 +53,23 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "fn an_opening_dropped_after_any_poll_lets_go_of_the_directory",
     ),
     (
-        "ledger/reopen.rs reopen",
+        "ledger/lifecycle/reopen.rs reopen",
         "tests/waiting/opening.rs",
         "root.reopen(",
     ),
     (
-        "ledger/close.rs close",
+        "ledger/lifecycle/close.rs close",
         "tests/waiting/closing.rs",
         "root.close(",
     ),
     (
-        "ledger/close.rs close_at_once",
+        "ledger/lifecycle/close.rs close_at_once",
         "tests/waiting/closing.rs",
         "root.close(",
     ),
     (
         "projections/view.rs reached",
-        "src/ledger/view_waits.rs",
+        "src/ledger/read/view_waits.rs",
         "view.reached(",
     ),
 ];

@@ -112,13 +112,13 @@ fn rest() -> Vec<Tried> {
             .view_digests()
             .await
             .is_ok()),
-        call!("ledger/view_waits.rs at_least", |s| s.head(), |it| s
+        call!("ledger/read/view_waits.rs at_least", |s| s.head(), |it| s
             .ledger()
             .at_least(it.get())
             .await
             .is_ok()),
         call!(
-            "ledger/view_waits.rs projection_at_least",
+            "ledger/read/view_waits.rs projection_at_least",
             |s| s.head(),
             |it| s
                 .ledger()
@@ -131,28 +131,28 @@ fn rest() -> Vec<Tried> {
 
 fn reads() -> Vec<Tried> {
     vec![
-        call!("ledger/reads.rs get", |s| (), |()| s
+        call!("ledger/read/reads.rs get", |s| (), |()| s
             .reads
             .get(Seq::FIRST)
             .await
             .is_ok()),
-        call!("ledger/reads.rs range", |s| (), |()| s
+        call!("ledger/read/reads.rs range", |s| (), |()| s
             .reads
             .range(Seq::FIRST, 9)
             .await
             .is_ok()),
-        call!("ledger/reads.rs query", |s| (), |()| s
+        call!("ledger/read/reads.rs query", |s| (), |()| s
             .reads
             .query(Filter::default(), 9)
             .await
             .is_ok()),
-        call!("ledger/reads.rs reconstruct", |s| (), |()| s
+        call!("ledger/read/reads.rs reconstruct", |s| (), |()| s
             .reads
             .reconstruct(s.ended)
             .await
             .is_ok()),
         call!(
-            "ledger/follow.rs next_batch",
+            "ledger/read/follow.rs next_batch",
             |s| s.reads.follow(Seq::FIRST).unwrap(),
             |mut it| it.next_batch(Duration::from_secs(60)).await.is_ok()
         ),

@@ -3,25 +3,31 @@
 
 /// Files and folders below `src`.
 pub(crate) const PLACES: &[(&str, &str)] = &[
-    ("ledger/read_only/", "whoever may read the files reads all"),
-    ("ledger/salvage/", "the same"),
-    ("ledger/options.rs", "before there is a ledger"),
-    ("ledger/destination.rs", "the same"),
-    ("ledger/checkpoints/options.rs", "the same"),
-    ("ledger/witnessed.rs", "the same"),
-    ("ledger/recovery.rs", "a report"),
     (
-        "ledger/online_check.rs",
+        "ledger/operate/read_only/",
+        "whoever may read the files reads all",
+    ),
+    ("ledger/operate/salvage/", "the same"),
+    ("ledger/options.rs", "before there is a ledger"),
+    ("ledger/attest/destination.rs", "the same"),
+    ("ledger/attest/checkpoints/options.rs", "the same"),
+    ("ledger/attest/witness_destination.rs", "the same"),
+    ("ledger/recover/recovery.rs", "a report"),
+    (
+        "ledger/operate/online_check.rs",
         "says what is damaged, and shows no record",
     ),
-    ("ledger/verify/", "the same"),
-    ("ledger/scrub/", "the same"),
-    ("ledger/health.rs", "no record"),
+    ("ledger/operate/verify/", "the same"),
+    ("ledger/operate/scrub/", "the same"),
+    ("ledger/operate/health.rs", "no record"),
     (
-        "ledger/proofs.rs",
+        "ledger/attest/proofs.rs",
         "digests alone, and signing is the root's",
     ),
-    ("ledger/witness.rs", "made by the root; heads of other logs"),
+    (
+        "ledger/attest/witness.rs",
+        "made by the root; heads of other logs",
+    ),
 ];
 
 /// Functions.
@@ -41,18 +47,27 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("ledger/root.rs rebuild_view", "the root's"),
     ("ledger/open_ledger.rs view_digests", "digests"),
-    ("ledger/view_waits.rs at_least", "waits"),
-    ("ledger/view_waits.rs projection_at_least", "waits"),
-    ("ledger/view_waits.rs view_positions", "places"),
-    ("ledger/close.rs close", "the root's"),
-    ("ledger/close.rs close_at_once", "the root's"),
-    ("ledger/reopen.rs reopen", "the root's"),
+    ("ledger/read/view_waits.rs at_least", "waits"),
+    ("ledger/read/view_waits.rs projection_at_least", "waits"),
+    ("ledger/read/view_waits.rs view_positions", "places"),
+    ("ledger/lifecycle/close.rs close", "the root's"),
+    ("ledger/lifecycle/close.rs close_at_once", "the root's"),
+    ("ledger/lifecycle/reopen.rs reopen", "the root's"),
     ("ledger/root.rs grant", "the root's"),
     ("ledger/root.rs accept_clock", "the root's"),
-    ("ledger/checkpoints/key_change.rs change_key", "the root's"),
-    ("ledger/export.rs export", "the root's; no payload is in it"),
-    ("ledger/follow.rs lag_max", "of a follower that was given"),
-    ("ledger/follow.rs next_seq", "a place"),
+    (
+        "ledger/attest/checkpoints/key_change.rs change_key",
+        "the root's",
+    ),
+    (
+        "ledger/attest/export.rs export",
+        "the root's; no payload is in it",
+    ),
+    (
+        "ledger/read/follow.rs lag_max",
+        "of a follower that was given",
+    ),
+    ("ledger/read/follow.rs next_seq", "a place"),
     (
         "ledger/handles/execution_log.rs executions",
         "says what to look for",

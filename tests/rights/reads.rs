@@ -97,11 +97,11 @@ fn records() -> Vec<Row> {
         };
     }
     [
-        of!("ledger/reads.rs get", get, SEEN),
-        of!("ledger/reads.rs range", range, PASSED),
-        of!("ledger/reads.rs query", query, PASSED),
-        of!("ledger/follow.rs follow", follow, PASSED),
-        of!("ledger/follow.rs next_batch", follow, PASSED),
+        of!("ledger/read/reads.rs get", get, SEEN),
+        of!("ledger/read/reads.rs range", range, PASSED),
+        of!("ledger/read/reads.rs query", query, PASSED),
+        of!("ledger/read/follow.rs follow", follow, PASSED),
+        of!("ledger/read/follow.rs next_batch", follow, PASSED),
     ]
     .into_iter()
     .flatten()
@@ -138,14 +138,14 @@ fn whole() -> Vec<Row> {
     let mirrored = [NOT, "ok", NOT, HELD, HELD, GONE, STRANGE];
     vec![
         row!(
-            "ledger/reads.rs reconstruct",
+            "ledger/read/reads.rs reconstruct",
             "",
             [ExecutionLog],
             traced,
             |h| reconstruct(h).await
         ),
         row!(
-            "ledger/reads.rs reconstruct",
+            "ledger/read/reads.rs reconstruct",
             "by the audit log",
             [AuditLog],
             mirrored,
@@ -160,35 +160,35 @@ fn bundles() -> Vec<Row> {
     let bare = [NOT, NOT, NOT, HELD, HELD, GONE, STRANGE];
     vec![
         row!(
-            "ledger/evidence.rs evidence",
+            "ledger/attest/evidence.rs evidence",
             "",
             [AuditLog, ExecutionLog],
             bundled,
             |h| evidence(h, false).await
         ),
         row!(
-            "ledger/evidence.rs evidence",
+            "ledger/attest/evidence.rs evidence",
             "by the audit log",
             [AuditLog],
             refused,
             |h| evidence(h, false).await
         ),
         row!(
-            "ledger/evidence.rs evidence",
+            "ledger/attest/evidence.rs evidence",
             "by the execution log",
             [ExecutionLog],
             refused,
             |h| evidence(h, false).await
         ),
         row!(
-            "ledger/evidence.rs evidence",
+            "ledger/attest/evidence.rs evidence",
             "without payloads",
             [AuditLog],
             bare,
             |h| evidence(h, true).await
         ),
         row!(
-            "ledger/evidence.rs write_evidence",
+            "ledger/attest/evidence.rs write_evidence",
             "",
             [AuditLog, ExecutionLog],
             bundled,

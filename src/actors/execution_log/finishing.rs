@@ -2,9 +2,9 @@
 //! Where an execution ends. The effect has happened: nothing here is refused for size.
 
 use super::super::draft::{Decided, Reply};
-use super::super::entity::Surroundings;
+use super::super::event_sourced::Surroundings;
 use super::drafting::{Drafting, inherit};
-use super::kept::{self, Kept};
+use super::truncation::{self, Kept};
 use super::{State, Status};
 use crate::commands::measure::Whole;
 use crate::commands::{Ending, Finish, ResolveInDoubt};
@@ -72,7 +72,7 @@ impl State {
         let context = inherit(command.context, open.parent, open.trace);
         let mut drafting = Drafting::new(command.execution, context, open.version);
         let result = Kept::result(&resolve.result, whole.result, around.limits);
-        let (reason, cut) = kept::text(&resolve.reason, around.limits.text_bytes_max);
+        let (reason, cut) = truncation::text(&resolve.reason, around.limits.text_bytes_max);
         let event = ExecutionResolvedV1 {
             resolution: resolve.resolution.code(),
             reason,
@@ -111,8 +111,8 @@ pub(super) fn end(
         }
         Ending::Failed(failure) => {
             let kept = Kept::result(&failure.result, whole.result, limits);
-            let (code, code_cut) = kept::text(&failure.code, limits.name_bytes_max);
-            let (message, message_cut) = kept::text(&failure.message, limits.text_bytes_max);
+            let (code, code_cut) = truncation::text(&failure.code, limits.name_bytes_max);
+            let (message, message_cut) = truncation::text(&failure.message, limits.text_bytes_max);
             let event = ExecutionFailedV1 {
                 code,
                 message,
@@ -125,7 +125,7 @@ pub(super) fn end(
             TO_ERROR
         }
         Ending::Cancelled(reason) => {
-            let (reason, cut) = kept::text(reason, limits.text_bytes_max);
+            let (reason, cut) = truncation::text(reason, limits.text_bytes_max);
             let flags = cut | text_flag(whole);
             drafting.push(ExecutionCancelledV1 { reason }, Outcome::Cancelled, flags);
             TO_ERROR

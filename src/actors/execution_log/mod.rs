@@ -5,7 +5,7 @@
 //! history has caught up, and leaves memory then.
 
 use super::draft::{Decided, Draft, Reply, execution_stream};
-use super::entity::{Entity, Known, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{Entity, Known, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
 use crate::events::{
@@ -15,10 +15,10 @@ use crate::events::{
 
 mod drafting;
 mod finishing;
-mod kept;
 mod requests;
 mod state;
 mod status;
+mod truncation;
 mod window;
 
 pub(crate) use state::{Open, Portrait, Saved, State};

@@ -2,9 +2,9 @@
 //! Where an execution begins: a decision, a rejection, an import; and its start.
 
 use super::super::draft::{Decided, REGISTRY_STREAM, RUNTIME_STREAM, Reply, execution_stream};
-use super::super::entity::Surroundings;
+use super::super::event_sourced::Surroundings;
 use super::drafting::{Drafting, inherit};
-use super::kept::Kept;
+use super::truncation::Kept;
 use super::{State, Status};
 use crate::commands::check::invalid;
 use crate::commands::measure::{Measure, Whole};

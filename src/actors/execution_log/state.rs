@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::entity::{Known, Place, ReplayError};
+use super::super::event_sourced::{Known, Place, ReplayError};
 use super::status::Status;
 use super::window::Window;
 use crate::commands::Grounds;

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::entity::Known;
+use super::super::event_sourced::Known;
 use crate::events::{ExecutionId, Seq};
 
 /// In order of finishing. Its length is bounded by how far a view may lag.

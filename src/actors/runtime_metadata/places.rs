@@ -2,7 +2,7 @@
 //! Where the registry's last change stands in the journal: known once its commit is durable.
 
 use super::{Portrait, State, Unplaced};
-use crate::actors::entity::Place;
+use crate::actors::event_sourced::Place;
 use crate::events::{Event, RecordHeader, Seq};
 
 impl State {

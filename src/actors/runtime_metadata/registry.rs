@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::capability_registry::{Capability, Registry};
-use super::super::entity::{Place, ReplayError, cross_store, expect_version};
+use super::super::event_sourced::{Place, ReplayError, cross_store, expect_version};
 use super::{State, room};
 use crate::commands::Command;
 use crate::error::AppendError;

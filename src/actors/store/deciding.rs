@@ -10,7 +10,7 @@ use crate::events::{Decision, ExecutionId, Seq, Store};
 use super::super::claims::Gist;
 use super::super::decided_in_force::DecidedInForce;
 use super::super::draft::{Draft, Reply};
-use super::super::entity::Surroundings;
+use super::super::event_sourced::Surroundings;
 use super::super::execution_log::Held;
 use super::super::prepared::Earlier;
 use super::super::snapshot::SavedState;

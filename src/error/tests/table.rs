@@ -222,7 +222,7 @@ fn checkpoints_and_evidence_are_told_as_they_are() {
     holds("checkpoint", own.iter().map(|it| (it.code(), it.retry())));
     names(
         "checkpoint",
-        words(include_str!("../../ledger/checkpoints/options.rs")),
+        words(include_str!("../../ledger/attest/checkpoints/options.rs")),
     );
     let (seq, size) = (Seq::FIRST, 0);
     let own = [

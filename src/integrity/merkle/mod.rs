@@ -10,24 +10,24 @@
 //! Nothing here reads a file: hashes come from a [`TileSource`], which nobody has to trust. A wrong
 //! tile gives a wrong hash, and a wrong hash does not verify against a signed root.
 
-mod abreast;
 mod check;
 mod frontier;
 mod prove;
-mod run;
+mod sha256_batch;
+mod subtree;
 mod tile;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "engine")]
-pub(crate) use abreast::leaf_hashes;
 pub use check::{ProofError, verify_consistency, verify_inclusion};
 pub use frontier::{Frontier, TreeFull};
 pub(super) use prove::read as read_tile;
 pub use prove::{ProveError, TileSource, consistency, frontier, inclusion, root};
-pub use run::Run;
+#[cfg(feature = "engine")]
+pub(crate) use sha256_batch::leaf_hashes;
+pub use subtree::Run;
 pub use tile::{TILE_WIDTH, Tile, TileError, tiles};
 pub use writer::TileWriter;
 

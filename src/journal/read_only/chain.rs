@@ -7,7 +7,7 @@
 
 use super::finding::{Finding, FindingKind, Findings};
 use super::gather::{Candidate, genesis};
-use crate::database::survey::Place;
+use crate::database::offline_reader::Place;
 use crate::events::Seq;
 use crate::journal::{AfterClose, Closes, Stretch};
 

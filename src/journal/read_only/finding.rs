@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::database::survey::{Trouble, TroubleKind};
+use crate::database::offline_reader::{Trouble, TroubleKind};
 
 /// More are counted and not kept: bad input must not fill the memory.
 const KEPT_MAX: usize = 10_000;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, FindingKind, Findings};
 use crate::database::files;
-use crate::database::survey::{self, Place};
+use crate::database::offline_reader::{self, Place};
 use crate::error::Fault;
 use crate::events::{Hash, LedgerId, Seq};
 use crate::integrity::GENESIS;
@@ -86,7 +86,7 @@ impl Gather {
         }
     }
 
-    pub(super) fn stretch(&mut self, path: &Path, stretch: survey::Stretch) {
+    pub(super) fn stretch(&mut self, path: &Path, stretch: offline_reader::Stretch) {
         let read = match self.open.take() {
             Some((number, file)) if number == stretch.file => Ok(file),
             _ => files::open(path),
@@ -109,7 +109,12 @@ impl Gather {
         }
     }
 
-    fn frames(&mut self, path: &Path, file: &File, stretch: survey::Stretch) -> io::Result<()> {
+    fn frames(
+        &mut self,
+        path: &Path,
+        file: &File,
+        stretch: offline_reader::Stretch,
+    ) -> io::Result<()> {
         if self.certain.0 != stretch.file {
             self.certain = (stretch.file, 0);
         }
@@ -133,7 +138,7 @@ impl Gather {
         path: &Path,
         file: &File,
         at: u64,
-        stretch: survey::Stretch,
+        stretch: offline_reader::Stretch,
     ) -> io::Result<Option<u64>> {
         let left = stretch.end - at;
         let mut header = [0; FRAME_HEADER_LEN];
@@ -182,7 +187,7 @@ impl Gather {
         frame: &Frame,
         at: u64,
         length: usize,
-        stretch: survey::Stretch,
+        stretch: offline_reader::Stretch,
     ) -> Result<(), ReadFailure> {
         let verified = frame.verify();
         let close = verified.as_ref().ok().and(Stretch::of(frame).close);

@@ -12,12 +12,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::admit::Standing;
+use super::append_rules::Standing;
+use super::chained_frames::Linked;
 use super::error::{AppendFailure, Problem, ReadFailure};
-use super::linked::Linked;
 use super::{Claim, Frame, Frames, Head, Journal};
 use crate::database::files;
-use crate::database::survey::survey;
+use crate::database::offline_reader::survey;
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
 

@@ -11,8 +11,8 @@ use crate::error::{AppendError, ReadError};
 use crate::events::{Event, Store};
 use crate::integrity::digest;
 use crate::journal::Reader;
-use crate::ledger::past::decoded;
-use crate::ledger::views::ViewSet;
+use crate::ledger::read::history_lookup::decoded;
+use crate::ledger::read::views::ViewSet;
 use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
 
 /// The configuration store (FC-STORAGE §8).

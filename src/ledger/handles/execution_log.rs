@@ -12,7 +12,7 @@ use crate::commands::{
 };
 use crate::error::{AppendError, ReadError};
 use crate::events::{ExecutionId, Store};
-use crate::ledger::views::ViewSet;
+use crate::ledger::read::views::ViewSet;
 use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionStatus, Order};
 
 /// The execution log (FC-STORAGE §5).

@@ -4,7 +4,7 @@
 use super::handle::{Handle, Wanted};
 use crate::error::ReadError;
 use crate::events::{ComponentId, Decision, Store};
-use crate::ledger::views::ViewSet;
+use crate::ledger::read::views::ViewSet;
 use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionStatus, Order};
 
 /// Executions to be found, by what is said of them; made by

@@ -12,7 +12,7 @@ use crate::events::{Store, StoreMask};
 
 use super::super::blocking::blocking;
 use super::super::inner::Inner;
-use super::super::views::{ViewSet, unviewable};
+use super::super::read::views::{ViewSet, unviewable};
 
 /// How long a read waits for its view to hold what was acknowledged before.
 const OWN_WRITES_MAX: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use crate::commands::{
 };
 use crate::error::{AppendError, ReadError};
 use crate::events::{RuntimeId, State, Store};
-use crate::ledger::views::ViewSet;
+use crate::ledger::read::views::ViewSet;
 use crate::projections::{AsOf, Module, RegistryState, Runtime, RuntimeState, SavedPosition};
 
 /// The runtime metadata store (FC-STORAGE §9).

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::handle::{Handle, Wanted};
 use crate::error::ReadError;
-use crate::ledger::views::ViewSet;
+use crate::ledger::read::views::ViewSet;
 use crate::projections::ReadError as ViewError;
 
 /// Reads the state with its version, where that is above the one seen last.

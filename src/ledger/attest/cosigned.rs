@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The checkpoints of other logs that this ledger cosigned last.
+
+use std::collections::HashMap;
+
+use crate::integrity::merkle::TreeHash;
+
+/// Size and root.
+pub(in crate::ledger) type Newest = (u64, TreeHash);
+
+/// Of each log, by its origin. Locked while one is cosigned and recorded.
+pub(in crate::ledger) type Cosigned = tokio::sync::Mutex<HashMap<String, Newest>>;

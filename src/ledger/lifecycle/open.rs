@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::actors::{FrameCounts, Meters, Past};
+use crate::callbacks::Callbacks;
+use crate::clock::BelievedClock;
+use crate::database;
+use crate::directory::{self, Directory};
+use crate::error::OpenError;
+use crate::events::{LedgerId, SigningKeyChangedV1};
+use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
+use crate::metrics;
+use crate::projections::Views;
+
+use super::opened::Opened;
+use crate::ledger::attest::checkpoints::Checkpoints;
+use crate::ledger::inner::Inner;
+use crate::ledger::options::Options;
+use crate::ledger::read::history_lookup::ViewPast;
+use crate::ledger::read::views;
+use crate::ledger::recover::caller_gone::Dropped;
+use crate::ledger::recover::failure_note::FailureNote;
+use crate::ledger::recover::locked_journal::Guarded;
+use crate::ledger::recover::recovery::{Recovery, recover};
+use crate::ledger::recover::replay::{Replayed, replay};
+use crate::ledger::recover::snapshots;
+use crate::ledger::write::foreign::Foreign;
+
+/// Where a ledger's journal and views are.
+pub(crate) enum Place {
+    /// One directory with everything.
+    Directory(PathBuf),
+    /// The same, which this process has locked.
+    Locked(Box<Directory>),
+    /// A given journal, and a directory for the views alone.
+    Journal(Arc<dyn Journal>, PathBuf),
+}
+
+/// The journal of a place, and where everything else goes.
+struct Found {
+    identity: Option<LedgerId>,
+    guarded: Option<Arc<Guarded>>,
+    recovery: Option<Recovery>,
+    journal: Arc<dyn Journal>,
+    root: PathBuf,
+}
+
+fn found_in(directory: Directory, options: &Options) -> Result<Found, OpenError> {
+    let (identity, root) = (directory.identity().ledger, directory.path().to_owned());
+    if let Some(expected) = options.ledger_id.filter(|expected| *expected != identity) {
+        let found = identity;
+        return Err(OpenError::OtherLedger { expected, found });
+    }
+    let (guarded, recovery) = recover(directory, options)?;
+    Ok(Found {
+        identity: Some(identity),
+        guarded: Some(guarded.clone()),
+        recovery: Some(recovery),
+        journal: guarded,
+        root,
+    })
+}
+
+fn find(place: Place, options: &Options, dropped: &Dropped) -> Result<Found, OpenError> {
+    let found = match place {
+        Place::Directory(path) => {
+            let (clock, entropy) = (&*options.clock, &*options.entropy);
+            let directory = Directory::open(&path, options.ledger_id, clock, entropy)?;
+            found_in(directory, options)?
+        }
+        Place::Locked(directory) => found_in(*directory, options)?,
+        Place::Journal(journal, path) => {
+            directory::check_own(&path)?;
+            Found {
+                identity: None,
+                guarded: None,
+                recovery: None,
+                journal,
+                root: path,
+            }
+        }
+    };
+    dropped.check()?;
+    Ok(found)
+}
+
+fn open_blocking(
+    place: Place,
+    mut options: Options,
+    dropped: &Dropped,
+) -> Result<Opened, OpenError> {
+    let (files, callbacks) = prepared(&mut options)?;
+    let started_ns = options.clock.monotonic_ns();
+    let Found {
+        identity,
+        guarded,
+        recovery,
+        journal,
+        root,
+    } = find(place, &options, dropped)?; // With the lock: another ledger here may be counting.
+    metrics::init();
+    let note = FailureNote::in_directory(&root);
+    let known = journal.ledger().map_err(OpenError::journal)?;
+    let ledger = identity
+        .or(known)
+        .or(options.ledger_id)
+        .unwrap_or_else(|| LedgerId::from_bytes(options.entropy.bytes16()));
+    let head = journal.head().map_err(OpenError::journal)?;
+    let clock = believed(&mut options, head);
+    let counts = Arc::new(FrameCounts::default());
+    let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
+    callbacks.seal_with(writer.handle().sealer());
+    let (writer, views, set) =
+        views::open(&root, &mut options, (files, &callbacks), &reader, writer)?;
+    let signing = options.checkpoints.take();
+    let foreign = Foreign::new(&options, &callbacks);
+    let now = (head.seq, started_ns);
+    let checked = Checkpoints::check(signing, set.tree.clone(), now, &callbacks, dropped);
+    let checkpoints = journals(redacted(&foreign, checked), &journal, ledger, dropped);
+    let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
+    let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
+    let window_from = window_from(&past, head, &options);
+    let saved = match Recovery::is_gapless(recovery.as_ref()) {
+        true => snapshots::load(&root, ledger, &*journal, past.position()),
+        false => Replayed::default(),
+    };
+    let replayed = replay(&journal, ledger, window_from, saved, dropped).and_then(|replayed| {
+        guarded.as_ref().map_or(Ok(()), |it| it.restrict())?;
+        Ok(replayed)
+    });
+    let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
+    Ok(Opened {
+        recovery,
+        ledger,
+        epoch: head.epoch + 1,
+        clock,
+        root,
+        guarded,
+        note,
+        journal,
+        writer,
+        reader,
+        views,
+        set,
+        checkpoints: Arc::new(checkpoints),
+        key_change,
+        foreign: Arc::new(foreign),
+        past,
+        clean: replayed.clean,
+        replayed,
+        counts,
+        started_ns,
+        options,
+        callbacks,
+    })
+}
+
+/// Options that can be kept: from here on clock and entropy are called behind what contains them.
+/// Gives the descriptors of each database, too.
+fn prepared(options: &mut Options) -> Result<(usize, Callbacks), OpenError> {
+    options.check().map_err(OpenError::Limits)?;
+    let files_each = database::files_each(options.descriptors_max)?;
+    let callbacks = Callbacks::watched(options.hang_after)
+        .map_err(|error| OpenError::Actors(format!("no thread: {error}")))?;
+    options.contain(&callbacks);
+    Ok((files_each, callbacks))
+}
+
+/// Views that are being made again say that they cannot be. Where that is the journal's fault, the
+/// journal is what is told.
+fn journals<T>(
+    outcome: Result<T, OpenError>,
+    journal: &Arc<dyn Journal>,
+    ledger: LedgerId,
+    dropped: &Dropped,
+) -> Result<T, OpenError> {
+    if let Err(OpenError::Views(_)) = &outcome {
+        replay(journal, ledger, 0, Replayed::default(), dropped)?;
+    }
+    outcome
+}
+
+/// From here on everybody reads the clock as far as it is believed.
+fn believed(options: &mut Options, head: Head) -> Arc<BelievedClock> {
+    let last_ns = (head.seq > 0).then_some(head.time_ns);
+    let injected = Arc::clone(&options.clock);
+    let ahead_ns_max = options.limits.clock_ahead_ns_max;
+    let clock = Arc::new(BelievedClock::new(injected, last_ns, ahead_ns_max));
+    options.clock = clock.clone();
+    clock
+}
+
+/// The change of keys that this opening is, as it may be recorded.
+fn redacted(
+    foreign: &Foreign,
+    checked: Result<(Checkpoints, Option<SigningKeyChangedV1>), OpenError>,
+) -> Result<(Checkpoints, Option<SigningKeyChangedV1>), OpenError> {
+    let (checkpoints, mut change) = checked?;
+    if let Some(change) = &mut change {
+        let redacted = foreign.redact_own("open", change);
+        redacted.map_err(|error| OpenError::Callback(error.into()))?;
+    }
+    Ok((checkpoints, change))
+}
+
+/// Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
+fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
+    let tolerated = head.seq.saturating_sub(options.limits.view_lag_max);
+    let from = past.position().max(tolerated).min(head.seq);
+    past.windows_from.store(from, Ordering::Release);
+    from
+}
+
+/// Lets go of what holds the journal, and with it the lock, where the opening is refused; the views
+/// are closed in order.
+fn unless_refused<T>(
+    writer: Writer,
+    views: Views,
+    outcome: Result<T, OpenError>,
+) -> Result<(Writer, Views, T), OpenError> {
+    match outcome {
+        Ok(outcome) => Ok((writer, views, outcome)),
+        Err(error) => {
+            views.close();
+            writer.join();
+            Err(error)
+        }
+    }
+}
+
+fn start_writer(
+    journal: &Arc<dyn Journal>,
+    head: Head,
+    options: &Options,
+    counts: &Arc<FrameCounts>,
+    note: FailureNote,
+) -> Result<(Writer, Reader), OpenError> {
+    let meters = Meters::new();
+    meters.appended_records.absolute(head.seq);
+    meters.head_seq.set(head.seq as f64);
+    let counts = Arc::clone(counts);
+    let sync_seconds = metrics::SYNC_SECONDS.histogram(&[]);
+    let commit_seconds = metrics::COMMIT_SECONDS.histogram(&[]);
+    let failures = |outcome| metrics::WRITE_FAILURES.counter(&[outcome]);
+    let (unknown, nothing_written) = (failures("unknown"), failures("nothing_written"));
+    let now = Arc::clone(&options.clock);
+    let hung_note = note.clone();
+    let report = move |appended: &Appended<'_>| match appended.outcome {
+        Ok(()) => {
+            let (frame, bytes) = (appended.frame, appended.frame.bytes().len() as u64);
+            counts.frames.fetch_add(1, Ordering::Relaxed);
+            counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+            meters.frame(u64::from(frame.count), bytes, frame.last.seq);
+            sync_seconds.record(appended.duration.as_secs_f64());
+            commit_seconds.record(appended.since_hand_over.as_secs_f64());
+        }
+        Err(failure) => {
+            note.leave(now.now_ns(), &failure.to_string());
+            let outcome = if failure.is_outcome_unknown() {
+                &unknown
+            } else {
+                &nothing_written
+            };
+            outcome.increment(1);
+        }
+    };
+    let clock = Arc::clone(&options.clock);
+    let watch = watch(options, hung_note);
+    let writer = Writer::start_watched(
+        Arc::clone(journal),
+        clock,
+        Some(Box::new(report)),
+        Some(watch),
+    )
+    .map_err(OpenError::journal)?;
+    let reader = Reader::new(Arc::clone(journal), &writer.handle());
+    Ok((writer, reader))
+}
+
+/// What is done when a commit hangs.
+fn watch(options: &Options, note: FailureNote) -> Watch {
+    let (clock, abort) = (Arc::clone(&options.clock), options.abort_when_hung);
+    let on_hang = move |cause: &str| {
+        metrics::WRITE_FAILURES.counter(&["unknown"]).increment(1);
+        metrics::SEALED.gauge(&[]).set(1.0);
+        let (now, cause) = (clock.now_ns(), cause.to_owned());
+        // The medium that hangs may keep the note for ever: nobody waits for it.
+        let left = std::thread::Builder::new().spawn(move || note.leave(now, &cause));
+        if left.is_err() {
+            tracing::error!("no thread for the note of a hanging commit");
+        }
+        if abort {
+            tracing::error!("a commit hangs: the process is aborted, as the options say");
+            std::process::abort();
+        }
+    };
+    Watch {
+        after: options.hang_after,
+        on_hang: Box::new(on_hang),
+    }
+}
+
+/// Opens in the background and starts the actors on this runtime.
+pub(in crate::ledger) async fn open(
+    place: Place,
+    options: Options,
+) -> Result<Arc<Inner>, OpenError> {
+    metrics::describe_all();
+    let dropped = Dropped::default();
+    let _caller = dropped.caller();
+    // In a task of its own: dropped half-way it must end its threads and actors in order.
+    let opening = tokio::spawn(opening(place, options, dropped)).await;
+    let served = opening.unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())));
+    if served.is_err() {
+        metrics::RECOVERIES.counter(&["failed"]).increment(1);
+    }
+    served
+}
+
+async fn opening(
+    place: Place,
+    options: Options,
+    dropped: Dropped,
+) -> Result<Arc<Inner>, OpenError> {
+    // The runtime may end before this does.
+    let _runtime = dropped.caller();
+    let asked = dropped.clone();
+    let opened = tokio::task::spawn_blocking(move || open_blocking(place, options, &asked)).await;
+    let opened = opened.unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())))?;
+    dropped.check()?;
+    super::start_actors::serve(opened).await
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Opening again in the same process: everything lets go in order, the lock is handed over, and
+//! what is there is recovered as after any other end.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::error::{CloseError, ReopenError};
+
+use super::deadline::{Deadline, Until};
+use super::end::{End, Ended, Kind, Stage};
+use super::ending::{self, Ending};
+use super::open::{self, Place};
+use crate::ledger::inner::Inner;
+use crate::ledger::open_ledger::Ledger;
+use crate::ledger::options::Options;
+use crate::ledger::phase::SHUT;
+use crate::ledger::root::Root;
+
+/// What is left for the actors, which have nothing to wait for.
+const DRAIN: Duration = Duration::from_secs(1);
+
+impl Root {
+    /// Opens a sealed ledger again without ending the process: everything lets go, at most until
+    /// `deadline`, the lock is handed over, and the journal is recovered as after any other end.
+    /// This ledger, its root, handles and grants are of no use afterwards, also where it fails: each
+    /// component is granted anew, by the root that this gives.
+    ///
+    /// It may be called again where it says `StillHung` or `StillInUse`, where opening failed, and
+    /// where the call was cancelled: it goes on where it was. What a cancelled call was opening lets
+    /// go of the directory in its own time; until then the next one is told `Locked`.
+    ///
+    /// # Errors
+    /// [`ReopenError`].
+    pub async fn reopen(
+        &self,
+        options: Options,
+        deadline: Duration,
+    ) -> Result<(Ledger, Self), ReopenError> {
+        let inner = reopen(self.inner(), options, deadline).await?;
+        Ok((Ledger::new(Arc::clone(&inner)), Self::new(inner)))
+    }
+}
+
+async fn reopen(
+    inner: &Arc<Inner>,
+    options: Options,
+    timeout: Duration,
+) -> Result<Arc<Inner>, ReopenError> {
+    let end = begun(inner, timeout)?;
+    match end.wait(timeout).await {
+        Stage::Over(_) => {}
+        // Still under way: the next attempt waits for the same.
+        _ if inner.core.writer.has_ended() => return Err(ReopenError::StillInUse),
+        _ => return Err(ReopenError::StillHung),
+    }
+    let place = place(inner)?;
+    let opened = open::open(place, options).await?;
+    inner.released().reopened = true;
+    Ok(opened)
+}
+
+fn place(inner: &Inner) -> Result<Place, ReopenError> {
+    let mut released = inner.released();
+    if released.reopened {
+        return Err(ReopenError::Closed);
+    }
+    let path = released.path.clone();
+    match (released.directory.take(), path) {
+        (Some(directory), _) => Ok(Place::Locked(Box::new(directory))),
+        (None, Some(path)) => Ok(Place::Directory(path)),
+        (None, None) => Err(ReopenError::Closed),
+    }
+}
+
+/// The end under way for the same purpose; else it begins here.
+fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError> {
+    let mut known = inner.end();
+    match &*known {
+        Some(end) if end.kind == Kind::Reopen => return Ok(Arc::clone(end)),
+        Some(_) => return Err(ReopenError::Closed),
+        None => {}
+    }
+    let running = {
+        let mut running = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = running.as_ref().is_some_and(|it| it.guarded.is_none());
+        if given {
+            return Err(ReopenError::GivenJournal);
+        }
+        running.take().ok_or(ReopenError::Closed)?
+    };
+    let end = End::new(Kind::Reopen, Deadline::new(timeout, timeout));
+    *known = Some(Arc::clone(&end));
+    inner.core.shared.vitals.close();
+    inner.core.phase.advance(SHUT);
+    let mut ending = Ending {
+        inner: Arc::clone(inner),
+        end: Arc::clone(&end),
+        running: Some(running),
+    };
+    tokio::spawn(async move {
+        let ended = run(&mut ending).await;
+        ending.over(ended);
+    });
+    Ok(end)
+}
+
+async fn run(ending: &mut Ending) -> Ended {
+    let (inner, end) = (Arc::clone(&ending.inner), Arc::clone(&ending.end));
+    let core = &inner.core;
+    let Some(running) = &ending.running else {
+        return Err(CloseError::RuntimeGone);
+    };
+    inner.background.stop();
+    inner.scrub.halt();
+    core.writer.seal("the ledger is opened again");
+    // They hold no files; what they still say is answered as sealed.
+    let drained = async {
+        running.actors.drain_stores().await;
+        running.actors.drain_sequencer().await;
+    };
+    let drained = tokio::time::timeout(DRAIN, drained);
+    let _timely = end.deadline.within(Until::End, drained).await;
+    let storage = |cause: String| CloseError::Storage {
+        cause: cause.into(),
+    };
+    let place = running.guarded.as_ref().and_then(|it| it.place());
+    inner.released().path = place.map(|(path, _)| path);
+    let running = ending.running.take().ok_or(CloseError::RuntimeGone)?;
+    let letting_go = ending::let_go(&inner, running);
+    let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
+    let let_go = ending::gone(&end, &step, gone).await.map_err(storage)?;
+    inner.released().directory = let_go.directory;
+    let cause = core.writer.sealed().unwrap_or_default();
+    Err(CloseError::Sealed { cause })
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Verification of a ledger that is open.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use crate::callbacks::Listening;
+use crate::error::ReadError;
+
+use super::verify::{Place, Progress, Subject, Verified, VerifyOptions, verify};
+use crate::ledger::blocking::blocking;
+use crate::ledger::open_ledger::Ledger;
+use crate::ledger::parts::Parts;
+
+/// Sets its flag when it is dropped: whoever waited for the answer does not any more.
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Ledger {
+    /// Verifies everything that this ledger keeps, up to the head of this moment, while it goes on
+    /// serving: see the fields of [`Verified`]. `progress` is called from the threads that work, one
+    /// at a time, and is waited for; one that panics is told no more. Cancelling the call ends it. Changes nothing; reads every
+    /// byte, so it competes with everything else for the disk.
+    ///
+    /// # Errors
+    /// `Closed` where the ledger is; `Unavailable` where a thread failed. Damage is the answer, not
+    /// an error.
+    pub async fn verify(
+        &self,
+        options: VerifyOptions,
+        progress: impl Fn(&Progress) + Send + Sync + 'static,
+    ) -> Result<Verified, ReadError> {
+        let subject = self.subject()?;
+        let cancel = Cancel(Arc::default());
+        let cancelled = Arc::clone(&cancel.0);
+        let progress = Listening::new("verify", progress);
+        let work = move || {
+            let tell = |at: &Progress| progress.tell(|progress| progress(at));
+            let verified = verify(&subject, &options, &tell, &cancelled);
+            verified.map_err(ReadError::from)
+        };
+        let verified = blocking(work).await;
+        drop(cancel);
+        verified
+    }
+
+    fn subject(&self) -> Result<Subject, ReadError> {
+        let running = self.0.running.lock();
+        let running = running.unwrap_or_else(PoisonError::into_inner);
+        let Some(Parts {
+            journal, guarded, ..
+        }) = running.as_ref()
+        else {
+            return Err(ReadError::Closed);
+        };
+        Ok(Subject {
+            journal: Arc::clone(journal),
+            head: self.head(),
+            tree: Some(self.0.set.tree.clone()),
+            place: Place::of(guarded.as_deref(), self.id()),
+        })
+    }
+}

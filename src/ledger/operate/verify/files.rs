@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The files of a ledger's directory: what each of them says of itself.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
+use std::time::Duration;
+
+use crate::database::{self, Damage, OpenLog, Table};
+use crate::directory::Identity;
+use crate::events::Seq;
+use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
+
+use super::met::Met;
+use super::progress::Course;
+use super::result::Findings;
+use super::states::{self};
+use super::{Damaged, Place, Subject};
+
+/// How often the anchor is read where a slot is not whole: it may be under way.
+const LOOKS_MAX: usize = 8;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What was found without reading the tables, and the tables.
+pub(in crate::ledger) struct Files {
+    pub(in crate::ledger) tables: Vec<Table>,
+    met: Mutex<Vec<Met>>,
+    pub(super) not_checked: Vec<String>,
+    /// Files looked at.
+    pub(super) count: u64,
+    /// Bytes of the logs, which are most of what was read.
+    pub(in crate::ledger) read_bytes: u64,
+}
+
+impl Files {
+    /// Looks at every file but the tables.
+    pub(in crate::ledger) fn look(place: &Place, subject: &Subject) -> Self {
+        let mut met = Vec::new();
+        met.extend(identity(place));
+        met.extend(anchor(place, subject));
+        let (states, mut wrong) = states::check(place, &*subject.journal);
+        met.append(&mut wrong);
+        let mut files = Self {
+            tables: Vec::new(),
+            met: Mutex::new(met),
+            not_checked: Vec::new(),
+            count: 2 + states,
+            read_bytes: 0,
+        };
+        let [path, views] = ["journal", "views"].map(|name| place.root.join(name));
+        let log = || OpenLog {
+            files_min: subject.journal.wal_files(),
+            holds: subject.journal.wal_holds(),
+            is_unfinished: subject.journal.unfinished().append,
+            is_making: false,
+        };
+        let views_open = || {
+            let tree = subject.tree.as_ref()?;
+            tree.view().database_open()
+        };
+        let opening = views_open().map(|(opening, ..)| opening);
+        // Views that were let go of meanwhile may be closed, moved or made again.
+        let views_log = || {
+            let open = views_open();
+            OpenLog {
+                is_unfinished: open.is_none_or(|(_, batch, _)| batch),
+                is_making: open.is_none_or(|(.., making)| making),
+                ..OpenLog::default()
+            }
+        };
+        // Both logs are read at the same time.
+        let (inspection, of_views) = std::thread::scope(|scope| {
+            let look = || database::look_through(&views, Some(&views_log));
+            let of_views = opening.is_some().then(|| scope.spawn(look));
+            let inspection = database::look_through(&path, Some(&log));
+            (inspection, of_views.map(ScopedJoinHandle::join))
+        });
+        let wrong = log_end(&inspection, subject);
+        files.take(inspection, wrong);
+        let stays = views_open().map(|(opening, ..)| opening) == opening;
+        match of_views {
+            Some(Ok(inspection)) if stays => files.take(inspection, None),
+            Some(Err(_)) => files.not_checked.push("views: a thread failed".to_owned()),
+            _ => {
+                let why = "views: they are being made again";
+                files.not_checked.push(why.to_owned());
+            }
+        }
+        files
+    }
+
+    fn take(&mut self, inspection: database::Inspection, wrong: Option<Damage>) {
+        let met = inspection.damages.iter().chain(&wrong).map(Met::from);
+        let unfinished = inspection.unfinished.iter().map(Met::unfinished);
+        let own = self.met.get_mut();
+        let own = own.unwrap_or_else(PoisonError::into_inner);
+        own.extend(met.chain(unfinished));
+        self.count += inspection.files;
+        self.read_bytes += inspection.log_bytes();
+        self.tables.extend(inspection.tables);
+    }
+
+    /// Reads one table; false where it was told to stop.
+    pub(super) fn read_table(&self, table: &Table, course: &Course<'_>) -> bool {
+        let checked = table.check(&mut |bytes| {
+            course.read(bytes, 0);
+            course.goes_on()
+        });
+        let goes_on = checked.unwrap_or_else(|damage| {
+            self.damaged(table, &damage);
+            true
+        });
+        if goes_on {
+            course.read(0, 1);
+        }
+        goes_on
+    }
+
+    /// A table is damaged, unless the engine has compacted it away meanwhile.
+    pub(in crate::ledger) fn damaged(&self, table: &Table, damage: &Damage) {
+        if database::is_named(table) {
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            met.push(Met::from(damage));
+        }
+    }
+
+    /// What was found since the last call.
+    pub(in crate::ledger) fn take_met(&self) -> Vec<Met> {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *met)
+    }
+
+    pub(super) fn tell(self, findings: &mut Findings) {
+        let met = self.met.into_inner();
+        for met in met.unwrap_or_else(PoisonError::into_inner) {
+            findings.push(met);
+        }
+        findings.not_checked.extend(self.not_checked);
+    }
+}
+
+fn identity(place: &Place) -> Option<Met> {
+    let path = place.root.join("LEDGER");
+    match Identity::read(&path) {
+        Ok(Some(identity)) if identity.ledger == place.ledger => None,
+        Ok(Some(other)) => {
+            let what = format!("it is of ledger {}", other.ledger);
+            Some(Damaged::of(&path, what).into())
+        }
+        Ok(None) => Some(Damaged::of(&path, "it is missing").into()),
+        Err(error) => Some(Met::refused(&path, &error)),
+    }
+}
+
+/// Both slots are whole, and what they claim is in the journal.
+fn anchor(place: &Place, subject: &Subject) -> Vec<Met> {
+    let path = place.root.join("ANCHOR");
+    let mut looks = 1;
+    let (claims, unfinished) = loop {
+        match journal::slots(&path) {
+            Ok(claims) if claims.contains(&None) && looks < LOOKS_MAX => {
+                looks += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Ok(claims) => break (claims, subject.journal.unfinished().claim),
+            Err(error) => return vec![Met::from(&Damage::io(&path, error))],
+        }
+    };
+    let slot = |(slot, claim): (usize, &Option<Claim>)| {
+        let at = |what| Damaged {
+            offset: Some((slot * ANCHOR_SLOT_LEN) as u64),
+            ..Damaged::of(&path, what)
+        };
+        Some(match claim {
+            None if unfinished == Some(slot) => {
+                let what = "the claim in this slot is being written, or could not be";
+                Met::Unfinished(at(what.to_owned()))
+            }
+            None => at("the slot is not whole".to_owned()).into(),
+            Some(claim) => at(contradiction(claim, place, subject)?).into(),
+        })
+    };
+    claims.iter().enumerate().filter_map(slot).collect()
+}
+
+/// What a claim says that is not so.
+fn contradiction(claim: &Claim, place: &Place, subject: &Subject) -> Option<String> {
+    if claim.ledger != place.ledger {
+        return Some(format!("it is of ledger {}", claim.ledger));
+    }
+    let seq = Seq::new(claim.seq)?;
+    let frame = subject.journal.frame_at(seq);
+    // A record that cannot be read is named by the walk.
+    match frame.and_then(|frame| frame.map(|frame| frame.record(seq)).transpose()) {
+        Ok(Some(record)) if record.hash == claim.hash => None,
+        Ok(_) => Some(format!("the journal does not hold record {seq} as claimed")),
+        Err(_) => None,
+    }
+}
+
+/// The log reaches at least as far as what was read from the journal before it was looked at: the
+/// engine serves from memory what its log has lost.
+fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damage> {
+    let (file, batch) = inspection.wal.last()?;
+    let value = match inspection.wal.last_value() {
+        Ok(value) => value?,
+        // Removed meanwhile: it is in tables.
+        Err(_) if !file.path.exists() => return None,
+        Err(damage) => return Some(damage),
+    };
+    let end = Frame::decode(&value).map_or(0, |frame| frame.last.seq);
+    let what = format!("the log ends before record {}", subject.head.seq);
+    (end < subject.head.seq).then(|| Damage::at(&file.path, batch.start, what))
+}

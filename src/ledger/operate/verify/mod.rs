@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Verification: a walk over everything that a ledger keeps, on all cores. It changes no byte, and
+//! does not stop at the first thing that is wrong.
+//!
+//! * Files: identity, anchor, saved states; of both databases structure, manifests, every batch of the log, and
+//!   every byte of every table against the checksum that its manifest states.
+//! * The journal, frame by frame as its readers see it: checksums, offsets, record hashes,
+//!   commitments, times, epochs, the chain from the first record to the head, and the Merkle tree
+//!   over all headers, held against the view that keeps it and against every recorded checkpoint.
+//!
+//! The small files come first. Then part after part of the journal: the tables that begin in it, and its
+//! frames, while the tables of the next parts are read (`ahead.rs`).
+//!
+//! Of views the files are verified, and not that their content follows from the journal: only making
+//! one again shows that ([`Root::rebuild_view`](crate::ledger::Root::rebuild_view), [`Ledger::view_digests`](crate::ledger::Ledger::view_digests)).
+
+mod damaged;
+mod files;
+mod gather;
+mod met;
+mod part;
+mod plan;
+mod progress;
+mod read_ahead;
+mod result;
+mod states;
+mod subject;
+mod walk;
+
+use std::sync::atomic::AtomicBool;
+
+use crate::journal::ReadFailure;
+
+pub use damaged::Damaged;
+pub(in crate::ledger) use files::Files;
+pub(in crate::ledger) use met::Met;
+pub use met::Unread;
+pub(in crate::ledger) use part::{Begins, next_readable};
+pub use progress::Progress;
+pub use result::Verified;
+pub(crate) use subject::{Place, Subject};
+
+use progress::{Course, stopped};
+use result::Findings;
+
+/// How a ledger is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// Threads that hash; 0: one for each core. Beside them as many read ahead: they wait for the
+    /// medium most of the time, and one alone does not keep it busy.
+    pub threads: usize,
+}
+
+impl VerifyOptions {
+    /// With so many threads; 0: one for each core.
+    #[must_use]
+    pub const fn threads(threads: usize) -> Self {
+        Self { threads }
+    }
+}
+
+/// More threads than this wait for each other.
+const THREADS_MAX: usize = 64;
+
+/// Verifies `subject`; blocks. `progress` is told from several threads, one at a time.
+///
+/// # Errors
+/// [`ReadFailure::Closed`] where the journal was closed meanwhile; [`ReadFailure::Io`] where
+/// `cancelled` was set or a thread failed. Damage is no error: it is the answer.
+pub(crate) fn verify(
+    subject: &Subject,
+    options: &VerifyOptions,
+    progress: &(dyn Fn(&Progress) + Send + Sync),
+    cancelled: &AtomicBool,
+) -> Result<Verified, ReadFailure> {
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
+    let threads = threads.min(THREADS_MAX);
+    let course = Course::new(subject.head.seq, progress, cancelled);
+    let mut findings = Findings::default();
+    let look = |place| (place, Files::look(place, subject));
+    let files = subject.place.as_ref().map(look);
+    let tables = files.as_ref().map(|(place, files)| {
+        course.files(files.count, files.tables.len() as u64);
+        (*place, files)
+    });
+    let walked = walk::walk(subject, tables, threads, &course, &mut findings)?;
+    if let Some(place) = subject.place.as_ref().filter(|place| !place.is_there()) {
+        let root = place.root.display();
+        return Err(stopped(&format!(
+            "the ledger's directory is no longer {root}"
+        )));
+    }
+    if let Some((_, files)) = files {
+        files.tell(&mut findings);
+    }
+    course.done();
+    Ok(findings.verified(subject, &walked, &course.progress()))
+}
+
+#[cfg(test)]
+mod tests;

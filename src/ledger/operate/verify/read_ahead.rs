@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tables are read ahead of the frames in them, on threads of their own: those wait for the medium
+//! while the others hash. Not far ahead, so that the system still has in its cache what was read.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::plan::Plan;
+use super::progress::Course;
+
+/// Read ahead of the walk: enough that nobody waits for the medium, little enough that the system still
+/// has it when the walk comes.
+const LEAD_BYTES: u64 = 384 << 20;
+
+pub(super) struct Ahead<'a> {
+    plan: &'a Plan<'a>,
+    /// Parts that are read ahead however large they are: one for each that is walked.
+    threads: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// The next part whose tables nobody reads yet.
+    next: usize,
+    /// The furthest part that is walked.
+    walked: usize,
+    /// For each part whether its tables are read.
+    read: Vec<bool>,
+    ended: bool,
+}
+
+/// When it is dropped nobody waits for anybody any more.
+pub(super) struct Ending<'a, 'b>(&'b Ahead<'a>);
+
+impl Drop for Ending<'_, '_> {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl<'a> Ahead<'a> {
+    pub(super) fn new(plan: &'a Plan<'a>, threads: usize) -> Self {
+        Self {
+            plan,
+            threads,
+            state: Mutex::new(State {
+                next: 0,
+                walked: 0,
+                read: vec![false; plan.parts()],
+                ended: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while(&self, waits: impl Fn(&mut State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_while(self.lock(), waits);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kept by a thread that others wait for, also where it panics.
+    pub(super) fn ending(&self) -> Ending<'a, '_> {
+        Ending(self)
+    }
+
+    /// Reads tables until all are read or taken by another thread.
+    pub(super) fn read(&self, course: &Course<'_>) {
+        let _ending = self.ending();
+        while let Some(part) = self.take() {
+            if !self.plan.read(part, course) {
+                return;
+            }
+            if let Some(read) = self.lock().read.get_mut(part) {
+                *read = true;
+            }
+            self.changed.notify_all();
+        }
+        // Others may still read; whoever walks need not wait for a part that is not its own.
+        drop(self.wait_while(|state| !state.ended && !state.read.iter().all(|read| *read)));
+    }
+
+    fn take(&self) -> Option<usize> {
+        let far = |state: &State| {
+            state.next > state.walked + self.threads
+                && self.plan.bytes(state.walked..state.next) > LEAD_BYTES
+        };
+        let mut state = self.wait_while(|state| !state.ended && far(state));
+        let part = state.next;
+        if state.ended || part >= state.read.len() {
+            return None;
+        }
+        state.next += 1;
+        Some(part)
+    }
+
+    /// This part is walked now: waits until its tables are read.
+    pub(super) fn begin(&self, part: u64) {
+        let part = usize::try_from(part).unwrap_or(usize::MAX);
+        let mut state = self.lock();
+        state.walked = state.walked.max(part);
+        drop(state);
+        self.changed.notify_all();
+        let is_read = |state: &State| state.read.get(part).is_none_or(|read| *read);
+        drop(self.wait_while(|state| !state.ended && !is_read(state)));
+    }
+
+    /// Whether every table was read.
+    pub(super) fn is_done(&self) -> bool {
+        self.lock().read.iter().all(|read| *read)
+    }
+}

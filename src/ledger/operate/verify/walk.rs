@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The walk over the journal: parts of it on several threads, put together in order on this one.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use crate::integrity::merkle::{self, TreeHash};
+use crate::journal::ReadFailure;
+use crate::projections::TreeView;
+
+use super::damaged::Damaged;
+use super::files::Files;
+use super::gather::Gather;
+use super::part::{Part, Reading};
+use super::plan::Plan;
+use super::progress::{Course, stopped};
+use super::read_ahead::Ahead;
+use super::result::{Findings, Walked};
+use super::subject::{Place, Subject};
+
+/// Records of one part: enough that finding its beginning costs nothing, few enough to be held.
+const PART_RECORDS_MAX: u64 = 1 << 16;
+const PART_RECORDS_MIN: u64 = 1 << 10;
+/// Parts that a thread has ready for the one that puts them together.
+const AHEAD: usize = 1;
+
+/// Walks over the journal, and reads `tables` on the way.
+pub(super) fn walk(
+    subject: &Subject,
+    tables: Option<(&Place, &Files)>,
+    threads: usize,
+    course: &Course<'_>,
+    findings: &mut Findings,
+) -> Result<Walked, ReadFailure> {
+    let head = subject.head;
+    let path = subject.journal_path();
+    // What the view has read by now lies within what is walked.
+    let tree = subject.tree.as_ref();
+    let view_size = tree.map(|tree| tree.view().position().min(head.seq));
+    let view_size = view_size.filter(|size| *size > 0);
+    let mut gather = Gather::new(&path, view_size, findings);
+    let per_thread = head.seq / (threads as u64 * 8);
+    let step = per_thread.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
+    // Where there is no record there may be tables.
+    let count = head.seq.div_ceil(step).max(1);
+    let plan = &Plan::new(tables, count, step);
+    let ahead = &Ahead::new(plan, threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| ahead.read(course));
+        }
+        let parts: Vec<Receiver<_>> = (0..threads as u64)
+            .map(|thread| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                scope.spawn(move || {
+                    let ending = ahead.ending();
+                    for part in (thread..count).step_by(threads) {
+                        ahead.begin(part);
+                        let from = 1 + part * step;
+                        let end = (from + step).min(head.seq + 1);
+                        let read = Reading::new(subject, course, (from, end)).read();
+                        let failed = read.is_err();
+                        // Nobody takes them any more once one has failed.
+                        if sender.send(read).is_err() || failed {
+                            return;
+                        }
+                    }
+                    // The others go on.
+                    std::mem::forget(ending);
+                });
+                receiver
+            })
+            .collect();
+        gather_all(&parts, count, &mut gather)
+    })?;
+    if !ahead.is_done() {
+        return Err(stopped("a thread that read tables failed"));
+    }
+    gather.end(&head);
+    gather.late(&*subject.journal, course)?;
+    let walked = Walked {
+        frames: gather.frames,
+        root: gather.root(),
+        checkpoints: gather.compared,
+    };
+    let view = gather.view;
+    match tree.zip(view) {
+        Some((tree, (size, root))) => against_view(subject, tree, size, root, findings),
+        None => {
+            let why = "the tree's view: it has read nothing yet, or there is none";
+            findings.not_checked.push(why.to_owned());
+        }
+    }
+    Ok(walked)
+}
+
+/// Part n comes from thread n modulo their number.
+fn gather_all(
+    parts: &[Receiver<Result<Part, ReadFailure>>],
+    count: u64,
+    gather: &mut Gather<'_>,
+) -> Result<(), ReadFailure> {
+    let mut from = parts.iter().cycle();
+    for _ in 0..count {
+        let part = from.next().and_then(|thread| thread.recv().ok());
+        let part = part.ok_or_else(|| stopped("a thread that read the journal failed"))?;
+        gather.add(part?);
+    }
+    Ok(())
+}
+
+/// The view's tree has the root that the journal's headers have.
+fn against_view(
+    subject: &Subject,
+    tree: &TreeView,
+    size: u64,
+    root: Option<TreeHash>,
+    findings: &mut Findings,
+) {
+    let Some(root) = root else {
+        let why = "the tree's view: no tree behind a damaged record";
+        findings.not_checked.push(why.to_owned());
+        return;
+    };
+    let views = subject.place.as_ref().map(|place| place.root.join("views"));
+    match tree.read(|tree| merkle::root(tree, size)) {
+        Ok(found) if found == root => {}
+        Ok(_) => {
+            let what = format!("the view of the tree has another root over {size} records");
+            findings.push(Damaged::of(&views.unwrap_or_default(), what));
+        }
+        Err(error) => findings
+            .not_checked
+            .push(format!("the tree's view: {error}")),
+    }
+}

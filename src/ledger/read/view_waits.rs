@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Waits until views have read so far.
+
+use std::time::Duration;
+
+use crate::error;
+use crate::projections::ReadError;
+
+use super::views::unviewable;
+use crate::ledger::open_ledger::Ledger;
+
+/// An hour: a rebuild may take long, a wait for ever would hide that it is stuck.
+const WAIT: Duration = Duration::from_secs(3_600);
+
+impl Ledger {
+    /// Waits until every built-in view has read up to `seq`: what the ledger itself answers from. An
+    /// embedder's view is waited for with [`Ledger::projection_at_least`](Self::projection_at_least).
+    /// Holds no thread; cancelling the call ends the wait and nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable` where one of them is halted, `Closed` where the ledger is.
+    pub async fn at_least(&self, seq: u64) -> Result<(), error::ReadError> {
+        let reached = async {
+            for view in self.0.set.all.iter().filter(|view| view.is_built_in()) {
+                view.reached(seq, WAIT).await.map_err(unviewable)?;
+            }
+            Ok(())
+        };
+        let reached = self.0.core.phase.unless_closed(reached).await;
+        reached.unwrap_or(Err(error::ReadError::Closed))
+    }
+
+    /// Waits until the view `name` has read up to `seq`; gives its position. Holds no thread; cancelling
+    /// the call ends the wait and nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable` where there is no such view, or it is halted; `Closed` where the ledger is.
+    pub async fn projection_at_least(&self, name: &str, seq: u64) -> Result<u64, error::ReadError> {
+        let Some(view) = self.0.set.all.iter().find(|view| view.name() == name) else {
+            let cause = format!("no such view: {name:?}").into();
+            return Err(error::ReadError::Unavailable { cause });
+        };
+        let reached = self.0.core.phase.unless_closed(view.reached(seq, WAIT));
+        let reached = reached.await.unwrap_or(Err(ReadError::Closed));
+        reached.map_err(unviewable)
+    }
+
+    /// How far each view has read, by name: less than the head while it catches up.
+    #[must_use]
+    pub fn view_positions(&self) -> Vec<(&'static str, u64)> {
+        let views = self.0.set.all.iter();
+        views.map(|view| (view.name(), view.position())).collect()
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The views of one ledger, with the types that read them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::callbacks::Callbacks;
+use crate::error::{self, OpenError};
+use crate::events::Store;
+use crate::journal::{Head, Reader, Writer};
+use crate::projections::{
+    self, Boot, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
+    NoTree, ReadError, RuntimeMetadata, RuntimeMetadataView, Source, Tree, TreeView, View, Views,
+    ViewsOptions,
+};
+
+use crate::ledger::options::Options;
+
+/// All views, built-in and the embedder's own.
+#[derive(Clone)]
+pub(crate) struct ViewSet {
+    pub(crate) configuration: ConfigurationView,
+    pub(crate) metadata: RuntimeMetadataView,
+    pub(crate) executions: ExecutionsView,
+    pub(crate) indexes: IndexesView,
+    pub(crate) tree: TreeView,
+    pub(crate) all: Vec<View>,
+}
+
+impl ViewSet {
+    /// Waits until the view that answers for this store has read up to `seq`. The stores without one
+    /// are read from the journal.
+    pub(crate) async fn serves(
+        &self,
+        store: Store,
+        seq: u64,
+        timeout: Duration,
+    ) -> Result<u64, ReadError> {
+        match store {
+            Store::Configuration => self.configuration.serves(seq, timeout).await,
+            Store::RuntimeMetadata => self.metadata.serves(seq, timeout).await,
+            Store::ExecutionLog => self.executions.serves(seq, timeout).await,
+            Store::AuditLog | Store::Telemetry => Ok(seq),
+        }
+    }
+}
+
+/// A view is given no more frames at once when they hold so much.
+pub(in crate::ledger) const CHUNK_BYTES: usize = 8 << 20;
+
+/// The journal as views read it: whole frames, so that memory is bounded in bytes too.
+pub(crate) struct JournalSource(pub(crate) Reader);
+
+impl Source for JournalSource {
+    fn head(&self) -> u64 {
+        let Head { seq, .. } = self.0.head();
+        seq
+    }
+
+    fn records(
+        &self,
+        from: crate::events::Seq,
+        max: usize,
+    ) -> Result<Vec<crate::events::Record>, String> {
+        let records = self.0.batch(from, max, CHUNK_BYTES);
+        records.map_err(|error| error.to_string())
+    }
+
+    fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
+        self.0.wait_beyond(seq, timeout)
+    }
+}
+
+impl JournalSource {
+    pub(crate) fn shared(reader: Reader) -> Arc<dyn Source> {
+        Arc::new(Self(reader))
+    }
+}
+
+/// Opens the views: the built-in ones, and the embedder's behind them. Without views the writer lets
+/// go of the journal.
+pub(in crate::ledger) fn open(
+    root: &Path,
+    options: &mut Options,
+    (files_max, callbacks): (usize, &Callbacks),
+    reader: &Reader,
+    writer: Writer,
+) -> Result<(Writer, Views, ViewSet), OpenError> {
+    let mut projections = projections::built_in();
+    if options.no_tree {
+        projections.retain(|projection| projection.name() != Tree::NAME);
+        projections.push(Box::new(NoTree));
+    }
+    projections.append(&mut options.projections);
+    let mut how = ViewsOptions {
+        clock: Arc::clone(&options.clock),
+        files_max,
+        ..ViewsOptions::default()
+    };
+    how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
+    how.boot = options.boot.clone().map_or(Boot::System, Boot::Named);
+    how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
+    let watched = (callbacks, options.callback_budget);
+    let source = JournalSource::shared(reader.clone());
+    let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);
+    let views = views.map_err(|error| match error {
+        projections::OpenError::Name(name) => OpenError::ProjectionName(name),
+        error => OpenError::Views(error.to_string()),
+    });
+    let opened = views.and_then(|views| Ok((view_set(&views, source)?, views)));
+    match opened {
+        Ok((set, views)) => Ok((writer, views, set)),
+        Err(error) => {
+            writer.join();
+            Err(error)
+        }
+    }
+}
+
+fn view_set(views: &Views, source: Arc<dyn Source>) -> Result<ViewSet, OpenError> {
+    let view = |name: &str| {
+        views
+            .view(name)
+            .ok_or_else(|| OpenError::Views(format!("no such view: {name}")))
+    };
+    Ok(ViewSet {
+        configuration: ConfigurationView::new(view(Configuration::NAME)?),
+        metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
+        executions: ExecutionsView::new(view(Executions::NAME)?),
+        indexes: IndexesView::new(view(Indexes::NAME)?, source),
+        tree: TreeView::new(view(Tree::NAME)?),
+        all: views.all().cloned().collect(),
+    })
+}
+
+/// Why a view gives nothing, as a reader is told.
+pub(crate) fn unviewable(error: ReadError) -> error::ReadError {
+    match error {
+        ReadError::Building { done, total } => error::ReadError::Recovering { done, total },
+        ReadError::Closed => error::ReadError::Closed,
+        other => error::ReadError::Unavailable {
+            cause: other.to_string().into(),
+        },
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The journal together with the directory's lock: the lock goes when the journal has gone, and
+//! not before, whoever holds the last reader.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use crate::directory::Directory;
+use crate::error::OpenError;
+use crate::events::{LedgerId, Seq};
+use crate::journal::{
+    Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure, Unfinished,
+};
+
+pub(in crate::ledger) struct Guarded {
+    /// First: dropped before the lock.
+    journal: Anchored<FjallJournal>,
+    directory: Mutex<Option<Directory>>,
+}
+
+impl Guarded {
+    pub(in crate::ledger) fn new(journal: Anchored<FjallJournal>, directory: Directory) -> Self {
+        Self {
+            journal,
+            directory: Mutex::new(Some(directory)),
+        }
+    }
+}
+
+impl Guarded {
+    /// Closes the journal and gives the directory, still locked; `None` the second time.
+    pub(in crate::ledger) fn release(&self) -> Option<Directory> {
+        self.journal.close();
+        let directory = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // Files that the engine made meanwhile have the umask's rights; the directory is 0700.
+        if let Some(Err(error)) = directory.as_ref().map(Directory::restrict) {
+            tracing::warn!(%error, "some files keep wider rights than 0600");
+        }
+        directory
+    }
+
+    /// The ledger's directory, and which one it is, as long as it is held.
+    pub(in crate::ledger) fn place(&self) -> Option<(PathBuf, Option<(u64, u64)>)> {
+        let directory = self.directory.lock();
+        let directory = directory.unwrap_or_else(PoisonError::into_inner);
+        let place = |it: &Directory| (it.path().to_owned(), it.inode());
+        directory.as_ref().map(place)
+    }
+
+    /// Takes every right from group and others.
+    pub(in crate::ledger) fn restrict(&self) -> Result<(), OpenError> {
+        let directory = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        directory.as_ref().map_or(Ok(()), Directory::restrict)
+    }
+}
+
+impl Journal for Guarded {
+    fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
+        self.journal.append(frame, after)
+    }
+
+    fn head(&self) -> Result<Head, ReadFailure> {
+        self.journal.head()
+    }
+
+    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
+        self.journal.ledger()
+    }
+
+    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
+        self.journal.frame_at(seq)
+    }
+
+    fn frames(&self, from: Seq) -> Frames {
+        self.journal.frames(from)
+    }
+
+    fn close(&self) {
+        drop(self.release());
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.journal.size_bytes()
+    }
+
+    fn wal_files(&self) -> usize {
+        self.journal.wal_files()
+    }
+
+    fn wal_holds(&self) -> bool {
+        self.journal.wal_holds()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        self.journal.unfinished()
+    }
+}

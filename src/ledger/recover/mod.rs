@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What an opening finds: the journal under its lock, saved states, replay, the note of a failure.
+
+pub(super) mod caller_gone;
+pub(super) mod failure_note;
+pub(super) mod locked_journal;
+pub(super) mod recovery;
+pub(super) mod replay;
+pub(super) mod snapshots;

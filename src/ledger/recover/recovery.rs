@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a directory to a journal that may be appended to: what was left is looked at, a torn tail
+//! set aside, and the end compared with what was acknowledged.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::database::{self, files};
+use crate::directory::Directory;
+use crate::error::OpenError;
+use crate::events::{RecoveryReportedV1, Seq};
+use crate::journal::{Anchor, Anchored, FjallJournal, Found, Journal, JournalOptions};
+
+use super::locked_journal::Guarded;
+use crate::ledger::options::Options;
+
+/// Of an anchor that is set aside so much is kept: both slots, and what little may follow.
+const ANCHOR_BYTES_KEPT: u64 = 64 << 10;
+
+/// What an opening found in the directory, repaired and set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The last record that the anchor claimed to be acknowledged; `None` where it said nothing.
+    pub anchored: Option<u64>,
+    /// The last record recovered. What lies behind `anchored` was durable; whether it was
+    /// acknowledged is not known.
+    pub recovered: u64,
+    /// What was in the journal's files. Bytes in `found.torn` were not covered by the anchor: a
+    /// frame that was never finished, or the newest one acknowledged, damaged since.
+    pub found: Found,
+    /// One of the anchor's two slots was not whole: its writing was cut short, or it was damaged.
+    pub anchor_slot_lost: bool,
+    /// Why the anchor was made anew, where the options said so.
+    pub anchor_renewed: Option<String>,
+    /// What never counted and was removed: `*.creating`.
+    pub swept: Vec<PathBuf>,
+    /// How long all of this took, replaying not included.
+    pub duration: Duration,
+}
+
+impl Recovery {
+    /// False where a log file is missing: then only the whole journal shows whether records are.
+    pub(in crate::ledger) fn is_gapless(recovery: Option<&Self>) -> bool {
+        recovery.is_none_or(|recovery| recovery.found.log_gap.is_none())
+    }
+
+    /// True where something was repaired, set aside or missed.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        self.found.torn.is_some()
+            || self.found.log_gap.is_some()
+            || self.anchor_slot_lost
+            || self.anchor_renewed.is_some()
+            || !self.swept.is_empty()
+    }
+}
+
+impl From<&Recovery> for RecoveryReportedV1 {
+    fn from(recovery: &Recovery) -> Self {
+        let found = &recovery.found;
+        let torn = found.torn.as_ref();
+        let kept = torn.and_then(|torn| torn.kept.file_name());
+        Self {
+            anchored: recovery.anchored.unwrap_or(0),
+            recovered: recovery.recovered,
+            log_files: found.log_files,
+            log_batches: found.log_batches,
+            torn_bytes: torn.map_or(0, |torn| torn.bytes),
+            torn_offset: torn.map_or(0, |torn| torn.offset),
+            torn_kept: kept.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            anchor_slot_lost: recovery.anchor_slot_lost,
+            anchor_renewed: recovery.anchor_renewed.clone().unwrap_or_default(),
+            swept: recovery.swept.len() as u64,
+            duration_ns: u64::try_from(recovery.duration.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+pub(in crate::ledger) fn recover(
+    directory: Directory,
+    options: &Options,
+) -> Result<(Arc<Guarded>, Recovery), OpenError> {
+    let started_ns = options.clock.monotonic_ns();
+    let mut recovery = Recovery::default();
+    let anchor = usable(&directory, options, &mut recovery)?;
+    let claimed = anchor.as_ref().map(|anchor| anchor.claim().seq);
+    recovery.anchored = claimed;
+    let path = directory.journal();
+    // Who renews the anchor wants what is left of a journal, not a new one in its place.
+    let is_there = database::exists(&path)?;
+    if let (None, false, Some(problem)) = (&anchor, is_there, &recovery.anchor_renewed) {
+        return Err(OpenError::Anchor {
+            path: directory.anchor(),
+            problem: format!("{problem}, and the journal is missing"),
+        });
+    }
+    let renews = options.renew_anchor && is_there;
+    let floor = anchor.as_ref().map(Anchor::claim).filter(|_| !renews);
+    let mut engine = JournalOptions::default();
+    engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
+    engine.cache_bytes = options.cache_bytes.unwrap_or(engine.cache_bytes);
+    engine.files_max = database::files_each(options.descriptors_max)?;
+    let (journal, found) = FjallJournal::recover(&path, &engine, floor)?;
+    recovery.found = found;
+    let anchor = match anchor.map(|anchor| anchor.check(&journal).map(|()| anchor)) {
+        Some(Ok(anchor)) => anchor,
+        Some(Err(error)) if !renews => return Err(error),
+        Some(Err(error)) => {
+            recovery.anchor_renewed = Some(error.to_string());
+            renew(&directory, &journal)?
+        }
+        None => renew(&directory, &journal)?,
+    };
+    recovery.anchor_slot_lost = anchor.slot_lost();
+    if anchor.slot_lost() {
+        keep(&directory)?;
+    }
+    let anchored = Anchored::open(journal, anchor, options.anchoring)?;
+    let head = anchored.head();
+    recovery.recovered = head.map_err(OpenError::journal)?.seq;
+    // Last: what is refused is left as it is.
+    recovery.swept = directory.sweep()?;
+    let took = options.clock.monotonic_ns().saturating_sub(started_ns);
+    recovery.duration = Duration::from_nanos(took);
+    tell(&recovery);
+    Ok((Arc::new(Guarded::new(anchored, directory)), recovery))
+}
+
+/// The anchor of this ledger; `None` where there is none and one is to be made.
+fn usable(
+    directory: &Directory,
+    options: &Options,
+    recovery: &mut Recovery,
+) -> Result<Option<Anchor>, OpenError> {
+    let opened = Anchor::open(&directory.anchor()).and_then(|anchor| {
+        anchor.check_ledger(directory.identity().ledger)?;
+        Ok(anchor)
+    });
+    match opened {
+        Err(OpenError::Anchor { problem, .. }) if options.renew_anchor => {
+            recovery.anchor_renewed = Some(problem);
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+fn renew(directory: &Directory, journal: &FjallJournal) -> Result<Anchor, OpenError> {
+    let unreadable = |failure: crate::journal::ReadFailure| OpenError::journal(failure);
+    keep(directory)?;
+    let mut frames = 0;
+    for frame in journal.frames(Seq::FIRST) {
+        frame.map_err(unreadable)?;
+        frames += 1;
+    }
+    let head = journal.head().map_err(unreadable)?;
+    let path = directory.anchor();
+    Anchor::create(&path, directory.identity().ledger, &head, frames)?;
+    Anchor::open(&path)
+}
+
+/// The anchor as it is, for a person to look at.
+fn keep(directory: &Directory) -> Result<(), OpenError> {
+    let (anchor, quarantine) = (directory.anchor(), directory.quarantine());
+    if !database::exists(&anchor)? {
+        return Ok(());
+    }
+    let copy = || {
+        database::ensure_private(&quarantine)?;
+        let mut bytes = Vec::new();
+        let found = files::open(&anchor)?;
+        found.take(ANCHOR_BYTES_KEPT).read_to_end(&mut bytes)?;
+        let names = (1_u64..).map(|number| quarantine.join(format!("ANCHOR-{number}")));
+        let free = |path: &PathBuf| path.symlink_metadata().is_err();
+        match names.into_iter().find(free) {
+            Some(to) => database::replace(&to, &bytes),
+            None => Ok(()),
+        }
+    };
+    copy().map_err(|error| OpenError::io(&quarantine, error))
+}
+
+fn tell(recovery: &Recovery) {
+    if let Some(torn) = &recovery.found.torn {
+        let (file, offset) = (torn.file.display(), torn.offset);
+        tracing::warn!(%file, offset, bytes = torn.bytes, kept = %torn.kept.display(),
+            anchored = recovery.anchored, recovered = recovery.recovered,
+            "bytes not covered by the anchor were set aside");
+    }
+    if let Some(why) = &recovery.anchor_renewed {
+        tracing::warn!(
+            why,
+            recovered = recovery.recovered,
+            "the anchor was made anew"
+        );
+    }
+    if recovery.anchor_slot_lost {
+        tracing::warn!("one slot of the anchor was not whole");
+    }
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The path of a command: everything that can refuse it without its store's state is checked here,
+//! before it takes room; then it waits for its durable answer.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::access::{Charge, Grant, GrantState};
+use crate::actors::{
+    Answered, Claim, Id, Order, Prepared, Refusal, Sequenced, Shared, StoreRef, deliver,
+};
+use crate::admission::{Admitted, Ending, FinishReserve, Gate};
+use crate::callbacks::Callbacks;
+use crate::clock::BelievedClock;
+use crate::commands::check::invalid;
+use crate::commands::{Command, Receipt};
+use crate::error::{AppendError, ReadError};
+use crate::events::{CommandId, ComponentId, Store};
+use crate::journal::{Reader, WriterHandle};
+
+use super::components::Components;
+use super::disk_reserve;
+use super::disk_reserve::{Need, Reserve};
+use super::foreign::Foreign;
+use crate::ledger::phase::{FINISHING, Phase, SERVING};
+
+/// What every handle shares.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stores: Stores,
+    pub(crate) gate: Gate,
+    pub(crate) reserve: Reserve,
+    pub(crate) clock: Arc<BelievedClock>,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) reader: Reader,
+    pub(crate) writer: WriterHandle,
+    pub(crate) phase: Phase,
+    pub(crate) opening: u64,
+    pub(crate) wait: bool,
+    pub(crate) foreign: Arc<Foreign>,
+    pub(crate) components: Components,
+}
+
+/// The five store actors.
+pub(crate) struct Stores {
+    pub(crate) execution_log: StoreRef,
+    pub(crate) audit_log: StoreRef,
+    pub(crate) telemetry: StoreRef,
+    pub(crate) configuration: StoreRef,
+    pub(crate) runtime_metadata: StoreRef,
+}
+
+impl Stores {
+    pub(in crate::ledger) fn of(&self, store: Store) -> &StoreRef {
+        match store {
+            Store::ExecutionLog => &self.execution_log,
+            Store::AuditLog => &self.audit_log,
+            Store::Telemetry => &self.telemetry,
+            Store::Configuration => &self.configuration,
+            Store::RuntimeMetadata => &self.runtime_metadata,
+        }
+    }
+}
+
+/// Room that an order holds until it is answered.
+pub(in crate::ledger) struct Room {
+    pub(in crate::ledger) admitted: Admitted,
+    pub(in crate::ledger) finish: Vec<FinishReserve>,
+}
+
+impl Core {
+    /// One command; its one answer. The command goes to the heap at once: a future that holds it is
+    /// moved from layer to layer.
+    pub(crate) fn submit_one<'a>(
+        &'a self,
+        grant: &'a Grant,
+        command: Command,
+    ) -> impl Future<Output = Result<Answered, Refusal>> + Send + 'a {
+        let unknown = command.context().command_id().unwrap_or_default();
+        let commands = vec![command];
+        async move {
+            match self.submit(grant, commands).await?.pop() {
+                Some(answer) => Ok(answer),
+                None => {
+                    let error = AppendError::OutcomeUnknown { command: unknown };
+                    Err(Refusal {
+                        error,
+                        commands: Vec::new(),
+                    })
+                }
+            }
+        }
+    }
+
+    /// A group that is to be one commit. An empty one is fine and touches nothing.
+    pub(crate) async fn submit(
+        &self,
+        grant: &Grant,
+        mut commands: Vec<Command>,
+    ) -> Result<Vec<Answered>, Refusal> {
+        let Some(store) = commands.first().map(Command::store) else {
+            return Ok(Vec::new());
+        };
+        let started = self.shared.clock.monotonic_ns();
+        let entered = match self.acceptable(&grant.0, store, &mut commands) {
+            Ok(()) => self.enter(&grant.0, &commands).await,
+            Err(error) => Err(error),
+        };
+        let room = match entered {
+            Ok(room) => room,
+            Err(error) => {
+                self.refused(&grant.0, &commands, &error);
+                self.answered(store, started, Err(&error));
+                return Err(Refusal { error, commands });
+            }
+        };
+        let prepared = self.prepared(store, &commands).await;
+        let outcome = self.send(grant, commands, prepared, room).await;
+        self.answered(
+            store,
+            started,
+            outcome.as_ref().map_err(|refusal| &refusal.error),
+        );
+        outcome
+    }
+
+    pub(in crate::ledger) async fn send(
+        &self,
+        grant: &Grant,
+        commands: Vec<Command>,
+        prepared: Prepared,
+        room: Room,
+    ) -> Result<Vec<Answered>, Refusal> {
+        let Some(store) = commands.first().map(Command::store) else {
+            return Ok(Vec::new());
+        };
+        let ids: Vec<Id> = commands
+            .iter()
+            .map(|command| self.identify(command))
+            .collect();
+        let first = ids.first().map(|id| id.command).unwrap_or_default();
+        let kind = commands.first().map_or("group", Command::kind);
+        let span = tracing::info_span!("command", kind, store = store.name(), command = %first);
+        let (reply, answer) = oneshot::channel();
+        let Room { admitted, finish } = room;
+        let order = Order {
+            commands,
+            ids,
+            grant: Arc::clone(&grant.0),
+            prepared,
+            admitted,
+            finish,
+            reply,
+            span,
+        };
+        self.ask(store, order, answer, first).await
+    }
+
+    async fn ask(
+        &self,
+        store: Store,
+        order: Order,
+        answer: oneshot::Receiver<Result<Vec<Answered>, Refusal>>,
+        first: CommandId,
+    ) -> Result<Vec<Answered>, Refusal> {
+        if let Err(order) = deliver(self.stores.of(store), order) {
+            return Err(Refusal {
+                error: self.stopped(),
+                commands: order.commands,
+            });
+        }
+        // An actor that failed drops its mailbox and the replies with it, and one that stands in a
+        // clock that does not come back never answers: nobody can say.
+        let answered = tokio::select! {
+            biased;
+            answered = answer => answered.ok(),
+            () = self.callbacks.gone() => None,
+        };
+        match answered {
+            Some(outcome) => outcome,
+            None => {
+                let error = AppendError::OutcomeUnknown { command: first };
+                Err(Refusal {
+                    error,
+                    commands: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn identify(&self, command: &Command) -> Id {
+        let given = command.context().command_id();
+        Id {
+            command: given.unwrap_or_else(|| CommandId::from_bytes(self.shared.entropy.bytes16())),
+            digest: command.content_digest(),
+            generated: given.is_none(),
+        }
+    }
+
+    /// All that can be said without waiting; then the redactor is asked, for what its caller may
+    /// send and what is acceptable as sent. Before anything is hashed, and so before the command id
+    /// stands for a content. At last what is too large to be kept whole is hashed and cut: from here on
+    /// the command may wait.
+    fn acceptable(
+        &self,
+        grant: &GrantState,
+        store: Store,
+        commands: &mut Vec<Command>,
+    ) -> Result<(), AppendError> {
+        let finishes = commands.iter().all(Command::finishes);
+        match self.phase.now() {
+            SERVING => {}
+            FINISHING if finishes => {}
+            _ => return Err(AppendError::ShuttingDown),
+        }
+        if let Some(cause) = self.writer.sealed() {
+            return Err(AppendError::Sealed { cause });
+        }
+        self.known(grant)?;
+        grant.may_append(store)?;
+        let limits = &self.shared.limits;
+        let cut = |command: &Command| matches!(command, Command::Cut(cut) if cut.opening() != self.opening);
+        if commands.iter().any(cut) {
+            return Err(invalid(
+                "command",
+                "was cut for another opening: send the whole",
+            ));
+        }
+        Command::validate_group(commands, limits)?;
+        self.foreign.redact(commands)?;
+        let whole = std::mem::take(commands).into_iter();
+        *commands = whole
+            .map(|command| command.cut(limits, self.opening))
+            .collect();
+        Ok(())
+    }
+
+    async fn enter(&self, grant: &GrantState, commands: &[Command]) -> Result<Room, AppendError> {
+        let finishes = commands.iter().all(Command::finishes);
+        let size = commands.iter().map(Command::size).sum();
+        let starts = disk_reserve::starts(commands);
+        self.reserve.admit(Need::of(finishes, starts))?;
+        let ending = match finishes {
+            true => self.ending(commands),
+            false => None,
+        };
+        if let Some(ending) = ending {
+            // The effect has happened: its room was taken at its start. Only what exceeds that
+            // waits, and waiting is no refusal. An oversize result counts as what is kept of it.
+            let limits = &self.shared.limits;
+            let over: usize = commands
+                .iter()
+                .map(|command| command.stored_size(limits))
+                .sum();
+            let admitted = if over <= limits.finish_reserve_bytes * commands.len() {
+                Admitted::default()
+            } else {
+                self.gate.admit(grant, over, true).await?
+            };
+            return Ok(Room {
+                admitted: admitted.ending(ending),
+                finish: Vec::new(),
+            });
+        }
+        if !finishes {
+            self.caught_up()?;
+        }
+        let charge = self.charge(grant, commands)?;
+        let finish = (0..starts)
+            .map(|_| self.gate.reserve_finish())
+            .collect::<Result<_, _>>()?;
+        let admitted = self.gate.admit(grant, size, self.wait).await?;
+        charge.keep();
+        Ok(Room { admitted, finish })
+    }
+
+    /// The room that these executions hold for their end; `None` where one of them does not run: its
+    /// ending is a command like any other, and what nobody knows costs no more than that.
+    fn ending(&self, commands: &[Command]) -> Option<Ending> {
+        let executions: Vec<_> = commands.iter().filter_map(Command::execution).collect();
+        self.gate.ends.take(&executions)
+    }
+
+    /// What commands take of their component's quota.
+    pub(in crate::ledger) fn charge<'a>(
+        &self,
+        grant: &'a GrantState,
+        commands: &[Command],
+    ) -> Result<Charge<'a>, AppendError> {
+        let records = commands.iter().map(Command::records_max).sum();
+        let bytes = commands.iter().map(Command::size).sum();
+        let charge = grant.of.bucket.take(records, bytes);
+        charge.map_err(|retry_after| AppendError::QuotaExceeded { retry_after })
+    }
+
+    /// What a command's id stands for: in the window, else in the past. Blocks.
+    pub(crate) fn lookup(
+        &self,
+        key: (ComponentId, CommandId),
+    ) -> Result<Option<Receipt>, ReadError> {
+        let place = |claim: Claim| claim.place.sequenced.get().copied();
+        // A claim without a place is a command that is not acknowledged yet, or a duplicate whose
+        // original is being looked for.
+        let placed = match self.shared.claims.find(&key).and_then(place) {
+            Some(placed) => Some(placed),
+            None => self.shared.past.command(key)?.and_then(place),
+        };
+        Ok(placed.map(
+            |Sequenced {
+                 first,
+                 last,
+                 time_ns,
+             }| {
+                let (ledger, command) = (self.shared.ledger, key.1);
+                Receipt {
+                    ledger,
+                    command,
+                    first,
+                    last,
+                    time_ns,
+                    duplicate: true,
+                }
+            },
+        ))
+    }
+
+    /// Decisions look history up in views: these may lag, but not beyond the actors' windows.
+    fn caught_up(&self) -> Result<(), AppendError> {
+        let (done, total) = (self.shared.past.position(), self.reader.head().seq);
+        let lag = total.saturating_sub(done);
+        if lag <= self.shared.limits.view_lag_max {
+            return Ok(());
+        }
+        if self.shared.past.rebuilding() {
+            return Err(AppendError::Recovering { done, total });
+        }
+        Err(AppendError::ViewLag { lag })
+    }
+
+    /// Counts a refusal that never reached its store, and audits it where it matters.
+    pub(crate) fn refused(&self, grant: &GrantState, commands: &[Command], error: &AppendError) {
+        let kind = commands.first().map_or("group", Command::kind);
+        let detail = || format!("{kind}: {}", error.recorded());
+        self.shared
+            .own
+            .refused(grant.name(), error.code(), error.is_audited(), detail);
+    }
+
+    fn answered(&self, store: Store, started: u64, outcome: Result<&Vec<Answered>, &AppendError>) {
+        let took = self.shared.clock.monotonic_ns().saturating_sub(started);
+        let outcome = match outcome {
+            Ok(answers) if answers.iter().any(|answer| answer.receipt.duplicate) => "duplicate",
+            Ok(_) => "committed",
+            Err(AppendError::OutcomeUnknown { .. }) => "unknown",
+            Err(_) => "refused",
+        };
+        self.shared.meters.answered(store, outcome, took);
+    }
+}
