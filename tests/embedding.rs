@@ -3,6 +3,7 @@
 //! roll back, approval, a retry after a crash, what was denied, a live tail, a quota, SIGTERM.
 
 #![cfg(feature = "engine")]
+#![allow(clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{error::Error, path::Path, process::Command, time::Duration};
 
