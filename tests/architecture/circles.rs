@@ -14,7 +14,7 @@ use crate::{Source, assert_none, sources};
 const EXEMPT: &[&str] = &["projections"];
 
 /// A module of the crate: `["journal", "frame"]` is `src/journal/frame.rs`.
-type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// A `use` of one name: `pub use a::b as c` has the path `a::b` and the name `c`.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ struct Use {
 
 /// One file: what it defines, what it takes by name, and every path in its code.
 #[derive(Debug, Default)]
-struct File {
+pub(crate) struct File {
     defines: BTreeSet<String>,
     /// Words in the bodies of its macros: among them the names that those make.
     made: BTreeSet<String>,
@@ -172,10 +172,10 @@ impl<'ast> Visit<'ast> for File {
 }
 
 /// All files of the library by their modules.
-struct Crate(BTreeMap<Module, File>);
+pub(crate) struct Crate(pub(crate) BTreeMap<Module, File>);
 
 impl Crate {
-    fn parse(sources: &[Source]) -> Self {
+    pub(crate) fn parse(sources: &[Source]) -> Self {
         let is_library = |source: &&Source| {
             let name = source.path.to_string_lossy();
             source.code().next().is_some() && !name.ends_with("main.rs")
@@ -248,7 +248,7 @@ impl Crate {
     }
 
     /// What `module`'s file needs, and by which name.
-    fn needs(&self, module: &[String]) -> BTreeMap<Module, BTreeSet<String>> {
+    pub(crate) fn needs(&self, module: &[String]) -> BTreeMap<Module, BTreeSet<String>> {
         let file = &self.0[module];
         let mut needs = BTreeMap::<Module, BTreeSet<String>>::new();
         let mut need = |path: &[String], name: &str| {

@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod circles;
+mod rooms;
 mod texts;
 mod words;
 
