@@ -143,7 +143,7 @@ fn a_permit_that_differs_in_one_part_starts_nothing() {
     log.one(&world, start(permit)).unwrap();
 }
 
-/// What has ended is known by its last record, also after a group that is undone.
+/// An execution that ended is known by its last record, also after a group that is undone.
 #[test]
 fn an_ending_is_remembered_with_its_version_whatever_is_undone_behind_it() {
     let (world, mut log) = (World::default(), Log::default());
