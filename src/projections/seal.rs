@@ -35,8 +35,14 @@ fn sync(directory: &Path) -> io::Result<()> {
     files::open_directory(directory)?.sync_all()
 }
 
-/// Seals a database that no one holds open, and that was synced. Failing to is no loss.
+/// Seals a database that was closed and synced. Holds its lock meanwhile: whoever has opened it again since is
+/// writing on it. Failing to is no loss.
 pub(super) fn write(views: &Path) {
+    let lock = files::open_or_create(&views.join(structure::LOCK));
+    if !lock.as_ref().is_ok_and(|lock| lock.try_lock().is_ok()) {
+        tracing::warn!("views closed without a seal: somebody holds them");
+        return;
+    }
     let sealed = describe(views, None).and_then(|text| {
         // What the engine has removed stays removed.
         sync_directories(views, &sync)?;
@@ -208,6 +214,7 @@ fn push_hex(text: &mut String, hash: &Hash) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+    use std::fs::File;
     use std::sync::Mutex;
 
     use super::*;
@@ -244,6 +251,20 @@ mod tests {
             break_with(views, &refused),
             Err(Failure::Unknown(_))
         ));
+    }
+
+    #[test]
+    fn views_that_are_open_again_get_no_seal() {
+        let directory = sealed();
+        let views = directory.path();
+        break_it(views).unwrap();
+        let held = File::open(views.join(structure::LOCK)).unwrap();
+        held.lock().unwrap();
+        write(views);
+        assert!(!views.join(SEAL).exists());
+        drop(held);
+        write(views);
+        assert!(check(views).unwrap());
     }
 
     #[test]

@@ -96,13 +96,16 @@ impl World {
     }
 }
 
-/// Waits until the threads of a dropped ledger have let go of its views: in their own time.
+/// Waits until the threads of a dropped ledger have let go of its views, and of its directory where it has one: in
+/// their own time.
 pub(crate) async fn released(root: &Path) {
-    let lock = root.join("views/lock");
+    let is_held = |name: &str| {
+        let lock = std::fs::File::open(root.join(name));
+        lock.is_ok_and(|lock| lock.try_lock().is_err())
+    };
     for _ in 0..30_000 {
-        match std::fs::File::open(&lock) {
-            Ok(file) if file.try_lock().is_err() => {}
-            _ => return,
+        if !is_held("views/lock") && !is_held("LOCK") {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
