@@ -35,14 +35,13 @@ shuffled() { awk -v seed="$1" 'BEGIN { srand(seed) } { printf "%.9f\t%s\n", rand
 # A number from 0 below $2, by the seed $1.
 drawn() { awk -v seed="$1" -v below="$2" 'BEGIN { srand(seed); print int(rand() * below) }'; }
 
-# Every test binary: its target, the directory of its package, its path.
+# Every test binary: its target, the directory of its package, its path. The program itself is built too, and is none.
 which=(--workspace)
-[ $# -eq 0 ] || which=()
 for target in "$@"; do
-    if [ "$target" = lib ]; then which+=(--lib); else which+=(--workspace --test "$target"); fi
+    if [ "$target" = lib ]; then which+=(--lib); else which+=(--test "$target"); fi
 done
 cargo test --locked "${which[@]}" --no-run --message-format=json 2>"$work/build" |
-    sed -n 's/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"kind":\["\([^"]*\)"\].*"name":"\([^"]*\)".*"executable":"\([^"]*\)".*/\2 \3 \1 \4/p' |
+    sed -n 's/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"kind":\["\([^"]*\)"\].*"name":"\([^"]*\)".*"profile":{[^}]*"test":true.*"executable":"\([^"]*\)".*/\2 \3 \1 \4/p' |
     awk '{ print ($1 == "lib") ? "lib" : $2, $3, $4 }' | sort -u >"$work/binaries" || {
     cat "$work/build" >&2
     exit 1
