@@ -3,7 +3,7 @@
 //! command: their records belong to the audit log by their mask.
 
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{Entity, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{EventSourced, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{AuditRecordedV1, Event, Store};
@@ -12,7 +12,7 @@ use crate::events::{AuditRecordedV1, Event, Store};
 #[derive(Debug, Default)]
 pub(crate) struct State;
 
-impl Entity for State {
+impl EventSourced for State {
     type Saved = ();
 
     fn decide(&self, command: &Command, _: &Surroundings<'_>) -> Result<Decided, AppendError> {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Decided, Draft, Reply, document_stream};
-use super::event_sourced::{Entity, Place, ReplayError, Surroundings, cross_store, expect_version};
+use super::event_sourced::{
+    EventSourced, Place, ReplayError, Surroundings, cross_store, expect_version,
+};
 use super::prepared::Earlier;
 use crate::commands::check::invalid;
 use crate::commands::{Change, Command, Context, Rollback};
@@ -272,7 +274,7 @@ impl State {
     }
 }
 
-impl Entity for State {
+impl EventSourced for State {
     type Saved = Self;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {

@@ -107,8 +107,8 @@ pub(crate) struct Refused {
 }
 
 /// An event-sourced state of one store.
-pub(crate) trait Entity {
-    /// What [`Entity::undo`] needs to take a group back.
+pub(crate) trait EventSourced {
+    /// What [`EventSourced::undo`] needs to take a group back.
     type Saved;
 
     /// Decides one command that passed [`Command::validate`] (done in the caller's own task: it

@@ -10,7 +10,7 @@ use super::capability_registry::Registry;
 use super::draft::{
     Decided, Draft, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, Reply, transitions,
 };
-use super::event_sourced::{Entity, Place, ReplayError, Surroundings};
+use super::event_sourced::{EventSourced, Place, ReplayError, Surroundings};
 use crate::commands::check::invalid;
 use crate::commands::{Command, Context, SavePosition, Transition};
 use crate::error::AppendError;
@@ -224,7 +224,7 @@ fn room(field: &'static str, count: usize, entries_max: usize) -> Result<(), App
     Ok(())
 }
 
-impl Entity for State {
+impl EventSourced for State {
     type Saved = Self;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {

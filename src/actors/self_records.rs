@@ -27,7 +27,7 @@ const KINDS_MAX: usize = 4_096;
 const DETAIL_BYTES_MAX: usize = 512;
 
 /// Writes the ledger's own records.
-pub(crate) struct Own {
+pub(crate) struct SelfRecords {
     sequencer: SequencerRef,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -70,7 +70,7 @@ struct Refused {
     detail: String,
 }
 
-impl Own {
+impl SelfRecords {
     pub(crate) fn new(
         sequencer: SequencerRef,
         clock: Arc<dyn Clock>,
@@ -98,7 +98,7 @@ impl Own {
         ))
     }
 
-    /// As [`Own::write`], for an event that has a stream.
+    /// As [`SelfRecords::write`], for an event that has a stream.
     pub(crate) fn write_draft(
         &self,
         draft: &Draft,

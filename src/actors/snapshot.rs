@@ -149,7 +149,7 @@ impl Snapshot for ComponentNames {
 mod tests {
     use super::*;
     use crate::actors::draft::{Draft, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
-    use crate::actors::event_sourced::Entity;
+    use crate::actors::event_sourced::EventSourced;
     use crate::events::{
         AuthorizationDecidedV1, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
         ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1, RuntimeId,
@@ -220,7 +220,7 @@ mod tests {
         ]
     }
 
-    fn state_of<S: Entity + Default>(drafts: &[Draft]) -> S {
+    fn state_of<S: EventSourced + Default>(drafts: &[Draft]) -> S {
         let mut state = S::default();
         for draft in drafts {
             state.apply(draft, ComponentId(1)).unwrap();

@@ -196,11 +196,9 @@ impl<E: Deciding> StoreState<E> {
             // Decided once: a claim that was decided twice would not have been new.
             let _twice = place.gist.set(reply.into()).is_err();
         }
-        self.under_way.extend(
-            places
-                .last()
-                .map(|place| (self.entity.mark(), place.clone())),
-        );
+        let last = places.last().cloned();
+        self.under_way
+            .extend(last.map(|place| (self.entity.mark(), place)));
         let Order {
             ids,
             grant,
@@ -216,7 +214,8 @@ impl<E: Deciding> StoreState<E> {
             let answer = match outcome {
                 Ok(whole) => {
                     shared_then.durable.advance(E::STORE, changes, &whole);
-                    shared_then.own.activity.committed(counts.iter().sum());
+                    let activity = &shared_then.self_records.activity;
+                    activity.committed(counts.iter().sum());
                     let replies = holds(&store, grant.component, &commands, replies);
                     used(commands);
                     Ok(place(&shared_then, whole, &ids, &places, counts, replies))

@@ -17,7 +17,7 @@ use super::audit_log::State as AuditLogState;
 use super::configuration::State as ConfigurationState;
 use super::decided_in_force::DecidedInForce;
 use super::draft::Draft;
-use super::event_sourced::Entity;
+use super::event_sourced::EventSourced;
 use super::execution_log::State as ExecutionLogState;
 use super::in_force::{Durable, InForce};
 use super::mailbox;

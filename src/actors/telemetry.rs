@@ -3,7 +3,7 @@
 //! recorded by the ledger itself.
 
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{Entity, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{EventSourced, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::{Command, Observation};
 use crate::error::AppendError;
 use crate::events::{Event, Store, TelemetryRecordedV1};
@@ -24,7 +24,7 @@ fn draft(observation: &Observation, now_ns: i64) -> Draft {
     .outcome(observation.outcome)
 }
 
-impl Entity for State {
+impl EventSourced for State {
     type Saved = ();
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::capability_registry::{Capability, Registry};
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{Entity, History, Known, Surroundings};
+use super::event_sourced::{EventSourced, History, Known, Surroundings};
 use super::execution_log::Status;
 use super::prepared::Prepared;
 use crate::clock::CountingEntropy;
@@ -158,7 +158,7 @@ pub(crate) struct Twins<S> {
     pub(crate) head: u64,
 }
 
-impl<S: Entity> Twins<S> {
+impl<S: EventSourced> Twins<S> {
     /// Validates, decides and applies as a store's actor does; then replays the records.
     pub(crate) fn execute(
         &mut self,

@@ -64,7 +64,7 @@ pub(crate) struct Stretch {
 
 /// What was looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct OfflineReader {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) log_files: u64,
     pub(crate) log_batches: u64,
@@ -77,15 +77,15 @@ type Each<'a> = &'a mut dyn FnMut(&Path, Stretch);
 
 /// Looks at the closed database in `path`, at the values of one keyspace; the keyspaces below must
 /// be there too.
-pub(crate) fn survey(path: &Path, keyspace: u64, each: Each<'_>) -> Survey {
-    let mut survey = Survey::default();
+pub(crate) fn survey(path: &Path, keyspace: u64, each: Each<'_>) -> OfflineReader {
+    let mut survey = OfflineReader::default();
     survey.structure(path, keyspace);
     survey.tables(&path.join("keyspaces").join(keyspace.to_string()), each);
     survey.log(path, keyspace, each);
     survey
 }
 
-impl Survey {
+impl OfflineReader {
     fn trouble(&mut self, kind: TroubleKind, damage: Damage) {
         let kind = match damage.meaning() {
             Meaning::Damaged => kind,

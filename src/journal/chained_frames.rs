@@ -8,7 +8,7 @@ use crate::events::{Hash, Seq};
 use crate::integrity::GENESIS;
 
 /// Checks what an implementation reads, and ends at the head of the moment it was asked.
-pub(super) struct Linked<I> {
+pub(super) struct ChainedFrames<I> {
     frames: I,
     standing: Standing,
     next: u64,
@@ -16,7 +16,7 @@ pub(super) struct Linked<I> {
     ended: bool,
 }
 
-impl<I> Linked<I>
+impl<I> ChainedFrames<I>
 where
     I: Iterator<Item = Result<Frame, ReadFailure>> + Send + 'static,
 {
@@ -52,7 +52,7 @@ where
     }
 }
 
-impl<I> Iterator for Linked<I>
+impl<I> Iterator for ChainedFrames<I>
 where
     I: Iterator<Item = Result<Frame, ReadFailure>> + Send + 'static,
 {

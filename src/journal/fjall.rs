@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 
 use super::append_rules::Standing;
-use super::chained_frames::{self, Linked};
+use super::chained_frames::{self, ChainedFrames};
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished, held};
 use crate::database::{self, Damage, TornTail, wal::Wal};
@@ -162,14 +162,14 @@ impl FjallJournal {
         let start = self.frame_before(from)?.map_or(from, |frame| frame.first);
         let opened = self.opened();
         let frames = &opened.as_ref().ok_or(ReadFailure::Closed)?.frames;
-        // The snapshot may already hold a frame more than `standing`: `Linked` stops in time.
+        // The snapshot may already hold a frame more than `standing`: `ChainedFrames` stops in time.
         let mut expected = start;
         let frames = frames.range(key(start)..).map(move |guard| {
             let frame = decode(guard, expected)?;
             expected = Seq::new(frame.last.seq + 1).unwrap_or(Seq::FIRST);
             Ok(frame)
         });
-        Ok(Linked::boxed(frames, from, standing))
+        Ok(ChainedFrames::boxed(frames, from, standing))
     }
 }
 

@@ -18,9 +18,9 @@ struct Kept {
 
 /// Durable frames, in order and without a gap.
 #[derive(Default)]
-pub(super) struct Recent(Mutex<Kept>);
+pub(super) struct FrameCache(Mutex<Kept>);
 
-impl Recent {
+impl FrameCache {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_newest_frames_are_kept_and_no_more_bytes_than_said() {
-        let recent = Recent::default();
+        let recent = FrameCache::default();
         let frames = frames(12, 1, 1 << 20);
         for frame in &frames {
             recent.push(frame.clone());

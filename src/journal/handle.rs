@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use metrics::Gauge;
 use tokio::sync::watch;
 
-use super::frame_cache::Recent;
-use super::head_waiter::Bell;
+use super::frame_cache::FrameCache;
+use super::head_waiter::HeadWaiter;
 use super::reply_thread::{self, Answer};
 use super::sealed::Sealed;
 use super::under_way::{Hung, UnderWay};
@@ -39,8 +39,8 @@ pub(super) struct Queue {
 }
 
 pub(super) struct Shared {
-    pub(super) bell: Arc<Bell>,
-    pub(super) recent: Arc<Recent>,
+    pub(super) head_waiter: Arc<HeadWaiter>,
+    pub(super) recent: Arc<FrameCache>,
     pub(super) queue: Mutex<Queue>,
     pub(super) submitted: Condvar,
     /// Nothing queued, nothing being appended. Changed under the queue's lock only.
@@ -171,11 +171,11 @@ impl WriterHandle {
         &self.0.vitals
     }
 
-    pub(super) fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.0.bell)
+    pub(super) fn head_waiter(&self) -> Arc<HeadWaiter> {
+        Arc::clone(&self.0.head_waiter)
     }
 
-    pub(super) fn recent(&self) -> Arc<Recent> {
+    pub(super) fn recent(&self) -> Arc<FrameCache> {
         Arc::clone(&self.0.recent)
     }
 

@@ -5,12 +5,12 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(super) struct HeadWaiter {
     head: Mutex<u64>,
     moved: Condvar,
 }
 
-impl Bell {
+impl HeadWaiter {
     /// The head as whoever asks from now on sees it; wakes nobody yet.
     pub(super) fn set(&self, seq: u64) {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner) = seq;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::append_rules::Standing;
-use super::chained_frames::{self, Linked};
+use super::chained_frames::{self, ChainedFrames};
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::held::{self, FailedSync, Hooks};
 use super::{Frame, Frames, Head, Journal};
@@ -143,7 +143,9 @@ impl Journal for MemoryJournal {
             (later.to_vec(), Self::standing(frames))
         });
         match found {
-            Ok((frames, standing)) => Linked::boxed(frames.into_iter().map(Ok), from, standing),
+            Ok((frames, standing)) => {
+                ChainedFrames::boxed(frames.into_iter().map(Ok), from, standing)
+            }
             Err(failure) => chained_frames::failed(failure),
         }
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::ReadFailure;
-use super::frame_cache::Recent;
+use super::frame_cache::FrameCache;
 use super::handle::WriterHandle;
-use super::head_waiter::Bell;
+use super::head_waiter::HeadWaiter;
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{Record, Seq};
 
@@ -18,8 +18,8 @@ use crate::events::{Record, Seq};
 pub struct Reader {
     journal: Arc<dyn Journal>,
     committed: watch::Receiver<Head>,
-    bell: Arc<Bell>,
-    recent: Arc<Recent>,
+    head_waiter: Arc<HeadWaiter>,
+    recent: Arc<FrameCache>,
 }
 
 impl Reader {
@@ -29,7 +29,7 @@ impl Reader {
         Self {
             journal,
             committed: writer.watch_head(),
-            bell: writer.bell(),
+            head_waiter: writer.head_waiter(),
             recent: writer.recent(),
         }
     }
@@ -38,7 +38,7 @@ impl Reader {
     /// sequence number. Blocks.
     #[must_use]
     pub fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
-        self.bell.wait_beyond(seq, timeout)
+        self.head_waiter.wait_beyond(seq, timeout)
     }
 
     /// Space that the journal takes on its medium, in bytes.

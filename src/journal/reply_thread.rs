@@ -49,13 +49,13 @@ pub(super) fn give(answers: Vec<Answer>, outcome: Result<&Head, &Sealed>) -> boo
     calm
 }
 
-pub(super) struct Answerer {
+pub(super) struct ReplyThread {
     sender: Sender<Batch>,
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
 
-impl Answerer {
+impl ReplyThread {
     pub(super) fn start() -> io::Result<Self> {
         let (sender, receiver): (_, Receiver<Batch>) = channel();
         let shared = Arc::new(Shared::default());

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use super::commit_watchdog::Watch;
 use super::error::{AppendFailure, ReadFailure};
 use super::handle::{Shared, Work, WriterHandle};
-use super::head_waiter::Bell;
-use super::reply_thread::{Answer, Answerer};
+use super::head_waiter::HeadWaiter;
+use super::reply_thread::{Answer, ReplyThread};
 use super::sealed::Sealed;
 use super::under_way::UnderWay;
 use super::{Frame, Head, Journal};
@@ -77,10 +77,10 @@ impl Writer {
         watch: Option<Watch>,
     ) -> Result<Self, ReadFailure> {
         let head = journal.head()?;
-        let bell = Arc::new(Bell::default());
-        bell.set(head.seq);
+        let head_waiter = Arc::new(HeadWaiter::default());
+        head_waiter.set(head.seq);
         let shared = Arc::new(Shared {
-            bell,
+            head_waiter,
             recent: Arc::default(),
             queue: Mutex::default(),
             submitted: Condvar::new(),
@@ -106,7 +106,7 @@ impl Writer {
             journal,
             observer,
             vital: shared.vitals.start(Part::Writer),
-            answerer: Answerer::start().map_err(io)?,
+            reply_thread: ReplyThread::start().map_err(io)?,
             head,
         };
         let builder = std::thread::Builder::new().name("ledger-writer".into());
@@ -183,7 +183,7 @@ struct Running {
     journal: Arc<dyn Journal>,
     observer: Option<Observer>,
     vital: Vital,
-    answerer: Answerer,
+    reply_thread: ReplyThread,
     head: Head,
 }
 
@@ -197,14 +197,14 @@ impl Running {
             };
             // The sequencer hands the next frame over while the answers are given.
             self.shared.rest();
-            self.answerer.give(answers, outcome);
+            self.reply_thread.give(answers, outcome);
             // Behind the answers: whoever follows the journal takes no core from whom it answers.
-            self.shared.bell.ring();
-            if self.answerer.take_panicked() {
+            self.shared.head_waiter.ring();
+            if self.reply_thread.take_panicked() {
                 self.seal("an answer panicked".into(), None);
             }
         }
-        self.answerer.finish();
+        self.reply_thread.finish();
         drop(self.journal);
         self.vital.done();
     }
@@ -248,7 +248,7 @@ impl Running {
         self.head = frame.last;
         self.shared.recent.push(frame.clone());
         self.shared.head.send_replace(self.head);
-        self.shared.bell.set(self.head.seq);
+        self.shared.head_waiter.set(self.head.seq);
         Some((answers, Ok(self.head)))
     }
 

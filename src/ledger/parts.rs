@@ -7,7 +7,7 @@ use crate::actors::Actors;
 use crate::journal::{Journal, Writer};
 use crate::projections::Views;
 
-use super::recover::locked_journal::Guarded;
+use super::recover::locked_journal::LockedJournal;
 
 /// What must be closed in order.
 pub(crate) struct Parts {
@@ -16,5 +16,5 @@ pub(crate) struct Parts {
     pub(crate) views: Views,
     pub(crate) journal: Arc<dyn Journal>,
     /// The same, where it is the directory's own.
-    pub(crate) guarded: Option<Arc<Guarded>>,
+    pub(crate) locked_journal: Option<Arc<LockedJournal>>,
 }

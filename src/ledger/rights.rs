@@ -59,7 +59,7 @@ impl Core {
     ) -> Result<(), AccessError> {
         if let Err(error) = &outcome {
             let detail = || format!("{what}: {error}");
-            let own = &self.shared.own;
+            let own = &self.shared.self_records;
             own.refused(grant.name(), error.code(), true, detail);
         }
         outcome

@@ -112,7 +112,7 @@ impl Root {
         let core = Arc::clone(self.core());
         let granted = in_order(&of, move |changing| {
             let generation = changing.grant(quota);
-            (generation, core.shared.own.write(&event.into()))
+            (generation, core.shared.self_records.write(&event.into()))
         });
         let (generation, recorded) = granted.await.ok_or_else(|| self.core().stopped())?;
         self.core().durable(recorded).await?;
@@ -138,7 +138,7 @@ impl Root {
         let reason = reason.to_owned();
         let mut told = Reason { reason };
         self.core().foreign.redact_own("accept_clock", &mut told)?;
-        let accepted = self.core().shared.own.accept_clock(told.reason);
+        let accepted = self.core().shared.self_records.accept_clock(told.reason);
         match self.core().durable(accepted).await? {
             Some(_) => Ok(()),
             None => Err(check::invalid("clock", "is believed already")),
@@ -169,7 +169,7 @@ impl Root {
         let (core, generation) = (Arc::clone(self.core()), grant.0.generation);
         let revoked = in_order(&grant.0.of, move |changing| {
             let revoked = changing.revoke(generation);
-            revoked.then(|| core.shared.own.write(&event.into()))
+            revoked.then(|| core.shared.self_records.write(&event.into()))
         });
         let recorded = revoked.await.ok_or_else(|| self.core().stopped())?;
         let Some(recorded) = recorded else {

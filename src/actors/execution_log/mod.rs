@@ -5,7 +5,7 @@
 //! history has caught up, and leaves memory then.
 
 use super::draft::{Decided, Draft, Reply, execution_stream};
-use super::event_sourced::{Entity, Known, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{EventSourced, Known, Place, ReplayError, Surroundings, cross_store};
 use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
 use crate::events::{
@@ -24,7 +24,7 @@ mod window;
 pub(crate) use state::{Open, Portrait, Saved, State};
 pub(crate) use status::Status;
 
-impl Entity for State {
+impl EventSourced for State {
     type Saved = Saved;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {

@@ -134,7 +134,7 @@ pub(super) fn refuse(shared: &Shared, order: Order, error: AppendError) -> Resul
     let kind = commands.first().map_or("group", Command::kind);
     let detail = || format!("{kind}: {}", error.recorded());
     shared
-        .own
+        .self_records
         .refused(grant.name(), error.code(), error.is_audited(), detail);
     let answer = Box::new(move |outcome: Result<&Head, &Sealed>| {
         let error = match outcome {

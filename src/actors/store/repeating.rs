@@ -54,7 +54,9 @@ impl<E: Deciding> StoreState<E> {
                     let kind = commands.first().map_or("group", Command::kind);
                     let (code, audited) = (error.code(), error.is_audited());
                     let detail = || format!("{kind}: {error}");
-                    shared_then.own.refused(grant.name(), code, audited, detail);
+                    shared_then
+                        .self_records
+                        .refused(grant.name(), code, audited, detail);
                     Err(Refusal { error, commands })
                 }
             };

@@ -17,7 +17,7 @@ impl<E: Deciding> StoreState<E> {
                 layout,
                 bytes,
             } = saved;
-            self.shared.own.saved(state, layout, bytes, reply);
+            self.shared.self_records.saved(state, layout, bytes, reply);
         }
     }
 }

@@ -9,13 +9,13 @@ use super::super::StoreRef;
 use super::super::claims::{Claim, Claims, Gist, Place};
 use super::super::decided_in_force::DecidedInForce;
 use super::super::draft::{Draft, Reply};
-use super::super::event_sourced::{Entity, History, Surroundings};
+use super::super::event_sourced::{EventSourced, History, Surroundings};
 use super::super::execution_log::Held;
 use super::super::in_force::Durable;
 use super::super::mailbox::Inbox;
 use super::super::meters::Meters;
 use super::super::prepared::Earlier;
-use super::super::self_records::Own;
+use super::super::self_records::SelfRecords;
 use super::super::sequencer::SequencerRef;
 use super::super::snapshot::SavedState;
 use super::message::Message;
@@ -55,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) past: Arc<dyn Past>,
     pub(crate) claims: Claims,
     pub(crate) sequencer: SequencerRef,
-    pub(crate) own: Own,
+    pub(crate) self_records: SelfRecords,
     pub(crate) meters: Arc<Meters>,
     /// What runs for this opening.
     pub(crate) vitals: Vitals,
@@ -66,7 +66,7 @@ pub(crate) struct Shared {
 }
 
 /// An entity as an actor drives it.
-pub(crate) trait Deciding: Entity + Send + 'static {
+pub(crate) trait Deciding: EventSourced + Send + 'static {
     const STORE: Store;
     /// Counts what may have to be remembered until the views hold it.
     fn mark(&self) -> u64 {

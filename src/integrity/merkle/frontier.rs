@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The right edge of a tree: all that is needed to append and to state the root.
 
-use super::{Run, SIZE_MAX, TreeHash, fold_right, node_hash};
+use super::{SIZE_MAX, Subtree, TreeHash, fold_right, node_hash};
 
 /// The tree has [`SIZE_MAX`] leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +59,7 @@ impl Frontier {
     /// Adds a row of leaves, which must begin where this tree ends; false where it does not, and
     /// nothing has changed.
     #[must_use]
-    pub fn extend(&mut self, run: &Run) -> bool {
+    pub fn extend(&mut self, run: &Subtree) -> bool {
         let fits = run.first() == self.size && SIZE_MAX - self.size >= run.size();
         if fits {
             for (height, hash) in run.peaks() {

@@ -27,7 +27,7 @@ pub(super) use prove::read as read_tile;
 pub use prove::{ProveError, TileSource, consistency, frontier, inclusion, root};
 #[cfg(feature = "engine")]
 pub(crate) use sha256_batch::leaf_hashes;
-pub use subtree::Run;
+pub use subtree::Subtree;
 pub use tile::{TILE_WIDTH, Tile, TileError, tiles};
 pub use writer::TileWriter;
 

@@ -7,13 +7,13 @@ use super::sha256_batch::node_hashes;
 
 /// The perfect subtrees that a row of leaves consists of, from left to right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Run {
+pub struct Subtree {
     first: u64,
     size: u64,
     peaks: Vec<(u32, TreeHash)>,
 }
 
-impl Run {
+impl Subtree {
     /// These leaves, of which the first has this index.
     #[must_use]
     pub fn new(first: u64, leaves: &[TreeHash]) -> Self {

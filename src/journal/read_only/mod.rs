@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::append_rules::Standing;
-use super::chained_frames::Linked;
+use super::chained_frames::ChainedFrames;
 use super::error::{AppendFailure, Problem, ReadFailure};
 use super::{Claim, Frame, Frames, Head, Journal};
 use crate::database::files;
@@ -341,7 +341,7 @@ impl Journal for ReadOnlyJournal {
     }
 
     fn frames(&self, from: Seq) -> Frames {
-        Linked::boxed(self.all_frames(from), from, self.0.standing)
+        ChainedFrames::boxed(self.all_frames(from), from, self.0.standing)
     }
 
     fn close(&self) {

@@ -261,7 +261,7 @@ impl Witness {
 
     fn unreadable(&self, error: RequestError) -> WitnessError {
         let refusal = Refusal::from(error);
-        let own = &self.signing.core.shared.own;
+        let own = &self.signing.core.shared.self_records;
         own.refused(COMPONENT, refusal.code(), false, String::new);
         refusal.into()
     }
@@ -269,7 +269,7 @@ impl Witness {
     /// What the log itself signed and must not have is told in the audit log, with what it signed:
     /// the first of a kind at once, the rest counted. Anything else is anybody's, and costs no disk.
     fn refused(&self, request: &AddCheckpoint, refusal: &Refusal) {
-        let own = &self.signing.core.shared.own;
+        let own = &self.signing.core.shared.self_records;
         own.refused(COMPONENT, refusal.code(), refusal.is_suspicious(), || {
             let mut note = Note::new(request.checkpoint.text().to_owned());
             if let Ok(note) = &mut note {

@@ -159,7 +159,7 @@ async fn redacted(core: &Core, emitted: &Emitted, commands: Vec<Command>) -> Vec
         .zip(observed)
         .filter(|(kept, _)| kept.is_none())
     {
-        core.shared.own.lost(observed_ns);
+        core.shared.self_records.lost(observed_ns);
     }
     redacted.into_iter().flatten().collect()
 }
@@ -173,7 +173,7 @@ struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         for observed_ns in self.observed.drain(..) {
-            self.core.shared.own.lost(observed_ns);
+            self.core.shared.self_records.lost(observed_ns);
         }
     }
 }
@@ -188,7 +188,7 @@ struct Left {
 impl Drop for Left {
     fn drop(&mut self) {
         for observed_ns in self.emitted.give_up() {
-            self.core.shared.own.lost(observed_ns);
+            self.core.shared.self_records.lost(observed_ns);
         }
     }
 }
@@ -220,7 +220,7 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
             ),
         }
         drop(under_way);
-        core.shared.own.flush_lost();
+        core.shared.self_records.flush_lost();
     }
 }
 
@@ -242,12 +242,12 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration, jobs: Jobs) {
             core.shared.claims.forget_through(position);
         }
         if core.clock.is_doubted() {
-            core.shared.own.look_at_clock();
+            core.shared.self_records.look_at_clock();
         }
         let now = core.shared.clock.monotonic_ns();
         if now.saturating_sub(last) >= interval {
             last = now;
-            core.shared.own.flush();
+            core.shared.self_records.flush();
         }
         jobs.iter().for_each(|job| job.tick(now));
         let halted = set.all.iter().find_map(|view| view.status().halted);
@@ -255,7 +255,7 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration, jobs: Jobs) {
             healthy = halted.is_none();
             let cause = halted.unwrap_or_else(|| "views are served again".to_owned());
             let event = crate::events::HealthChangedV1 { healthy, cause };
-            drop(core.shared.own.write(&event.into()));
+            drop(core.shared.self_records.write(&event.into()));
         }
     }
 }

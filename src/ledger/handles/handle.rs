@@ -40,7 +40,7 @@ pub(in crate::ledger) fn handle(
     });
     if let Err(error) = &has_some {
         core.shared
-            .own
+            .self_records
             .refused(grant.name(), error.code(), true, || {
                 format!("handle: {error}")
             });

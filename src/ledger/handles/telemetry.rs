@@ -42,12 +42,12 @@ impl Telemetry {
         let one = std::slice::from_ref(&command);
         let charge = core.charge(&self.0.grant.0, one).inspect_err(|error| {
             core.refused(&self.0.grant.0, one, error);
-            core.shared.own.lost(observed);
+            core.shared.self_records.lost(observed);
         })?;
         if self.0.inner.background.emit(&self.0.grant, command) {
             charge.keep();
         } else {
-            core.shared.own.lost(observed);
+            core.shared.self_records.lost(observed);
         }
         Ok(())
     }

@@ -120,7 +120,7 @@ async fn run(ending: &mut Ending) -> Ended {
     if emptied.await.is_none() {
         tracing::warn!("emitted observations were not stored in time");
         for observed_ns in inner.background.give_up() {
-            core.shared.own.lost(observed_ns);
+            core.shared.self_records.lost(observed_ns);
         }
     }
     deadline.within(Until::Patience, finished(core)).await;
@@ -132,7 +132,7 @@ async fn run(ending: &mut Ending) -> Ended {
     let drained = deadline.within(Until::End, running.actors.drain_stores());
     let drained = drained.await.unwrap_or(false);
     let still_running = core.shared.running.load(Ordering::Acquire) as u64;
-    core.shared.own.flush();
+    core.shared.self_records.flush();
     let signing = deadline.within(Until::End, checkpoints::sign_at_close(&inner.signing));
     if signing.await.is_none() {
         tracing::warn!("no checkpoint was signed in time");
@@ -184,9 +184,11 @@ async fn last_words(core: &Core, running: u64) -> bool {
         in_force.closing.clone()
     };
     if let Some(draft) = closing {
-        drop(shared.own.write_draft(&draft));
+        drop(shared.self_records.write_draft(&draft));
     }
-    let closed = shared.own.write(&LedgerClosedV1 { running }.into());
+    let closed = shared
+        .self_records
+        .write(&LedgerClosedV1 { running }.into());
     matches!(closed.await, Ok(Ok(_)))
 }
 

@@ -84,7 +84,7 @@ pub(in crate::ledger) fn let_go(
         writer,
         views,
         journal,
-        guarded,
+        locked_journal,
         actors,
     } = running;
     // They hold no files: whatever they still say is answered by the writer, or dropped.
@@ -105,8 +105,8 @@ pub(in crate::ledger) fn let_go(
         scrub.stop();
         *at.lock() = "the journal";
         let head = journal.head().map_err(|error| error.to_string());
-        let directory = match guarded {
-            Some(guarded) => guarded.release(),
+        let directory = match locked_journal {
+            Some(locked_journal) => locked_journal.release(),
             None => {
                 journal.close();
                 None

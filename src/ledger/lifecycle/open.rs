@@ -24,7 +24,7 @@ use crate::ledger::read::history_lookup::ViewPast;
 use crate::ledger::read::views;
 use crate::ledger::recover::caller_gone::Dropped;
 use crate::ledger::recover::failure_note::FailureNote;
-use crate::ledger::recover::locked_journal::Guarded;
+use crate::ledger::recover::locked_journal::LockedJournal;
 use crate::ledger::recover::recovery::{Recovery, recover};
 use crate::ledger::recover::replay::{Replayed, replay};
 use crate::ledger::recover::snapshots;
@@ -43,7 +43,7 @@ pub(crate) enum Place {
 /// The journal of a place, and where everything else goes.
 struct Found {
     identity: Option<LedgerId>,
-    guarded: Option<Arc<Guarded>>,
+    locked_journal: Option<Arc<LockedJournal>>,
     recovery: Option<Recovery>,
     journal: Arc<dyn Journal>,
     root: PathBuf,
@@ -55,12 +55,12 @@ fn found_in(directory: Directory, options: &Options) -> Result<Found, OpenError>
         let found = identity;
         return Err(OpenError::OtherLedger { expected, found });
     }
-    let (guarded, recovery) = recover(directory, options)?;
+    let (locked_journal, recovery) = recover(directory, options)?;
     Ok(Found {
         identity: Some(identity),
-        guarded: Some(guarded.clone()),
+        locked_journal: Some(locked_journal.clone()),
         recovery: Some(recovery),
-        journal: guarded,
+        journal: locked_journal,
         root,
     })
 }
@@ -77,7 +77,7 @@ fn find(place: Place, options: &Options, dropped: &Dropped) -> Result<Found, Ope
             directory::check_own(&path)?;
             Found {
                 identity: None,
-                guarded: None,
+                locked_journal: None,
                 recovery: None,
                 journal,
                 root: path,
@@ -97,7 +97,7 @@ fn open_blocking(
     let started_ns = options.clock.monotonic_ns();
     let Found {
         identity,
-        guarded,
+        locked_journal,
         recovery,
         journal,
         root,
@@ -129,7 +129,7 @@ fn open_blocking(
         false => Replayed::default(),
     };
     let replayed = replay(&journal, ledger, window_from, saved, dropped).and_then(|replayed| {
-        guarded.as_ref().map_or(Ok(()), |it| it.restrict())?;
+        locked_journal.as_ref().map_or(Ok(()), |it| it.restrict())?;
         Ok(replayed)
     });
     let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
@@ -139,7 +139,7 @@ fn open_blocking(
         epoch: head.epoch + 1,
         clock,
         root,
-        guarded,
+        locked_journal,
         note,
         journal,
         writer,

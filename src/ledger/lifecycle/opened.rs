@@ -16,7 +16,7 @@ use crate::ledger::options::Options;
 use crate::ledger::read::history_lookup::ViewPast;
 use crate::ledger::read::views::ViewSet;
 use crate::ledger::recover::failure_note::FailureNote;
-use crate::ledger::recover::locked_journal::Guarded;
+use crate::ledger::recover::locked_journal::LockedJournal;
 use crate::ledger::recover::recovery::Recovery;
 use crate::ledger::recover::replay::Replayed;
 use crate::ledger::write::foreign::Foreign;
@@ -27,7 +27,7 @@ pub(in crate::ledger) struct Opened {
     pub(in crate::ledger) epoch: u64,
     pub(in crate::ledger) clock: Arc<BelievedClock>,
     pub(in crate::ledger) root: PathBuf,
-    pub(in crate::ledger) guarded: Option<Arc<Guarded>>,
+    pub(in crate::ledger) locked_journal: Option<Arc<LockedJournal>>,
     pub(in crate::ledger) recovery: Option<Recovery>,
     pub(in crate::ledger) note: FailureNote,
     pub(in crate::ledger) journal: Arc<dyn Journal>,

@@ -83,7 +83,9 @@ fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError>
     }
     let running = {
         let mut running = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = running.as_ref().is_some_and(|it| it.guarded.is_none());
+        let given = running
+            .as_ref()
+            .is_some_and(|it| it.locked_journal.is_none());
         if given {
             return Err(ReopenError::GivenJournal);
         }
@@ -124,7 +126,7 @@ async fn run(ending: &mut Ending) -> Ended {
     let storage = |cause: String| CloseError::Storage {
         cause: cause.into(),
     };
-    let place = running.guarded.as_ref().and_then(|it| it.place());
+    let place = running.locked_journal.as_ref().and_then(|it| it.place());
     inner.released().path = place.map(|(path, _)| path);
     let running = ending.running.take().ok_or(CloseError::RuntimeGone)?;
     let letting_go = ending::let_go(&inner, running);

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::actors::{
-    Actors, Claims, Draft, Meters, Own, Sequenced, SequencerArgs, Shared, States, start_sequencer,
+    Actors, Claims, Draft, Meters, SelfRecords, Sequenced, SequencerArgs, Shared, States,
+    start_sequencer,
 };
 use crate::admission::Gate;
 use crate::error::OpenError;
@@ -52,14 +53,14 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     let meters = Arc::new(Meters::new());
     let args = sequencer_args(&opened, replayed.head, &meters);
     let (supervisor, sequencer) = start_sequencer(args).await.map_err(OpenError::Actors)?;
-    let own = Own::new(
+    let self_records = SelfRecords::new(
         sequencer.clone(),
         Arc::clone(&opened.options.clock),
         Arc::clone(&opened.options.entropy),
         Arc::clone(&opened.counts),
     );
     // On its way before any command can be.
-    let first = own.write_draft(&draft);
+    let first = self_records.write_draft(&draft);
     let shared = Arc::new(Shared {
         ledger: opened.ledger,
         epoch: opened.epoch,
@@ -71,7 +72,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         past: opened.past.clone(),
         claims: Claims::default(),
         sequencer: sequencer.clone(),
-        own,
+        self_records,
         meters,
         vitals: opened.writer.handle().vitals().clone(),
         running: AtomicUsize::new(0),
@@ -87,7 +88,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     let words = words(&opened, failure.as_ref());
     shared.durable.opened(durable(first).await?.last);
     for event in words {
-        durable(shared.own.write(&event)).await?;
+        durable(shared.self_records.write(&event)).await?;
     }
     failure.iter().for_each(|words| opened.note.clear(words));
     let components = Components::new(replayed.components);
@@ -123,7 +124,7 @@ fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inn
         writer: opened.writer,
         views: opened.views,
         journal: opened.journal,
-        guarded: opened.guarded,
+        locked_journal: opened.locked_journal,
     };
     Arc::new(Inner {
         core,
@@ -217,7 +218,7 @@ fn subject(opened: &Opened) -> Subject {
         journal: Arc::clone(&opened.journal),
         head: opened.reader.head(),
         tree: Some(opened.set.tree.clone()),
-        place: Place::of(opened.guarded.as_deref(), opened.ledger),
+        place: Place::of(opened.locked_journal.as_deref(), opened.ledger),
     }
 }
 

@@ -53,7 +53,9 @@ impl Ledger {
         let running = self.0.running.lock();
         let running = running.unwrap_or_else(PoisonError::into_inner);
         let Some(Parts {
-            journal, guarded, ..
+            journal,
+            locked_journal,
+            ..
         }) = running.as_ref()
         else {
             return Err(ReadError::Closed);
@@ -62,7 +64,7 @@ impl Ledger {
             journal: Arc::clone(journal),
             head: self.head(),
             tree: Some(self.0.set.tree.clone()),
-            place: Place::of(guarded.as_deref(), self.id()),
+            place: Place::of(locked_journal.as_deref(), self.id()),
         })
     }
 }

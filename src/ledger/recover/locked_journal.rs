@@ -12,13 +12,13 @@ use crate::journal::{
     Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure, Unfinished,
 };
 
-pub(in crate::ledger) struct Guarded {
+pub(in crate::ledger) struct LockedJournal {
     /// First: dropped before the lock.
     journal: Anchored<FjallJournal>,
     directory: Mutex<Option<Directory>>,
 }
 
-impl Guarded {
+impl LockedJournal {
     pub(in crate::ledger) fn new(journal: Anchored<FjallJournal>, directory: Directory) -> Self {
         Self {
             journal,
@@ -27,7 +27,7 @@ impl Guarded {
     }
 }
 
-impl Guarded {
+impl LockedJournal {
     /// Closes the journal and gives the directory, still locked; `None` the second time.
     pub(in crate::ledger) fn release(&self) -> Option<Directory> {
         self.journal.close();
@@ -61,7 +61,7 @@ impl Guarded {
     }
 }
 
-impl Journal for Guarded {
+impl Journal for LockedJournal {
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
         self.journal.append(frame, after)
     }

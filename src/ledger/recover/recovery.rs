@@ -13,7 +13,7 @@ use crate::error::OpenError;
 use crate::events::{RecoveryReportedV1, Seq};
 use crate::journal::{Anchor, Anchored, FjallJournal, Found, Journal, JournalOptions};
 
-use super::locked_journal::Guarded;
+use super::locked_journal::LockedJournal;
 use crate::ledger::options::Options;
 
 /// Of an anchor that is set aside so much is kept: both slots, and what little may follow.
@@ -82,7 +82,7 @@ impl From<&Recovery> for RecoveryReportedV1 {
 pub(in crate::ledger) fn recover(
     directory: Directory,
     options: &Options,
-) -> Result<(Arc<Guarded>, Recovery), OpenError> {
+) -> Result<(Arc<LockedJournal>, Recovery), OpenError> {
     let started_ns = options.clock.monotonic_ns();
     let mut recovery = Recovery::default();
     let anchor = usable(&directory, options, &mut recovery)?;
@@ -126,7 +126,7 @@ pub(in crate::ledger) fn recover(
     let took = options.clock.monotonic_ns().saturating_sub(started_ns);
     recovery.duration = Duration::from_nanos(took);
     tell(&recovery);
-    Ok((Arc::new(Guarded::new(anchored, directory)), recovery))
+    Ok((Arc::new(LockedJournal::new(anchored, directory)), recovery))
 }
 
 /// The anchor of this ledger; `None` where there is none and one is to be made.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::actors::{
-    Claim, ComponentNames, ConfigurationState, Entity, ExecutionLogState, ReplayError,
+    Claim, ComponentNames, ConfigurationState, EventSourced, ExecutionLogState, ReplayError,
     RuntimeMetadataState,
 };
 use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, RecordHeader, Seq};

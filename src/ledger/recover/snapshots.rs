@@ -85,7 +85,10 @@ impl Snapshots {
         let (reply, taken) = oneshot::channel();
         // Nothing is forgotten of names.
         let (state, layout, bytes) = saved(&self.core.components.all(), 0);
-        self.core.shared.own.saved(state, layout, bytes, reply);
+        self.core
+            .shared
+            .self_records
+            .saved(state, layout, bytes, reply);
         all.extend(taken.await);
         let Some(last) = all.iter().map(|taken| taken.seq.get()).max() else {
             return;

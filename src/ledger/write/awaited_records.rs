@@ -21,7 +21,7 @@ impl Core {
     ) -> Result<(), AppendError> {
         self.serving()?;
         self.foreign.redact_own(method, &mut event)?;
-        let written = self.shared.own.write(&event.into());
+        let written = self.shared.self_records.write(&event.into());
         self.durable(written).await.map(drop)
     }
 

@@ -343,7 +343,7 @@ impl Core {
         let kind = commands.first().map_or("group", Command::kind);
         let detail = || format!("{kind}: {}", error.recorded());
         self.shared
-            .own
+            .self_records
             .refused(grant.name(), error.code(), error.is_audited(), detail);
     }
 

@@ -74,12 +74,12 @@ proptest! {
         ends.sort_unstable();
         let (mut tree, mut from) = (Frontier::default(), 0);
         for end in ends {
-            let run = Run::new(from as u64, &all[from..end]);
+            let run = Subtree::new(from as u64, &all[from..end]);
             prop_assert_eq!(run.size(), (end - from) as u64);
             prop_assert!(tree.extend(&run));
             prop_assert_eq!(tree.root(), naive_root(&all[..end]));
             // One that begins elsewhere is refused.
-            prop_assert!(!tree.extend(&Run::new(end as u64 + 1, &[])));
+            prop_assert!(!tree.extend(&Subtree::new(end as u64 + 1, &[])));
             from = end;
         }
         let mut singly = Frontier::default();

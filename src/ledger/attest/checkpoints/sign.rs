@@ -138,7 +138,7 @@ async fn sign_and_copy(
 
 /// Makes a record of the ledger's own durable; gives its sequence number.
 pub(super) async fn write(signing: &Signing, event: &Event) -> Result<u64, CheckpointError> {
-    let written = signing.core.shared.own.write(event).await;
+    let written = signing.core.shared.self_records.write(event).await;
     let placed = written.map_err(|_| CheckpointError::Stopped)?;
     let placed = placed.map_err(|sealed| CheckpointError::NotRecorded(sealed.cause.to_string()))?;
     Ok(placed.first.get())
@@ -177,6 +177,6 @@ pub(super) fn tell(signing: &Signing) {
             healthy: false,
             cause,
         };
-        drop(signing.core.shared.own.write(&event.into()));
+        drop(signing.core.shared.self_records.write(&event.into()));
     }
 }

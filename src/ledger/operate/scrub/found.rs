@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::actors::Own;
+use crate::actors::SelfRecords;
 use crate::events::HealthChangedV1;
 use crate::metrics;
 
@@ -108,7 +108,7 @@ impl Found {
     }
 
     /// Something is damaged: told once, as long as it stays so.
-    pub(super) fn damaged(&mut self, damaged: Damaged, own: &Own) {
+    pub(super) fn damaged(&mut self, damaged: Damaged, self_records: &SelfRecords) {
         let known = self.damages.contains_key(&damaged);
         if !known && self.damages.len() >= KEPT_MAX {
             return;
@@ -122,14 +122,14 @@ impl Found {
                     healthy: false,
                     cause: format!("the scrub found damage: {damaged}"),
                 };
-                drop(own.write(&event.into()));
+                drop(self_records.write(&event.into()));
             }
         }
         self.damages.insert(damaged, self.passes);
     }
 
     /// A pass has ended: what it has not met again is gone.
-    pub(super) fn pass_ended(&mut self, own: &Own) {
+    pub(super) fn pass_ended(&mut self, self_records: &SelfRecords) {
         let was_damaged = !self.damages.is_empty();
         let this = self.passes;
         self.damages.retain(|_, pass| *pass >= this);
@@ -142,7 +142,7 @@ impl Found {
                 healthy: true,
                 cause: "a whole pass of the scrub found no damage any more".to_owned(),
             };
-            drop(own.write(&event.into()));
+            drop(self_records.write(&event.into()));
         }
     }
 }

@@ -170,7 +170,9 @@ impl Pass {
         }
         let verified = self.position.verified;
         self.frozen.get_or_insert(self.position).verified = verified;
-        scrub.found().damaged(damaged, &scrub.core.shared.own);
+        scrub
+            .found()
+            .damaged(damaged, &scrub.core.shared.self_records);
     }
 
     /// The next frame; gives its bytes.
@@ -328,7 +330,7 @@ impl Pass {
         self.position.stage = Stage::Done;
         self.position.table = None;
         self.position.ended_ns = scrub.core.shared.clock.now_ns();
-        scrub.found().pass_ended(&scrub.core.shared.own);
+        scrub.found().pass_ended(&scrub.core.shared.self_records);
     }
 }
 

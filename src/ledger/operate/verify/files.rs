@@ -11,7 +11,7 @@ use crate::events::Seq;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 
 use super::met::Met;
-use super::progress::Course;
+use super::progress::ProgressTracker;
 use super::result::Findings;
 use super::states::{self};
 use super::{Damaged, Place, Subject};
@@ -100,17 +100,17 @@ impl Files {
     }
 
     /// Reads one table; false where it was told to stop.
-    pub(super) fn read_table(&self, table: &Table, course: &Course<'_>) -> bool {
+    pub(super) fn read_table(&self, table: &Table, tracker: &ProgressTracker<'_>) -> bool {
         let checked = table.check(&mut |bytes| {
-            course.read(bytes, 0);
-            course.goes_on()
+            tracker.read(bytes, 0);
+            tracker.goes_on()
         });
         let goes_on = checked.unwrap_or_else(|damage| {
             self.damaged(table, &damage);
             true
         });
         if goes_on {
-            course.read(0, 1);
+            tracker.read(0, 1);
         }
         goes_on
     }

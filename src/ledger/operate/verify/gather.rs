@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::events::{HEADER_LEN, Seq};
 use crate::integrity::GENESIS;
-use crate::integrity::merkle::{Frontier, Run, TreeHash, leaf_hash};
+use crate::integrity::merkle::{Frontier, Subtree, TreeHash, leaf_hash};
 use crate::journal::{Closes, Head, Journal, Problem, ReadFailure};
 
 use super::damaged::Damaged;
 use super::met::Unread;
 use super::part::{Part, Signed};
-use super::progress::Course;
+use super::progress::ProgressTracker;
 use super::result::Findings;
 
 /// Leaves that are kept, so that the root at a size a while ago can be had.
@@ -24,7 +24,7 @@ const LATE_MAX: usize = 1 << 20;
 /// A stretch of the tree: how it was before, and what came to it.
 struct Stretch {
     before: Frontier,
-    runs: Vec<Run>,
+    runs: Vec<Subtree>,
     leaves: Vec<TreeHash>,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn grow(&mut self, whole: bool, runs: Vec<Run>, leaves: Vec<TreeHash>) {
+    fn grow(&mut self, whole: bool, runs: Vec<Subtree>, leaves: Vec<TreeHash>) {
         let Some(mut tree) = self.tree.take().filter(|_| whole) else {
             return;
         };
@@ -203,7 +203,7 @@ impl<'a> Gather<'a> {
     pub(super) fn late(
         &mut self,
         journal: &dyn Journal,
-        course: &Course<'_>,
+        tracker: &ProgressTracker<'_>,
     ) -> Result<(), ReadFailure> {
         let mut late = std::mem::take(&mut self.late);
         if self.tree.is_none() || late.is_empty() {
@@ -213,7 +213,7 @@ impl<'a> Gather<'a> {
         let (mut tree, mut header) = (Frontier::default(), Vec::with_capacity(HEADER_LEN));
         let mut late = late.into_iter().peekable();
         for frame in journal.frames(Seq::FIRST) {
-            course.check()?;
+            tracker.check()?;
             for record in frame?.records() {
                 while let Some(signed) = late.next_if(|signed| signed.size == tree.size()) {
                     self.compare(&signed, tree.root());

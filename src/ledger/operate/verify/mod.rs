@@ -40,7 +40,7 @@ pub use progress::Progress;
 pub use result::Verified;
 pub(crate) use subject::{Place, Subject};
 
-use progress::{Course, stopped};
+use progress::{ProgressTracker, stopped};
 use result::Findings;
 
 /// How a ledger is verified.
@@ -79,15 +79,15 @@ pub(crate) fn verify(
         threads => threads,
     };
     let threads = threads.min(THREADS_MAX);
-    let course = Course::new(subject.head.seq, progress, cancelled);
+    let tracker = ProgressTracker::new(subject.head.seq, progress, cancelled);
     let mut findings = Findings::default();
     let look = |place| (place, Files::look(place, subject));
     let files = subject.place.as_ref().map(look);
     let tables = files.as_ref().map(|(place, files)| {
-        course.files(files.count, files.tables.len() as u64);
+        tracker.files(files.count, files.tables.len() as u64);
         (*place, files)
     });
-    let walked = walk::walk(subject, tables, threads, &course, &mut findings)?;
+    let walked = walk::walk(subject, tables, threads, &tracker, &mut findings)?;
     if let Some(place) = subject.place.as_ref().filter(|place| !place.is_there()) {
         let root = place.root.display();
         return Err(stopped(&format!(
@@ -97,8 +97,8 @@ pub(crate) fn verify(
     if let Some((_, files)) = files {
         files.tell(&mut findings);
     }
-    course.done();
-    Ok(findings.verified(subject, &walked, &course.progress()))
+    tracker.done();
+    Ok(findings.verified(subject, &walked, &tracker.progress()))
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 
 use crate::events::{Content, Event, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::checkpoint::Checkpoint;
-use crate::integrity::merkle::{Run, TreeHash, leaf_hashes};
+use crate::integrity::merkle::{Subtree, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
 use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure, Stretch};
 
-use super::progress::{Course, stopped};
+use super::progress::{ProgressTracker, stopped};
 use super::subject::Subject;
 
 /// Leaves folded into one run.
@@ -36,7 +36,7 @@ pub(super) struct Part {
     first: Option<u64>,
     /// Leaves in order, and folded; incomplete where a record is damaged.
     pub(super) leaves: Vec<TreeHash>,
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<Subtree>,
     /// False where a record is missing in `leaves`.
     pub(super) whole: bool,
     pub(super) signed: Vec<Signed>,
@@ -86,7 +86,7 @@ impl Begins {
 pub(super) struct Reading<'a> {
     journal: &'a dyn Journal,
     ledger: Option<LedgerId>,
-    course: &'a Course<'a>,
+    tracker: &'a ProgressTracker<'a>,
     from: u64,
     end: u64,
     part: Part,
@@ -97,14 +97,14 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         subject: &'a Subject,
-        course: &'a Course<'a>,
+        tracker: &'a ProgressTracker<'a>,
         (from, end): (u64, u64),
     ) -> Self {
         let whole = true;
         Self {
             journal: &*subject.journal,
             ledger: subject.place.as_ref().map(|place| place.ledger),
-            course,
+            tracker,
             from,
             end,
             part: Part {
@@ -125,7 +125,7 @@ impl<'a> Reading<'a> {
             // A frame that does not follow can be read by itself, once.
             let next = match failed_at < at && is_readable(self.journal, at)? {
                 true => at,
-                false => next_readable(self.journal, at, self.end, &|| self.course.goes_on())?,
+                false => next_readable(self.journal, at, self.end, &|| self.tracker.goes_on())?,
             };
             failed_at = at;
             self.broken(at, next, &failure);
@@ -143,7 +143,7 @@ impl<'a> Reading<'a> {
             return Ok(Ok(()));
         };
         for frame in self.journal.frames(from) {
-            self.course.check()?;
+            self.tracker.check()?;
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(ReadFailure::Closed) => return Err(ReadFailure::Closed),
@@ -225,7 +225,7 @@ impl<'a> Reading<'a> {
 
     fn report(&mut self) {
         let (records, bytes) = std::mem::take(&mut self.untold);
-        self.course.walked(records, bytes);
+        self.tracker.walked(records, bytes);
     }
 }
 
@@ -294,7 +294,7 @@ impl Part {
             let Some((run, rest)) = left.split_at_checked(length as usize) else {
                 return;
             };
-            self.runs.push(Run::new(index, run));
+            self.runs.push(Subtree::new(index, run));
             (left, index) = (rest, index + length);
         }
     }

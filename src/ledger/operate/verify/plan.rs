@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::database::Table;
 
 use super::files::Files;
-use super::progress::Course;
+use super::progress::ProgressTracker;
 use super::subject::Place;
 
 pub(super) struct Plan<'a> {
@@ -52,12 +52,12 @@ impl<'a> Plan<'a> {
 
     /// Reads the tables before this part; what is wrong with them is kept with the files. False
     /// where it was told to stop.
-    pub(super) fn read(&self, part: usize, course: &Course<'_>) -> bool {
+    pub(super) fn read(&self, part: usize, tracker: &ProgressTracker<'_>) -> bool {
         let Some((_, files)) = self.tables else {
             return true;
         };
         let mut tables = self.parts.get(part).into_iter().flatten();
-        tables.all(|table| files.read_table(table, course))
+        tables.all(|table| files.read_table(table, tracker))
     }
 }
 

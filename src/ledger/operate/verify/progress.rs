@@ -22,14 +22,14 @@ pub struct Progress {
     pub files_total: u64,
 }
 
-pub(super) struct Course<'a> {
+pub(super) struct ProgressTracker<'a> {
     /// Held while it is told, so that what is told only rises.
     progress: Mutex<Progress>,
     tell: &'a (dyn Fn(&Progress) + Send + Sync),
     cancelled: &'a AtomicBool,
 }
 
-impl<'a> Course<'a> {
+impl<'a> ProgressTracker<'a> {
     pub(super) fn new(
         records_total: u64,
         tell: &'a (dyn Fn(&Progress) + Send + Sync),

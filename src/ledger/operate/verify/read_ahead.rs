@@ -5,13 +5,13 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::plan::Plan;
-use super::progress::Course;
+use super::progress::ProgressTracker;
 
 /// Read ahead of the walk: enough that nobody waits for the medium, little enough that the system still
 /// has it when the walk comes.
 const LEAD_BYTES: u64 = 384 << 20;
 
-pub(super) struct Ahead<'a> {
+pub(super) struct ReadAhead<'a> {
     plan: &'a Plan<'a>,
     /// Parts that are read ahead however large they are: one for each that is walked.
     threads: usize,
@@ -30,7 +30,7 @@ struct State {
 }
 
 /// When it is dropped nobody waits for anybody any more.
-pub(super) struct Ending<'a, 'b>(&'b Ahead<'a>);
+pub(super) struct Ending<'a, 'b>(&'b ReadAhead<'a>);
 
 impl Drop for Ending<'_, '_> {
     fn drop(&mut self) {
@@ -39,7 +39,7 @@ impl Drop for Ending<'_, '_> {
     }
 }
 
-impl<'a> Ahead<'a> {
+impl<'a> ReadAhead<'a> {
     pub(super) fn new(plan: &'a Plan<'a>, threads: usize) -> Self {
         Self {
             plan,
@@ -69,10 +69,10 @@ impl<'a> Ahead<'a> {
     }
 
     /// Reads tables until all are read or taken by another thread.
-    pub(super) fn read(&self, course: &Course<'_>) {
+    pub(super) fn read(&self, tracker: &ProgressTracker<'_>) {
         let _ending = self.ending();
         while let Some(part) = self.take() {
-            if !self.plan.read(part, course) {
+            if !self.plan.read(part, tracker) {
                 return;
             }
             if let Some(read) = self.lock().read.get_mut(part) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::directory;
 use crate::events::LedgerId;
 use crate::journal::{Head, Journal};
-use crate::ledger::recover::locked_journal::Guarded;
+use crate::ledger::recover::locked_journal::LockedJournal;
 use crate::projections::TreeView;
 
 /// What is verified.
@@ -34,8 +34,11 @@ pub(crate) struct Place {
 
 impl Place {
     /// The directory of a ledger that is open.
-    pub(in crate::ledger) fn of(guarded: Option<&Guarded>, ledger: LedgerId) -> Option<Self> {
-        let (root, inode) = guarded.and_then(Guarded::place)?;
+    pub(in crate::ledger) fn of(
+        locked_journal: Option<&LockedJournal>,
+        ledger: LedgerId,
+    ) -> Option<Self> {
+        let (root, inode) = locked_journal.and_then(LockedJournal::place)?;
         Some(Self {
             root,
             ledger,

@@ -12,8 +12,8 @@ use super::files::Files;
 use super::gather::Gather;
 use super::part::{Part, Reading};
 use super::plan::Plan;
-use super::progress::{Course, stopped};
-use super::read_ahead::Ahead;
+use super::progress::{ProgressTracker, stopped};
+use super::read_ahead::ReadAhead;
 use super::result::{Findings, Walked};
 use super::subject::{Place, Subject};
 
@@ -28,7 +28,7 @@ pub(super) fn walk(
     subject: &Subject,
     tables: Option<(&Place, &Files)>,
     threads: usize,
-    course: &Course<'_>,
+    tracker: &ProgressTracker<'_>,
     findings: &mut Findings,
 ) -> Result<Walked, ReadFailure> {
     let head = subject.head;
@@ -43,21 +43,21 @@ pub(super) fn walk(
     // Where there is no record there may be tables.
     let count = head.seq.div_ceil(step).max(1);
     let plan = &Plan::new(tables, count, step);
-    let ahead = &Ahead::new(plan, threads);
+    let read_ahead = &ReadAhead::new(plan, threads);
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| ahead.read(course));
+            scope.spawn(|| read_ahead.read(tracker));
         }
         let parts: Vec<Receiver<_>> = (0..threads as u64)
             .map(|thread| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 scope.spawn(move || {
-                    let ending = ahead.ending();
+                    let ending = read_ahead.ending();
                     for part in (thread..count).step_by(threads) {
-                        ahead.begin(part);
+                        read_ahead.begin(part);
                         let from = 1 + part * step;
                         let end = (from + step).min(head.seq + 1);
-                        let read = Reading::new(subject, course, (from, end)).read();
+                        let read = Reading::new(subject, tracker, (from, end)).read();
                         let failed = read.is_err();
                         // Nobody takes them any more once one has failed.
                         if sender.send(read).is_err() || failed {
@@ -72,11 +72,11 @@ pub(super) fn walk(
             .collect();
         gather_all(&parts, count, &mut gather)
     })?;
-    if !ahead.is_done() {
+    if !read_ahead.is_done() {
         return Err(stopped("a thread that read tables failed"));
     }
     gather.end(&head);
-    gather.late(&*subject.journal, course)?;
+    gather.late(&*subject.journal, tracker)?;
     let walked = Walked {
         frames: gather.frames,
         root: gather.root(),

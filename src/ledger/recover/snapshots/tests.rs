@@ -273,7 +273,7 @@ async fn states_that_forgot_more_than_the_views_have_read_are_passed_over() {
     }
     let (reply, taken) = oneshot::channel();
     let (state, layout, bytes) = saved(&core.components.all(), FORGOTTEN);
-    core.shared.own.saved(state, layout, bytes, reply);
+    core.shared.self_records.saved(state, layout, bytes, reply);
     all.push(taken.await.unwrap());
     let last = all.iter().map(|taken| taken.seq.get()).max().unwrap();
     let directory = directory(world.directory.path());
