@@ -19,9 +19,11 @@ mod store;
 mod telemetry;
 
 pub use audit_log::*;
+#[cfg(any(feature = "engine", test))]
+pub(crate) use codec::encode_into;
 pub use codec::{CODEC_BINCODE, DecodeError};
 #[cfg(feature = "engine")]
-pub(crate) use codec::{decode, decode_state, encode_into};
+pub(crate) use codec::{decode, decode_state};
 pub use configuration::*;
 pub use execution_log::*;
 pub use ids::*;
