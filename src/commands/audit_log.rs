@@ -39,7 +39,7 @@ fields!(AuditEntry {
 });
 
 impl AuditEntry {
-    /// What was done, as a stable word. It is neither a success nor a failure, and without subject or detail, until said.
+    /// An entry about this action, a stable word: neutral in its outcome, without subject and detail, until said.
     #[must_use]
     pub fn new(family: AuditFamily, action: impl Into<String>) -> Self {
         Self {

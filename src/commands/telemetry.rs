@@ -38,7 +38,7 @@ fields!(Observation {
 });
 
 impl Observation {
-    /// What was observed, as a stable word. It is neither a success nor a failure, now and without attributes, until said.
+    /// An observation of this name, a stable word: neutral in its outcome, of now, without attributes, until said.
     #[must_use]
     pub fn new(kind: TelemetryKind, name: impl Into<String>) -> Self {
         Self {

@@ -2,6 +2,7 @@
 use super::*;
 use crate::events::{AuditFamily, Outcome, TelemetryKind};
 
+mod builders;
 mod digest;
 mod sizes;
 
