@@ -73,7 +73,12 @@ pub fn build(tree: &Path, mutants: &[Mutant], targets: &[String]) -> Built {
         );
         if refused.len() == before {
             for error in errors {
-                eprintln!("{}", error["rendered"].as_str().unwrap_or_default());
+                eprintln!(
+                    "{}",
+                    error["rendered"]
+                        .as_str()
+                        .unwrap_or("an error without a text")
+                );
             }
             panic!("errors that no switch explains");
         }

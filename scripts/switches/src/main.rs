@@ -7,6 +7,11 @@
 //! `alone.txt` names those that no switch can be, and `by.txt` says which test noticed. Whatever is in these files
 //! is not tried again. `lib` is the target of the tests inside the library.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a tool that measures tests reads the clock"
+)]
+
 mod build;
 mod list;
 mod source;
@@ -14,7 +19,7 @@ mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +28,7 @@ use std::time::{Duration, Instant};
 use list::Mutant;
 use trial::{Outcome, Trial};
 
-/// What one test costs, and what it comes by.
+/// One test, its cost, and the switches that it comes by.
 struct Test {
     target: usize,
     name: String,
@@ -94,7 +99,9 @@ fn main() {
         .collect();
     let since = Instant::now();
     in_parallel(&left, |id| run.trial(*id));
-    let _ = fs::remove_dir_all(&run.temporary);
+    if let Err(error) = fs::remove_dir_all(&run.temporary) {
+        eprintln!("left behind: {}: {error}", run.temporary.display());
+    }
     eprintln!(
         "{} mutants tried, {} s",
         left.len(),
@@ -153,15 +160,18 @@ impl Run {
             let took = since.elapsed();
             match outcome {
                 Outcome::Passed => {}
-                // What fails without a mutant says nothing about one.
+                // A test that fails without a mutant says nothing about one.
                 Outcome::Failed(why) => {
                     return eprintln!("NOT USED {name}, which fails without a mutant: {why}");
                 }
                 Outcome::Late => return eprintln!("NOT USED {name}, which takes too long"),
             }
-            let reaches = fs::read_to_string(&reached).unwrap_or_default();
+            // A test that comes by no switch writes no file.
+            let reaches = match fs::read_to_string(&reached) {
+                Err(error) if error.kind() != ErrorKind::NotFound => panic!("{name}: {error}"),
+                reaches => reaches.unwrap_or_default(),
+            };
             let reaches = reaches.lines().filter_map(|it| it.parse().ok()).collect();
-            let _ = fs::remove_file(&reached);
             let test = Test {
                 target: *target,
                 name: name.clone(),

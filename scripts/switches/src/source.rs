@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 
 use crate::list::Mutant;
 
-/// What asks for a switch, in the library.
+/// The function of the library's copy that asks for a switch.
 const ON: &str = "crate::mutant_switch::on";
 
 /// Code in the place of some of the source.

@@ -16,9 +16,10 @@ pub(crate) fn on(id: usize) -> bool {
     if let Some(file) = &*TOLD
         && let Some(reached) = REACHED.get(id)
         && !reached.swap(true, Ordering::Relaxed)
-        && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(file)
     {
-        let _ = file.write_all(format!("{id}\n").as_bytes());
+        // A mutant of which nobody knows that the test comes by it would be missed: the test fails, and is not used.
+        let told = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        told.and_then(|mut file| file.write_all(format!("{id}\n").as_bytes())).expect("what was reached is told");
     }
     *CHOSEN == id
 }
