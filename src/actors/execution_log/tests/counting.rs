@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is counted, what is marked as cut, and whose context an ending bears.
+//! Counts of running executions, the mark of cut parts, and the context that an ending bears.
 use super::*;
 
 /// Running, and authorized.

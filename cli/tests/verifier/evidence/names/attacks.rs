@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What somebody does to names who can write every byte of evidence, and has every other record of the ledger.
+//! Attacks on names, by somebody who can write every byte of evidence and has every other record of the ledger.
 
 use super::super::scene::{Scene, policy};
 use super::{base64, grants, reads, scene, section, sections, with};

@@ -228,7 +228,7 @@ async fn whoever_may_make_evidence_is_shown_names() {
     assert_eq!(made.withheld(), 1);
 }
 
-/// What stands in a name is no markup; the number stands before it, which no name can imitate.
+/// A name is text and never markup; the number stands before it, which no name can imitate.
 #[tokio::test]
 async fn a_name_stays_text() {
     let world = World::new(signing).await;
