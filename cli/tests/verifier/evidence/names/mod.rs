@@ -7,6 +7,7 @@ use super::attacks::Forged;
 use super::scene::{Scene, asked, id_of, policy, signing};
 use crate::shared::{World, command};
 use crate::support::{log_key, run};
+use base64ct::{Base64, Encoding};
 use femtoclaw_ledger::events::{ComponentId, Event, Outcome, Record, Seq};
 use femtoclaw_ledger::integrity::evidence::Bundle;
 use femtoclaw_ledger::integrity::key::Signer;
@@ -57,22 +58,7 @@ async fn grants(scene: &Scene, name: &str) -> Vec<Record> {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let at = |n: usize| u32::from(three.get(n).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let known = digit <= three.len();
-            let value = (bits >> (18 - 6 * digit)) & 63;
-            text.push(if known {
-                DIGITS[value as usize] as char
-            } else {
-                '='
-            });
-        }
-    }
-    text
+    Base64::encode_string(bytes)
 }
 
 /// A record of the ledger as what names a component, with its own good proof.
