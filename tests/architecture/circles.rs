@@ -301,6 +301,19 @@ impl Crate {
         needs
     }
 
+    /// Names that `module`'s code takes from the crate's root and that are no modules.
+    pub(crate) fn root_names(&self, module: &[String]) -> BTreeSet<String> {
+        let file = &self.0[module];
+        let taken = file.uses.iter().map(|taken| &taken.path);
+        let names = taken.chain(&file.paths).filter_map(|path| {
+            let path = self.absolute(module, path)?;
+            path.first().cloned()
+        });
+        names
+            .filter(|name| !self.0.contains_key(std::slice::from_ref(name)))
+            .collect()
+    }
+
     /// Every edge that lies on a circle, as `a → b (names)`.
     fn circles(&self) -> Vec<String> {
         let is_held = |module: &Module| {
