@@ -92,7 +92,8 @@ fn write_changed(path: &Path, text: &str) {
     std::fs::write(path, text).expect("a source is written");
 }
 
-/// The mutants of the smallest region around each place that an error names first; of any place, where none helps.
+/// The mutants of the smallest region around each place that an error names first; of any place, where none helps. A
+/// `match` without all of its arms is told by what is matched: the next region behind that has one of the arms.
 fn to_blame(error: &Value, regions: &BTreeMap<String, Vec<Region>>) -> Vec<usize> {
     let spans = error["spans"].as_array().cloned().unwrap_or_default();
     let of = |span: &Value| {
@@ -113,7 +114,17 @@ fn to_blame(error: &Value, regions: &BTreeMap<String, Vec<Region>>) -> Vec<usize
     if !first.is_empty() {
         return first;
     }
-    spans.iter().filter_map(of).flatten().collect()
+    let any: Vec<usize> = spans.iter().filter_map(of).flatten().collect();
+    if !any.is_empty() {
+        return any;
+    }
+    let behind = |span: &Value| {
+        let to = span["byte_end"].as_u64()? as usize;
+        let regions = regions.get(span["file_name"].as_str()?)?;
+        let behind = regions.iter().filter(|it| it.from >= to);
+        behind.min_by_key(|it| it.from).map(|it| it.ids.clone())
+    };
+    spans.iter().filter_map(behind).flatten().collect()
 }
 
 fn errors(tree: &Path) -> Vec<Value> {

@@ -132,10 +132,12 @@ impl<E: Deciding> StoreState<E> {
         }
         let position = self.shared.past.position();
         // Walking the windows costs their length: often enough to bound them, not every time.
-        if position >= self.forgotten + 4_096 {
+        if position >= self.forgotten + 4_096
+            && let Some(seq) = Seq::new(position)
+        {
             self.forgotten = position;
             self.shared.past.forgotten(position);
-            self.entity.forget_through(Seq::FIRST.plus(position - 1));
+            self.entity.forget_through(seq);
         }
     }
 }

@@ -48,21 +48,24 @@ fn request(ledger: &Ledger) -> Request {
 }
 
 impl World {
-    /// More than one snapshot's worth of history, with something left of every kind.
-    async fn busy() -> Self {
+    async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let journal = MemoryJournal::new();
         let (ledger, root, grant) = open(&journal, directory.path()).await;
-        root.grant("second", Rights::none(), Quota::default())
-            .await
-            .unwrap();
-        let world = Self {
+        Self {
             directory,
             journal,
             ledger,
             root,
             grant,
-        };
+        }
+    }
+
+    /// More than one snapshot's worth of history, with something left of every kind.
+    async fn busy() -> Self {
+        let world = Self::new().await;
+        let second = world.root.grant("second", Rights::none(), Quota::default());
+        second.await.unwrap();
         world.work(200).await;
         world.saved_at_least(1).await;
         world.work(60).await;
@@ -292,67 +295,4 @@ async fn saved_states_are_for_nobody_elses_eyes() {
     }
 }
 
-#[tokio::test]
-async fn a_change_on_its_way_when_states_are_saved_is_placed_by_its_record() {
-    let directory = tempfile::tempdir().unwrap();
-    let journal = MemoryJournal::new();
-    let (ledger, root, grant) = open(&journal, directory.path()).await;
-    let world = World {
-        directory,
-        journal,
-        ledger,
-        root,
-        grant,
-    };
-    world.work(1).await;
-    let configuration = world.ledger.configuration(&world.grant).unwrap();
-    world.journal.hold();
-    let change = tokio::spawn(async move {
-        let change = Change {
-            context: Context::new(),
-            document: "on its way".to_owned(),
-            content: b"1".to_vec(),
-            author: "operator".to_owned(),
-            reason: "a test".to_owned(),
-            expected_version: None,
-        };
-        configuration.change(change).await
-    });
-    // One runtime thread: whatever can go on has gone on, and nothing is acknowledged.
-    let go_on = async || {
-        for _ in 0..1_000 {
-            tokio::task::yield_now().await;
-        }
-    };
-    go_on().await;
-    let core = Arc::clone(&world.ledger.0.core);
-    let store = core.stores.of(Store::Configuration).clone();
-    let saving = tokio::spawn(async move { actors::snapshot(&store).await });
-    go_on().await;
-    world.journal.release();
-    change.await.unwrap().unwrap();
-    let taken = saving.await.unwrap().unwrap();
-    let mut replayed = world.replay(Replayed::default());
-    let expected = replayed.configuration.saved(0);
-    let seq = taken.seq.get();
-    let bytes = &taken.bytes;
-    let vouched = vouched(&world.journal, seq, 2, bytes.len() as u64).unwrap();
-    assert_eq!(vouched.digest, digest(bytes));
-    replayed = Replayed::default();
-    restore(&mut replayed, &vouched, seq, bytes).unwrap();
-    let unplaced = replayed.configuration.documents_in_force();
-    assert_eq!(unplaced.filter(Result::is_err).count(), 1);
-    assert!(replayed.places_from.is_some_and(|from| from < seq));
-    // As if the other states had been saved there too: only the missing place is read again.
-    replayed.from.executions = seq;
-    replayed.from.metadata = seq;
-    replayed.from.components = seq;
-    let replayed = world.replay(replayed);
-    assert_eq!(replayed.configuration.saved(0), expected);
-    assert!(
-        replayed
-            .configuration
-            .documents_in_force()
-            .all(|it| it.is_ok())
-    );
-}
+mod on_its_way;
