@@ -4,32 +4,37 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Store;
+use super::readable::words::{Bits, Code, Directions, Machines, words};
+
 /// A state machine walked this path in one commit (execution model §5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransitionsRecordedV1 {
     /// 0: the runtime's machine; 1: one execution's machine.
+    #[serde(with = "Code::<Machines>")]
     pub machine: u8,
     /// The states, from where it stood to where it came, each as its number.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::words::states")]
     pub path: Vec<u8>,
 }
 
 /// Something worth an audit, told by a component (audit specification §4–5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecordedV1 {
     /// [`AuditFamily`] as its number.
+    #[serde(with = "Code::<AuditFamily>")]
     pub family: u8,
     /// What was done, as a stable word.
     pub action: String,
     /// To what.
     pub subject: String,
     /// Details, JSON, byte for byte; may be empty.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub detail: Vec<u8>,
 }
 
 /// Commands were refused; the first of a kind at once, the rest counted once an interval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalsRecordedV1 {
     /// Whose commands; empty where the component is not known.
     pub component: String,
@@ -38,8 +43,10 @@ pub struct RefusalsRecordedV1 {
     /// How many.
     pub count: u64,
     /// When the first was refused, in nanoseconds since 1970.
+    #[serde(rename = "first", with = "super::readable::time")]
     pub first_ns: i64,
     /// When the last was refused, in nanoseconds since 1970.
+    #[serde(rename = "last", with = "super::readable::time")]
     pub last_ns: i64,
     /// The first one, for a person.
     pub detail: String,
@@ -47,13 +54,16 @@ pub struct RefusalsRecordedV1 {
 
 /// The clock stood behind the head, or leapt ahead of the monotonic clock, or stood so far ahead
 /// that it is not believed: one excursion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockSkewedV1 {
     /// What the clock showed, in nanoseconds since 1970.
+    #[serde(rename = "observed", with = "super::readable::time")]
     pub observed_ns: i64,
     /// What was expected at least (behind) or at most (ahead), in nanoseconds since 1970.
+    #[serde(rename = "expected", with = "super::readable::time")]
     pub expected_ns: i64,
     /// 0: behind; 1: ahead; 2: far ahead, and not believed.
+    #[serde(with = "Code::<Directions>")]
     pub direction: u8,
 }
 
@@ -67,28 +77,33 @@ impl ClockSkewedV1 {
 }
 
 /// The root authority believes a clock that stood too far ahead: from here on, time is what it shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockAcceptedV1 {
     /// What the clock showed, in nanoseconds since 1970.
+    #[serde(rename = "observed", with = "super::readable::time")]
     pub observed_ns: i64,
     /// What time was until here, in nanoseconds since 1970.
+    #[serde(rename = "expected", with = "super::readable::time")]
     pub expected_ns: i64,
     /// Why it is believed.
     pub reason: String,
 }
 
 /// The root authority granted a component its rights and its quota; also interns the component's number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentGrantedV2 {
     /// The component's number, for ever.
     pub component: u32,
     /// Its name.
     pub name: String,
     /// Stores it may append to, as a mask.
+    #[serde(with = "Bits::<Store>")]
     pub append: u8,
     /// Stores it may read, as a mask.
+    #[serde(with = "Bits::<Store>")]
     pub read: u8,
     /// Stores it may read with their payloads, as a mask.
+    #[serde(with = "Bits::<Store>")]
     pub read_payloads: u8,
     /// True where it may finish executions of other components.
     pub finish_others: bool,
@@ -186,14 +201,15 @@ pub struct HealthChangedV1 {
 }
 
 /// The ledger signed a checkpoint: every record up to `size` is covered by it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointSignedV1 {
     /// Number of records covered.
     pub size: u64,
     /// Root of the Merkle tree over their headers.
+    #[serde(with = "super::readable::root")]
     pub root: super::Hash,
     /// The signed note (C2SP `tlog-checkpoint`), byte for byte.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub note: Vec<u8>,
     /// Destinations that have a copy.
     pub copied: u32,
@@ -204,14 +220,15 @@ pub struct CheckpointSignedV1 {
 }
 
 /// Cosignatures were added to a checkpoint that this ledger had signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointCosignedV1 {
     /// Number of records covered.
     pub size: u64,
     /// Root of the Merkle tree over their headers.
+    #[serde(with = "super::readable::root")]
     pub root: super::Hash,
     /// The note with every signature that is known of it by now, byte for byte.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub note: Vec<u8>,
     /// Cosignatures that are new in it.
     pub added: u32,
@@ -219,16 +236,17 @@ pub struct CheckpointCosignedV1 {
 
 /// This ledger, as a witness, cosigned a checkpoint of another log: from here on it cosigns only
 /// what extends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointWitnessedV1 {
     /// The log's origin.
     pub origin: String,
     /// Number of records that its checkpoint covers.
     pub size: u64,
     /// Root of its tree.
+    #[serde(with = "super::readable::root")]
     pub root: super::Hash,
     /// Its checkpoint, with its own signatures and the cosignature, byte for byte.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub note: Vec<u8>,
 }
 
@@ -294,4 +312,34 @@ impl AuditFamily {
     pub const fn code(self) -> u8 {
         self as u8
     }
+
+    /// A stable lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lifecycle => "lifecycle",
+            Self::Configuration => "configuration",
+            Self::Execution => "execution",
+            Self::Authorization => "authorization",
+            Self::BinaryVerification => "binary_verification",
+            Self::ExtensionLoading => "extension_loading",
+            Self::Upgrade => "upgrade",
+            Self::SecurityViolation => "security_violation",
+            Self::OperatorAction => "operator_action",
+        }
+    }
 }
+
+words!(AuditFamily);
+
+super::readable::debug_as_read!(
+    TransitionsRecordedV1,
+    AuditRecordedV1,
+    RefusalsRecordedV1,
+    ClockSkewedV1,
+    ClockAcceptedV1,
+    ComponentGrantedV2,
+    CheckpointSignedV1,
+    CheckpointCosignedV1,
+    CheckpointWitnessedV1,
+);

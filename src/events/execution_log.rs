@@ -4,16 +4,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::Hash;
+use super::readable::words::{Code, words};
 
 /// An agent's output was received and checked against the protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolValidatedV1 {
     /// The output as received; the first 64 KiB of it where `input_len` is larger.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub input: Vec<u8>,
     /// Length of the whole output in bytes.
     pub input_len: u64,
     /// BLAKE3 of the whole output.
+    #[serde(with = "super::readable::hex")]
     pub input_digest: Hash,
     /// True where the protocol accepts it.
     pub accepted: bool,
@@ -22,22 +24,25 @@ pub struct ProtocolValidatedV1 {
 }
 
 /// A capability gate decided on one execution (authorization specification §8, §15).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationDecidedV1 {
     /// The capability asked for.
     pub capability: String,
     /// The arguments, JSON, byte for byte as received.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub arguments: Vec<u8>,
     /// BLAKE3 of the arguments.
+    #[serde(with = "super::readable::hex")]
     pub arguments_digest: Hash,
     /// [`Decision`] as its number.
+    #[serde(with = "Code::<Decision>")]
     pub decision: u8,
     /// Why, in the gate's words; may be empty.
     pub reason: String,
     /// Policy version in force.
     pub policy_version: String,
     /// Digest of the policy in force.
+    #[serde(with = "super::readable::hex")]
     pub policy_digest: Hash,
     /// Number of configuration changes in force (0: none yet).
     pub configuration_version: u64,
@@ -46,11 +51,12 @@ pub struct AuthorizationDecidedV1 {
 }
 
 /// An authorized execution began; what follows may have effects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionStartedV1 {
     /// The capability.
     pub capability: String,
     /// BLAKE3 of the arguments it was authorized with.
+    #[serde(with = "super::readable::hex")]
     pub arguments_digest: Hash,
     /// Configuration version in force at the start.
     pub configuration_version: u64,
@@ -59,30 +65,32 @@ pub struct ExecutionStartedV1 {
 }
 
 /// An execution succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionCompletedV1 {
     /// The result, JSON; its first 64 KiB where the record is flagged truncated.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub result: Vec<u8>,
     /// Length of the whole result in bytes.
     pub result_len: u64,
     /// BLAKE3 of the whole result.
+    #[serde(with = "super::readable::hex")]
     pub result_digest: Hash,
 }
 
 /// An execution failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionFailedV1 {
     /// A stable code of the runtime's.
     pub code: String,
     /// What happened, for a person.
     pub message: String,
     /// Partial result or details, JSON; may be empty; truncated as a result is.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub result: Vec<u8>,
     /// Length of the whole result in bytes.
     pub result_len: u64,
     /// BLAKE3 of the whole result.
+    #[serde(with = "super::readable::hex")]
     pub result_digest: Hash,
 }
 
@@ -94,33 +102,37 @@ pub struct ExecutionCancelledV1 {
 }
 
 /// An execution that was in doubt after a restart was resolved by an explicit statement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionResolvedV1 {
     /// [`Resolution`] as its number.
+    #[serde(with = "Code::<Resolution>")]
     pub resolution: u8,
     /// Who or what knows, and how.
     pub reason: String,
     /// The late result, JSON; may be empty; truncated as a result is.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub result: Vec<u8>,
     /// Length of the whole result in bytes.
     pub result_len: u64,
     /// BLAKE3 of the whole result.
+    #[serde(with = "super::readable::hex")]
     pub result_digest: Hash,
 }
 
 /// An execution that runs was let go of: whoever was to tell how it ends is gone. Its effect may have happened, and may
 /// be happening still; it waits to be resolved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionInDoubtV1 {
     /// [`LeftCause`] as its number.
+    #[serde(with = "Code::<LeftCause>")]
     pub cause: u8,
 }
 
 /// An authorized execution was let go of before its start: it never starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionAbandonedV1 {
     /// [`LeftCause`] as its number.
+    #[serde(with = "Code::<LeftCause>")]
     pub cause: u8,
 }
 
@@ -133,19 +145,27 @@ pub enum LeftCause {
 }
 
 impl LeftCause {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 1] = [Self::Dropped];
+
     /// The cause with this number; `None` for one of a later software.
     #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Dropped),
-            _ => None,
-        }
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.code() == code)
     }
 
     /// Its number on disk.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
+    }
+
+    /// A stable lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dropped => "dropped",
+        }
     }
 }
 
@@ -233,4 +253,28 @@ impl Resolution {
     pub const fn code(self) -> u8 {
         self as u8
     }
+
+    /// A stable lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+        }
+    }
 }
+
+words!(LeftCause, Decision, Resolution);
+
+super::readable::debug_as_read!(
+    ProtocolValidatedV1,
+    AuthorizationDecidedV1,
+    ExecutionStartedV1,
+    ExecutionCompletedV1,
+    ExecutionFailedV1,
+    ExecutionResolvedV1,
+    ExecutionInDoubtV1,
+    ExecutionAbandonedV1,
+);

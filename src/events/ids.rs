@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::readable::{Hex, unhex};
+
 /// A 32-byte digest.
 pub type Hash = [u8; 32];
 
@@ -57,7 +59,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                fmt::Display::fmt(&Hex(&self.0), f)
             }
         }
 
@@ -140,19 +142,12 @@ impl serde::de::Visitor<'_> for HexText {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; 16], E> {
         let expected = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
-        hex(text).ok_or_else(expected)
+        unhex(text).ok_or_else(expected)
     }
 }
 
 fn parse_hex(text: &str) -> Result<[u8; 16], IdError> {
-    hex(text).filter(|bytes| *bytes != [0; 16]).ok_or(IdError)
-}
-
-fn hex(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+    unhex(text).filter(|bytes| *bytes != [0; 16]).ok_or(IdError)
 }
 
 id! {

@@ -3,6 +3,42 @@
 //!
 //! An event is a fact in the past tense. Its payload is a frozen wire struct, named with its
 //! revision; a change of shape is a new revision and an upcaster, and stored bytes never change.
+//!
+//! # As JSON
+//!
+//! What is read from a ledger implements [`serde::Serialize`]. In formats for people, such as JSON, values read like this,
+//! and like this everywhere: in events, in entries of views, in reports and in what `femtoclaw-ledger` prints.
+//!
+//! | value | in JSON |
+//! |---|---|
+//! | ids, digests, salts | lower-case hexadecimal digits; an id that stands for none is all zero |
+//! | roots and hashes of the Merkle tree | base64, as checkpoints and proofs have them; notes as their text |
+//! | times | RFC 3339 in UTC, with nanoseconds where there are any; the key leaves out `_ns` |
+//! | lengths of time | a number, with the unit at the end of the key |
+//! | enums, sets of stores, flags | their `name()`, which `Display` has too; a number that has no word here stays a number |
+//! | payloads and contents | the text that they are, byte for byte; `{"base64": "…"}` where they are no UTF-8 |
+//! | paths | text; what of it is no UTF-8 is replaced |
+//!
+//! Binary formats hold the same numbers and bytes as ever. Wire structs and entries of views read back from both.
+//!
+//! ```
+//! use femtoclaw_ledger::events::{Event, ExecutionFailedV1, Resolution};
+//! let event = Event::from(ExecutionFailedV1 {
+//!     code: "EXIT".into(),
+//!     message: "exit status: 1".into(),
+//!     result: br#"{"status":1}"#.to_vec(),
+//!     result_len: 12,
+//!     result_digest: [0xAB; 32],
+//! });
+//! # #[cfg(feature = "engine")] {
+//! let json = serde_json::to_value(&event)?;
+//! assert_eq!(json["type"], "ExecutionFailed");
+//! assert_eq!(json["result"], r#"{"status":1}"#);
+//! assert_eq!(json["result_digest"], "ab".repeat(32));
+//! # }
+//! assert_eq!(Resolution::Lost.to_string(), "lost");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 
@@ -12,6 +48,7 @@ mod configuration;
 mod content;
 mod execution_log;
 mod ids;
+pub(crate) mod readable;
 mod record;
 mod runtime_metadata;
 mod state;
@@ -45,6 +82,16 @@ impl fmt::Display for EventType {
     }
 }
 
+impl serde::Serialize for EventType {
+    /// Its name, or its number where only a later software has a name for it.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match Self::ALL.contains(self) {
+            true => serializer.serialize_str(self.name()),
+            false => serializer.collect_str(&format_args!("{:#06x}", self.0)),
+        }
+    }
+}
+
 /// A frozen wire struct: its type and revision on disk.
 pub trait Wire: serde::Serialize + serde::de::DeserializeOwned {
     /// Type on disk.
@@ -57,7 +104,8 @@ macro_rules! events {
     ($( $code:literal $name:ident $wire:ident $revision:literal
         [$($store:ident)+] $(, $old_revision:literal $old:ident)* ;)+) => {
         /// An event of any store, in its newest revision.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+        #[serde(tag = "type")]
         #[non_exhaustive]
         pub enum Event {
             $(#[doc = concat!("See [`", stringify!($wire), "`].")] $name($wire),)+

@@ -3,7 +3,13 @@
 //! the Merkle leaf cover these bytes and not the payload, so a payload can be encrypted, archived
 //! or erased while every proof still verifies.
 
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
 use super::codec::DecodeError;
+use super::readable::words::{Bits, Flags};
+use super::readable::{bytes, debug_as_read, hex, time};
 use super::{
     CommandId, ComponentId, Event, EventType, ExecutionId, Hash, ParentId, Seq, StoreMask,
     StreamId, TraceId,
@@ -93,14 +99,30 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Later(code) => serializer.serialize_u8(*code),
+            known => serializer.serialize_str(known.name()),
+        }
+    }
+}
+
 /// Everything about a record but its payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct RecordHeader {
     /// What happened.
     pub event_type: EventType,
     /// Which revision of the wire struct the payload is.
     pub revision: u16,
     /// See [`flags`].
+    #[serde(serialize_with = "Bits::<Flags>::serialize")]
     pub flags: u16,
     /// Codec of the payload.
     pub codec: u8,
@@ -113,6 +135,7 @@ pub struct RecordHeader {
     /// Place in the global order.
     pub seq: Seq,
     /// Nanoseconds since 1970; never less than the record before.
+    #[serde(rename = "time", serialize_with = "time::serialize")]
     pub time_ns: i64,
     /// The entity's stream; nil where there is none.
     pub stream: StreamId,
@@ -127,6 +150,7 @@ pub struct RecordHeader {
     /// The command that caused it.
     pub command: CommandId,
     /// BLAKE3 of the command's content.
+    #[serde(serialize_with = "hex::serialize")]
     pub command_digest: Hash,
     /// Place in its commit, from 0.
     pub commit_index: u16,
@@ -137,6 +161,7 @@ pub struct RecordHeader {
     /// Length in bytes of the stored payload, without its salt.
     pub payload_len: u32,
     /// BLAKE3 (derived key) over salt and stored payload.
+    #[serde(serialize_with = "hex::serialize")]
     pub payload_commitment: Hash,
 }
 
@@ -279,7 +304,10 @@ impl RecordHeader {
 }
 
 /// An event in the journal: its header, its hash, its stored payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// For serde it has the fields `header`, `hash`, `event` (`None` where it is withheld or not known here) and `payload`: the
+/// stored bytes of one that is not known here. What must verify elsewhere travels as evidence or export.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Everything but the payload.
     pub header: RecordHeader,
@@ -291,11 +319,13 @@ pub struct Record {
 }
 
 /// What a record says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Content {
     /// The salt that the commitment in the header covers.
+    #[serde(serialize_with = "hex::serialize")]
     pub salt: [u8; SALT_LEN],
     /// The payload as stored.
+    #[serde(serialize_with = "bytes::serialize")]
     pub payload: Vec<u8>,
 }
 
@@ -324,6 +354,35 @@ impl Record {
         )
     }
 }
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Bytes<'a>(#[serde(serialize_with = "bytes::serialize")] &'a [u8]);
+
+        #[derive(Serialize)]
+        struct Record<'a> {
+            header: &'a RecordHeader,
+            #[serde(serialize_with = "hex::serialize")]
+            hash: Hash,
+            event: Option<Event>,
+            payload: Option<Bytes<'a>>,
+        }
+
+        let event = self.event().ok();
+        let event = event.filter(|event| event.event_type().is_some());
+        let unknown = self.payload().filter(|_| event.is_none());
+        let record = Record {
+            header: &self.header,
+            hash: self.hash,
+            event,
+            payload: unknown.map(Bytes),
+        };
+        record.serialize(serializer)
+    }
+}
+
+debug_as_read!(RecordHeader, Record, Content);
 
 #[cfg(test)]
 mod tests {

@@ -31,7 +31,7 @@ pub struct ModuleRemovedV1 {
 }
 
 /// A capability was registered; disabled until enabled (authorization specification §15).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityRegisteredV1 {
     /// The capability's name.
     pub capability: String,
@@ -40,14 +40,14 @@ pub struct CapabilityRegisteredV1 {
     /// What it does.
     pub description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub parameters: Vec<u8>,
     /// Number of registry changes in force from here on.
     pub registry_version: u64,
 }
 
 /// A capability's definition changed; whether it is enabled did not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityChangedV1 {
     /// The capability's name.
     pub capability: String,
@@ -56,7 +56,7 @@ pub struct CapabilityChangedV1 {
     /// What it does.
     pub description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub parameters: Vec<u8>,
     /// Number of registry changes in force from here on.
     pub registry_version: u64,
@@ -103,3 +103,5 @@ pub struct PositionSavedV1 {
     /// The last sequence number handled (0: none).
     pub seq: u64,
 }
+
+super::readable::debug_as_read!(CapabilityRegisteredV1, CapabilityChangedV1,);

@@ -112,6 +112,8 @@ impl State {
     }
 }
 
+super::readable::words::words!(State);
+
 #[cfg(test)]
 mod tests {
     use super::State;

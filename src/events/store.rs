@@ -3,6 +3,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
+use super::readable::debug_as_read;
+use super::readable::words::{Bits, Words, spoken};
+
 /// One of the five stores (FC-STORAGE §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -48,9 +53,20 @@ impl fmt::Display for Store {
     }
 }
 
+impl Words for Store {
+    fn all() -> impl Iterator<Item = (u8, &'static str)> {
+        Self::ALL.into_iter().map(|it| (it as u8, it.name()))
+    }
+}
+
+spoken!(Store);
+
 /// A set of stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct StoreMask(u8);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(transparent)]
+pub struct StoreMask(#[serde(serialize_with = "Bits::<Store>::serialize")] u8);
+
+debug_as_read!(StoreMask);
 
 impl StoreMask {
     /// No store.

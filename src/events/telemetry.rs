@@ -3,37 +3,45 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::readable::words::{Code, Snapshots, words};
+
 /// A component observed something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TelemetryRecordedV1 {
     /// [`TelemetryKind`] as its number.
+    #[serde(with = "Code::<TelemetryKind>")]
     pub kind: u8,
     /// What, as a stable word.
     pub name: String,
     /// When it was observed, in nanoseconds since 1970 (the record's own time is when it was stored).
+    #[serde(rename = "observed", with = "super::readable::time")]
     pub observed_ns: i64,
     /// Attributes, JSON, byte for byte; may be empty.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "super::readable::bytes")]
     pub attributes: Vec<u8>,
 }
 
 /// Observations were lost because the bounded buffer was full: the gap, for ever.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TelemetryLostV1 {
     /// Observation time of the first lost one, in nanoseconds since 1970.
+    #[serde(rename = "first", with = "super::readable::time")]
     pub first_ns: i64,
     /// Observation time of the last lost one, in nanoseconds since 1970.
+    #[serde(rename = "last", with = "super::readable::time")]
     pub last_ns: i64,
     /// How many were lost.
     pub count: u64,
 }
 
 /// What the ledger itself did in an interval; never counts itself, never written when idle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivityRecordedV1 {
     /// Start of the interval, in nanoseconds since 1970.
+    #[serde(rename = "first", with = "super::readable::time")]
     pub first_ns: i64,
     /// End of the interval, in nanoseconds since 1970.
+    #[serde(rename = "last", with = "super::readable::time")]
     pub last_ns: i64,
     /// Records appended.
     pub records: u64,
@@ -48,9 +56,10 @@ pub struct ActivityRecordedV1 {
 }
 
 /// The write path failed under an earlier writer, which could not say so itself any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageFailedV1 {
     /// When, in nanoseconds since 1970; 0: not known.
+    #[serde(rename = "failed", with = "super::readable::time::known")]
     pub failed_ns: i64,
     /// What failed and how.
     pub cause: String,
@@ -58,15 +67,17 @@ pub struct StorageFailedV1 {
 
 /// A state was saved, as it stood right before this record, so that an opening need not read what
 /// came before. The saved bytes lie beside the journal and are believed only with this digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotTakenV1 {
     /// Which state: 1 execution log, 2 configuration, 3 runtime metadata, 4 components.
+    #[serde(with = "Code::<Snapshots>")]
     pub state: u8,
     /// Layout of the bytes.
     pub layout: u32,
     /// How many bytes.
     pub length: u64,
     /// BLAKE3 of the bytes.
+    #[serde(with = "super::readable::hex")]
     pub digest: super::Hash,
 }
 
@@ -135,4 +146,26 @@ impl TelemetryKind {
     pub const fn code(self) -> u8 {
         self as u8
     }
+
+    /// A stable lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Execution => "execution",
+            Self::Error => "error",
+            Self::Authorization => "authorization",
+            Self::StateTransition => "state_transition",
+            Self::Other => "other",
+        }
+    }
 }
+
+words!(TelemetryKind);
+
+super::readable::debug_as_read!(
+    TelemetryRecordedV1,
+    TelemetryLostV1,
+    ActivityRecordedV1,
+    StorageFailedV1,
+    SnapshotTakenV1,
+);

@@ -106,14 +106,30 @@ pub(crate) fn payload(event: &Event) -> Value {
         CapabilityUnregistered PositionSaved)
 }
 
+/// Keys of times, which leave out for people that they are nanoseconds.
+const TIMES: [&str; 5] = ["observed", "expected", "first", "last", "failed"];
+
+/// As a binary format has them.
 fn fields(wire: &impl Serialize) -> Value {
-    let mut value = serde_json::to_value(wire).unwrap();
-    for field in value.as_object_mut().unwrap().values_mut() {
-        // No wire struct has a list of anything but bytes.
-        if let Value::Array(bytes) = field {
-            let byte = |byte: &Value| u8::try_from(byte.as_u64().unwrap()).unwrap();
-            *field = hex(&bytes.iter().map(byte).collect::<Vec<_>>()).into();
+    let fields = ciborium::Value::serialized(wire).unwrap();
+    let fields = fields.into_map().unwrap();
+    // Elsewhere it is how many.
+    let is_failure = fields.iter().any(|(key, _)| key.as_text() == Some("cause"));
+    let fields = fields.into_iter().map(|(key, value)| {
+        let mut key = key.into_text().unwrap();
+        if TIMES.contains(&key.as_str()) && (key != "failed" || is_failure) {
+            key.push_str("_ns");
         }
-    }
-    value
+        let value = match value {
+            ciborium::Value::Bytes(bytes) => hex(&bytes).into(),
+            // No wire struct has a list of anything but bytes.
+            ciborium::Value::Array(bytes) => {
+                let byte = |byte: ciborium::Value| byte.deserialized::<u8>().unwrap();
+                hex(&bytes.into_iter().map(byte).collect::<Vec<_>>()).into()
+            }
+            plain => serde_json::to_value(plain).unwrap(),
+        };
+        (key, value)
+    });
+    fields.collect::<serde_json::Map<_, _>>().into()
 }

@@ -14,6 +14,7 @@
 
 mod dump;
 mod earlier;
+mod json;
 mod samples;
 mod state;
 
