@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::events::CommandId;
+use crate::locks::whole;
 
 mod believed;
 
@@ -112,10 +113,7 @@ pub struct SystemEntropy(std::sync::Mutex<(Vec<u8>, usize)>);
 impl Entropy for SystemEntropy {
     fn bytes16(&self) -> [u8; 16] {
         const STEP: usize = 16 << 10;
-        let mut pool = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut pool = whole(self.0.lock());
         let (bytes, used) = &mut *pool;
         if *used + 16 > bytes.len() {
             bytes.resize(STEP, 0);

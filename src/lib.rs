@@ -102,6 +102,8 @@ pub mod journal;
 #[cfg(feature = "engine")]
 mod ledger;
 #[cfg(feature = "engine")]
+mod locks;
+#[cfg(feature = "engine")]
 pub mod metrics;
 #[cfg(feature = "engine")]
 mod parse;

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::locks::whole;
 use crate::metrics;
 
 /// What runs. Bounded: it is the value of a metric's label.
@@ -81,7 +82,7 @@ impl std::fmt::Debug for Vitals {
 
 impl Vitals {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.state.lock())
     }
 
     /// To be held by what runs from now on, and dropped with it. What was ended and is started again
@@ -100,6 +101,11 @@ impl Vitals {
     /// Ends are asked for from here on.
     pub(crate) fn close(&self) {
         self.0.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether ends are asked for.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Acquire)
     }
 
     /// What runs.
@@ -145,7 +151,7 @@ impl Vital {
 impl Drop for Vital {
     fn drop(&mut self) {
         let Self { part, vitals, done } = self;
-        let expected = *done || vitals.0.closing.load(Ordering::Acquire);
+        let expected = *done || vitals.is_closing();
         let how = if std::thread::panicking() {
             PANICKED
         } else {

@@ -6,7 +6,6 @@ use femtoclaw_ledger::{
 };
 
 use crate::arguments::{Format, TrustArguments};
-use crate::hex;
 use crate::outcome::{Exit, Problem};
 use crate::report::{Report, time};
 use crate::verify::Trust;
@@ -86,7 +85,7 @@ pub(crate) fn run(
 fn head(report: &mut Report, [seq, hash]: [&'static str; 2], head: Head) {
     report.number(seq, head.seq);
     if head.seq > 0 {
-        report.text(hash, hex(&head.hash));
+        report.text(hash, base16ct::lower::encode_string(&head.hash));
     }
 }
 

@@ -86,8 +86,3 @@ fn misused(error: &clap::Error) -> (Exit, std::io::Result<()>) {
         (Exit::Ok, std::io::stdout().write_all(lines.as_bytes()))
     }
 }
-
-#[cfg(feature = "engine")]
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

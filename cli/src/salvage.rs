@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use femtoclaw_ledger::{Ledger, SalvageError, SalvageOptions, SalvageProgress, Salvaged};
 
 use crate::arguments::Format;
-use crate::hex;
 use crate::inspect::refused;
 use crate::outcome::{Exit, Problem};
 use crate::report::Report;
@@ -62,7 +61,10 @@ fn tell(progress: SalvageProgress, shown: &AtomicU64) {
 fn fill(report: &mut Report, salvaged: &Salvaged) -> Exit {
     report.text("ledger", salvaged.ledger);
     report.number("salvaged", salvaged.through.seq);
-    report.text("hash", hex(&salvaged.through.hash));
+    report.text(
+        "hash",
+        base16ct::lower::encode_string(&salvaged.through.hash),
+    );
     report.number("frames", salvaged.frames);
     if let Some((seq, why)) = &salvaged.stop {
         report.number("first_lost", *seq);

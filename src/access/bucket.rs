@@ -2,11 +2,12 @@
 //! How much a component may append: records and bytes a second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::Quota;
 use crate::clock::Clock;
+use crate::locks::whole;
 
 /// Two token buckets of one second's burst each, on the monotonic clock.
 pub(crate) struct Bucket {
@@ -104,7 +105,7 @@ impl Bucket {
     }
 
     fn level(&self) -> MutexGuard<'_, Level> {
-        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.level.lock())
     }
 }
 

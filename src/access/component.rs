@@ -2,13 +2,14 @@
 //! What all grants of one component share: its quota, its part of the admission, its revocation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::Semaphore;
 
 use super::Quota;
 use super::bucket::Bucket;
 use crate::clock::Clock;
+use crate::locks::whole;
 
 /// One component of an opening, whatever grants it holds.
 pub(crate) struct Component {
@@ -48,7 +49,7 @@ impl Component {
 
     /// Until it is dropped, the component is not revoked.
     pub(crate) fn deciding(&self) -> RwLockReadGuard<'_, ()> {
-        self.order.read().unwrap_or_else(PoisonError::into_inner)
+        whole(self.order.read())
     }
 
     /// Until it is dropped, no command of the component is decided. `None` while one is.
@@ -66,7 +67,7 @@ impl Component {
 
     /// As [`Component::try_changing`]; blocks while a command is being decided.
     pub(crate) fn changing(&self) -> Changing<'_> {
-        let lock = self.order.write().unwrap_or_else(PoisonError::into_inner);
+        let lock = whole(self.order.write());
         Changing {
             of: self,
             _lock: lock,

@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::events::{CommandId, ComponentId, Decision, ExecutionId, Hash};
+use crate::locks::whole;
 
 use super::draft::Reply;
 use super::sequencer::Sequenced;
@@ -110,7 +111,7 @@ impl Claims {
         let [.., last] = key.1.as_bytes();
         let index = usize::from(*last) % SHARDS;
         let shard = self.shards.get(index).unwrap_or(&self.shards[0]);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(shard.lock())
     }
 
     /// What the id stands for already; a new claim where it is free.
@@ -146,16 +147,13 @@ impl Claims {
     /// Drops the claims whose records every index holds.
     pub(crate) fn forget_through(&self, seq: u64) {
         for shard in &self.shards {
-            shard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .retain(|_, claim| {
-                    claim
-                        .place
-                        .sequenced
-                        .get()
-                        .is_none_or(|placed| placed.last.get() > seq)
-                });
+            whole(shard.lock()).retain(|_, claim| {
+                claim
+                    .place
+                    .sequenced
+                    .get()
+                    .is_none_or(|placed| placed.last.get() > seq)
+            });
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use super::capability_registry::Registry;
 use super::configuration;
@@ -19,6 +19,7 @@ use super::sequencer::Sequenced;
 use crate::commands::{Basis, Grounds};
 use crate::config::BUILTIN_CAPABILITY;
 use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store};
+use crate::locks::whole;
 
 /// A document as it is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,8 +262,7 @@ impl Durable {
     }
 
     pub(crate) fn in_force(&self) -> InForce {
-        let in_force = self.in_force.read();
-        in_force.unwrap_or_else(PoisonError::into_inner).clone()
+        whole(self.in_force.read()).clone()
     }
 
     /// The last record that this store has acknowledged in this opening, or that the opening found.
@@ -284,8 +284,7 @@ impl Durable {
             acknowledged.fetch_max(placed.last.get(), Ordering::AcqRel);
         }
         if let Some(changes) = changes {
-            let in_force = self.in_force.write();
-            let mut in_force = in_force.unwrap_or_else(PoisonError::into_inner);
+            let mut in_force = whole(self.in_force.write());
             put(Arc::make_mut(&mut in_force.0), changes, placed);
         }
     }

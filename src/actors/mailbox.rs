@@ -6,9 +6,11 @@
 //! Messages are taken in the order in which they were put in. What waits when the actor ends is
 //! dropped with its state, and with it the replies.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ractor::ActorRef;
+
+use crate::locks::whole;
 
 /// What the actor is sent: there is something in its queue.
 pub(crate) struct Filled;
@@ -24,7 +26,7 @@ struct Queue<T>(Mutex<Waiting<T>>);
 
 impl<T> Queue<T> {
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.lock())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::events::{
 };
 use crate::integrity::digest;
 use crate::journal::{NewRecord, Sealed};
+use crate::locks::whole;
 use crate::metrics;
 
 use super::draft::Draft;
@@ -193,7 +194,7 @@ impl SelfRecords {
         }
         self.activity.refused.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now_ns();
-        let mut kinds = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = whole(self.refusals.lock());
         let known = kinds.len();
         let key = if known < KINDS_MAX {
             component.to_owned()
@@ -227,7 +228,7 @@ impl SelfRecords {
     /// Counts an observation that found the buffer full.
     pub(crate) fn lost(&self, observed_ns: i64) {
         metrics::TELEMETRY_LOST.counter(&[]).increment(1);
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = whole(self.lost.lock());
         let gap = lost.get_or_insert(TelemetryLostV1 {
             first_ns: observed_ns,
             last_ns: observed_ns,
@@ -240,11 +241,7 @@ impl SelfRecords {
 
     /// Makes what was lost durable; true where there was a loss.
     pub(crate) fn flush_lost(&self) -> bool {
-        let gap = self
-            .lost
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let gap = whole(self.lost.lock()).take();
         if let Some(gap) = gap {
             drop(self.write(&gap.into()));
             return true;
@@ -256,7 +253,7 @@ impl SelfRecords {
     pub(crate) fn flush(&self) {
         self.flush_lost();
         let due: Vec<_> = {
-            let mut kinds = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kinds = whole(self.refusals.lock());
             // A kind that stayed quiet for an interval is forgotten: its next one is a first again.
             kinds.retain(|_, kind| kind.count > 0);
             let take = |kind: &mut Refused| std::mem::take(kind);

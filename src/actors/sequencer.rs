@@ -15,8 +15,7 @@ use super::meters::Meters;
 use crate::clock::{BelievedClock, Entropy};
 use crate::config::FRAME_CONTENT_MAX;
 use crate::events::{
-    ClockAcceptedV1, ClockSkewedV1, CommandId, ComponentId, Event, EventType, Hash, LedgerId,
-    Outcome, ParentId, Seq, StoreMask, StreamId, TraceId,
+    ClockAcceptedV1, ClockSkewedV1, CommandId, Event, EventType, LedgerId, Seq, StoreMask,
 };
 use crate::integrity::Chain;
 use crate::journal::{
@@ -266,29 +265,9 @@ impl SequencerState {
 
 /// A record that the ledger writes of itself: no stream, no execution, a commit of its own.
 pub(crate) fn own_record(event: &Event, command: CommandId) -> NewRecord {
-    let mut payload = Vec::new();
-    event.encode_into(&mut payload);
     NewRecord {
-        event_type: event.event_type().unwrap_or_default(),
-        revision: event.revision(),
-        flags: 0,
-        outcome: Outcome::Neutral,
-        stores: event
-            .event_type()
-            .map_or(StoreMask::NONE, |kind| kind.stores()),
-        component: ComponentId::LEDGER,
-        stream: StreamId::NIL,
-        stream_version: 0,
-        execution: crate::events::ExecutionId::NIL,
-        parent: ParentId::NIL,
-        trace: TraceId::NIL,
         command,
-        command_digest: Hash::default(),
-        commit_index: 0,
-        commit_len: 1,
-        salt: [0; 16],
-        commitment: Hash::default(),
-        payload,
+        ..NewRecord::of(event)
     }
 }
 

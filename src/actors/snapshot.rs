@@ -234,10 +234,7 @@ mod tests {
         let again = (restored.state.saved(8), restored.forgotten);
         assert_eq!(again, (bytes.clone(), 8));
         let hash: Hash = digest(&bytes);
-        (
-            S::LAYOUT,
-            hash[..4].iter().map(|byte| format!("{byte:02x}")).collect(),
-        )
+        (S::LAYOUT, base16ct::lower::encode_string(&hash[..4]))
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod state;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -52,6 +52,11 @@ const fn part(store: Store) -> Part {
         Store::Configuration => Part::Configuration,
         Store::RuntimeMetadata => Part::RuntimeMetadata,
     }
+}
+
+/// A store panicked while it decided: what is in force may be half put in, and nothing more is decided by it.
+pub(super) fn half_decided() -> String {
+    "a store panicked while it decided".to_owned()
 }
 
 pub(crate) struct StoreActor<E>(PhantomData<fn() -> E>);
@@ -144,10 +149,7 @@ impl<E: Deciding> StoreState<E> {
         places: Vec<Place>,
     ) -> Result<(), String> {
         if E::PUBLISHES {
-            let mut in_force = shared
-                .in_force
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut in_force = shared.in_force.write().map_err(|_| half_decided())?;
             let outcome = self
                 .entity
                 .execute(&order.commands, &around(shared, &in_force, &order));
@@ -157,10 +159,7 @@ impl<E: Deciding> StoreState<E> {
             let changes = changes.map(|decided| Changes::of(decided, &in_force));
             self.dispatch(shared, order, places, (outcome, changes))
         } else {
-            let in_force = shared
-                .in_force
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let in_force = shared.in_force.read().map_err(|_| half_decided())?;
             let outcome = self
                 .entity
                 .execute(&order.commands, &around(shared, &in_force, &order));

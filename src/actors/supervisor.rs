@@ -97,10 +97,8 @@ impl Actor for Supervisor {
                 self.0
                     .seal(&format!("actor {} failed: {cause}", name(&who)));
             }
-            // Draining at a close is the only stop that is asked for.
-            SupervisionEvent::ActorTerminated(who, _, reason)
-                if reason.as_deref() != Some("Drained") =>
-            {
+            // Only a close asks an actor to stop.
+            SupervisionEvent::ActorTerminated(who, _, reason) if !self.0.vitals().is_closing() => {
                 let reason = reason.unwrap_or_else(|| "it says no reason".to_owned());
                 self.0
                     .seal(&format!("actor {} stopped: {reason}", name(&who)));

@@ -2,9 +2,10 @@
 //! Which executions hold room for their end: one ending each is taken without asking for more.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::events::ExecutionId;
+use crate::locks::whole;
 
 /// Executions that run, and whether an ending of each is under way. An ending of anything else holds
 /// no room: it is a command like any other.
@@ -13,7 +14,7 @@ pub(crate) struct Ends(Mutex<HashMap<ExecutionId, bool>>);
 
 impl Ends {
     fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, bool>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.lock())
     }
 
     pub(super) fn begin(&self, execution: ExecutionId) {

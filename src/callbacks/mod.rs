@@ -6,12 +6,13 @@
 //! calls nobody: it counts its own looks and reads no clock, so that neither a hanging clock nor a
 //! process that was stopped for a while is taken for a callback that hangs.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use ::metrics::Gauge;
 use tokio::sync::watch;
 
+use crate::locks::whole;
 use crate::metrics;
 
 mod apart;
@@ -115,7 +116,7 @@ impl Callbacks {
 
 impl Inner {
     fn seats(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Seat>>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.seats.lock())
     }
 
     fn living(&self) -> Vec<Arc<Seat>> {

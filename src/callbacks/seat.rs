@@ -4,9 +4,10 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::locks::whole;
 use crate::metrics;
 
 use super::kind::{Kind, LOOK, Vital};
@@ -253,7 +254,7 @@ impl Seat {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.trouble.lock())
     }
 
     /// A call begins; where there are more at a time than are watched, this one is not.

@@ -13,7 +13,7 @@ use std::io;
 use std::panic::RefUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use fjall::Keyspace;
 use fjall::compaction::filter::{
@@ -24,6 +24,7 @@ use super::damage::{Damage, Meaning};
 use super::inspection::{is_named, tables_of};
 use super::structure;
 use crate::error::again;
+use crate::locks::whole;
 
 /// Is told what is damaged, before the merge fails for it.
 pub(crate) type Complain = Box<dyn Fn(String) + Send + Sync + RefUnwindSafe>;
@@ -37,10 +38,6 @@ pub(crate) struct Merges {
     /// Tables that were found whole, by the directory of their keyspace.
     whole: Mutex<BTreeMap<PathBuf, BTreeSet<u64>>>,
     is_closing: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Merges {
@@ -65,7 +62,7 @@ impl Merges {
     /// Notes where a keyspace lies. Until then a merge in it looks at all of them.
     pub(crate) fn note(&self, keyspace: &Keyspace) {
         let name = keyspace.name().to_string();
-        lock(&self.keyspaces).insert(name, keyspace.path().to_owned());
+        whole(self.keyspaces.lock()).insert(name, keyspace.path().to_owned());
     }
 
     /// The engine waits for its threads when it closes: what they read now is given up.
@@ -75,7 +72,7 @@ impl Merges {
 
     /// True where every table may be replaced; false where the database is closing.
     fn look(&self, keyspace: &str) -> Result<bool, Damage> {
-        let known = lock(&self.keyspaces).get(keyspace).cloned();
+        let known = whole(self.keyspaces.lock()).get(keyspace).cloned();
         let keyspaces = match known {
             Some(path) => vec![path],
             None => structure::keyspaces(&self.database)?,
@@ -96,7 +93,10 @@ impl Merges {
         if let Some(damage) = damages.into_iter().next() {
             return Err(damage);
         }
-        let known = lock(&self.whole).get(keyspace).cloned().unwrap_or_default();
+        let known = whole(self.whole.lock())
+            .get(keyspace)
+            .cloned()
+            .unwrap_or_default();
         let goes_on = || !self.is_closing.load(Ordering::Acquire);
         for table in tables.iter().filter(|table| !known.contains(&table.id)) {
             match table.check(&mut |_| goes_on()) {
@@ -111,7 +111,7 @@ impl Merges {
             }
         }
         let now = tables.into_iter().map(|table| table.id).collect();
-        lock(&self.whole).insert(keyspace.to_owned(), now);
+        whole(self.whole.lock()).insert(keyspace.to_owned(), now);
         Ok(true)
     }
 }

@@ -182,12 +182,8 @@ fn keep(file: &WalFile, quarantine: &Path) -> io::Result<PathBuf> {
         digest.add(piece);
         Ok(())
     })?;
-    let short: String = digest
-        .finish()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let [a, b, c, d, ..] = digest.finish();
+    let short = base16ct::lower::encode_string(&[a, b, c, d]);
     let kept = quarantine.join(format!("wal-{}-{}-{short}.torn", file.id, file.end));
     let creating = files::creating(&kept);
     let copy = files::create(&creating)?;

@@ -2,8 +2,9 @@
 //! The file `LEDGER`: which ledger a directory is, in lines that a person can read.
 
 use std::cmp::Ordering;
-use std::fmt::Write;
 use std::path::Path;
+
+use base16ct::HexDisplay;
 
 use crate::database::files;
 use crate::error::OpenError;
@@ -36,8 +37,8 @@ impl Identity {
             "{FIRST_LINE}\nformat {}\nledger {}\ncreated {}\n",
             self.format, self.ledger, self.created_ns
         );
-        let digest = hex(&integrity::digest(text.as_bytes()));
-        text.push_str(&format!("checksum {digest}\n"));
+        let digest = integrity::digest(text.as_bytes());
+        text.push_str(&format!("checksum {:x}\n", HexDisplay(&digest)));
         text
     }
 
@@ -96,11 +97,4 @@ fn damaged(path: &Path) -> OpenError {
         offset: None,
         problem: "its lines do not match its checksum".into(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }

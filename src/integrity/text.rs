@@ -42,11 +42,9 @@ pub(super) fn decimal(text: &str) -> Option<u64> {
 
 /// Eight lower-case hexadecimal digits.
 pub(super) fn hex_u32(text: &str) -> Option<u32> {
-    let digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let spelled = text.len() == 8 && text.bytes().all(digit);
-    spelled
-        .then(|| u32::from_str_radix(text, 16).ok())
-        .flatten()
+    let mut number = [0; 4];
+    let read = base16ct::lower::decode(text, &mut number).ok()?.len();
+    (read == number.len()).then(|| u32::from_be_bytes(number))
 }
 
 #[cfg(test)]

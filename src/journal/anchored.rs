@@ -5,14 +5,15 @@
 //! lost of an acknowledged history, at most its last frame is lost unnoticed. The claim is written
 //! while the frame is, and adds no second sync to its latency.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::anchor::Anchor;
 use super::anchorer::Anchorer;
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Frames, Head, Journal, Unfinished};
+use super::{Frame, Frames, Head, Journal, Unfinished, held};
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
+use crate::locks::whole;
 
 /// When the anchor is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +74,8 @@ impl<J: Journal> Anchored<J> {
 
 impl<J: Journal> Journal for Anchored<J> {
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
-        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        // Poisoned: an append panicked, and nobody knows how far it and its claim came.
+        let mut frames = self.frames.lock().map_err(|_| held::unavailable())?;
         if self.anchoring == Anchoring::Off {
             return self.journal.append(frame, after);
         }
@@ -117,7 +119,7 @@ impl<J: Journal> Journal for Anchored<J> {
 
     fn close(&self) {
         // Waits for an append under way.
-        drop(self.frames.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(whole(self.frames.lock()));
         self.anchorer.stop();
         self.journal.close();
     }
@@ -145,33 +147,12 @@ impl<J: Journal> Journal for Anchored<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{
-        CommandId, ComponentId, EventType, ExecutionId, Outcome, ParentId, StreamId, TraceId,
-    };
+    use crate::events::EventType;
     use crate::journal::{FrameBuilder, MemoryJournal, NewRecord};
 
     fn frame(after: Head) -> Frame {
         let mut builder = FrameBuilder::new(LedgerId::from_bytes([7; 16]), 1, after);
-        let record = NewRecord {
-            event_type: EventType::ModuleRemoved,
-            revision: 1,
-            flags: 0,
-            outcome: Outcome::Success,
-            stores: EventType::ModuleRemoved.stores(),
-            component: ComponentId(3),
-            stream: StreamId::NIL,
-            stream_version: 0,
-            execution: ExecutionId::NIL,
-            parent: ParentId::NIL,
-            trace: TraceId::NIL,
-            command: CommandId::from_bytes([1; 16]),
-            command_digest: [9; 32],
-            commit_index: 0,
-            commit_len: 1,
-            salt: [0; 16],
-            commitment: [0; 32],
-            payload: Vec::new(),
-        };
+        let record = NewRecord::new(EventType::ModuleRemoved, 1, Vec::new());
         builder.push(&record, 1);
         builder.finish()
     }
@@ -195,6 +176,28 @@ mod tests {
         let third = journal.append(&frame(head), &head).unwrap_err();
         assert_eq!(third.code(), "unavailable");
         assert_eq!(Anchor::open(&path).unwrap().claim().seq, 0);
+        journal.close();
+    }
+
+    /// Nobody knows how far an append came that panicked: the next one would be a second try.
+    #[test]
+    fn nothing_is_appended_behind_an_append_that_panicked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ANCHOR");
+        Anchor::create(&path, LedgerId::from_bytes([7; 16]), &Head::default(), 0).unwrap();
+        let anchor = Anchor::open(&path).unwrap();
+        let journal = Anchored::open(MemoryJournal::new(), anchor, Anchoring::Pipelined).unwrap();
+        std::thread::scope(|scope| {
+            let panicked = scope.spawn(|| {
+                let _appending = journal.frames.lock();
+                panic!("as a test wants");
+            });
+            panicked.join().unwrap_err();
+        });
+        let first = frame(Head::default());
+        let refused = journal.append(&first, &Head::default()).unwrap_err();
+        assert_eq!(refused.code(), "unavailable");
+        assert_eq!(journal.head().unwrap().seq, 0);
         journal.close();
     }
 }

@@ -4,13 +4,14 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Head;
 use super::anchor::Anchor;
 use crate::error::{Cause, Fault};
+use crate::locks::whole;
 
 /// How long nothing must follow before the last frame is claimed by itself.
 const IDLE: Duration = Duration::from_millis(5);
@@ -41,18 +42,18 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.state.lock())
     }
 
     /// The next claim to write; `None` at the end.
     fn next(&self) -> Option<(Head, u64)> {
         let nothing = |state: &mut State| state.durable.is_none() && !state.stopping;
         let waited = self.told.wait_while(self.lock(), nothing);
-        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        let state = whole(waited);
         // Most often the next frame comes before the time is up, and asks for this claim itself.
         let calm = |state: &mut State| !state.urgent && !state.stopping;
         let waited = self.told.wait_timeout_while(state, IDLE, calm);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = whole(waited).0;
         state.urgent = false;
         let next = state.durable.take();
         state.begun = next.map_or(state.begun, |(head, _)| head.seq);
@@ -145,7 +146,7 @@ impl Anchorer {
     pub(super) fn wait(&self, seq: u64) -> Result<(), Cause> {
         let under_way = |state: &mut State| state.claimed < seq && state.failed.is_none();
         let waited = self.shared.done.wait_while(self.shared.lock(), under_way);
-        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        let state = whole(waited);
         match &state.failed {
             Some(cause) if state.claimed < seq => Err(cause.clone()),
             _ => Ok(()),
@@ -156,7 +157,7 @@ impl Anchorer {
     pub(super) fn stop(&self) {
         self.shared.lock().stopping = true;
         self.shared.told.notify_all();
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = whole(self.thread.lock());
         if let Some(thread) = thread.take()
             && thread.join().is_err()
         {

@@ -9,8 +9,8 @@ use super::Head;
 use super::frame::{Frame, chain};
 use super::layout::{Entry, FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader};
 use crate::events::{
-    CODEC_BINCODE, CommandId, ComponentId, EventType, ExecutionId, HEADER_LEN, Hash, LedgerId,
-    Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, TraceId,
+    CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, Hash,
+    LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, TraceId,
 };
 use crate::integrity;
 
@@ -56,6 +56,46 @@ pub struct NewRecord {
     pub commitment: Hash,
     /// The encoded event.
     pub payload: Vec<u8>,
+}
+
+impl NewRecord {
+    /// A record with this payload, as the ledger writes it of itself: of no stream, execution or command, neutral, in a
+    /// commit of its own. The sequencer adds salt and commitment.
+    #[must_use]
+    pub const fn new(event_type: EventType, revision: u16, payload: Vec<u8>) -> Self {
+        Self {
+            event_type,
+            revision,
+            flags: 0,
+            outcome: Outcome::Neutral,
+            stores: event_type.stores(),
+            component: ComponentId::LEDGER,
+            stream: StreamId::NIL,
+            stream_version: 0,
+            execution: ExecutionId::NIL,
+            parent: ParentId::NIL,
+            trace: TraceId::NIL,
+            command: CommandId::NIL,
+            command_digest: [0; 32],
+            commit_index: 0,
+            commit_len: 1,
+            salt: [0; SALT_LEN],
+            commitment: [0; 32],
+            payload,
+        }
+    }
+
+    /// As [`NewRecord::new`], of an event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let mut payload = Vec::new();
+        event.encode_into(&mut payload);
+        Self::new(
+            event.event_type().unwrap_or_default(),
+            event.revision(),
+            payload,
+        )
+    }
 }
 
 /// A frame that is being filled.

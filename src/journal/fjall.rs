@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 
@@ -14,6 +14,7 @@ use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished, he
 use crate::database::{self, Damage, TornTail, wal::Wal};
 use crate::error::{Cause, Fault, OpenError};
 use crate::events::{LedgerId, Seq};
+use crate::locks::whole;
 
 pub(super) const FRAMES: &str = "frames";
 /// By the engine's numbers: its own, and the frames.
@@ -131,11 +132,11 @@ impl FjallJournal {
     }
 
     fn opened(&self) -> RwLockReadGuard<'_, Option<Opened>> {
-        self.opened.read().unwrap_or_else(PoisonError::into_inner)
+        whole(self.opened.read())
     }
 
     fn standing(&self) -> Standing {
-        *self.standing.read().unwrap_or_else(PoisonError::into_inner)
+        *whole(self.standing.read())
     }
 
     /// Where the journal stands, as long as it is open.
@@ -258,7 +259,10 @@ fn read_failure(error: &fjall::Error, wanted: Seq) -> ReadFailure {
 
 impl Journal for FjallJournal {
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Poisoned: an append panicked, and nobody knows what the engine wrote of it.
+        let Ok(mut failed) = self.failed.lock() else {
+            return Err(held::unavailable());
+        };
         if *failed {
             return Err(held::unavailable());
         }
@@ -293,10 +297,7 @@ impl Journal for FjallJournal {
             }
         })?;
         self.unfinished.store(false, Ordering::Release);
-        *self
-            .standing
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Standing::after(frame);
+        *whole(self.standing.write()) = Standing::after(frame);
         Ok(())
     }
 
@@ -325,11 +326,7 @@ impl Journal for FjallJournal {
     }
 
     fn close(&self) {
-        let opened = self
-            .opened
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let opened = whole(self.opened.write()).take();
         let was_open = opened.is_some();
         // Joins the database's threads and gives up its lock.
         drop(opened);
@@ -363,5 +360,33 @@ impl Journal for FjallJournal {
             append: self.unfinished.load(Ordering::Acquire),
             claim: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::EventType;
+    use crate::journal::{FrameBuilder, NewRecord};
+
+    /// The engine panicked at the commit point: the outcome is unknown, and nothing is appended behind it.
+    #[test]
+    fn nothing_is_appended_behind_a_commit_that_panicked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let journal = FjallJournal::open(&path, &JournalOptions::default()).unwrap();
+        std::thread::scope(|scope| {
+            let panicked = scope.spawn(|| {
+                let _appending = journal.failed.lock();
+                panic!("as a test wants");
+            });
+            panicked.join().unwrap_err();
+        });
+        let mut frame = FrameBuilder::new(LedgerId::from_bytes([7; 16]), 1, Head::default());
+        let record = NewRecord::new(EventType::ModuleRemoved, 1, Vec::new());
+        frame.push(&record, 1);
+        let refused = journal.append(&frame.finish(), &Head::default());
+        assert_eq!(refused.unwrap_err().code(), "unavailable");
+        assert_eq!(journal.head().unwrap().seq, 0);
     }
 }

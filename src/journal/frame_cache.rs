@@ -2,10 +2,11 @@
 //! The frames appended last, in memory: who follows the head closely need not read them back.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::Frame;
 use crate::events::Seq;
+use crate::locks::whole;
 
 /// Frames are kept up to this size together; the newest is kept whatever its size.
 const BYTES_MAX: usize = 8 << 20;
@@ -22,7 +23,7 @@ pub(super) struct FrameCache(Mutex<Kept>);
 
 impl FrameCache {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.lock())
     }
 
     /// Keeps a frame that is durable; lets go of the oldest ones for it.
@@ -56,10 +57,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
-    use crate::events::{
-        CommandId, ComponentId, EventType, ExecutionId, Hash, LedgerId, Outcome, ParentId, Record,
-        StoreMask, StreamId, TraceId,
-    };
+    use crate::events::{EventType, LedgerId, Record, StoreMask};
     use crate::integrity::Chain;
     use crate::journal::{
         FrameBuilder, Head, Journal, MemoryJournal, NewRecord, Reader, Work, Writer,
@@ -67,24 +65,9 @@ mod tests {
 
     fn record(payload: usize) -> NewRecord {
         NewRecord {
-            event_type: EventType::AuditRecorded,
-            revision: 1,
-            flags: 0,
-            outcome: Outcome::Neutral,
             stores: StoreMask::ALL,
-            component: ComponentId(1),
-            stream: StreamId::NIL,
-            stream_version: 0,
-            execution: ExecutionId::NIL,
-            parent: ParentId::NIL,
-            trace: TraceId::NIL,
-            command: CommandId::from_bytes([1; 16]),
-            command_digest: Hash::default(),
-            commit_index: 0,
-            commit_len: 1,
-            salt: [0; 16],
             commitment: Chain::default().payload_commitment(&[0; 16], &vec![7; payload]),
-            payload: vec![7; payload],
+            ..NewRecord::new(EventType::AuditRecorded, 1, vec![7; payload])
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use metrics::Gauge;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use super::{Frame, Head};
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::events::Seq;
+use crate::locks::whole;
 use crate::vitals::Vitals;
 
 /// A frame and who waits for it. Answers without a frame wait for everything submitted before.
@@ -62,14 +63,14 @@ pub(super) struct Shared {
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.queue.lock())
     }
 
     /// The next work; `None` where the writer is to end and nothing is left.
     pub(super) fn take(&self) -> Option<(u64, Work)> {
         let wait = |queue: &mut Queue| queue.works.is_empty() && !queue.stopping && !queue.ended;
         let waited = self.submitted.wait_while(self.queue(), wait);
-        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut queue = whole(waited);
         let work = queue.works.pop_front();
         queue.ended = work.is_none();
         work
@@ -131,7 +132,7 @@ impl Shared {
         if !self.asked.swap(false, Ordering::SeqCst) {
             return;
         }
-        let on_idle = self.on_idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let on_idle = whole(self.on_idle.lock());
         if let Some(callback) = &*on_idle {
             callback();
         }
@@ -222,11 +223,7 @@ impl WriterHandle {
     /// its thread, before it gives the answers: so the next frame is handed over while they are
     /// given. Replaces the last one.
     pub fn on_idle(&self, callback: Callback) {
-        let mut on_idle = self
-            .0
-            .on_idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut on_idle = whole(self.0.on_idle.lock());
         *on_idle = Some(callback);
     }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Wakes threads that wait for the head without a runtime.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
+
+use crate::locks::whole;
 
 #[derive(Debug, Default)]
 pub(super) struct HeadWaiter {
@@ -13,7 +15,7 @@ pub(super) struct HeadWaiter {
 impl HeadWaiter {
     /// The head as whoever asks from now on sees it; wakes nobody yet.
     pub(super) fn set(&self, seq: u64) {
-        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = seq;
+        *whole(self.head.lock()) = seq;
     }
 
     /// Wakes who waited for what was set.
@@ -22,10 +24,10 @@ impl HeadWaiter {
     }
 
     pub(super) fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
-        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = whole(self.head.lock());
         let waited = self
             .moved
             .wait_timeout_while(head, timeout, |head| *head <= seq);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        *whole(waited).0
     }
 }

@@ -2,12 +2,13 @@
 //! A journal whose sync can be held and failed: for tests of what is answered, and when.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::error::{AppendFailure, ReadFailure};
 use super::{Frame, Frames, Head, Journal, Unfinished};
 use crate::events::{LedgerId, Seq};
+use crate::locks::whole;
 
 /// How a sync fails; the caller can't tell the two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +53,11 @@ pub struct ClaimHook(Arc<Mutex<Option<FailedClaim>>>);
 impl ClaimHook {
     /// The next claim fails.
     pub fn fail_next(&self, how: FailedClaim) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
+        *whole(self.0.lock()) = Some(how);
     }
 
     pub(super) fn take(&self) -> Option<FailedClaim> {
-        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = whole(self.0.lock());
         next.take()
     }
 }
@@ -77,7 +78,7 @@ pub(super) struct Hooks {
 
 impl Hooks {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.state.lock())
     }
 
     pub(super) fn hold(&self) {
@@ -96,7 +97,7 @@ impl Hooks {
     pub(super) fn wait_until_held(&self, timeout: Duration) -> bool {
         let until = |state: &mut State| state.waiting == 0;
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, until);
-        waited.unwrap_or_else(PoisonError::into_inner).0.waiting > 0
+        whole(waited).0.waiting > 0
     }
 
     /// Stands for the sync: waits while held, then says how it is to fail, if it is.
@@ -105,7 +106,7 @@ impl Hooks {
         state.waiting += 1;
         self.changed.notify_all();
         let released = self.changed.wait_while(state, |state| state.held);
-        let mut state = released.unwrap_or_else(PoisonError::into_inner);
+        let mut state = whole(released);
         state.waiting -= 1;
         state.fail_next.take()
     }
@@ -165,9 +166,7 @@ impl<J: Journal> HeldJournal<J> {
     }
 
     fn failed_at(&self) -> MutexGuard<'_, Option<Head>> {
-        self.failed_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        whole(self.failed_at.lock())
     }
 }
 

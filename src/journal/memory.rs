@@ -3,7 +3,7 @@
 //! outlives a process: [`MemoryJournal::reopen`].
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::append_rules::Standing;
@@ -12,6 +12,7 @@ use super::error::{AppendFailure, Problem, ReadFailure};
 use super::held::{self, FailedSync, Hooks};
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{LedgerId, Seq};
+use crate::locks::whole;
 
 type Disk = Arc<Mutex<Vec<Frame>>>;
 
@@ -30,7 +31,7 @@ struct Opening {
 pub struct MemoryJournal(Arc<Opening>);
 
 fn lock(disk: &Disk) -> MutexGuard<'_, Vec<Frame>> {
-    disk.lock().unwrap_or_else(PoisonError::into_inner)
+    whole(disk.lock())
 }
 
 impl MemoryJournal {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The append under way, and since when.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::Frame;
 use super::reply_thread::Answer;
 use crate::events::Seq;
+use crate::locks::whole;
 
 /// The append under way: whoever takes it out answers for it.
 #[derive(Default)]
@@ -28,7 +29,7 @@ pub(super) struct Hung {
 
 impl UnderWay {
     fn lock(&self) -> MutexGuard<'_, Option<Append>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.lock())
     }
 
     pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<Answer>) {

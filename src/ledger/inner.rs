@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An open ledger as its handles share it: the write path, the views, and each feature beside them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::actors::InForce;
 use crate::events::LedgerId;
 use crate::journal::Head;
+use crate::locks::whole;
 
 use super::attest::checkpoints::Signing;
 use super::background::tasks::Background;
@@ -46,11 +47,11 @@ impl Inner {
     }
 
     pub(super) fn end(&self) -> MutexGuard<'_, Option<Arc<End>>> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.end.lock())
     }
 
     pub(super) fn released(&self) -> MutexGuard<'_, Released> {
-        self.released.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.released.lock())
     }
 }
 

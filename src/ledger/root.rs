@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The root authority: who may do what, given and taken on the record. (FC-STORAGE §18)
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::attest::checkpoints::Signing;
 use super::inner::Inner;
@@ -11,6 +11,7 @@ use crate::commands::check;
 use crate::commands::root_records::Reason;
 use crate::error::{AccessError, AppendError};
 use crate::events::{ComponentGrantedV2, ComponentId, ComponentRevokedV1};
+use crate::locks::whole;
 
 /// The one root authority over a ledger, given at opening: grants and revokes, signs, makes views again,
 /// closes and opens again. Clones share it, and each keeps the ledger open as a [`Ledger`](super::Ledger)
@@ -71,7 +72,7 @@ impl Root {
     #[must_use]
     pub fn rebuild_view(&self, name: &str) -> bool {
         let running = self.0.running.lock();
-        let running = running.unwrap_or_else(PoisonError::into_inner);
+        let running = whole(running);
         let running = running.as_ref();
         running.is_some_and(|running| running.views.rebuild(name))
     }

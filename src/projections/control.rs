@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What others ask of the runner: stop, rebuild, look at damage that a reader met.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use super::lock;
+use crate::locks::whole;
 
 #[derive(Default)]
 pub(super) struct Orders {
@@ -23,7 +23,9 @@ pub(super) struct Control {
 
 impl Control {
     fn order(&self, change: impl FnOnce(&mut Orders)) {
-        change(&mut lock(&self.orders));
+        let mut orders = whole(self.orders.lock());
+        change(&mut orders);
+        drop(orders);
         self.changed.notify_all();
     }
 
@@ -40,12 +42,12 @@ impl Control {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        lock(&self.orders).stop
+        whole(self.orders.lock()).stop
     }
 
     /// Everything ordered since the last call; `stop` stays set.
     pub(super) fn take(&self) -> Orders {
-        let mut orders = lock(&self.orders);
+        let mut orders = whole(self.orders.lock());
         let stop = orders.stop;
         let taken = std::mem::take(&mut *orders);
         orders.stop = stop;
@@ -54,10 +56,10 @@ impl Control {
 
     /// Waits out a trouble, unless something is ordered meanwhile.
     pub(super) fn pause(&self, timeout: Duration) {
-        let orders = lock(&self.orders);
+        let orders = whole(self.orders.lock());
         let waited = self.changed.wait_timeout_while(orders, timeout, |orders| {
             !orders.stop && orders.rebuild.is_empty() && orders.complaint.is_none()
         });
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        drop(whole(waited));
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Reads are synchronous and short; asynchronous callers use `spawn_blocking`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::events::{Event, Record, RecordHeader, Seq};
@@ -157,11 +157,6 @@ const BUILT_IN: [&str; 5] = [
     Indexes::NAME,
     Tree::NAME,
 ];
-
-/// A panic while a lock was held leaves plain values behind it, never half-made ones.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl<S: Source + ?Sized> Source for Arc<S> {
     fn head(&self) -> u64 {

@@ -15,6 +15,8 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use base16ct::HexDisplay;
+
 use crate::database::{files, structure};
 use crate::events::Hash;
 use crate::integrity::{FieldDigest, digest};
@@ -123,12 +125,10 @@ fn describe(views: &Path, sealed: Option<&str>) -> io::Result<String> {
             None => used_now(&file, length)?,
         };
         let hash = digest_of(&file, used)?;
-        push_hex(&mut text, &hash);
-        let _ = writeln!(text, " {length} {used} {name}");
+        let _ = writeln!(text, "{:x} {length} {used} {name}", HexDisplay(&hash));
     }
     let whole = digest(text.as_bytes());
-    push_hex(&mut text, &whole);
-    text.push('\n');
+    let _ = writeln!(text, "{:x}", HexDisplay(&whole));
     Ok(text)
 }
 
@@ -201,12 +201,6 @@ fn digest_of(file: &Path, used: u64) -> io::Result<Hash> {
             return Ok(whole.finish());
         }
         whole.add(&buffer);
-    }
-}
-
-fn push_hex(text: &mut String, hash: &Hash) {
-    for byte in hash {
-        let _ = write!(text, "{byte:02x}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! Reading a view: short synchronous reads, each under one consistent snapshot.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use fjall::Readable;
@@ -10,10 +10,11 @@ use tokio::sync::watch;
 
 use crate::events::Hash;
 use crate::integrity::FieldDigest;
+use crate::locks::whole;
 
 use super::control::Control;
 use super::views_database::{Generation, Position, state_key};
-use super::{Pair, ReadError, lock};
+use super::{Pair, ReadError};
 
 mod serving;
 
@@ -78,7 +79,7 @@ impl Shared {
 
     /// Changes the state and wakes whoever waits for it.
     pub(super) fn update(&self, change: impl FnOnce(&mut ViewState)) {
-        let mut state = lock(&self.state);
+        let mut state = whole(self.state.lock());
         change(&mut state);
         let position = state.position;
         self.reached.store(position, Ordering::Release);
@@ -156,7 +157,7 @@ impl View {
     /// What it is doing.
     #[must_use]
     pub fn status(&self) -> ViewStatus {
-        let state = lock(&self.shared.state);
+        let state = whole(self.shared.state.lock());
         let serving = state.serving.as_ref();
         ViewStatus {
             name: self.shared.name,
@@ -172,14 +173,14 @@ impl View {
     /// this one is not served.
     #[must_use]
     pub fn database_bytes(&self) -> Option<u64> {
-        let serving = lock(&self.shared.state).serving.clone()?;
+        let serving = whole(self.shared.state.lock()).serving.clone()?;
         serving.database.disk_space().ok()
     }
 
     /// Which opening of the database serves, and whether a batch of it, and a generation in it, is being
     /// written or could not be.
     pub(crate) fn database_open(&self) -> Option<(u64, bool, bool)> {
-        let state = lock(&self.shared.state);
+        let state = whole(self.shared.state.lock());
         let serving = state.serving.as_ref()?;
         let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
         let under_way = &serving.under_way;
@@ -198,12 +199,9 @@ impl View {
             !(state.closed || state.halted.is_some())
                 && (state.position < seq || state.serving.is_none())
         };
-        let state = lock(&self.shared.state);
-        let (state, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(state, timeout, waiting)
-            .unwrap_or_else(PoisonError::into_inner);
+        let state = whole(self.shared.state.lock());
+        let changed = &self.shared.changed;
+        let (state, _) = whole(changed.wait_timeout_while(state, timeout, waiting));
         reached(&state, seq).unwrap_or(Err(ReadError::Behind {
             position: state.position,
             wanted: seq,
@@ -234,7 +232,10 @@ impl View {
             loop {
                 // Marked before the look: what moves meanwhile ends the wait below.
                 moved.mark_unchanged();
-                let outcome = look(&lock(&self.shared.state));
+                let outcome = {
+                    let state = whole(self.shared.state.lock());
+                    look(&state)
+                };
                 if let Some(outcome) = outcome {
                     return outcome;
                 }
@@ -273,7 +274,7 @@ impl View {
         read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         let generation = {
-            let state = lock(&self.shared.state);
+            let state = whole(self.shared.state.lock());
             match &state.serving {
                 Some(serving) if version.is_none_or(|wanted| wanted == serving.version) => {
                     Arc::clone(serving)

@@ -13,46 +13,47 @@ const ALLOWED: &[(&str, &str)] = &[
     ("events", ""),
     ("integrity", "events"),
     ("config", ""),
+    ("locks", ""),
     ("parse", ""),
     ("redaction", ""),
-    ("clock", "events"),
+    ("clock", "events locks"),
     ("error", "events"),
     // Its labels are the names of the stores.
     ("metrics", "events"),
     // A part that is gone counts.
-    ("vitals", "metrics"),
+    ("vitals", "locks metrics"),
     // Clock, entropy, signer and verifier may be the embedder's: each has its seat.
-    ("callbacks", "clock integrity metrics"),
-    ("access", "clock error events"),
+    ("callbacks", "clock integrity locks metrics"),
+    ("access", "clock error events locks"),
     // A redaction that fails says how, in the words of its seat.
     (
         "commands",
         "callbacks config error events integrity redaction",
     ),
-    ("admission", "access config error events"),
+    ("admission", "access config error events locks"),
     // A torn tail is told by its digest.
-    ("database", "error integrity parse"),
+    ("database", "error integrity locks parse"),
     (
         "journal",
-        "clock database error events integrity metrics vitals",
+        "clock database error events integrity locks metrics vitals",
     ),
     // The anchor is made before the identity: a directory with an identity has one.
     ("directory", "clock database error events integrity journal"),
     // Views read no journal: they are given a `Source`.
     (
         "projections",
-        "callbacks clock database error events integrity metrics",
+        "callbacks clock database error events integrity locks metrics",
     ),
     // Of the views, the digest of the registry alone: what is in force has the same.
     (
         "actors",
-        "access admission clock commands config error events integrity journal metrics \
-         projections vitals",
+        "access admission clock commands config error events integrity journal locks \
+         metrics projections vitals",
     ),
     (
         "ledger",
         "access actors admission callbacks clock commands config database directory error \
-         events integrity journal metrics projections redaction vitals",
+         events integrity journal locks metrics projections redaction vitals",
     ),
 ];
 

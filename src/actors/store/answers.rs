@@ -7,7 +7,7 @@ use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::{Answered, Id, Order, Refusal, Shared};
 use crate::commands::{Command, Hold, Receipt};
 use crate::error::AppendError;
-use crate::events::{CommandId, ComponentId, Hash, LedgerId};
+use crate::events::{CommandId, ComponentId, LedgerId};
 use crate::journal::{Head, NewRecord, Sealed};
 
 /// The commit point has passed: every command of the group learns its place.
@@ -98,9 +98,8 @@ pub(super) fn new_record(
     (commit_index, commit_len): (u16, u16),
     payload: Vec<u8>,
 ) -> NewRecord {
+    let event_type = draft.event.event_type().unwrap_or_default();
     NewRecord {
-        event_type: draft.event.event_type().unwrap_or_default(),
-        revision: draft.event.revision(),
         flags: draft.flags,
         outcome: draft.outcome,
         stores: draft.stores(),
@@ -114,9 +113,7 @@ pub(super) fn new_record(
         command_digest: id.digest,
         commit_index,
         commit_len,
-        salt: [0; 16],
-        commitment: Hash::default(),
-        payload,
+        ..NewRecord::new(event_type, draft.event.revision(), payload)
     }
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Commands that had been committed before: answered with the first receipt, and with where what they began stands now.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::super::claims::Claim;
 use super::super::draft::Reply;
 use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::answers::{receipt, refuse, send};
 use super::holding::holds;
-use super::{Answered, Deciding, Id, Order, Refusal, Shared, StoreState, around};
+use super::{Answered, Deciding, Id, Order, Refusal, Shared, StoreState, around, half_decided};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::CommandId;
@@ -72,10 +72,9 @@ impl<E: Deciding> StoreState<E> {
         order: &Order,
         claims: &[Claim],
     ) -> Result<Vec<Reply>, AppendError> {
-        let in_force = shared
-            .in_force
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let in_force = shared.in_force.read().map_err(|_| AppendError::Sealed {
+            cause: half_decided().into(),
+        })?;
         let around = around(shared, &in_force, order);
         let steps = order.commands.iter().zip(&order.ids).zip(claims);
         steps

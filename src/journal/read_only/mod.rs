@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::append_rules::Standing;
 use super::chained_frames::ChainedFrames;
@@ -20,6 +20,7 @@ use crate::database::files;
 use crate::database::offline_reader::survey;
 use crate::error::OpenError;
 use crate::events::{LedgerId, Seq};
+use crate::locks::whole;
 
 mod chain;
 mod finding;
@@ -228,7 +229,7 @@ impl ReadOnlyJournal {
 
 impl Inner {
     fn file(&self, number: u32) -> io::Result<Arc<File>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = whole(self.open.lock());
         match &*open {
             Some((known, file)) if *known == number => Ok(Arc::clone(file)),
             _ => {
@@ -345,13 +346,7 @@ impl Journal for ReadOnlyJournal {
     }
 
     fn close(&self) {
-        drop(
-            self.0
-                .open
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(whole(self.0.open.lock()).take());
     }
 
     fn size_bytes(&self) -> u64 {

@@ -8,7 +8,7 @@
 //! copies of one ledger learn of each other.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use crate::callbacks::Callbacks;
@@ -18,6 +18,7 @@ use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
+use crate::locks::whole;
 use crate::projections::{ReadError as ViewError, TreeAt, TreeView};
 
 use super::cosigned::Cosigned;
@@ -125,7 +126,7 @@ impl Checkpoints {
     }
 
     fn options(&self) -> Option<CheckpointOptions> {
-        let options = self.options.read().unwrap_or_else(PoisonError::into_inner);
+        let options = whole(self.options.read());
         options.clone()
     }
 
@@ -177,7 +178,7 @@ impl Checkpoints {
     }
 
     fn signing(&self) -> MutexGuard<'_, Backoff> {
-        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.signing.lock())
     }
 }
 

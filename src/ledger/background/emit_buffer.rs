@@ -2,13 +2,14 @@
 //! Emitted observations on their way to the store: a bounded buffer between `emit` and the store, that never waits.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::access::Grant;
 use crate::commands::Command;
 use crate::events::ComponentId;
+use crate::locks::whole;
 
 /// Observations that go into one commit.
 const GROUP_MAX: usize = 64;
@@ -61,7 +62,7 @@ pub(super) struct Emitted {
 
 impl Emitted {
     pub(super) fn lock(&self) -> MutexGuard<'_, Buffer> {
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.buffer.lock())
     }
 
     /// Nothing more comes in, and what is in is given up: those times are given, to be counted as

@@ -5,13 +5,14 @@
 //! One deadline is for all of it. Half of it, at most 2 s, is kept for what comes after the wait for
 //! others.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::error::CloseError;
 use crate::events::LedgerClosedV1;
 use crate::journal::Head;
+use crate::locks::whole;
 
 use super::deadline::{Deadline, LEAST, Until};
 use super::end::{Closed, End, Ended, Kind, Stage};
@@ -89,11 +90,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<End> 
     }
     let end = End::new(Kind::Close, Deadline::new(timeout, patience));
     *known = Some(Arc::clone(&end));
-    let running = inner
-        .running
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let running = whole(inner.running.lock()).take();
     inner.core.shared.vitals.close();
     inner.core.phase.advance(FINISHING);
     if let Some(running) = running {
@@ -177,10 +174,7 @@ async fn finished(core: &Core) {
 async fn last_words(core: &Core, running: u64) -> bool {
     let shared = &core.shared;
     let closing = {
-        let in_force = shared
-            .in_force
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let in_force = whole(shared.in_force.read());
         in_force.closing.clone()
     };
     if let Some(draft) = closing {

@@ -3,7 +3,7 @@
 //! for it waits for its outcome, may go away, and may ask again. Work that must block is done in a
 //! thread of its own, and is left behind where it does not come back in time.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::journal::Head;
 use crate::ledger::inner::Inner;
 use crate::ledger::parts::Parts;
 use crate::ledger::phase::CLOSED;
+use crate::locks::whole;
 
 /// An end on its way. Where its runtime ends before it does, whoever waits is told, and everything is
 /// let go of as after a crash.
@@ -63,7 +64,7 @@ pub(in crate::ledger) struct Step(Arc<Mutex<&'static str>>);
 
 impl Step {
     fn lock(&self) -> MutexGuard<'_, &'static str> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.lock())
     }
 
     pub(in crate::ledger) fn now(&self) -> &'static str {

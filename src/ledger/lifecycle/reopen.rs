@@ -2,10 +2,11 @@
 //! Opening again in the same process: everything lets go in order, the lock is handed over, and
 //! what is there is recovered as after any other end.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{CloseError, ReopenError};
+use crate::locks::whole;
 
 use super::deadline::{Deadline, Until};
 use super::end::{End, Ended, Kind, Stage};
@@ -82,7 +83,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError>
         None => {}
     }
     let running = {
-        let mut running = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = whole(inner.running.lock());
         let given = running
             .as_ref()
             .is_some_and(|it| it.locked_journal.is_none());

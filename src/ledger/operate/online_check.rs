@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Verification of a ledger that is open.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use crate::callbacks::Listening;
 use crate::error::ReadError;
+use crate::locks::whole;
 
 use super::verify::{Place, Progress, Subject, Verified, VerifyOptions, verify};
 use crate::ledger::blocking::blocking;
@@ -51,7 +52,7 @@ impl Ledger {
 
     fn subject(&self) -> Result<Subject, ReadError> {
         let running = self.0.running.lock();
-        let running = running.unwrap_or_else(PoisonError::into_inner);
+        let running = whole(running);
         let Some(Parts {
             journal,
             locked_journal,

@@ -2,10 +2,11 @@
 //! The word of a writer that failed: it cannot append any more, so it leaves a note beside the
 //! journal, and the next opening makes a record of it. (FC-STORAGE §20–21)
 
-use std::fmt::Write;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use base16ct::HexDisplay;
 
 use crate::database::{self, files};
 use crate::events::StorageFailedV1;
@@ -97,12 +98,7 @@ impl FailureNote {
 
 /// The last line of a note that says `text`.
 fn checksum(text: &str) -> String {
-    let mut line = String::from("checksum ");
-    for byte in digest(text.as_bytes()) {
-        let _ = write!(line, "{byte:02x}");
-    }
-    line.push('\n');
-    line
+    format!("checksum {:x}\n", HexDisplay(&digest(text.as_bytes())))
 }
 
 fn told(cause: &str) -> String {

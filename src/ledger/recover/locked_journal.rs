@@ -3,7 +3,7 @@
 //! not before, whoever holds the last reader.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::directory::Directory;
 use crate::error::OpenError;
@@ -11,6 +11,7 @@ use crate::events::{LedgerId, Seq};
 use crate::journal::{
     Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure, Unfinished,
 };
+use crate::locks::whole;
 
 pub(in crate::ledger) struct LockedJournal {
     /// First: dropped before the lock.
@@ -31,11 +32,7 @@ impl LockedJournal {
     /// Closes the journal and gives the directory, still locked; `None` the second time.
     pub(in crate::ledger) fn release(&self) -> Option<Directory> {
         self.journal.close();
-        let directory = self
-            .directory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let directory = whole(self.directory.lock()).take();
         // Files that the engine made meanwhile have the umask's rights; the directory is 0700.
         if let Some(Err(error)) = directory.as_ref().map(Directory::restrict) {
             tracing::warn!(%error, "some files keep wider rights than 0600");
@@ -46,17 +43,14 @@ impl LockedJournal {
     /// The ledger's directory, and which one it is, as long as it is held.
     pub(in crate::ledger) fn place(&self) -> Option<(PathBuf, Option<(u64, u64)>)> {
         let directory = self.directory.lock();
-        let directory = directory.unwrap_or_else(PoisonError::into_inner);
+        let directory = whole(directory);
         let place = |it: &Directory| (it.path().to_owned(), it.inode());
         directory.as_ref().map(place)
     }
 
     /// Takes every right from group and others.
     pub(in crate::ledger) fn restrict(&self) -> Result<(), OpenError> {
-        let directory = self
-            .directory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let directory = whole(self.directory.lock());
         directory.as_ref().map_or(Ok(()), Directory::restrict)
     }
 }

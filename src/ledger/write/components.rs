@@ -2,12 +2,13 @@
 //! Every component that was ever granted anything, and its number; rights that it asked for and has not.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::access::Component;
 use crate::actors::ComponentNames;
 use crate::error::AppendError;
 use crate::events::ComponentId;
+use crate::locks::whole;
 
 /// The names stay for ever: they are in the journal, and numbers stand for them in every record.
 pub(crate) struct Components(Mutex<Known>);
@@ -31,7 +32,7 @@ impl Components {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.0.lock())
     }
 
     pub(in crate::ledger) fn all(&self) -> ComponentNames {

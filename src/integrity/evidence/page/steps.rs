@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use base16ct::HexDisplay;
+
 use super::super::Item;
 use super::components::Names;
-use super::text::{Sheet, hex};
+use super::text::Sheet;
 use crate::events::{
     AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1, ExecutionInDoubtV1, Hash,
     LeftCause, Outcome, RecordHeader, Resolution, State, TelemetryKind, flags,
@@ -34,7 +36,7 @@ impl Rows<'_> {
 
     fn digest(&mut self, name: &str, value: &Hash) {
         self.row(name, |sheet| {
-            let _ = write!(sheet.html, "<code>{}</code>", hex(value));
+            let _ = write!(sheet.html, "<code>{:x}</code>", HexDisplay(value));
         });
     }
 

@@ -2,7 +2,7 @@
 //! Where a checkpoint's copies went: every destination gets its own try, witnesses first, so that
 //! the copies hold their cosignatures.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::error::OpenError;
@@ -10,6 +10,7 @@ use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::Note;
+use crate::locks::whole;
 use crate::metrics;
 use crate::projections::TreeView;
 
@@ -103,7 +104,7 @@ impl Destinations {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.kept.lock())
     }
 
     /// Holds the tree against every checkpoint of this ledger in the destinations; gives the newest.

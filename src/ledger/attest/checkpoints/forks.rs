@@ -2,14 +2,15 @@
 //! Checkpoints in the destinations that another history signed: an older copy that was put back, a
 //! second copy that lives at the same time, a stolen key.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
 
 use crate::error::OpenError;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
+use crate::locks::whole;
 use crate::projections::TreeView;
 
 use super::options::CheckpointOptions;
@@ -25,7 +26,7 @@ pub(super) struct Fork {
 impl Fork {
     /// Where it is, and how many records it covers.
     pub(super) fn found(&self) -> Option<(String, u64)> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = whole(self.found.lock());
         found.clone()
     }
 
@@ -37,7 +38,7 @@ impl Fork {
     }
 
     fn meet(&self, place: &str, size: u64) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = whole(self.found.lock());
         if found.is_none() {
             tracing::error!(place, size, "a copy of this ledger signs another history");
             *found = Some((place.to_owned(), size));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The key that signs is changed: on the record, and with every old checkpoint still valid.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::callbacks::ContainedSigner;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Algorithm, Signer};
 use crate::integrity::merkle::empty_root;
 use crate::integrity::note::Note;
+use crate::locks::whole;
 
 use super::keys::event;
 use super::options::{CheckpointError, KeyChange};
@@ -78,7 +79,7 @@ async fn change(
     options.earlier_keys.push(old.key().clone());
     options.signer = signer;
     let in_force = checkpoints.options.write();
-    *in_force.unwrap_or_else(PoisonError::into_inner) = Some(options);
+    *whole(in_force) = Some(options);
     sign_as(signing, &mut newest, Some(old)).await
 }
 

@@ -231,7 +231,7 @@ impl Target {
 
 /// Writes a frame under a name that tells where it belongs and what it is.
 fn keep(directory: &Path, aside: &Aside, bytes: &[u8]) -> io::Result<(OsString, String)> {
-    let digest = hex(&integrity::digest(bytes));
+    let digest = base16ct::lower::encode_string(&integrity::digest(bytes));
     let short = digest.get(..8).unwrap_or_default();
     let name = format!("{:020}-{short}.frame", aside.first);
     replace(&directory.join(&name), bytes)?;
@@ -255,8 +255,4 @@ fn line(source: &ReadOnly, aside: &Aside, kept: Option<(OsString, String)>, why:
         aside.offset,
         quoted(why),
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,12 +13,13 @@ mod position;
 mod state;
 
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::verify::Subject;
 use crate::ledger::background::tasks::Job;
 use crate::ledger::options::Options;
 use crate::ledger::write::submit::Core;
+use crate::locks::whole;
 use crate::vitals::Part;
 
 pub use found::Scrubbed;
@@ -64,8 +65,11 @@ impl Scrub {
         if self.state.bytes_per_second == 0 {
             return;
         }
-        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
-        pass.save(&self.state);
+        // Poisoned: the pass panicked, and its position may be one that it never came to.
+        match self.pass.lock() {
+            Ok(mut pass) => pass.save(&self.state),
+            Err(_) => tracing::warn!("the scrub panicked: its position is not kept"),
+        }
     }
 
     /// A thread of its own: a medium that hangs holds it, and no thread of the runtime. It ends with
@@ -77,7 +81,7 @@ impl Scrub {
         let run = move || {
             for now_ns in taken {
                 let Some(state) = state.upgrade() else { break };
-                let mut pass = pass.lock().unwrap_or_else(PoisonError::into_inner);
+                let Ok(mut pass) = pass.lock() else { return };
                 pass.go_on(&state, now_ns);
             }
             vital.done();
@@ -94,7 +98,7 @@ impl Job for Arc<Scrub> {
         if self.state.bytes_per_second == 0 || self.state.is_stopped() {
             return;
         }
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = whole(self.thread.lock());
         let ticks = match &*thread {
             Some(ticks) => ticks,
             None => match self.start() {

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::found::Found;
 use crate::ledger::operate::verify::Subject;
 use crate::ledger::options::Options;
 use crate::ledger::write::submit::Core;
+use crate::locks::whole;
 
 const FILE: &str = "SCRUB";
 
@@ -36,7 +37,7 @@ impl State {
     }
 
     pub(super) fn found(&self) -> MutexGuard<'_, Found> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.found.lock())
     }
 
     /// Nothing more is begun.

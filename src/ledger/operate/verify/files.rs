@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The files of a ledger's directory: what each of them says of itself.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use crate::database::{self, Damage, OpenLog, Table};
 use crate::directory::Identity;
 use crate::events::Seq;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
+use crate::locks::whole;
 
 use super::met::Met;
 use super::progress::ProgressTracker;
@@ -92,7 +93,7 @@ impl Files {
         let met = inspection.damages.iter().chain(&wrong).map(Met::from);
         let unfinished = inspection.unfinished.iter().map(Met::unfinished);
         let own = self.met.get_mut();
-        let own = own.unwrap_or_else(PoisonError::into_inner);
+        let own = whole(own);
         own.extend(met.chain(unfinished));
         self.count += inspection.files;
         self.read_bytes += inspection.log_bytes();
@@ -118,20 +119,20 @@ impl Files {
     /// A table is damaged, unless the engine has compacted it away meanwhile.
     pub(in crate::ledger) fn damaged(&self, table: &Table, damage: &Damage) {
         if database::is_named(table) {
-            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut met = whole(self.met.lock());
             met.push(Met::from(damage));
         }
     }
 
     /// What was found since the last call.
     pub(in crate::ledger) fn take_met(&self) -> Vec<Met> {
-        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut met = whole(self.met.lock());
         std::mem::take(&mut *met)
     }
 
     pub(super) fn tell(self, findings: &mut Findings) {
         let met = self.met.into_inner();
-        for met in met.unwrap_or_else(PoisonError::into_inner) {
+        for met in whole(met) {
             findings.push(met);
         }
         findings.not_checked.extend(self.not_checked);

@@ -2,9 +2,10 @@
 //! How far a verification is, and whether it goes on: shared by its threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::journal::ReadFailure;
+use crate::locks::whole;
 
 /// How far a verification is. Every figure only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +47,7 @@ impl<'a> ProgressTracker<'a> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.progress.lock())
     }
 
     pub(super) fn goes_on(&self) -> bool {

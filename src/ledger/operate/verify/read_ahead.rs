@@ -2,7 +2,9 @@
 //! Tables are read ahead of the frames in them, on threads of their own: those wait for the medium
 //! while the others hash. Not far ahead, so that the system still has in its cache what was read.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::locks::whole;
 
 use super::plan::Plan;
 use super::progress::ProgressTracker;
@@ -55,12 +57,12 @@ impl<'a> ReadAhead<'a> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.state.lock())
     }
 
     fn wait_while(&self, waits: impl Fn(&mut State) -> bool) -> MutexGuard<'_, State> {
         let waited = self.changed.wait_while(self.lock(), waits);
-        waited.unwrap_or_else(PoisonError::into_inner)
+        whole(waited)
     }
 
     /// Kept by a thread that others wait for, also where it panics.
