@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::{Anchoring, Ledger, Options};
+use femtoclaw_ledger::{Ledger, Options, journal::Anchoring};
 
 use support::{fresh_directory, nanos, now, percentile, shown, value};
 

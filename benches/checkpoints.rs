@@ -27,7 +27,9 @@ use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Command, Grant, Ledger, Options, Root, Seq,
+    Grant, Ledger, Options, Root, Seq,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    group::Command,
 };
 
 use support::{

@@ -35,7 +35,7 @@ use femtoclaw_ledger::integrity::{Chain, RunningDigest, checksum};
 use femtoclaw_ledger::journal::{
     Anchor, FRAME_HEADER_LEN, FjallJournal, Frame, FrameBuilder, Journal, NewRecord,
 };
-use femtoclaw_ledger::{Ledger, Options, VerifyOptions};
+use femtoclaw_ledger::{Ledger, Options, verify::VerifyOptions};
 use support::{flag, json, median, now, value};
 
 const LEDGER: LedgerId = LedgerId::from_bytes([5; 16]);

@@ -94,7 +94,7 @@ impl Rights {
     }
 
     /// Also have the ledger sign a checkpoint, and record it, where evidence needs one
-    /// ([`EvidenceOptions::sign`](crate::EvidenceOptions::sign)).
+    /// ([`EvidenceOptions::sign`](crate::evidence::EvidenceOptions::sign)).
     #[must_use]
     pub const fn sign_checkpoints(mut self) -> Self {
         self.sign_checkpoints = true;

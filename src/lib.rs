@@ -51,6 +51,28 @@
 //! `tests/embedding.rs` is a whole runtime in 200 lines: approval, a retry after a crash, SIGTERM. `examples/agent_runtime` is
 //! one to run.
 //!
+//! # Rooms
+//!
+//! The root has what every embedder needs: the ledger, its handles, the common commands, ids, what is read, and the errors of the main
+//! operations. The rest is in rooms:
+//!
+//! | room | what one comes for |
+//! |---|---|
+//! | [`execution_log`] | decisions in two steps, endings, what is in doubt, executions found |
+//! | [`configuration`] | versions of documents, differences, rollback, validators |
+//! | [`runtime_metadata`] | the runtime, its modules, its state machine, its capabilities |
+//! | [`group`] | several commands as one commit |
+//! | [`reading`] | filters, a live tail, the steps of one execution |
+//! | [`projections`] | views: the built-in ones, and your own |
+//! | [`redaction`] | what a redactor is given before anything is written |
+//! | [`error`] | every error of an operation, its code and its retry |
+//! | [`operation`], [`metrics`] | health, recovery, close, room on the disk; what is counted |
+//! | [`checkpoint`], [`witness`] | signed checkpoints and their copies; witnesses of them |
+//! | [`evidence`] | one execution's records with their proofs, for others |
+//! | [`verify`], [`read_only`], [`salvage`] | checks of an open ledger; one that is only read; what verifies of a damaged one |
+//! | [`events`], [`integrity`] | what can happen; digests, proofs and keys, for whoever verifies |
+//! | [`journal`], [`directory`], [`clock`] | frames on the disk, the ledger's directory, time and randomness |
+//!
 //! # Features
 //!
 //! * `engine` (default): the ledger. Without it the crate is [`events`] and [`integrity`] alone, for whoever verifies what a
@@ -62,7 +84,7 @@
 //!
 //! The hash chain finds local damage and names the first bad record. It is not a proof: whoever can
 //! rewrite the whole journal can make a new chain, and nothing would notice unless something is kept
-//! elsewhere: let the ledger sign checkpoints ([`CheckpointOptions`]) and copy them there. With one,
+//! elsewhere: let the ledger sign checkpoints ([`checkpoint`]) and copy them there. With one,
 //! anybody can check what it covers, with `femtoclaw-ledger verify` or with [`integrity`]. A grant protects against a confused component, not against hostile code
 //! in the same process; the barrier against other programs is the operating system.
 //!
@@ -94,7 +116,7 @@ mod database;
 #[cfg(feature = "engine")]
 pub mod directory;
 #[cfg(feature = "engine")]
-mod error;
+pub mod error;
 pub mod events;
 pub mod integrity;
 #[cfg(feature = "engine")]
@@ -110,50 +132,136 @@ mod parse;
 #[cfg(feature = "engine")]
 pub mod projections;
 #[cfg(feature = "engine")]
-mod redaction;
+pub mod redaction;
 #[cfg(feature = "engine")]
 mod vitals;
 
 #[cfg(feature = "engine")]
 pub use access::{Grant, Quota, Rights};
 #[cfg(feature = "engine")]
-pub use actors::{DocumentInForce, InForce, RegistryInForce};
+pub use actors::InForce;
 #[cfg(feature = "engine")]
-pub use commands::*;
-#[cfg(feature = "engine")]
-pub use config::{BUILTIN_CAPABILITY, KEPT_BYTES, Limits, Validator};
-#[cfg(feature = "engine")]
-pub use database::{Space, SystemSpace};
-#[cfg(feature = "engine")]
-pub use error::{
-    AccessError, AppendError, Cause, CloseError, Fault, OpenError, ReadError, ReopenError, Retry,
-    Right, SalvageError,
+pub use commands::{
+    AuditEntry, Basis, CapabilityDefinition, Change, Context, Failure, Observation, Receipt,
+    Request, Rollback,
 };
+#[cfg(feature = "engine")]
+pub use config::Limits;
+#[cfg(feature = "engine")]
+pub use error::{AccessError, AppendError, CloseError, OpenError, ReadError, Retry};
 pub use events::{
-    AuditFamily, CommandId, ComponentId, Decision, Event, EventType, ExecutionId, LedgerId,
-    ParentId, Record, Resolution, RuntimeId, Seq, State, Store, TelemetryKind, TraceId,
+    AuditFamily, CommandId, ComponentId, Decision, Event, ExecutionId, Record, Seq, Store,
+    TelemetryKind, TraceId,
 };
 #[cfg(feature = "engine")]
-pub use journal::{Anchoring, Finding, FindingKind, Head};
+pub use journal::Head;
 #[cfg(feature = "engine")]
 pub use ledger::{
-    Answer, AuditLog, Begun, CheckpointCommand, CheckpointDirectory, CheckpointError,
-    CheckpointOptions, CheckpointProblem, Closed, CommitError, Committed, Configuration,
-    CopyStatus, Damaged, Destination, EvidenceError, EvidenceOptions, ExecutionLog, ExecutionQuery,
-    FinishError, Follow, Health, KeyChange, Ledger, Options, PartialTrace, Progress, ReadOnly,
-    ReadOnlyOptions, ReadOnlyViews, Reads, Reconstruction, RecordedCheckpoint, Recovery,
-    RefusedCheckpoint, Root, Running, RuntimeMetadata, SalvageOptions, SalvageProgress, Salvaged,
-    SalvagedCheckpoint, Scrubbed, SignedCheckpoints, Started, Summary, Telemetry, TooMuchJunk,
-    TraceStep, Unread, Verified, VerifyOptions, Watch, Witness, WitnessDestination, WitnessError,
-    WitnessTransport,
+    AuditLog, Begun, Configuration, ExecutionLog, Ledger, Options, Reads, Root, Running,
+    RuntimeMetadata, Started, Telemetry,
 };
+
+/// What [`ExecutionLog`] takes and answers beside the common: decisions in two steps, endings, statements about
+/// what is in doubt, and what is found of executions.
 #[cfg(feature = "engine")]
-pub use projections::{
-    AsOf, Capability, DiffLine, DocumentVersion, ExecutionEntry, ExecutionStatus, Filter, Module,
-    RegistryState, Runtime, RuntimeState, SavedPosition, SubscriptionError, VersionInfo,
-};
+pub mod execution_log {
+    pub use crate::commands::{
+        Authorization, Denied, Duplicate, End, Ending, Finish, Imported, NotStarted, Permit,
+        Recorded, Rejection, Resolve, ResolveInDoubt, Standing, Start, StartError,
+    };
+    pub use crate::config::KEPT_BYTES;
+    pub use crate::events::{ParentId, Resolution};
+    pub use crate::ledger::{ExecutionQuery, FinishError};
+    pub use crate::projections::{ExecutionEntry, ExecutionStatus};
+}
+
+/// What [`Configuration`] takes and answers: versions of documents, their differences, who validates them.
 #[cfg(feature = "engine")]
-pub use redaction::{Field, FieldShape, Redaction};
+pub mod configuration {
+    pub use crate::actors::DocumentInForce;
+    pub use crate::commands::Changed;
+    pub use crate::config::Validator;
+    pub use crate::ledger::Watch;
+    pub use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
+}
+
+/// What [`RuntimeMetadata`] takes and answers: the runtime and its modules, its state machine, its capabilities.
+#[cfg(feature = "engine")]
+pub mod runtime_metadata {
+    pub use crate::actors::RegistryInForce;
+    pub use crate::commands::{
+        ChangeCapability, Identify, RegisterCapability, RemoveModule, SavePosition, SetModule,
+        SwitchCapability, Transition, UnregisterCapability,
+    };
+    pub use crate::config::BUILTIN_CAPABILITY;
+    pub use crate::events::{RuntimeId, State};
+    pub use crate::projections::{
+        Capability, Module, RegistryState, Runtime, RuntimeState, SavedPosition,
+    };
+}
+
+/// Several commands of one store as one commit: all of them or none.
+#[cfg(feature = "engine")]
+pub mod group {
+    pub use crate::commands::{Command, Cut};
+    pub use crate::ledger::{Answer, CommitError, Committed};
+}
+
+/// What [`Reads`] gives: filtered records, a live tail, the steps of one execution.
+#[cfg(feature = "engine")]
+pub mod reading {
+    pub use crate::ledger::{Follow, Reconstruction, TraceStep};
+    pub use crate::projections::{Filter, SubscriptionError};
+}
+
+/// Signed checkpoints: when they are made, where they are copied, and how the key is changed.
+#[cfg(feature = "engine")]
+pub mod checkpoint {
+    pub use crate::ledger::{
+        CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, CopyStatus,
+        Destination, KeyChange, TooMuchJunk,
+    };
+}
+
+/// Witnesses of checkpoints: those that this ledger asks, and this ledger as one.
+#[cfg(feature = "engine")]
+pub mod witness {
+    pub use crate::ledger::{Witness, WitnessDestination, WitnessError, WitnessTransport};
+}
+
+/// Evidence of one execution ([`Reads::evidence`]); its file and its checks are in [`integrity`].
+#[cfg(feature = "engine")]
+pub mod evidence {
+    pub use crate::ledger::{EvidenceError, EvidenceOptions};
+}
+
+/// Checks of an open ledger ([`Ledger::verify`]) and of its files in the background.
+#[cfg(feature = "engine")]
+pub mod verify {
+    pub use crate::ledger::{Damaged, Progress, Scrubbed, Unread, Verified, VerifyOptions};
+}
+
+/// A ledger that is read without being opened ([`Ledger::open_read_only`]), also a damaged one.
+#[cfg(feature = "engine")]
+pub mod read_only {
+    pub use crate::ledger::{
+        CheckpointProblem, PartialTrace, ReadOnly, ReadOnlyOptions, ReadOnlyViews,
+        RecordedCheckpoint, RefusedCheckpoint, SignedCheckpoints, Summary,
+    };
+}
+
+/// What verifies of a damaged ledger, in a new one ([`Ledger::salvage`]).
+#[cfg(feature = "engine")]
+pub mod salvage {
+    pub use crate::ledger::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
+}
+
+/// Running a ledger: what its opening found, how it is, how it was closed, and how much room its disk has.
+#[cfg(feature = "engine")]
+pub mod operation {
+    pub use crate::database::{Space, SystemSpace};
+    pub use crate::ledger::{Closed, Health, Recovery};
+}
 
 #[cfg(all(doctest, feature = "engine"))]
 #[doc = include_str!("../README.md")]

@@ -17,7 +17,7 @@ pub enum FieldShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Field {
-    /// The command's word ([`Command::kind`](crate::Command::kind)), such as `begin`; for what
+    /// The command's word ([`Command::kind`](crate::group::Command::kind)), such as `begin`; for what
     /// [`Root`](crate::Root) writes, the name of its method, such as `revoke`.
     pub command: &'static str,
     /// The field's name, such as `arguments`.

@@ -19,7 +19,7 @@ use femtoclaw_ledger::journal::{
     ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FailedSync, FrameBuilder, Head, HeldJournal,
     Journal, MemoryJournal,
 };
-use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Recovery, Rights, Root};
+use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Rights, Root, operation::Recovery};
 
 #[path = "journal/fixtures.rs"]
 #[allow(dead_code, reason = "not all of it is used here")]

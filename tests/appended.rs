@@ -22,8 +22,10 @@ use femtoclaw_ledger::journal::{
     FjallJournal, FrameBuilder, Head, Journal, JournalOptions, MemoryJournal, NewRecord,
 };
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Context, Ledger, OpenError, Options, ReadOnlyOptions,
-    Root, SalvageOptions,
+    Context, Ledger, OpenError, Options, Root,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    read_only::ReadOnlyOptions,
+    salvage::SalvageOptions,
 };
 
 #[path = "shared/mod.rs"]

@@ -23,8 +23,11 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer, VerifierKey};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::Filter;
 use femtoclaw_ledger::{
-    AccessError, CheckpointOptions, Context, EvidenceError, EvidenceOptions, ExecutionId, Grant,
-    Ledger, OpenError, Options, Quota, ReadError, Reads, Retry, Rights, Root, VerifyOptions,
+    AccessError, Context, ExecutionId, Grant, Ledger, OpenError, Options, Quota, ReadError, Reads,
+    Retry, Rights, Root,
+    checkpoint::CheckpointOptions,
+    evidence::{EvidenceError, EvidenceOptions},
+    verify::VerifyOptions,
 };
 
 use tokio_test::task;

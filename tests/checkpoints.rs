@@ -24,8 +24,8 @@ use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::integrity::proof::TlogProof;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions, Context, Grant,
-    Ledger, OpenError, Options, Root,
+    Context, Grant, Ledger, OpenError, Options, Root,
+    checkpoint::{CheckpointCommand, CheckpointDirectory, CheckpointError, CheckpointOptions},
 };
 
 #[path = "shared/mod.rs"]

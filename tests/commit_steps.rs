@@ -21,8 +21,8 @@ use femtoclaw_ledger::journal::{
     Anchor, Anchored, ClaimHook, FailedClaim, FailedSync, FjallJournal, HeldJournal, JournalOptions,
 };
 use femtoclaw_ledger::{
-    Anchoring, AppendError, AuditEntry, Context, Grant, Ledger, Options, Quota, Receipt, Rights,
-    Root,
+    AppendError, AuditEntry, Context, Grant, Ledger, Options, Quota, Receipt, Rights, Root,
+    journal::Anchoring,
 };
 
 const WAIT: Duration = Duration::from_secs(60);

@@ -22,8 +22,8 @@ use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointError, CheckpointOptions, Context, Destination, Grant, Ledger,
-    OpenError, Options, Root,
+    Context, Grant, Ledger, OpenError, Options, Root,
+    checkpoint::{CheckpointDirectory, CheckpointError, CheckpointOptions, Destination},
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 

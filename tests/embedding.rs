@@ -7,11 +7,11 @@
 
 use std::{error::Error, path::Path, process::Command, time::Duration};
 
-use femtoclaw_ledger::events::*;
 use femtoclaw_ledger::{
-    AppendError, Begun, CapabilityDefinition, Change, Changed, Configuration, Context,
-    ExecutionLog, ExecutionStatus as Is, Failure, Ledger, Observation, Options, Quota, Request,
-    Resolve, Rights, Rollback, Root, Standing,
+    AppendError, Begun, CapabilityDefinition, Change, Configuration, Context, ExecutionLog,
+    Failure, Ledger, Observation, Options, Quota, Request, Rights, Rollback, Root,
+    events::*,
+    execution_log::{ExecutionStatus as Is, Resolve, Standing},
 };
 use futures_util::TryStreamExt as _;
 use rustix::process::{Signal, getpid, kill_process};
@@ -61,11 +61,11 @@ impl Agent {
         Ok(agent)
     }
 
-    async fn policy(&self, pay_max: u64, expected: u64) -> Outcome<Changed> {
+    async fn policy(&self, pay_max: u64, expected: u64) -> Outcome<u64> {
         let change = Change::new("policy", "").author("ada").reason("limits");
         let change = change.content_json(&json!({"pay_max": pay_max}))?;
         let change = change.expecting(expected);
-        Ok(self.configuration.change(change).await?)
+        Ok(self.configuration.change(change).await?.version)
     }
 
     /// Decided by the policy that is in force, or by a person.

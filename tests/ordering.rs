@@ -17,7 +17,7 @@ use std::task::Poll;
 
 use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::journal::FailedSync;
-use femtoclaw_ledger::{AppendError, Changed, Retry, Rollback};
+use femtoclaw_ledger::{AppendError, Retry, Rollback, configuration::Changed};
 use shared::{A_WHILE, WAIT, World, change, command, id, until};
 use tokio::task::JoinHandle;
 

@@ -21,7 +21,7 @@ use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
     AppendError, AuditEntry, Context, Decision, Grant, Ledger, OpenError, Options, Quota, Request,
-    Rights, Root, Space,
+    Rights, Root, operation::Space,
 };
 
 const WAIT: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Decision, Seq};
 use femtoclaw_ledger::{
-    Context, ExecutionLog, Ledger, Options, Quota, Request, Rights, Root, VerifyOptions,
+    Context, ExecutionLog, Ledger, Options, Quota, Request, Rights, Root, verify::VerifyOptions,
 };
 
 fn request(ledger: &Ledger, capability: &str) -> Request {

@@ -14,8 +14,9 @@
 use std::time::Duration;
 
 use femtoclaw_ledger::{
-    CapabilityDefinition, Context, EventType, Filter, Follow, Ledger, Options, Retry, Seq,
-    SubscriptionError,
+    CapabilityDefinition, Context, Ledger, Options, Retry, Seq,
+    events::EventType,
+    reading::{Filter, Follow, SubscriptionError},
 };
 
 mod shared;

@@ -150,7 +150,7 @@ pub(crate) fn request(ledger: &Ledger, arguments: Vec<u8>) -> Request {
         context: Context::new(),
         execution: None,
         input: None,
-        capability: femtoclaw_ledger::BUILTIN_CAPABILITY.to_owned(),
+        capability: femtoclaw_ledger::runtime_metadata::BUILTIN_CAPABILITY.to_owned(),
         arguments,
         decision: Decision::Authorized,
         reason: String::new(),

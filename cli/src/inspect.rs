@@ -2,7 +2,10 @@
 //! `inspect`: what a ledger holds and what is wrong with it, also where it does not open.
 
 use femtoclaw_ledger::{
-    EventType, Finding, FindingKind, Head, Ledger, OpenError, ReadOnly, ReadOnlyOptions,
+    Head, Ledger, OpenError,
+    events::EventType,
+    journal::{Finding, FindingKind},
+    read_only::{ReadOnly, ReadOnlyOptions},
 };
 
 use crate::arguments::{Format, TrustArguments};

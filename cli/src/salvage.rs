@@ -4,7 +4,11 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use femtoclaw_ledger::{Ledger, SalvageError, SalvageOptions, SalvageProgress, Salvaged};
+use femtoclaw_ledger::{
+    Ledger,
+    error::SalvageError,
+    salvage::{SalvageOptions, SalvageProgress, Salvaged},
+};
 
 use crate::arguments::Format;
 use crate::inspect::refused;

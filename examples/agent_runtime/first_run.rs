@@ -4,8 +4,9 @@
 use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
 use femtoclaw_ledger::events::{CommandId, RuntimeId};
 use femtoclaw_ledger::{
-    CapabilityDefinition, Command, Context, Identify, RegisterCapability, SetModule,
-    SwitchCapability,
+    CapabilityDefinition, Context,
+    group::Command,
+    runtime_metadata::{Identify, RegisterCapability, SetModule, SwitchCapability},
 };
 
 use crate::capabilities::{LEFT_DISABLED, REGISTERED};

@@ -9,9 +9,12 @@ use femtoclaw_ledger::events::{
     AuditFamily, CommandId, ExecutionId, Outcome, Resolution, State, TelemetryKind,
 };
 use femtoclaw_ledger::{
-    AuditEntry, AuditLog, Begun, Change, Command, Configuration, Context, ExecutionLog, Failure,
-    Grant, Head, Ledger, Observation, Options, Quota, Rejection, Resolve, Rights, Root, Running,
-    RuntimeMetadata, Telemetry, Transition, Validator,
+    AuditEntry, AuditLog, Begun, Change, Configuration, Context, ExecutionLog, Failure, Grant,
+    Head, Ledger, Observation, Options, Quota, Rights, Root, Running, RuntimeMetadata, Telemetry,
+    configuration::Validator,
+    execution_log::{Rejection, Resolve},
+    group::Command,
+    runtime_metadata::Transition,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use femtoclaw_ledger::{AccessError, AppendError, CommitError, OpenError, ReadError};
+use femtoclaw_ledger::{AccessError, AppendError, OpenError, ReadError, group::CommitError};
 
 /// Exit codes, the same in every program around the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub struct RegistryInForce {
     /// Number of registry changes.
     pub version: u64,
     /// Digest of version and capabilities: that of
-    /// [`RegistryState::digest`](crate::RegistryState::digest).
+    /// [`RegistryState::digest`](crate::runtime_metadata::RegistryState::digest).
     pub digest: Hash,
     /// The record of its last change; `None` where it never changed.
     pub seq: Option<Seq>,

@@ -36,7 +36,7 @@ pub struct Options {
     pub redaction: Option<Arc<dyn Redaction>>,
     /// How long a command waits for a validator, and `emit`'s pump for the redactor (5 s). One that
     /// takes longer costs what waits for it. What one call of it, of a clock, an entropy, a space or a
-    /// projection takes beyond that is in [`Health`](crate::Health) until it comes back; clock and
+    /// projection takes beyond that is in [`Health`](crate::operation::Health) until it comes back; clock and
     /// entropy that take longer than `hang_after` seal the ledger.
     pub callback_budget: Duration,
     /// Views beside the built-in ones.

@@ -38,7 +38,7 @@ pub enum SubscriptionError {
     #[error(transparent)]
     Access(#[from] AccessError),
     /// The ledger is closed, or was opened again: nothing comes any more. Follow the one that is
-    /// open from [`crate::Follow::next_seq`] on.
+    /// open from [`crate::reading::Follow::next_seq`] on.
     #[error("the ledger is closed")]
     Closed,
     /// The journal gave another record than the next one.

@@ -156,6 +156,30 @@ fn assert_none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// How many names a `use` takes.
+fn names(tree: &syn::UseTree) -> usize {
+    match tree {
+        syn::UseTree::Path(path) => names(&path.tree),
+        syn::UseTree::Group(group) => group.items.iter().map(names).sum(),
+        syn::UseTree::Name(_) | syn::UseTree::Rename(_) => 1,
+        // As many as there come to be.
+        syn::UseTree::Glob(_) => usize::MAX / 2,
+    }
+}
+
+/// The root has what every embedder needs, and the rest is in rooms.
+#[test]
+fn the_root_has_few_names() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+    let root = syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap();
+    let uses = root.items.iter().filter_map(|item| match item {
+        syn::Item::Use(item) => Some(names(&item.tree)),
+        _ => None,
+    });
+    let count: usize = uses.sum();
+    assert!((30..=45).contains(&count), "{count} names");
+}
+
 #[test]
 fn libraries_stay_where_they_belong() {
     assert_none(&wrong_libraries(&sources(&["src", "cli/src"])));

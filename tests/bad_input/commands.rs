@@ -23,7 +23,7 @@ async fn an_unknown_execution() {
         .await;
     let cancel = it.log.cancel(unknown, Context::new(), "why".to_owned());
     it.refused("cancel", code, cancel).await;
-    let resolve = femtoclaw_ledger::Resolve {
+    let resolve = femtoclaw_ledger::execution_log::Resolve {
         resolution: femtoclaw_ledger::events::Resolution::Lost,
         reason: "nobody knows".to_owned(),
         result: Vec::new(),
@@ -268,7 +268,7 @@ async fn a_grant_of_another_ledger() {
     assert_eq!(foreign.code(), "foreign_grant");
     let reader = it.ledger.reader(&other.grant).err().unwrap();
     assert_eq!(reader.code(), "foreign_grant");
-    let command = femtoclaw_ledger::Command::Audit(it.entry());
+    let command = femtoclaw_ledger::group::Command::Audit(it.entry());
     let commit = it.ledger.commit(&other.grant, vec![command]);
     it.refused("commit", "foreign_grant", commit).await;
     let lookup = it

@@ -20,8 +20,11 @@ use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Context, Destination, Field, Ledger, Options,
-    Redaction, Seq, Space, Validator,
+    Context, Ledger, Options, Seq,
+    checkpoint::{CheckpointDirectory, CheckpointOptions, Destination},
+    configuration::Validator,
+    operation::Space,
+    redaction::{Field, Redaction},
 };
 
 use crate::child::{child_command, child_path};

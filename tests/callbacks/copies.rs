@@ -11,8 +11,9 @@ use femtoclaw_ledger::integrity::merkle::TreeHash;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Destination, Options, WitnessDestination,
-    WitnessTransport,
+    Options,
+    checkpoint::{CheckpointDirectory, CheckpointOptions, Destination},
+    witness::{WitnessDestination, WitnessTransport},
 };
 
 use crate::scene::{Act, Cell, How, options};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use femtoclaw_ledger::{Ledger, Options, SalvageOptions, VerifyOptions};
+use femtoclaw_ledger::{Ledger, Options, salvage::SalvageOptions, verify::VerifyOptions};
 
 use crate::scene::{Act, Cell, How};
 use crate::shared::WAIT;
@@ -19,7 +19,7 @@ async fn verification_goes_on_and_is_right() {
         let told = Arc::new(AtomicUsize::new(0));
         act.set(how);
         let (listener, counts) = (Arc::clone(&act), Arc::clone(&told));
-        let progress = move |_: &femtoclaw_ledger::Progress| {
+        let progress = move |_: &femtoclaw_ledger::verify::Progress| {
             counts.fetch_add(1, Ordering::SeqCst);
             listener.now();
         };
@@ -32,7 +32,7 @@ async fn verification_goes_on_and_is_right() {
     // One that is slow is waited for, and nobody else is.
     act.set(How::Hang);
     let listener = Arc::clone(&act);
-    let progress = move |_: &femtoclaw_ledger::Progress| {
+    let progress = move |_: &femtoclaw_ledger::verify::Progress| {
         listener.now();
     };
     let ledger = cell.ledger.clone();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use femtoclaw_ledger::{Context, Options, Space};
+use femtoclaw_ledger::{Context, Options, operation::Space};
 
 use crate::scene::{Act, Cell, How, options};
 use crate::shared::{WAIT, request};

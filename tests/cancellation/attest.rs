@@ -8,7 +8,12 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::integrity::witness::AddCheckpoint;
-use femtoclaw_ledger::{EvidenceOptions, KeyChange, Progress, VerifyOptions, Witness};
+use femtoclaw_ledger::{
+    checkpoint::KeyChange,
+    evidence::EvidenceOptions,
+    verify::{Progress, VerifyOptions},
+    witness::Witness,
+};
 
 use crate::Tried;
 use crate::scene::{Scene, key};

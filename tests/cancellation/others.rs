@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome, Seq};
 use femtoclaw_ledger::projections::AsOf;
-use femtoclaw_ledger::{AuditEntry, Command, Context, Filter, Quota, Rights, Rollback};
+use femtoclaw_ledger::{
+    AuditEntry, Context, Quota, Rights, Rollback, group::Command, reading::Filter,
+};
 
 use crate::Tried;
 use crate::shared::{change, observation};

@@ -12,8 +12,8 @@ use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
-    AuditLog, CheckpointOptions, Configuration, Context, ExecutionLog, Grant, Ledger, Reads,
-    Request, Root, Running, RuntimeMetadata, Telemetry,
+    AuditLog, Configuration, Context, ExecutionLog, Grant, Ledger, Reads, Request, Root, Running,
+    RuntimeMetadata, Telemetry, checkpoint::CheckpointOptions,
 };
 
 use crate::shared::{WAIT, World, change, command, observation, request};

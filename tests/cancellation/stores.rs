@@ -4,8 +4,11 @@
 use femtoclaw_ledger::events::{ExecutionId, Resolution, RuntimeId, State};
 use femtoclaw_ledger::projections::{AsOf, ExecutionStatus};
 use femtoclaw_ledger::{
-    CapabilityDefinition, ChangeCapability, Context, Ending, Failure, Imported, Rejection,
-    RemoveModule, Resolve, SetModule, SwitchCapability, UnregisterCapability,
+    CapabilityDefinition, Context, Failure,
+    execution_log::{Ending, Imported, Rejection, Resolve},
+    runtime_metadata::{
+        ChangeCapability, RemoveModule, SetModule, SwitchCapability, UnregisterCapability,
+    },
 };
 
 use crate::Tried;

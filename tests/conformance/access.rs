@@ -10,7 +10,7 @@ use std::sync::Arc;
 use femtoclaw_ledger::events::{AuditFamily, Event, Store};
 use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{
-    AppendError, Command, Filter, OpenError, Quota, Record, Rights, TelemetryKind,
+    AppendError, OpenError, Quota, Record, Rights, TelemetryKind, group::Command, reading::Filter,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 

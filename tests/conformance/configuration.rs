@@ -10,7 +10,10 @@ use femtoclaw_ledger::events::{
 use femtoclaw_ledger::integrity::{Chain, digest};
 use femtoclaw_ledger::journal::{FrameBuilder, Head, Journal, MemoryJournal, NewRecord};
 use femtoclaw_ledger::projections::AsOf;
-use femtoclaw_ledger::{Context, Ledger, OpenError, Options, Rollback, SetModule, Validator};
+use femtoclaw_ledger::{
+    Context, Ledger, OpenError, Options, Rollback, configuration::Validator,
+    runtime_metadata::SetModule,
+};
 
 use crate::support::*;
 

@@ -16,7 +16,10 @@ use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{FrameBuilder, Journal, NewRecord};
 use femtoclaw_ledger::projections::ExecutionStatus;
-use femtoclaw_ledger::{CheckpointOptions, Ledger, OpenError, Options, ReadError, ReadOnlyOptions};
+use femtoclaw_ledger::{
+    Ledger, OpenError, Options, ReadError, checkpoint::CheckpointOptions,
+    read_only::ReadOnlyOptions,
+};
 
 use crate::support::*;
 use crate::tamper::{copy, exported, forge, frames, stored, tamper};

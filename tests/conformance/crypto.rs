@@ -11,7 +11,7 @@ use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, VerifyingKey};
 use femtoclaw_ledger::integrity::key::{Algorithm, KeyError, Signer, VerifierKey};
 use femtoclaw_ledger::integrity::secret::{KeyFileError, SigningKey};
-use femtoclaw_ledger::{CheckpointOptions, OpenError, Options, ReadError};
+use femtoclaw_ledger::{OpenError, Options, ReadError, checkpoint::CheckpointOptions};
 use sha2::{Digest, Sha256};
 
 use crate::support::*;

@@ -8,7 +8,7 @@ use femtoclaw_ledger::events::{ExecutionId, Store, TelemetryKind};
 use femtoclaw_ledger::journal::{
     FailedSync, FjallJournal, Frame, HeldJournal, Journal, JournalOptions, MemoryJournal,
 };
-use femtoclaw_ledger::{AppendError, Command, Context, OpenError};
+use femtoclaw_ledger::{AppendError, Context, OpenError, group::Command};
 
 use crate::support::*;
 use crate::tamper::{frames, tamper};

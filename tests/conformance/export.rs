@@ -15,8 +15,9 @@ use femtoclaw_ledger::integrity::merkle::{Tile, TileSource};
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    AppendError, CheckpointOptions, Context, ExecutionId, Field, KeyChange, Options, Quota,
-    Redaction, Rights,
+    AppendError, Context, ExecutionId, Options, Quota, Rights,
+    checkpoint::{CheckpointOptions, KeyChange},
+    redaction::{Field, Redaction},
 };
 
 use crate::support::*;

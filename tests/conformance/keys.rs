@@ -13,7 +13,10 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer, VerifierKey};
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::policy::{Policy, TrustError};
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::{CheckpointOptions, KeyChange, Ledger, Options, Seq};
+use femtoclaw_ledger::{
+    Ledger, Options, Seq,
+    checkpoint::{CheckpointOptions, KeyChange},
+};
 
 use crate::support::*;
 

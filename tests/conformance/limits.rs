@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use femtoclaw_ledger::{
-    AppendError, AuditFamily, Command, Context, Ending, Event, Failure, Grant, Imported, Limits,
-    Options, Quota, Rejection, Resolution, Resolve, Rights, TelemetryKind, journal::MemoryJournal,
+    AppendError, AuditFamily, Context, Event, Failure, Grant, Limits, Options, Quota, Rights,
+    TelemetryKind,
+    execution_log::{Ending, Imported, Rejection, Resolution, Resolve},
+    group::Command,
+    journal::MemoryJournal,
 };
 
 use crate::support::*;
@@ -150,12 +153,7 @@ impl Table {
                     .await,
             ),
             "reject" => {
-                let rejection = Rejection {
-                    context: Context::new(),
-                    execution: None,
-                    input: json(of.payload),
-                    problem: text,
-                };
+                let rejection = Rejection::new(json(of.payload), text);
                 word(log.reject(rejection).await)
             }
             "resolve_unknown" => {

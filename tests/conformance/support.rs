@@ -14,9 +14,9 @@ use femtoclaw_ledger::events::{
 };
 use femtoclaw_ledger::journal::Journal;
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, Begun, CapabilityDefinition, Change, Changed, Context, ExecutionLog,
-    Grant, Ledger, Observation, OpenError, Options, Quota, Reads, Receipt, Rejection, Request,
-    Rights, Root, SwitchCapability,
+    AppendError, AuditEntry, Begun, CapabilityDefinition, Change, Context, ExecutionLog, Grant,
+    Ledger, Observation, OpenError, Options, Quota, Reads, Receipt, Request, Rights, Root,
+    configuration::Changed, execution_log::Rejection, runtime_metadata::SwitchCapability,
 };
 
 #[path = "../shared/child.rs"]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{ExecutionId, RuntimeId, State};
 use femtoclaw_ledger::projections::ExecutionStatus;
-use femtoclaw_ledger::{AsOf, Context, ReadError, SetModule};
+use femtoclaw_ledger::{Context, ReadError, configuration::AsOf, runtime_metadata::SetModule};
 
 use crate::shared::{World, change, request};
 use crate::{Held, Refusing, held, register};

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::Event;
-use femtoclaw_ledger::{Change, Context, Ledger, OpenError, Options, Root, Seq, SwitchCapability};
+use femtoclaw_ledger::{
+    Change, Context, Ledger, OpenError, Options, Root, Seq, runtime_metadata::SwitchCapability,
+};
 
 use crate::shared::{WAIT, change, everything, observation, released};
 use crate::{facts, register};

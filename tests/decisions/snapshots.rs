@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::journal::FailedSync;
-use femtoclaw_ledger::{AsOf, Command, Context, Seq};
+use femtoclaw_ledger::{Context, Seq, configuration::AsOf, group::Command};
 
 use crate::shared::{WAIT, World, change, command, request};
 use crate::{facts, held, read_up_to, register};
@@ -74,7 +74,7 @@ async fn a_snapshot_of_another_ledger_is_of_no_use() {
     let (world, other) = (World::new(|_| {}).await, World::new(|_| {}).await);
     assert_eq!(other.ledger.id(), world.ledger.id(), "ids that are counted");
     let elsewhere = World::new(|options| {
-        options.ledger_id = Some(femtoclaw_ledger::LedgerId::from_bytes([7; 16]));
+        options.ledger_id = Some(femtoclaw_ledger::events::LedgerId::from_bytes([7; 16]));
     });
     let elsewhere = elsewhere.await.ledger.in_force();
     let configuration = world.ledger.configuration(&world.grant).unwrap();

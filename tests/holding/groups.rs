@@ -112,16 +112,16 @@ async fn an_execution_cannot_have_the_id_of_a_stream_of_the_ledgers_own() {
             it.authorize(asked.clone()).await.unwrap_err().code(),
             "invalid"
         );
-        let rejected = it.reject(femtoclaw_ledger::Rejection {
+        let rejected = it.reject(femtoclaw_ledger::execution_log::Rejection {
             context: Context::new(),
             execution,
             input: b"x".to_vec(),
             problem: "none".to_owned(),
         });
         assert_eq!(rejected.await.unwrap_err().code(), "invalid");
-        let imported = it.record(femtoclaw_ledger::Imported {
+        let imported = it.record(femtoclaw_ledger::execution_log::Imported {
             request: asked,
-            ending: femtoclaw_ledger::Ending::Completed(b"1".to_vec()),
+            ending: femtoclaw_ledger::execution_log::Ending::Completed(b"1".to_vec()),
         });
         assert_eq!(imported.await.unwrap_err().code(), "invalid");
     }

@@ -22,8 +22,10 @@ use femtoclaw_ledger::events::{
 };
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
-    Answer, Authorization, Begun, Command, Context, Decision, End, ExecutionLog, Ledger, Record,
-    Resolve, Standing, Started, Transition,
+    Begun, Context, Decision, ExecutionLog, Ledger, Record, Started,
+    execution_log::{Authorization, End, Resolve, Standing},
+    group::{Answer, Command},
+    runtime_metadata::Transition,
 };
 use shared::{WAIT, World, change, command, observation, request, until};
 
@@ -62,7 +64,7 @@ fn resolve() -> Resolve {
     }
 }
 
-fn duplicate(begun: Begun) -> femtoclaw_ledger::Duplicate {
+fn duplicate(begun: Begun) -> femtoclaw_ledger::execution_log::Duplicate {
     match begun {
         Begun::Duplicate(it) => it,
         other => panic!("no duplicate: {other:?}"),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use femtoclaw_ledger::{AppendError, Command, Context, Grant, Quota, Rights, Root};
+use femtoclaw_ledger::{AppendError, Context, Grant, Quota, Rights, Root, group::Command};
 
 use crate::scene::{PART, WHOLE, answered, begun, entry, narrow, polled, record};
 use crate::shared::{WAIT, World, command, id, request};

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use femtoclaw_ledger::events::{Event, Resolution, flags};
 use femtoclaw_ledger::{
-    AppendError, Command, Context, Ending, ExecutionLog, Failure, Field, Imported, KEPT_BYTES,
-    Receipt, Redaction, Rejection, Resolve,
+    AppendError, Context, ExecutionLog, Failure, Receipt,
+    execution_log::{Ending, Imported, KEPT_BYTES, Rejection, Resolve},
+    group::Command,
+    redaction::{Field, Redaction},
 };
 
 use crate::ALLOCATED;

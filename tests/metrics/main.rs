@@ -23,8 +23,9 @@ use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{FailedSync, Journal, MemoryJournal};
 use femtoclaw_ledger::metrics::ALL;
 use femtoclaw_ledger::{
-    AppendError, Change, CheckpointDirectory, CheckpointOptions, Context, ExecutionLog, Grant,
-    Ledger, OpenError, Options, Request, Resolution, Resolve, Root,
+    AppendError, Change, Context, ExecutionLog, Grant, Ledger, OpenError, Options, Request, Root,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    execution_log::{Resolution, Resolve},
 };
 
 #[path = "../shared/mod.rs"]

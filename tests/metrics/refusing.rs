@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use femtoclaw_ledger::Validator;
 use femtoclaw_ledger::clock::{CountingEntropy, Entropy};
+use femtoclaw_ledger::configuration::Validator;
 use femtoclaw_ledger::events::{Event, LedgerId, Record, Seq};
 use femtoclaw_ledger::journal::{
     AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, ReadFailure,

@@ -7,10 +7,13 @@ use femtoclaw_ledger::events::{
 };
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
-    AuditEntry, Basis, CapabilityDefinition, Change, ChangeCapability, Context, Ending, Failure,
-    Finish, Identify, Imported, InForce, Observation, RegisterCapability, Rejection, RemoveModule,
-    Request, Resolve, ResolveInDoubt, Rollback, SavePosition, SetModule, SwitchCapability,
-    Transition, UnregisterCapability,
+    AuditEntry, Basis, CapabilityDefinition, Change, Context, Failure, InForce, Observation,
+    Request, Rollback,
+    execution_log::{Ending, Finish, Imported, Rejection, Resolve, ResolveInDoubt},
+    runtime_metadata::{
+        ChangeCapability, Identify, RegisterCapability, RemoveModule, SavePosition, SetModule,
+        SwitchCapability, Transition, UnregisterCapability,
+    },
 };
 
 use super::concrete::{Concrete, Starting};

@@ -4,9 +4,13 @@
 
 use femtoclaw_ledger::events::{ExecutionId, Store};
 use femtoclaw_ledger::{
-    AuditEntry, Change, ChangeCapability, Command, Context, Finish, Identify, Imported,
-    Observation, Permit, RegisterCapability, Rejection, RemoveModule, Request, ResolveInDoubt,
-    Rollback, SavePosition, SetModule, Start, SwitchCapability, Transition, UnregisterCapability,
+    AuditEntry, Change, Context, Observation, Request, Rollback,
+    execution_log::{Finish, Imported, Permit, Rejection, ResolveInDoubt, Start},
+    group::Command,
+    runtime_metadata::{
+        ChangeCapability, Identify, RegisterCapability, RemoveModule, SavePosition, SetModule,
+        SwitchCapability, Transition, UnregisterCapability,
+    },
 };
 
 /// A start without its permit: the permit of one execution and opening is always the same.

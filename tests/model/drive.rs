@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use femtoclaw_ledger::events::{CommandId, ComponentId, ExecutionId, Seq};
-use femtoclaw_ledger::{AccessError, AppendError, Grant, Right};
+use femtoclaw_ledger::{AccessError, AppendError, Grant, error::Right};
 
 use super::choose::Choices;
 use super::compare::versions;
@@ -229,7 +229,7 @@ impl Driver {
     fn give_back(
         &mut self,
         group: &[Concrete],
-        permits: Vec<Option<femtoclaw_ledger::Permit>>,
+        permits: Vec<Option<femtoclaw_ledger::execution_log::Permit>>,
     ) -> Outcome {
         for (concrete, permit) in group.iter().zip(permits) {
             if let (Concrete::Start(Starting { opening, .. }), Some(permit)) = (concrete, permit) {

@@ -6,7 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use femtoclaw_ledger::journal::MemoryJournal;
-use femtoclaw_ledger::{Change, Command, Context, Field, Options, Redaction, Retry, Validator};
+use femtoclaw_ledger::{
+    Change, Context, Options, Retry,
+    configuration::Validator,
+    group::Command,
+    redaction::{Field, Redaction},
+};
 
 use super::scenarios::{observation, open, record, told};
 use super::world::{LONG, Medium, scratch};

@@ -45,7 +45,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
-use femtoclaw_ledger::{Command, metrics};
+use femtoclaw_ledger::{group::Command, metrics};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use drive::COUNTED;

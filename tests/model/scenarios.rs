@@ -12,7 +12,7 @@ use femtoclaw_ledger::journal::{FailedSync, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
     AppendError, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry, Rights, Root,
-    Space,
+    operation::Space,
 };
 
 use super::drive::refused;

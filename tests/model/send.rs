@@ -2,8 +2,9 @@
 //! One commit to the ledger: a single command through its store's handle, a group through `commit`.
 
 use femtoclaw_ledger::{
-    Answer as Given, AppendError, Command, CommitError, Committed, Context, Ending, Grant, Ledger,
-    Permit, Receipt, Running, StartError, Started,
+    AppendError, Context, Grant, Ledger, Receipt, Running, Started,
+    execution_log::{Ending, Permit, StartError},
+    group::{Answer as Given, Command, CommitError, Committed},
 };
 
 use super::concrete::Concrete;

@@ -3,7 +3,7 @@
 
 use femtoclaw_ledger::events::{Decision, ExecutionId, Resolution, State};
 use femtoclaw_ledger::projections::ExecutionStatus as Status;
-use femtoclaw_ledger::{AppendError, Basis, Context, Ending, Request};
+use femtoclaw_ledger::{AppendError, Basis, Context, Request, execution_log::Ending};
 
 use super::concrete::{Concrete, Starting};
 use super::reference::{

@@ -2,7 +2,7 @@
 //! What is wrong with a command whatever the state.
 
 use femtoclaw_ledger::events::{Decision, ExecutionId};
-use femtoclaw_ledger::{AppendError, CapabilityDefinition, Ending, Request};
+use femtoclaw_ledger::{AppendError, CapabilityDefinition, Request, execution_log::Ending};
 
 use super::concrete::Concrete;
 use super::reference::{PAYLOAD_MAX, invalid};

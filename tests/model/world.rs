@@ -9,7 +9,10 @@ use std::time::Duration;
 use femtoclaw_ledger::clock::{Clock, CountingEntropy, ManualClock};
 use femtoclaw_ledger::events::{ExecutionId, Store};
 use femtoclaw_ledger::journal::{Journal, MemoryJournal};
-use femtoclaw_ledger::{Grant, Ledger, Limits, Options, Permit, Quota, Rights, Root, Validator};
+use femtoclaw_ledger::{
+    Grant, Ledger, Limits, Options, Quota, Rights, Root, configuration::Validator,
+    execution_log::Permit,
+};
 
 use super::ops::By;
 use super::reference::{AUTHORIZED_MAX, COMMIT_RECORDS_MAX, PAYLOAD_MAX, RUNNING_MAX};

@@ -9,7 +9,10 @@ use femtoclaw_ledger::directory::keys::{self, KeyStoreError};
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
-use femtoclaw_ledger::{CheckpointDirectory, Destination, Ledger};
+use femtoclaw_ledger::{
+    Ledger,
+    checkpoint::{CheckpointDirectory, Destination},
+};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::scene::options;

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Context, Ledger, Options, directory::keys, integrity,
+    Context, Ledger, Options,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    directory::keys,
+    integrity,
 };
 
 use crate::shared::{everything, observation, until};

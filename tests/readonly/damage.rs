@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use femtoclaw_ledger::{Ledger, Options, ReadOnly, Record, Seq};
+use femtoclaw_ledger::{Ledger, Options, Record, Seq, read_only::ReadOnly};
 
 use crate::scene::{Scene, find, flip, in_log, in_tables, needle};
 

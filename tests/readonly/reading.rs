@@ -7,13 +7,14 @@ use std::os::unix::process::CommandExt;
 
 use femtoclaw_ledger::journal::Journal;
 use femtoclaw_ledger::{
-    ExecutionStatus, Filter, Ledger, Options, ReadOnlyOptions, Record, Seq, Store,
+    Ledger, Options, Record, Seq, Store, execution_log::ExecutionStatus,
+    read_only::ReadOnlyOptions, reading::Filter,
 };
 
 use crate::child::{child_command, child_path};
 use crate::scene::{EXECUTIONS, Scene, in_log, in_tables, state};
 
-fn all(opened: &femtoclaw_ledger::ReadOnly) -> Vec<Record> {
+fn all(opened: &femtoclaw_ledger::read_only::ReadOnly) -> Vec<Record> {
     opened.range(Seq::FIRST).map(Result::unwrap).collect()
 }
 
@@ -58,7 +59,7 @@ fn counts_executions_and_traces_come_from_the_records_alone() {
         (summary.records, summary.unreadable),
         (opened.head().seq, 0)
     );
-    let started = femtoclaw_ledger::EventType::ExecutionStarted;
+    let started = femtoclaw_ledger::events::EventType::ExecutionStarted;
     assert_eq!(summary.events[&started], EXECUTIONS as u64);
     assert!(summary.stores[&Store::AuditLog] > summary.stores[&Store::ExecutionLog]);
     let running = *scene.made.executions.last().unwrap();

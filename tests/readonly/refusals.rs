@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use femtoclaw_ledger::{Ledger, ReadOnlyOptions};
+use femtoclaw_ledger::{Ledger, read_only::ReadOnlyOptions};
 
 use crate::scene::{in_log, state};
 

@@ -7,8 +7,10 @@ use std::path::Path;
 use femtoclaw_ledger::events::{Event, EventType};
 use femtoclaw_ledger::journal::Frame;
 use femtoclaw_ledger::{
-    Context, Ledger, Options, Quota, ReadOnlyOptions, Record, Resolution, Resolve, Rights,
-    SalvageOptions, SalvageProgress, Salvaged, Seq,
+    Context, Ledger, Options, Quota, Record, Rights, Seq,
+    execution_log::{Resolution, Resolve},
+    read_only::ReadOnlyOptions,
+    salvage::{SalvageOptions, SalvageProgress, Salvaged},
 };
 
 use crate::child::{child_command, child_path};

@@ -11,8 +11,9 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::FRAME_HEADER_LEN;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Context, Decision, ExecutionId, Ledger, Options, Quota,
-    ReadOnly, ReadOnlyOptions, Record, Request, Rights, Seq,
+    Context, Decision, ExecutionId, Ledger, Options, Quota, Record, Request, Rights, Seq,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    read_only::{ReadOnly, ReadOnlyOptions},
 };
 
 pub(crate) const WAIT: Duration = Duration::from_secs(60);

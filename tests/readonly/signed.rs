@@ -8,8 +8,9 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointOptions, Context, KeyChange, Ledger, Options, Quota, ReadOnlyOptions, Request,
-    Rights, SignedCheckpoints,
+    Context, Ledger, Options, Quota, Request, Rights,
+    checkpoint::{CheckpointOptions, KeyChange},
+    read_only::{ReadOnlyOptions, SignedCheckpoints},
 };
 
 use crate::scene::{ORIGIN, Scene, find, flip, in_log, key, needle, request, state};

@@ -4,11 +4,14 @@
 
 use femtoclaw_ledger::events::Outcome;
 use femtoclaw_ledger::{
-    AuditEntry, AuditFamily, Basis, CapabilityDefinition, Change, ChangeCapability, Command,
-    Context, Decision, Ending, ExecutionId, Failure, Finish, Identify, Imported, Observation,
-    RegisterCapability, Rejection, RemoveModule, Request, Resolution, Resolve, ResolveInDoubt,
-    Rollback, RuntimeId, SavePosition, SetModule, State, SwitchCapability, TelemetryKind,
-    Transition, UnregisterCapability,
+    AuditEntry, AuditFamily, Basis, CapabilityDefinition, Change, Context, Decision, ExecutionId,
+    Failure, Observation, Request, Rollback, TelemetryKind,
+    execution_log::{Ending, Finish, Imported, Rejection, Resolution, Resolve, ResolveInDoubt},
+    group::Command,
+    runtime_metadata::{
+        ChangeCapability, Identify, RegisterCapability, RemoveModule, RuntimeId, SavePosition,
+        SetModule, State, SwitchCapability, Transition, UnregisterCapability,
+    },
 };
 
 use crate::SECRET;

@@ -11,8 +11,11 @@ use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    Basis, CheckpointOptions, Command, CommandId, Context, Decision, EventType, KeyChange, Options,
-    Quota, Rights, Validator,
+    Basis, CommandId, Context, Decision, Options, Quota, Rights,
+    checkpoint::{CheckpointOptions, KeyChange},
+    configuration::Validator,
+    events::EventType,
+    group::Command,
 };
 
 use crate::commands::{

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, Command, Event, EventType, Field, Ledger, Observation, Options,
-    Redaction, Retry,
+    AppendError, AuditEntry, Event, Ledger, Observation, Options, Retry,
+    events::EventType,
+    group::Command,
+    redaction::{Field, Redaction},
 };
 
 use crate::commands::{change, entry, finish, observation};

@@ -21,8 +21,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use femtoclaw_ledger::{
-    Event, EventType, Field, FieldShape, Grant, Ledger, Options, Quota, Record, Redaction, Rights,
-    Root, Seq,
+    Event, Grant, Ledger, Options, Quota, Record, Rights, Root, Seq,
+    events::EventType,
+    redaction::{Field, FieldShape, Redaction},
 };
 
 /// What must be nowhere.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::{
-    AppendError, Change, Changed, Command, CommandId, Configuration, Context, Options, Retry,
-    Rollback, Validator,
+    AppendError, Change, CommandId, Configuration, Context, Options, Retry, Rollback,
+    configuration::{Changed, Validator},
+    group::Command,
 };
 
 use crate::commands::entry;

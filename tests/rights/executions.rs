@@ -2,7 +2,10 @@
 //! Executions.
 
 use femtoclaw_ledger::events::Resolution;
-use femtoclaw_ledger::{Context, Ending, Failure, Imported, Rejection, Resolve};
+use femtoclaw_ledger::{
+    Context, Failure,
+    execution_log::{Ending, Imported, Rejection, Resolve},
+};
 
 use crate::scene::{Told, in_doubt, running};
 use crate::{APPENDS, Row, STANDING, row};

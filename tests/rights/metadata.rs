@@ -4,8 +4,10 @@
 use femtoclaw_ledger::events::{RuntimeId, State};
 use femtoclaw_ledger::projections::AsOf;
 use femtoclaw_ledger::{
-    CapabilityDefinition, ChangeCapability, Context, RemoveModule, SetModule, SwitchCapability,
-    UnregisterCapability,
+    CapabilityDefinition, Context,
+    runtime_metadata::{
+        ChangeCapability, RemoveModule, SetModule, SwitchCapability, UnregisterCapability,
+    },
 };
 
 use crate::scene::{Answer, Hands, Told};

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::Record;
 use femtoclaw_ledger::integrity::evidence::Bundle;
-use femtoclaw_ledger::{EvidenceError, EvidenceOptions, Filter, Seq};
+use femtoclaw_ledger::{
+    Seq,
+    evidence::{EvidenceError, EvidenceOptions},
+    reading::Filter,
+};
 
 use crate::scene::{Answer, Hands, Told, shown, told};
 use crate::{GONE, NOT, Row, STRANGE, row};

@@ -10,10 +10,13 @@ use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
-    AccessError, AppendError, AuditLog, CheckpointOptions, CommitError, Configuration, Context,
-    EvidenceError, ExecutionLog, FinishError, Grant, Ledger, Quota, ReadError, Reads,
-    Reconstruction, Request, Rights, Running, RuntimeMetadata, StartError, SubscriptionError,
-    Telemetry,
+    AccessError, AppendError, AuditLog, Configuration, Context, ExecutionLog, Grant, Ledger, Quota,
+    ReadError, Reads, Request, Rights, Running, RuntimeMetadata, Telemetry,
+    checkpoint::CheckpointOptions,
+    evidence::EvidenceError,
+    execution_log::{FinishError, StartError},
+    group::CommitError,
+    reading::{Reconstruction, SubscriptionError},
 };
 
 use crate::Held;

@@ -3,7 +3,7 @@
 
 use femtoclaw_ledger::events::{AuditFamily, Outcome};
 use femtoclaw_ledger::projections::AsOf;
-use femtoclaw_ledger::{AuditEntry, Command, Context, Rollback};
+use femtoclaw_ledger::{AuditEntry, Context, Rollback, group::Command};
 
 use crate::scene::Told;
 use crate::shared::{change, observation};

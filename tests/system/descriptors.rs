@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use femtoclaw_ledger::{
-    AppendError, Context, Event, Fault, FindingKind, Grant, Ledger, OpenError, Options, ReadError,
-    ReadOnlyOptions, Retry, SalvageOptions, Seq, VerifyOptions,
+    AppendError, Context, Event, Grant, Ledger, OpenError, Options, ReadError, Retry, Seq,
+    error::Fault, journal::FindingKind, read_only::ReadOnlyOptions, salvage::SalvageOptions,
+    verify::VerifyOptions,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -160,7 +161,7 @@ fn an_open_ledger_without_descriptors_calls_nothing_damaged() {
             }
         }
         let traces = reads
-            .query(femtoclaw_ledger::Filter::default(), 1_000)
+            .query(femtoclaw_ledger::reading::Filter::default(), 1_000)
             .await;
         if let Err(error) = traces {
             assert_eq!(error.retry(), Retry::Safe, "{error}");

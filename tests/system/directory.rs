@@ -11,8 +11,10 @@ use std::time::Duration;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Ledger, OpenError, Options, ReadOnlyOptions,
-    VerifyOptions,
+    Ledger, OpenError, Options,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    read_only::ReadOnlyOptions,
+    verify::VerifyOptions,
 };
 
 use crate::child::child_path;

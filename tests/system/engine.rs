@@ -7,7 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use femtoclaw_ledger::{FindingKind, Ledger, Options, ReadOnlyOptions, Unread, VerifyOptions};
+use femtoclaw_ledger::{
+    Ledger, Options,
+    journal::FindingKind,
+    read_only::ReadOnlyOptions,
+    verify::{Unread, VerifyOptions},
+};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::scene::{closed, entries, filled, options, quarantined, record};

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use femtoclaw_ledger::{FindingKind, Ledger, OpenError, ReadOnlyOptions, Seq};
+use femtoclaw_ledger::{Ledger, OpenError, Seq, journal::FindingKind, read_only::ReadOnlyOptions};
 
 use crate::scene::{closed, entries, filled, options, quarantined, record};
 

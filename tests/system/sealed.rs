@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use femtoclaw_ledger::{
-    AppendError, Context, Ledger, Options, ReadOnlyOptions, Verified, VerifyOptions,
+    AppendError, Context, Ledger, Options,
+    read_only::ReadOnlyOptions,
+    verify::{Verified, VerifyOptions},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

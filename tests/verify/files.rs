@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use femtoclaw_ledger::{Ledger, Progress, Seq, Verified, VerifyOptions};
+use femtoclaw_ledger::{
+    Ledger, Seq,
+    verify::{Progress, Verified, VerifyOptions},
+};
 
 use crate::scene::{Bulky, Scene, flip, options, until, used};
 use crate::shared::WAIT;

@@ -13,7 +13,10 @@ use femtoclaw_ledger::journal::{
     AppendFailure, Frame, FrameBuilder, Frames, Head, Journal, MemoryJournal, NewRecord, Problem,
     ReadFailure,
 };
-use femtoclaw_ledger::{Context, Ledger, Options, Progress, Root, Seq, Verified, VerifyOptions};
+use femtoclaw_ledger::{
+    Context, Ledger, Options, Root, Seq,
+    verify::{Progress, Verified, VerifyOptions},
+};
 
 use crate::scene::{options, until};
 use crate::shared::{WAIT, everything, observation};

@@ -14,8 +14,9 @@ use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Context, Grant, Ledger, Options, Root, Verified,
-    VerifyOptions,
+    Context, Grant, Ledger, Options, Root,
+    checkpoint::{CheckpointDirectory, CheckpointOptions},
+    verify::{Verified, VerifyOptions},
 };
 
 use xxhash_rust::xxh3::xxh3_128;

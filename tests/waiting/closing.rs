@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
 use femtoclaw_ledger::{
-    CloseError, Closed, Context, ExecutionLog, Ledger, OpenError, Options, Root,
+    CloseError, Context, ExecutionLog, Ledger, OpenError, Options, Root, operation::Closed,
 };
 use tokio_test::task;
 

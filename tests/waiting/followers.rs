@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
-use femtoclaw_ledger::{Filter, Follow, Ledger, Options, Retry, Seq, SubscriptionError};
+use femtoclaw_ledger::{
+    Ledger, Options, Retry, Seq,
+    reading::{Filter, Follow, SubscriptionError},
+};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio_test::task;
 

@@ -9,7 +9,9 @@ use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{Problem, ReadFailure};
-use femtoclaw_ledger::{CheckpointOptions, Ledger, OpenError, Options, ReopenError, Retry, Root};
+use femtoclaw_ledger::{
+    Ledger, OpenError, Options, Retry, Root, checkpoint::CheckpointOptions, error::ReopenError,
+};
 use tokio_test::task;
 
 use crate::doubles::{Hook, Hooked};

@@ -10,7 +10,8 @@ use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::projections::Filter;
 use femtoclaw_ledger::{
-    CheckpointError, CheckpointOptions, KeyChange, Ledger, OpenError, Options, Seq,
+    Ledger, OpenError, Options, Seq,
+    checkpoint::{CheckpointError, CheckpointOptions, KeyChange},
 };
 
 use crate::{Opened, Place, key, size};

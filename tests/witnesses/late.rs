@@ -11,8 +11,9 @@ use femtoclaw_ledger::events::{Event, EventType};
 use femtoclaw_ledger::integrity::key::{Signer, VerifierKey};
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointOptions, Destination, Ledger, Options, Witness,
-    WitnessDestination, WitnessTransport,
+    Ledger, Options,
+    checkpoint::{CheckpointDirectory, CheckpointOptions, Destination},
+    witness::{Witness, WitnessDestination, WitnessTransport},
 };
 
 use crate::shared::{WAIT, everything};

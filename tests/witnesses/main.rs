@@ -25,8 +25,9 @@ use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::integrity::witness::AddCheckpoint;
 use femtoclaw_ledger::projections::Filter;
 use femtoclaw_ledger::{
-    CheckpointDirectory, CheckpointError, CheckpointOptions, Context, Destination, Grant, Ledger,
-    Options, Root, Witness, WitnessDestination, WitnessError,
+    Context, Grant, Ledger, Options, Root,
+    checkpoint::{CheckpointDirectory, CheckpointError, CheckpointOptions, Destination},
+    witness::{Witness, WitnessDestination, WitnessError},
 };
 
 mod keys;

@@ -18,7 +18,8 @@ use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::Signer;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::{
-    CheckpointError, CheckpointOptions, Grant, Ledger, Options, Quota, Rights, Root, Seq,
+    Grant, Ledger, Options, Quota, Rights, Root, Seq,
+    checkpoint::{CheckpointError, CheckpointOptions},
 };
 
 /// Go's web server for static files, over one directory.

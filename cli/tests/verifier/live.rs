@@ -12,7 +12,8 @@ use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::merkle;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::{
-    CheckpointError, CheckpointOptions, Context, Ledger, Observation, Options, Quota, Rights,
+    Context, Ledger, Observation, Options, Quota, Rights,
+    checkpoint::{CheckpointError, CheckpointOptions},
 };
 
 pub(crate) fn observation() -> Observation {

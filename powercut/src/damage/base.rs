@@ -10,8 +10,8 @@ use std::time::Duration;
 use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome};
 use femtoclaw_ledger::{
-    AuditEntry, CapabilityDefinition, Change, Command, Context, Decision, Grant, Ledger, Options,
-    Quota, Receipt, Request, Rights, Root, SetModule,
+    AuditEntry, CapabilityDefinition, Change, Context, Decision, Grant, Ledger, Options, Quota,
+    Receipt, Request, Rights, Root, group::Command, runtime_metadata::SetModule,
 };
 
 use tokio::task::JoinSet;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use femtoclaw_ledger::clock::{Entropy, ManualClock};
 use femtoclaw_ledger::events::{CommandId, ComponentId, Event, EventType, ExecutionId, Record};
 use femtoclaw_ledger::{
-    ExecutionStatus, Filter, Grant, Ledger, OpenError, Options, Quota, Reads, Recovery, Rights,
-    Seq, VerifyOptions,
+    Grant, Ledger, OpenError, Options, Quota, Reads, Rights, Seq, execution_log::ExecutionStatus,
+    operation::Recovery, reading::Filter, verify::VerifyOptions,
 };
 
 use super::base::Asked;

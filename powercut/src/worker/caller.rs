@@ -3,8 +3,8 @@
 
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome, TelemetryKind};
 use femtoclaw_ledger::{
-    AppendError, AuditEntry, Change, Command, Context, Decision, Grant, Ledger, Observation,
-    Receipt, Request,
+    AppendError, AuditEntry, Change, Context, Decision, Grant, Ledger, Observation, Receipt,
+    Request, group::Command,
 };
 
 use super::content::{Id, content, hex, id};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{CommandId, Record};
 use femtoclaw_ledger::projections::{Source, Views, ViewsOptions, built_in};
-use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq, VerifyOptions};
+use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq, verify::VerifyOptions};
 
 use tokio::task::JoinSet;
 

@@ -8,8 +8,8 @@ use super::{
     against_a_checkpoint, anchoring, appending, of_the_system, opening, words,
 };
 use crate::events::{DecodeError, Seq};
-use crate::projections::ReadError as ViewError;
-use crate::{CheckpointError, EvidenceError, SubscriptionError};
+use crate::ledger::{CheckpointError, EvidenceError};
+use crate::projections::{ReadError as ViewError, SubscriptionError};
 
 /// What one table says of each code, and whose codes it takes over.
 #[derive(Default)]

@@ -52,7 +52,7 @@ async fn stirred(mut heads: watch::Receiver<Head>, mut bell: watch::Receiver<()>
 /// or the grant was taken back.
 ///
 /// ```
-/// use femtoclaw_ledger::{Follow, SubscriptionError};
+/// use femtoclaw_ledger::reading::{Follow, SubscriptionError};
 /// use futures_util::TryStreamExt;
 /// use tokio::sync::oneshot;
 ///

@@ -12,7 +12,7 @@ use femtoclaw_ledger::integrity::merkle;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::{EvidenceOptions, ExecutionId, LedgerId};
+use femtoclaw_ledger::{ExecutionId, events::LedgerId, evidence::EvidenceOptions};
 use sha2::{Digest, Sha256};
 
 /// A bundle as its lines: what is before the records, the records, the note.

@@ -7,7 +7,10 @@ use crate::support::{log_key, witness};
 use femtoclaw_ledger::integrity::evidence::{Bundle, Part, Stream, VerifyError};
 use femtoclaw_ledger::integrity::key::Signer;
 use femtoclaw_ledger::integrity::policy::Policy;
-use femtoclaw_ledger::{EvidenceError, EvidenceOptions, ExecutionId, Quota, Rights, Store};
+use femtoclaw_ledger::{
+    ExecutionId, Quota, Rights, Store,
+    evidence::{EvidenceError, EvidenceOptions},
+};
 
 #[tokio::test]
 async fn every_kind_verifies_and_says_whether_it_is_complete() {
@@ -197,7 +200,7 @@ async fn cosignatures_go_along_with_the_keys_that_were_given() {
 /// A command that several executions share, and one that comes late, keep the numbering.
 #[tokio::test]
 async fn groups_of_commands_are_streams_of_their_own() {
-    use femtoclaw_ledger::{Command, Decision, Finish};
+    use femtoclaw_ledger::{Decision, execution_log::Finish, group::Command};
     let world = World::new(signing).await;
     let mut denied = asked(&world, "denied", 1);
     denied.decision = Decision::DeniedArgumentInvalid;
@@ -207,7 +210,7 @@ async fn groups_of_commands_are_streams_of_their_own() {
         Command::Finish(Finish {
             context: command(3),
             execution: id_of("cancelled"),
-            ending: femtoclaw_ledger::Ending::Cancelled("at once".to_owned()),
+            ending: femtoclaw_ledger::execution_log::Ending::Cancelled("at once".to_owned()),
         }),
     ];
     world.ledger.commit(&world.grant, group).await.unwrap();

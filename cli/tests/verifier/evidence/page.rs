@@ -6,7 +6,7 @@ use std::fs;
 use super::scene::{Scene, asked, id_of, policy, signing};
 use crate::shared::{World, command};
 use femtoclaw_ledger::integrity::evidence::Bundle;
-use femtoclaw_ledger::{Decision, EvidenceOptions, Failure, Rejection};
+use femtoclaw_ledger::{Decision, Failure, evidence::EvidenceOptions, execution_log::Rejection};
 
 /// Every event that an execution's records can be, and what others say of it.
 const GOLDEN: [&str; 5] = ["completed", "failed", "cancelled", "resolved", "rejected"];

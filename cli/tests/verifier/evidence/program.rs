@@ -8,7 +8,7 @@ use super::attacks::Forged;
 use super::scene::{KINDS, Scene, id_of};
 use crate::foreign;
 use crate::support::{femtoclaw_ledger, log_key, run};
-use femtoclaw_ledger::EvidenceOptions;
+use femtoclaw_ledger::evidence::EvidenceOptions;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 

@@ -11,9 +11,12 @@ use femtoclaw_ledger::integrity::evidence::Bundle;
 use femtoclaw_ledger::integrity::key::Signer;
 use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::{
-    AuditEntry, AuditFamily, Authorization, Begun, CheckpointOptions, Context, Decision, Ending,
-    EvidenceOptions, ExecutionId, ExecutionLog, Failure, Imported, LedgerId, Observation, Options,
-    Rejection, Request, Resolution, Resolve,
+    AuditEntry, AuditFamily, Begun, Context, Decision, ExecutionId, ExecutionLog, Failure,
+    Observation, Options, Request,
+    checkpoint::CheckpointOptions,
+    events::LedgerId,
+    evidence::EvidenceOptions,
+    execution_log::{Authorization, Ending, Imported, Rejection, Resolution, Resolve},
 };
 
 /// Kinds of executions, each with what its stream must be called.

@@ -5,8 +5,8 @@ use super::super::scene::{Scene, policy};
 use super::{base64, grants, reads, scene, section, sections, with};
 use crate::foreign;
 use crate::support::log_key;
-use femtoclaw_ledger::EvidenceOptions;
 use femtoclaw_ledger::events::{EventType, Seq};
+use femtoclaw_ledger::evidence::EvidenceOptions;
 use femtoclaw_ledger::integrity::evidence::{Bundle, Part, RECORDS_MAX};
 use femtoclaw_ledger::integrity::key::Signer;
 

@@ -12,7 +12,7 @@ use femtoclaw_ledger::events::{ComponentId, Event, Outcome, Record, Seq};
 use femtoclaw_ledger::integrity::evidence::Bundle;
 use femtoclaw_ledger::integrity::key::Signer;
 use femtoclaw_ledger::{
-    AuditEntry, AuditFamily, Decision, EvidenceOptions, Quota, Reads, Rights, Store,
+    AuditEntry, AuditFamily, Decision, Quota, Reads, Rights, Store, evidence::EvidenceOptions,
 };
 
 /// `tester` (component 1) is denied an execution of which `auditor` (2) says something; `stranger` (3) is granted
