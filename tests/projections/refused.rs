@@ -169,6 +169,9 @@ fn views_that_are_removed_without_descriptors_are_not_taken_for_damaged_ones() {
         let boot = format!("start {spare}");
         unseal(&path);
         open_with_few(&path, &journal, heard.options(&boot), spare);
+        let left = path.join("views");
+        let is_whole = !left.exists() || left.join("version").exists();
+        assert!(is_whole, "{spare} left: a part has the name of the whole");
         open(&boot);
         heard.made_again(&boot);
     }
