@@ -107,6 +107,9 @@ pub trait Entropy: Send + Sync + 'static {
 }
 
 /// The operating system's random source, read 16 KiB at a time.
+///
+/// Where the system has no randomness it panics, and a ledger that asks it is sealed: nothing is written that is not
+/// salted and named.
 #[derive(Debug, Default)]
 pub struct SystemEntropy(std::sync::Mutex<(Vec<u8>, usize)>);
 
@@ -151,13 +154,16 @@ impl CommandId {
     /// assert_eq!(context.command_id(), Some(command));
     /// ```
     ///
-    /// # Panics
-    /// Where the operating system has no randomness.
+    /// Where the operating system has no randomness, the process's number and a count stand for it: of one ledger one
+    /// process is open at a time.
     #[must_use]
     pub fn new() -> Self {
         let mut random = [0; 8];
-        fill_random(&mut random);
-        Self::at(SystemClock::default().now_ns(), u64::from_be_bytes(random))
+        let random = match getrandom::fill(&mut random) {
+            Ok(()) => u64::from_be_bytes(random),
+            Err(_) => counted(),
+        };
+        Self::at(SystemClock::default().now_ns(), random)
     }
 
     /// RFC 9562, 5.7, with the fraction of the millisecond in `rand_a` (6.2, method 3).
@@ -169,6 +175,15 @@ impl CommandId {
         let random = (0b10 << 62) | (random >> 2);
         Self::from_bytes(((u128::from(time) << 64) | u128::from(random)).to_be_bytes())
     }
+}
+
+/// No number twice in one process, and none of another process that runs beside it. The last two bits are of no use to an
+/// id.
+fn counted() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    const COUNT_BITS: u32 = 38;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed) % (1 << COUNT_BITS);
+    ((u64::from(std::process::id()) << COUNT_BITS) | count) << 2
 }
 
 /// Fills `secret` from the operating system's random source and keeps no copy: for keys.
@@ -210,5 +225,20 @@ mod tests {
         let (one, other) = (CommandId::new(), CommandId::new());
         assert_ne!(one, other);
         assert!(before.as_bytes()[..7] <= one.as_bytes()[..7]);
+    }
+
+    #[test]
+    fn command_ids_without_randomness_differ_by_count_and_process() {
+        let ids: std::collections::BTreeSet<_> =
+            (0..100).map(|_| CommandId::at(7, counted())).collect();
+        assert_eq!(ids.len(), 100);
+        let process = |id: &CommandId| {
+            let low = u128::from_be_bytes(*id.as_bytes()) as u64;
+            (low & !(0b11 << 62)) >> 38
+        };
+        assert!(
+            ids.iter()
+                .all(|id| process(id) == u64::from(std::process::id()))
+        );
     }
 }
