@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Store;
-use super::readable::words::{Bits, Code, Directions, Machines, words};
+use super::readable::words::{Bits, Code, Codes, Directions, Machines, words};
+use super::{State, Store};
 
 /// A state machine walked this path in one commit (execution model §5).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub struct TransitionsRecordedV1 {
     #[serde(with = "Code::<Machines>")]
     pub machine: u8,
     /// The states, from where it stood to where it came, each as its number.
-    #[serde(with = "super::readable::words::states")]
+    #[serde(with = "Codes::<State>")]
     pub path: Vec<u8>,
 }
 

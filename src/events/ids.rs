@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::readable::{Hex, unhex};
+use super::readable::hex::{Hex, unhex};
 
 /// A 32-byte digest.
 pub type Hash = [u8; 32];

@@ -48,6 +48,7 @@ mod configuration;
 mod content;
 mod execution_log;
 mod ids;
+mod outcome;
 pub(crate) mod readable;
 mod record;
 mod runtime_metadata;
@@ -64,9 +65,8 @@ pub(crate) use codec::{decode, decode_state};
 pub use configuration::*;
 pub use execution_log::*;
 pub use ids::*;
-pub use record::{
-    Content, HEADER_LEN, HeaderError, Outcome, Record, RecordHeader, SALT_LEN, flags,
-};
+pub use outcome::Outcome;
+pub use record::{Content, HEADER_LEN, HeaderError, Record, RecordHeader, SALT_LEN, flags};
 pub use runtime_metadata::*;
 pub use state::State;
 pub use store::{Store, StoreMask};

@@ -6,8 +6,6 @@ use std::marker::PhantomData;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::events::State;
-
 /// A list of numbers on disk, each with its word.
 pub(crate) trait Words {
     /// All of them.
@@ -142,14 +140,14 @@ impl<W: Words> Bits<W> {
     }
 }
 
-/// States one after the other, which are one number each on disk.
-pub(crate) mod states {
-    use super::{Deserialize, Deserializer, Serializer, Spoken, State};
+/// Words one after the other, which are one number each on disk.
+pub(crate) struct Codes<W>(PhantomData<W>);
 
-    pub(crate) fn serialize<S: Serializer>(path: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+impl<W: Words> Codes<W> {
+    pub(crate) fn serialize<S: Serializer>(codes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
-            true => serializer.collect_seq(path.iter().map(|code| Spoken::of::<State>(*code))),
-            false => serde_bytes::serialize(path, serializer),
+            true => serializer.collect_seq(codes.iter().map(|code| Spoken::of::<W>(*code))),
+            false => serde_bytes::serialize(codes, serializer),
         }
     }
 
@@ -160,9 +158,8 @@ pub(crate) mod states {
             return serde_bytes::deserialize(deserializer);
         }
         let list = Vec::<Spoken<String>>::deserialize(deserializer)?;
-        list.into_iter()
-            .map(Spoken::code::<State, D::Error>)
-            .collect()
+        let codes = list.into_iter().map(Spoken::code::<W, D::Error>);
+        codes.collect()
     }
 }
 
