@@ -6,37 +6,29 @@ use super::given::fields;
 use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
-use crate::events::{AuditFamily, ExecutionId, Outcome, Store};
+use crate::events::{AuditFamily, ExecutionId, Outcome};
 
-/// Something worth an audit. Decisions, validations, executions and transitions need none: they
-/// are in the audit log by construction.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// Common to all commands.
-    pub context: Context,
-    /// Which of the nine families.
-    pub family: AuditFamily,
-    /// What was done, as a stable word.
-    pub action: String,
-    /// To what: one line, may be empty.
-    pub subject: String,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// The execution it belongs to.
-    pub execution: Option<ExecutionId>,
-    /// Details, JSON of any shape, kept byte for byte; may be empty.
-    pub detail: Vec<u8>,
+fields! {
+    /// Something worth an audit. Decisions, validations, executions and transitions need none: they
+    /// are in the audit log by construction.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct AuditEntry {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// Which of the nine families.
+        kept pub family: AuditFamily,
+        /// What was done, as a stable word.
+        text pub action: String,
+        /// To what: one line, may be empty.
+        text pub subject: String,
+        /// How it came out.
+        kept pub outcome: Outcome,
+        /// The execution it belongs to.
+        kept pub execution: Option<ExecutionId>,
+        /// Details, JSON of any shape, kept byte for byte; may be empty.
+        json pub detail: Vec<u8>,
+    }
 }
-
-fields!(AuditEntry {
-    kept context,
-    kept family,
-    text action,
-    text subject,
-    kept outcome,
-    kept execution,
-    json detail,
-});
 
 impl AuditEntry {
     /// An entry about this action, a stable word: neutral in its outcome, without subject and detail, until said.
@@ -70,12 +62,6 @@ setters!(AuditEntry {
 });
 
 impl Content for AuditEntry {
-    const STORE: Store = Store::AuditLog;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("action", &self.action, limits)?;
         check::one_line("subject", &self.subject)?;

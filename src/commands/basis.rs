@@ -5,37 +5,29 @@ use super::check::Fields;
 use super::given::fields;
 use crate::events::{Hash, LedgerId};
 
-/// What a decision rested on: the versions of one [`InForce`](crate::InForce), which alone makes
-/// it, and the policy by the gate's own word.
-///
-/// The ledger compares the versions of an authorization with those in force. A decision read from
-/// a snapshot of what is in force can't be passed off as one by a later state.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Basis {
-    pub(crate) ledger: LedgerId,
-    pub(crate) grounds: Grounds,
+fields! {
+    /// What a decision rested on: the versions of one `InForce`, which alone makes
+    /// it, and the policy by the gate's own word.
+    ///
+    /// The ledger compares the versions of an authorization with those in force. A decision read from
+    /// a snapshot of what is in force can't be passed off as one by a later state.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Basis {
+        kept pub(crate) ledger: LedgerId,
+        nested pub(crate) grounds: Grounds,
+    }
 }
 
-fields!(Basis {
-    kept ledger,
-    nested grounds,
-});
-
-/// The same without the ledger, as records hold it.
-#[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Grounds {
-    pub(crate) configuration_version: u64,
-    pub(crate) registry_version: u64,
-    pub(crate) policy_version: String,
-    pub(crate) policy_digest: Hash,
+fields! {
+    /// The same without the ledger, as records hold it.
+    #[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+    pub(crate) struct Grounds {
+        kept pub(crate) configuration_version: u64,
+        kept pub(crate) registry_version: u64,
+        text pub(crate) policy_version: String,
+        kept pub(crate) policy_digest: Hash,
+    }
 }
-
-fields!(Grounds {
-    kept configuration_version,
-    kept registry_version,
-    text policy_version,
-    kept policy_digest,
-});
 
 impl Basis {
     /// Names the policy: its version, which may be empty, and its digest. The ledger records both

@@ -6,34 +6,26 @@ use super::given::fields;
 use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
-use crate::events::Store;
 
-/// Gives a document new content; the first change of a name creates the document. The same
-/// content again is a new version all the same.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Common to all commands.
-    pub context: Context,
-    /// The document's name.
-    pub document: String,
-    /// The whole content: any bytes that the validators accept.
-    pub content: Vec<u8>,
-    /// Who.
-    pub author: String,
-    /// Why.
-    pub reason: String,
-    /// Refuse unless the document stands at this version (0: does not exist).
-    pub expected_version: Option<u64>,
+fields! {
+    /// Gives a document new content; the first change of a name creates the document. The same
+    /// content again is a new version all the same.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Change {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The document's name.
+        kept pub document: String,
+        /// The whole content: any bytes that the validators accept.
+        bytes pub content: Vec<u8>,
+        /// Who.
+        text pub author: String,
+        /// Why.
+        text pub reason: String,
+        /// Refuse unless the document stands at this version (0: does not exist).
+        kept pub expected_version: Option<u64>,
+    }
 }
-
-fields!(Change {
-    kept context,
-    kept document,
-    bytes content,
-    text author,
-    text reason,
-    kept expected_version,
-});
 
 impl Change {
     /// The whole new content of a document. Author and reason must be said.
@@ -73,12 +65,6 @@ setters!(Change {
 });
 
 impl Content for Change {
-    const STORE: Store = Store::Configuration;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("document", &self.document, limits)?;
         check::name("author", &self.author, limits)?;
@@ -100,31 +86,24 @@ impl Content for Change {
     }
 }
 
-/// Gives a document the content of an earlier version, as a new version.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Rollback {
-    /// Common to all commands.
-    pub context: Context,
-    /// The document's name.
-    pub document: String,
-    /// The version whose content to restore.
-    pub to_version: u64,
-    /// Who.
-    pub author: String,
-    /// Why.
-    pub reason: String,
-    /// Refuse unless the document stands at this version.
-    pub expected_version: Option<u64>,
+fields! {
+    /// Gives a document the content of an earlier version, as a new version.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Rollback {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The document's name.
+        kept pub document: String,
+        /// The version whose content to restore.
+        kept pub to_version: u64,
+        /// Who.
+        text pub author: String,
+        /// Why.
+        text pub reason: String,
+        /// Refuse unless the document stands at this version.
+        kept pub expected_version: Option<u64>,
+    }
 }
-
-fields!(Rollback {
-    kept context,
-    kept document,
-    kept to_version,
-    text author,
-    text reason,
-    kept expected_version,
-});
 
 impl Rollback {
     /// Back to the content of this version. Author and reason must be said.
@@ -153,12 +132,6 @@ setters!(Rollback {
 });
 
 impl Content for Rollback {
-    const STORE: Store = Store::Configuration;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("document", &self.document, limits)?;
         check::name("author", &self.author, limits)?;

@@ -7,7 +7,7 @@ use super::measure::Cutter;
 use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
-use crate::events::{ExecutionId, Resolution, Store};
+use crate::events::{ExecutionId, Resolution};
 
 /// Bytes of a result and its texts as they will be stored, at most.
 fn stored(len: usize, limits: &Limits) -> usize {
@@ -16,22 +16,18 @@ fn stored(len: usize, limits: &Limits) -> usize {
     len.min(most.saturating_add(64))
 }
 
-/// A failed execution.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// A stable code of the runtime's; cut where it is longer than a name.
-    pub code: String,
-    /// What happened, for a person; cut where it is longer than a text.
-    pub message: String,
-    /// Partial result or details, JSON; may be empty. An oversize one is truncated.
-    pub result: Vec<u8>,
+fields! {
+    /// A failed execution.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Failure {
+        /// A stable code of the runtime's; cut where it is longer than a name.
+        text pub code: String,
+        /// What happened, for a person; cut where it is longer than a text.
+        text pub message: String,
+        /// Partial result or details, JSON; may be empty. An oversize one is truncated.
+        json pub result: Vec<u8>,
+    }
 }
-
-fields!(Failure {
-    text code,
-    text message,
-    json result,
-});
 
 impl Failure {
     /// A stable code, and what happened.
@@ -138,31 +134,20 @@ impl Ending {
     }
 }
 
-/// Ends an execution.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Finish {
-    /// Common to all commands; parent and trace default to those of the decision.
-    pub context: Context,
-    /// Which execution.
-    pub execution: ExecutionId,
-    /// How it ended.
-    pub ending: Ending,
+fields! {
+    /// Ends an execution.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Finish {
+        /// Common to all commands; parent and trace default to those of the decision.
+        kept pub context: Context,
+        /// Which execution.
+        kept pub execution: ExecutionId,
+        /// How it ended.
+        nested pub ending: Ending,
+    }
 }
 
-fields!(Finish {
-    kept context,
-    kept execution,
-    nested ending,
-});
-
 impl Content for Finish {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 2;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, _: &Limits) -> Checked {
         check::id("execution", self.execution.is_nil())?;
         self.ending.validate()
@@ -190,22 +175,18 @@ impl Content for Finish {
     }
 }
 
-/// How an execution in doubt ended.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Resolve {
-    /// The verdict.
-    pub resolution: Resolution,
-    /// Who or what knows, and how.
-    pub reason: String,
-    /// The late result, JSON; may be empty. An oversize one is truncated.
-    pub result: Vec<u8>,
+fields! {
+    /// How an execution in doubt ended.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Resolve {
+        /// The verdict.
+        kept pub resolution: Resolution,
+        /// Who or what knows, and how.
+        text pub reason: String,
+        /// The late result, JSON; may be empty. An oversize one is truncated.
+        json pub result: Vec<u8>,
+    }
 }
-
-fields!(Resolve {
-    kept resolution,
-    text reason,
-    json result,
-});
 
 impl Resolve {
     /// The verdict, and who or what knows it.
@@ -226,31 +207,20 @@ setters!(Resolve {
     json result_json = result: Vec<u8>;
 });
 
-/// Says how an execution in doubt ended; `ExecutionLog::resolve` makes it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ResolveInDoubt {
-    /// Common to all commands.
-    pub context: Context,
-    /// Which execution.
-    pub execution: ExecutionId,
-    /// The statement.
-    pub resolve: Resolve,
+fields! {
+    /// Says how an execution in doubt ended; `ExecutionLog::resolve` makes it.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct ResolveInDoubt {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// Which execution.
+        kept pub execution: ExecutionId,
+        /// The statement.
+        nested pub resolve: Resolve,
+    }
 }
 
-fields!(ResolveInDoubt {
-    kept context,
-    kept execution,
-    nested resolve,
-});
-
 impl Content for ResolveInDoubt {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 2;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, _: &Limits) -> Checked {
         check::id("execution", self.execution.is_nil())?;
         if self.resolve.reason.trim().is_empty() {

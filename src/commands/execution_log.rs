@@ -2,45 +2,36 @@
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::given::fields;
+use super::given::{InContext, fields};
 use super::measure::Cutter;
 use super::setters::setters;
 use super::{Basis, Content, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
-use crate::events::{Decision, ExecutionId, Store};
+use crate::events::{Decision, ExecutionId};
 
-/// A capability execution that a gate has decided on.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Common to all commands.
-    pub context: Context,
-    /// Its id; `None`: the ledger makes one.
-    pub execution: Option<ExecutionId>,
-    /// The protocol output as received, where there is one: digest, length and the first 64 KiB
-    /// are kept.
-    pub input: Option<Vec<u8>>,
-    /// The capability asked for.
-    pub capability: String,
-    /// The arguments: JSON of any shape, kept byte for byte.
-    pub arguments: Vec<u8>,
-    /// The gate's decision.
-    pub decision: Decision,
-    /// Why; may be empty.
-    pub reason: String,
-    /// What it rested on.
-    pub basis: Basis,
+fields! {
+    /// A capability execution that a gate has decided on.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Request {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// Its id; `None`: the ledger makes one.
+        kept pub execution: Option<ExecutionId>,
+        /// The protocol output as received, where there is one: digest, length and the first 64 KiB
+        /// are kept.
+        optional pub input: Option<Vec<u8>>,
+        /// The capability asked for.
+        kept pub capability: String,
+        /// The arguments: JSON of any shape, kept byte for byte.
+        json pub arguments: Vec<u8>,
+        /// The gate's decision.
+        kept pub decision: Decision,
+        /// Why; may be empty.
+        text pub reason: String,
+        /// What it rested on.
+        nested pub basis: Basis,
+    }
 }
-
-fields!(Request {
-    kept context,
-    kept execution,
-    optional input,
-    kept capability,
-    json arguments,
-    kept decision,
-    text reason,
-    nested basis,
-});
 
 impl Request {
     /// What a gate decided of a capability, and by what. The arguments are `{}` and all else is empty until said.
@@ -84,7 +75,7 @@ setters!(Request {
     into reason = reason: String;
 });
 
-impl Request {
+impl Content for Request {
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         if self.input.as_ref().is_some_and(Vec::is_empty) {
@@ -118,60 +109,30 @@ impl Request {
     fn cut(&mut self, by: &mut Cutter<'_>) {
         self.input.iter_mut().for_each(|input| by.input(input));
     }
+
+    fn execution(&self) -> Option<ExecutionId> {
+        self.execution
+    }
 }
 
 fn kept_len(bytes: &[u8]) -> usize {
     bytes.len().min(KEPT_BYTES)
 }
 
-impl Content for Request {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 4;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
-    fn validate(&self, limits: &Limits) -> Checked {
-        self.validate(limits)
-    }
-
-    fn digest(&self, fields: &mut Fields) {
-        self.digest(fields);
-    }
-
-    fn content_len(&self) -> usize {
-        self.content_len()
-    }
-
-    fn execution(&self) -> Option<ExecutionId> {
-        self.execution
-    }
-
-    fn cut(&mut self, by: &mut Cutter<'_>) {
-        self.cut(by);
+fields! {
+    /// An agent's output that the protocol does not accept.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Rejection {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// Its id; `None`: the ledger makes one.
+        kept pub execution: Option<ExecutionId>,
+        /// The output as received, any bytes: digest, length and the first 64 KiB are kept.
+        bytes pub input: Vec<u8>,
+        /// What is wrong with it.
+        text pub problem: String,
     }
 }
-
-/// An agent's output that the protocol does not accept.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// Common to all commands.
-    pub context: Context,
-    /// Its id; `None`: the ledger makes one.
-    pub execution: Option<ExecutionId>,
-    /// The output as received, any bytes: digest, length and the first 64 KiB are kept.
-    pub input: Vec<u8>,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-fields!(Rejection {
-    kept context,
-    kept execution,
-    bytes input,
-    text problem,
-});
 
 impl Rejection {
     /// An output as received, and what is wrong with it.
@@ -194,13 +155,6 @@ setters!(Rejection {
 });
 
 impl Content for Rejection {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 2;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         check::some_text("problem", &self.problem, limits)
@@ -226,29 +180,25 @@ impl Content for Rejection {
     }
 }
 
-/// A whole execution, recorded after the fact: for imports, and for capabilities without effect.
-/// Its records are flagged so for ever. The versions of its basis may be older than those in force.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Imported {
-    /// The request, authorized; its context is the command's.
-    pub request: Request,
-    /// How it ended.
-    pub ending: Ending,
+fields! {
+    /// A whole execution, recorded after the fact: for imports, and for capabilities without effect.
+    /// Its records are flagged so for ever. The versions of its basis may be older than those in force.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Imported {
+        /// The request, authorized; its context is the command's.
+        nested pub request: Request,
+        /// How it ended.
+        nested pub ending: Ending,
+    }
 }
 
-fields!(Imported {
-    nested request,
-    nested ending,
-});
-
-impl Content for Imported {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 5;
-
+impl InContext for Imported {
     fn context(&self) -> &Context {
         &self.request.context
     }
+}
 
+impl Content for Imported {
     fn validate(&self, limits: &Limits) -> Checked {
         if self.request.decision != Decision::Authorized {
             return Err(invalid("decision", "is a denial: record it with authorize"));

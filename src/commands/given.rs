@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What of a command its caller wrote freely. Each command lists every one of its fields once, in
-//! [`fields!`](super::fields): a field that is not classified does not compile. From that list come
-//! what a redactor is given and what `Debug` does not print.
+//! What of a command its caller wrote freely. Each field of a command says so where it is defined, in
+//! [`fields!`](super::fields): one that is not classified does not compile. From that come what a redactor is
+//! given and what `Debug` does not print.
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
+use super::Context;
 use super::check::Checked;
 use crate::callbacks::How;
 use crate::config::Limits;
@@ -23,6 +24,11 @@ pub(crate) trait Given {
     /// # Errors
     /// `CallbackFailed`; what is left of the fields must not be used.
     fn redact(&mut self, by: &mut Redactor<'_>) -> Checked;
+}
+
+/// What has a command's context.
+pub(crate) trait InContext {
+    fn context(&self) -> &Context;
 }
 
 /// The embedder's redactor at work on one command.
@@ -166,10 +172,22 @@ macro_rules! given {
     (@show $class:ident $field:ident) => { $crate::commands::given::Hidden::new($field) };
 }
 
-/// As [`given`], and a `Debug` that prints nothing of what the redactor is given.
+/// Defines a struct each of whose fields says what it is: classified as [`given`] has it, with a `Debug` that prints
+/// nothing of what the redactor is given. One that begins with its context is a command.
 macro_rules! fields {
-    ($name:ident { $($class:ident $field:ident),+ $(,)? }) => {
+    (
+        $(#[$about:meta])*
+        $vis:vis struct $name:ident {
+            $($(#[$doc:meta])* $class:ident $seen:vis $field:ident: $kind:ty),+ $(,)?
+        }
+    ) => {
+        $(#[$about])*
+        $vis struct $name {
+            $($(#[$doc])* $seen $field: $kind,)+
+        }
+
         $crate::commands::given::given!($name { $($class $field),+ });
+        $crate::commands::given::fields!(@command $name $($field)+);
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -183,6 +201,14 @@ macro_rules! fields {
             }
         }
     };
+    (@command $name:ident context $($field:ident)*) => {
+        impl $crate::commands::given::InContext for $name {
+            fn context(&self) -> &$crate::commands::Context {
+                &self.context
+            }
+        }
+    };
+    (@command $name:ident $($field:ident)*) => {};
 }
 
 pub(crate) use {fields, given};

@@ -44,20 +44,14 @@ pub use runtime_metadata::{
 pub use telemetry::Observation;
 
 use check::{Checked, Fields};
-use given::{Given, Redactor};
+use given::{Given, InContext, Redactor};
 
 /// Bytes of a stored record beside its payload: header, salt, place in the frame's offset table.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize =
     crate::events::HEADER_LEN + crate::events::SALT_LEN + 40;
 
 /// What each command struct knows about itself.
-pub(crate) trait Content: Given {
-    /// Which store decides it.
-    const STORE: Store;
-    /// Records it makes at most.
-    const RECORDS_MAX: usize = 1;
-
-    fn context(&self) -> &Context;
+trait Content: Given + InContext {
     fn validate(&self, limits: &Limits) -> Checked;
     /// Adds every field but the context.
     fn digest(&self, fields: &mut Fields);
@@ -75,8 +69,9 @@ pub(crate) trait Content: Given {
     fn cut(&mut self, _: &mut Cutter<'_>) {}
 }
 
+/// Each command with the word for it, the store that decides it, and the records that it makes at most.
 macro_rules! commands {
-    ($( $(#[$doc:meta])* $name:ident($content:ty) = $kind:literal; )+) => {
+    ($( $(#[$doc:meta])* $name:ident($content:ty) = $kind:literal, $store:ident, $records:literal; )+) => {
         /// A command of any store.
         #[derive(Debug)]
         #[non_exhaustive]
@@ -103,7 +98,7 @@ macro_rules! commands {
             #[must_use]
             pub const fn store(&self) -> Store {
                 match self {
-                    $(Self::$name(_) => <$content as Content>::STORE,)+
+                    $(Self::$name(_) => Store::$store,)+
                     Self::Cut(cut) => cut.command().store(),
                 }
             }
@@ -112,12 +107,12 @@ macro_rules! commands {
             #[must_use]
             pub const fn records_max(&self) -> usize {
                 match self {
-                    $(Self::$name(_) => <$content as Content>::RECORDS_MAX,)+
+                    $(Self::$name(_) => $records,)+
                     Self::Cut(cut) => cut.command().records_max(),
                 }
             }
 
-            fn content(&self) -> &dyn Dispatch {
+            fn content(&self) -> &dyn Content {
                 match self {
                     $(Self::$name(content) => content,)+
                     Self::Cut(cut) => cut.command().content(),
@@ -125,7 +120,7 @@ macro_rules! commands {
             }
 
             /// `None` of what was cut: it stays as it is.
-            fn content_mut(&mut self) -> Option<&mut dyn Dispatch> {
+            fn content_mut(&mut self) -> Option<&mut dyn Content> {
                 match self {
                     $(Self::$name(content) => Some(content),)+
                     Self::Cut(_) => None,
@@ -135,82 +130,47 @@ macro_rules! commands {
     };
 }
 
-/// [`Content`] without its constants, so that it can be a trait object.
-trait Dispatch: Given {
-    fn context(&self) -> &Context;
-    fn validate(&self, limits: &Limits) -> Checked;
-    fn digest(&self, fields: &mut Fields);
-    fn content_len(&self) -> usize;
-    fn stored_len(&self, limits: &Limits) -> usize;
-    fn execution(&self) -> Option<ExecutionId>;
-    fn cut(&mut self, by: &mut Cutter<'_>);
-}
-
-impl<C: Content> Dispatch for C {
-    fn context(&self) -> &Context {
-        Content::context(self)
-    }
-    fn validate(&self, limits: &Limits) -> Checked {
-        Content::validate(self, limits)
-    }
-    fn digest(&self, fields: &mut Fields) {
-        Content::digest(self, fields);
-    }
-    fn content_len(&self) -> usize {
-        Content::content_len(self)
-    }
-    fn stored_len(&self, limits: &Limits) -> usize {
-        Content::stored_len(self, limits)
-    }
-    fn execution(&self) -> Option<ExecutionId> {
-        Content::execution(self)
-    }
-    fn cut(&mut self, by: &mut Cutter<'_>) {
-        Content::cut(self, by);
-    }
-}
-
 commands! {
     /// Record an authorization decision.
-    Authorize(Request) = "authorize";
+    Authorize(Request) = "authorize", ExecutionLog, 4;
     /// Record an authorization decision and, where it authorizes, the start, in one commit.
-    Begin(Request) = "begin";
+    Begin(Request) = "begin", ExecutionLog, 4;
     /// Start an authorized execution.
-    Start(Start) = "start";
+    Start(Start) = "start", ExecutionLog, 2;
     /// Record an output that the protocol does not accept.
-    Reject(Rejection) = "reject";
+    Reject(Rejection) = "reject", ExecutionLog, 2;
     /// Complete, fail or cancel an execution.
-    Finish(Finish) = "finish";
+    Finish(Finish) = "finish", ExecutionLog, 2;
     /// Say how an execution in doubt ended.
-    Resolve(ResolveInDoubt) = "resolve";
+    Resolve(ResolveInDoubt) = "resolve", ExecutionLog, 2;
     /// Record an execution after the fact.
-    Import(Imported) = "import";
+    Import(Imported) = "import", ExecutionLog, 5;
     /// Record something worth an audit.
-    Audit(AuditEntry) = "audit";
+    Audit(AuditEntry) = "audit", AuditLog, 1;
     /// Record an observation.
-    Observe(Observation) = "observe";
+    Observe(Observation) = "observe", Telemetry, 1;
     /// Give a document new content.
-    Change(Change) = "change";
+    Change(Change) = "change", Configuration, 1;
     /// Give a document the content of an earlier version.
-    Rollback(Rollback) = "rollback";
+    Rollback(Rollback) = "rollback", Configuration, 1;
     /// Say who the runtime is.
-    Identify(Identify) = "identify";
+    Identify(Identify) = "identify", RuntimeMetadata, 1;
     /// Set a module's version.
-    SetModule(SetModule) = "set_module";
+    SetModule(SetModule) = "set_module", RuntimeMetadata, 1;
     /// Remove a module.
-    RemoveModule(RemoveModule) = "remove_module";
+    RemoveModule(RemoveModule) = "remove_module", RuntimeMetadata, 1;
     /// Register a capability, disabled.
-    RegisterCapability(RegisterCapability) = "register_capability";
+    RegisterCapability(RegisterCapability) = "register_capability", RuntimeMetadata, 1;
     /// Change a capability's definition.
-    ChangeCapability(ChangeCapability) = "change_capability";
+    ChangeCapability(ChangeCapability) = "change_capability", RuntimeMetadata, 1;
     /// Enable or disable a capability.
-    SwitchCapability(SwitchCapability) = "switch_capability";
+    SwitchCapability(SwitchCapability) = "switch_capability", RuntimeMetadata, 1;
     /// Unregister a capability.
-    UnregisterCapability(UnregisterCapability) = "unregister_capability";
+    UnregisterCapability(UnregisterCapability) = "unregister_capability", RuntimeMetadata, 1;
     /// Move the runtime's state machine.
-    Transition(Transition) = "transition";
+    Transition(Transition) = "transition", RuntimeMetadata, 1;
     /// Save a subscriber's position.
-    SavePosition(SavePosition) = "save_position";
+    SavePosition(SavePosition) = "save_position", RuntimeMetadata, 1;
 }
 
 impl Command {

@@ -2,12 +2,12 @@
 //! The right to start one execution. Only a durable decision makes one; there is no other way.
 
 use super::check::{Checked, Fields};
-use super::given::given;
+use super::given::{InContext, given};
 use super::hold::Hold;
 use super::{Basis, Content, Context};
 use crate::config::Limits;
 use crate::error::AppendError;
-use crate::events::{ExecutionId, Hash, LedgerId, Store};
+use crate::events::{ExecutionId, Hash, LedgerId};
 
 /// The right to start one authorized execution, once: bound to the execution, its capability and
 /// arguments, the versions that the decision rested on, the ledger and this opening of it.
@@ -83,14 +83,13 @@ pub struct Start {
 
 given!(Start { kept context, kept permit });
 
-impl Content for Start {
-    const STORE: Store = Store::ExecutionLog;
-    const RECORDS_MAX: usize = 2;
-
+impl InContext for Start {
     fn context(&self) -> &Context {
         &self.context
     }
+}
 
+impl Content for Start {
     fn validate(&self, _: &Limits) -> Checked {
         Ok(())
     }

@@ -6,18 +6,12 @@ use super::given::fields;
 use super::setters::setters;
 use super::{Content, Context};
 use crate::config::{BUILTIN_CAPABILITY, Limits};
-use crate::events::{RuntimeId, State, Store};
+use crate::events::{RuntimeId, State};
 
 macro_rules! metadata_command {
     ($name:ident, |$this:ident, $limits:ident| $validate:block, |$fields:ident| $digest:block,
      $len:expr) => {
         impl Content for $name {
-            const STORE: Store = Store::RuntimeMetadata;
-
-            fn context(&self) -> &Context {
-                &self.context
-            }
-
             fn validate(&self, $limits: &Limits) -> Checked {
                 let $this = self;
                 $validate
@@ -36,22 +30,18 @@ macro_rules! metadata_command {
     };
 }
 
-/// Says who the runtime is.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identify {
-    /// Common to all commands.
-    pub context: Context,
-    /// The runtime's id.
-    pub runtime: RuntimeId,
-    /// Its version.
-    pub version: String,
+fields! {
+    /// Says who the runtime is.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Identify {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The runtime's id.
+        kept pub runtime: RuntimeId,
+        /// Its version.
+        text pub version: String,
+    }
 }
-
-fields!(Identify {
-    kept context,
-    kept runtime,
-    text version,
-});
 
 metadata_command!(
     Identify,
@@ -63,22 +53,18 @@ metadata_command!(
     it.version.len() + 16
 );
 
-/// Sets a module's version.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SetModule {
-    /// Common to all commands.
-    pub context: Context,
-    /// The module's name.
-    pub module: String,
-    /// Its version.
-    pub version: String,
+fields! {
+    /// Sets a module's version.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct SetModule {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The module's name.
+        kept pub module: String,
+        /// Its version.
+        text pub version: String,
+    }
 }
-
-fields!(SetModule {
-    kept context,
-    kept module,
-    text version,
-});
 
 metadata_command!(
     SetModule,
@@ -90,19 +76,16 @@ metadata_command!(
     it.module.len() + it.version.len() + 16
 );
 
-/// Removes a module.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RemoveModule {
-    /// Common to all commands.
-    pub context: Context,
-    /// The module's name.
-    pub module: String,
+fields! {
+    /// Removes a module.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct RemoveModule {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The module's name.
+        kept pub module: String,
+    }
 }
-
-fields!(RemoveModule {
-    kept context,
-    kept module,
-});
 
 metadata_command!(
     RemoveModule,
@@ -111,22 +94,18 @@ metadata_command!(
     it.module.len() + 16
 );
 
-/// What a capability is.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct CapabilityDefinition {
-    /// Its version.
-    pub version: String,
-    /// What it does.
-    pub description: String,
-    /// Its parameters, JSON of any shape, kept byte for byte; may be empty.
-    pub parameters: Vec<u8>,
+fields! {
+    /// What a capability is.
+    #[derive(Clone, PartialEq, Eq, Default)]
+    pub struct CapabilityDefinition {
+        /// Its version.
+        text pub version: String,
+        /// What it does.
+        text pub description: String,
+        /// Its parameters, JSON of any shape, kept byte for byte; may be empty.
+        json pub parameters: Vec<u8>,
+    }
 }
-
-fields!(CapabilityDefinition {
-    text version,
-    text description,
-    json parameters,
-});
 
 impl CapabilityDefinition {
     /// Its version; without description and parameters until said.
@@ -177,98 +156,66 @@ fn capability(name: &str, limits: &Limits) -> Checked {
     Ok(())
 }
 
-/// Registers a capability; it is disabled until it is enabled.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RegisterCapability {
-    /// Common to all commands.
-    pub context: Context,
-    /// The capability's name.
-    pub capability: String,
-    /// What it is.
-    pub definition: CapabilityDefinition,
-    /// Refuse unless the registry stands at this version.
-    pub expected_version: Option<u64>,
+/// The two commands that say what a capability is.
+macro_rules! defining {
+    ($(#[$about:meta])* $name:ident) => {
+        fields! {
+            $(#[$about])*
+            #[derive(Clone, PartialEq, Eq)]
+            pub struct $name {
+                /// Common to all commands.
+                kept pub context: Context,
+                /// The capability's name.
+                kept pub capability: String,
+                /// What it is from now on.
+                nested pub definition: CapabilityDefinition,
+                /// Refuse unless the registry stands at this version.
+                kept pub expected_version: Option<u64>,
+            }
+        }
+
+        metadata_command!(
+            $name,
+            |it, limits| {
+                capability(&it.capability, limits)?;
+                it.definition.validate(limits)
+            },
+            |fields| {
+                fields.text(&it.capability);
+                it.definition
+                    .digest(fields)
+                    .optional_number(it.expected_version)
+            },
+            it.capability.len() + it.definition.len()
+        );
+    };
 }
 
-fields!(RegisterCapability {
-    kept context,
-    kept capability,
-    nested definition,
-    kept expected_version,
-});
-
-metadata_command!(
-    RegisterCapability,
-    |it, limits| {
-        capability(&it.capability, limits)?;
-        it.definition.validate(limits)
-    },
-    |fields| {
-        fields.text(&it.capability);
-        it.definition
-            .digest(fields)
-            .optional_number(it.expected_version)
-    },
-    it.capability.len() + it.definition.len()
-);
-
-/// Changes a capability's definition; whether it is enabled does not change.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ChangeCapability {
-    /// Common to all commands.
-    pub context: Context,
-    /// The capability's name.
-    pub capability: String,
-    /// What it is from now on.
-    pub definition: CapabilityDefinition,
-    /// Refuse unless the registry stands at this version.
-    pub expected_version: Option<u64>,
+defining! {
+    /// Registers a capability; it is disabled until it is enabled.
+    RegisterCapability
+}
+defining! {
+    /// Changes a capability's definition; whether it is enabled does not change.
+    ChangeCapability
 }
 
-fields!(ChangeCapability {
-    kept context,
-    kept capability,
-    nested definition,
-    kept expected_version,
-});
-
-metadata_command!(
-    ChangeCapability,
-    |it, limits| {
-        capability(&it.capability, limits)?;
-        it.definition.validate(limits)
-    },
-    |fields| {
-        fields.text(&it.capability);
-        it.definition
-            .digest(fields)
-            .optional_number(it.expected_version)
-    },
-    it.capability.len() + it.definition.len()
-);
-
-/// Enables or disables a capability. Enabling an enabled one is an invalid transition.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SwitchCapability {
-    /// Common to all commands.
-    pub context: Context,
-    /// The capability's name.
-    pub capability: String,
-    /// Whether it may be used from now on.
-    pub enabled: bool,
-    /// Why; may be empty.
-    pub reason: String,
-    /// Refuse unless the registry stands at this version.
-    pub expected_version: Option<u64>,
+fields! {
+    /// Enables or disables a capability. Enabling an enabled one is an invalid transition.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct SwitchCapability {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The capability's name.
+        kept pub capability: String,
+        /// Whether it may be used from now on.
+        kept pub enabled: bool,
+        /// Why; may be empty.
+        text pub reason: String,
+        /// Refuse unless the registry stands at this version.
+        kept pub expected_version: Option<u64>,
+    }
 }
-
-fields!(SwitchCapability {
-    kept context,
-    kept capability,
-    kept enabled,
-    text reason,
-    kept expected_version,
-});
 
 metadata_command!(
     SwitchCapability,
@@ -286,25 +233,20 @@ metadata_command!(
     it.capability.len() + it.reason.len() + 32
 );
 
-/// Unregisters a capability.
-#[derive(Clone, PartialEq, Eq)]
-pub struct UnregisterCapability {
-    /// Common to all commands.
-    pub context: Context,
-    /// The capability's name.
-    pub capability: String,
-    /// Why; may be empty.
-    pub reason: String,
-    /// Refuse unless the registry stands at this version.
-    pub expected_version: Option<u64>,
+fields! {
+    /// Unregisters a capability.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct UnregisterCapability {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The capability's name.
+        kept pub capability: String,
+        /// Why; may be empty.
+        text pub reason: String,
+        /// Refuse unless the registry stands at this version.
+        kept pub expected_version: Option<u64>,
+    }
 }
-
-fields!(UnregisterCapability {
-    kept context,
-    kept capability,
-    text reason,
-    kept expected_version,
-});
 
 metadata_command!(
     UnregisterCapability,
@@ -321,30 +263,20 @@ metadata_command!(
     it.capability.len() + it.reason.len() + 32
 );
 
-/// Moves the runtime's state machine one step.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// Common to all commands.
-    pub context: Context,
-    /// Where to: one of the runtime's five states.
-    pub to: State,
-    /// Refuse unless it stands here.
-    pub expected: Option<State>,
+fields! {
+    /// Moves the runtime's state machine one step.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Transition {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// Where to: one of the runtime's five states.
+        kept pub to: State,
+        /// Refuse unless it stands here.
+        kept pub expected: Option<State>,
+    }
 }
 
-fields!(Transition {
-    kept context,
-    kept to,
-    kept expected,
-});
-
 impl Content for Transition {
-    const STORE: Store = Store::RuntimeMetadata;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, _: &Limits) -> Checked {
         Ok(())
     }
@@ -360,26 +292,21 @@ impl Content for Transition {
     }
 }
 
-/// Saves a subscriber's named position: it has handled everything up to there.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SavePosition {
-    /// Common to all commands.
-    pub context: Context,
-    /// The position's name.
-    pub name: String,
-    /// The last sequence number handled (0: none); at most the head.
-    pub seq: u64,
-    /// Refuse unless the position stands here (0: where it was never saved). Only with it may a
-    /// position go back.
-    pub expected: Option<u64>,
+fields! {
+    /// Saves a subscriber's named position: it has handled everything up to there.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct SavePosition {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// The position's name.
+        kept pub name: String,
+        /// The last sequence number handled (0: none); at most the head.
+        kept pub seq: u64,
+        /// Refuse unless the position stands here (0: where it was never saved). Only with it may a
+        /// position go back.
+        kept pub expected: Option<u64>,
+    }
 }
-
-fields!(SavePosition {
-    kept context,
-    kept name,
-    kept seq,
-    kept expected,
-});
 
 metadata_command!(
     SavePosition,

@@ -6,36 +6,28 @@ use super::given::fields;
 use super::setters::setters;
 use super::{Content, Context};
 use crate::config::Limits;
-use crate::events::{ExecutionId, Outcome, Store, TelemetryKind};
+use crate::events::{ExecutionId, Outcome, TelemetryKind};
 
-/// Something a component observed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Observation {
-    /// Common to all commands.
-    pub context: Context,
-    /// Which kind.
-    pub kind: TelemetryKind,
-    /// What, as a stable word.
-    pub name: String,
-    /// When, in nanoseconds since 1970; `None`: when the ledger takes it.
-    pub observed_ns: Option<i64>,
-    /// The execution it belongs to.
-    pub execution: Option<ExecutionId>,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// Attributes, JSON of any shape, kept byte for byte; may be empty.
-    pub attributes: Vec<u8>,
+fields! {
+    /// Something a component observed.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Observation {
+        /// Common to all commands.
+        kept pub context: Context,
+        /// Which kind.
+        kept pub kind: TelemetryKind,
+        /// What, as a stable word.
+        text pub name: String,
+        /// When, in nanoseconds since 1970; `None`: when the ledger takes it.
+        kept pub observed_ns: Option<i64>,
+        /// The execution it belongs to.
+        kept pub execution: Option<ExecutionId>,
+        /// How it came out.
+        kept pub outcome: Outcome,
+        /// Attributes, JSON of any shape, kept byte for byte; may be empty.
+        json pub attributes: Vec<u8>,
+    }
 }
-
-fields!(Observation {
-    kept context,
-    kept kind,
-    text name,
-    kept observed_ns,
-    kept execution,
-    kept outcome,
-    json attributes,
-});
 
 impl Observation {
     /// An observation of this name, a stable word: neutral in its outcome, of now, without attributes, until said.
@@ -69,12 +61,6 @@ setters!(Observation {
 });
 
 impl Content for Observation {
-    const STORE: Store = Store::Telemetry;
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("name", &self.name, limits)?;
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;

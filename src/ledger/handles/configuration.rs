@@ -15,6 +15,11 @@ use crate::ledger::read::history_lookup::decoded;
 use crate::ledger::read::views::ViewSet;
 use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
 
+/// Names, states, versions, places and times of this store.
+const STANDING: Wanted = Wanted::Standing(Store::Configuration);
+/// What components wrote into this store.
+const PAYLOADS: Wanted = Wanted::Payloads(Store::Configuration);
+
 /// The configuration store (FC-STORAGE §8).
 ///
 /// Every read holds what this ledger acknowledged before the call, by whichever handle. Reads wait
@@ -83,7 +88,7 @@ impl Configuration {
         in_force: &InForce,
         document: &str,
     ) -> Result<Option<DocumentVersion>, ReadError> {
-        self.0.may_read(Wanted::Payloads(Store::Configuration))?;
+        self.0.may_read(PAYLOADS)?;
         if in_force.ledger() != self.0.inner.id() {
             return Err(ReadError::ForeignSnapshot);
         }
@@ -107,9 +112,7 @@ impl Configuration {
     ) -> Result<Option<DocumentVersion>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.version(&document, version);
-        self.0
-            .read(Wanted::Payloads(Store::Configuration), read)
-            .await
+        self.0.read(PAYLOADS, read).await
     }
 
     /// Every version of a document: who, when, why, from which version.
@@ -121,9 +124,7 @@ impl Configuration {
     pub async fn history(&self, document: &str) -> Result<Vec<VersionInfo>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.history(&document);
-        self.0
-            .read(Wanted::Payloads(Store::Configuration), read)
-            .await
+        self.0.read(PAYLOADS, read).await
     }
 
     /// The version in force at a place or time.
@@ -139,9 +140,7 @@ impl Configuration {
     ) -> Result<Option<DocumentVersion>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.as_of(&document, at);
-        self.0
-            .read(Wanted::Payloads(Store::Configuration), read)
-            .await
+        self.0.read(PAYLOADS, read).await
     }
 
     /// What changed between two versions, line by line; `None` where one does not exist.
@@ -158,9 +157,7 @@ impl Configuration {
     ) -> Result<Option<Vec<DiffLine>>, ReadError> {
         let document = document.to_owned();
         let read = move |set: &ViewSet| set.configuration.diff(&document, from, to);
-        self.0
-            .read(Wanted::Payloads(Store::Configuration), read)
-            .await
+        self.0.read(PAYLOADS, read).await
     }
 
     /// All documents' names.
@@ -171,9 +168,7 @@ impl Configuration {
     /// [`ReadError`].
     pub async fn documents(&self) -> Result<Vec<String>, ReadError> {
         self.0
-            .read(Wanted::Standing(Store::Configuration), |set| {
-                set.configuration.documents()
-            })
+            .read(STANDING, |set| set.configuration.documents())
             .await
     }
 
@@ -182,15 +177,10 @@ impl Configuration {
     pub fn watch(&self, document: &str) -> Watch<DocumentVersion> {
         let positions = self.0.inner.set.configuration.view().watch();
         let document = document.to_owned();
-        Watch::new(
-            &self.0,
-            Wanted::Payloads(Store::Configuration),
-            positions,
-            move |set, seen| {
-                let found = set.configuration.newer_than(&document, seen)?;
-                Ok(found.map(|found| (found.info.version, found)))
-            },
-        )
+        Watch::new(&self.0, PAYLOADS, positions, move |set, seen| {
+            let found = set.configuration.newer_than(&document, seen)?;
+            Ok(found.map(|found| (found.info.version, found)))
+        })
     }
 }
 

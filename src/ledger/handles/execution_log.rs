@@ -15,6 +15,9 @@ use crate::events::{ExecutionId, Store};
 use crate::ledger::read::views::ViewSet;
 use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionStatus, Order};
 
+/// Names, states, versions, places and times of this store.
+const STANDING: Wanted = Wanted::Standing(Store::ExecutionLog);
+
 /// The execution log (FC-STORAGE §5).
 ///
 /// Every read holds what this ledger acknowledged before the call, by whichever handle; it waits for
@@ -174,13 +177,12 @@ impl ExecutionLog {
         context: Context,
         ending: Ending,
     ) -> Result<Receipt, AppendError> {
-        self.0
-            .receipt(Command::Finish(Finish {
-                context,
-                execution,
-                ending,
-            }))
-            .await
+        let command = Finish {
+            context,
+            execution,
+            ending,
+        };
+        self.0.receipt(Command::Finish(command)).await
     }
 
     /// Says how an execution in doubt ended.
@@ -196,13 +198,12 @@ impl ExecutionLog {
         context: Context,
         resolve: Resolve,
     ) -> Result<Receipt, AppendError> {
-        self.0
-            .receipt(Command::Resolve(ResolveInDoubt {
-                context,
-                execution,
-                resolve,
-            }))
-            .await
+        let command = ResolveInDoubt {
+            context,
+            execution,
+            resolve,
+        };
+        self.0.receipt(Command::Resolve(command)).await
     }
 
     /// Records a whole execution after the fact: for imports and effect-free capabilities.
@@ -234,9 +235,7 @@ impl ExecutionLog {
             ..ExecutionFilter::default()
         };
         let read = move |set: &ViewSet| set.executions.find(&filter, Order::Oldest, usize::MAX);
-        let read = self
-            .0
-            .read_behind(head, Wanted::Standing(Store::ExecutionLog), read);
+        let read = self.0.read_behind(head, STANDING, read);
         let mut entries = read.await?;
         entries.sort_unstable_by_key(|entry| entry.started_seq);
         Ok(entries)
@@ -265,9 +264,7 @@ impl ExecutionLog {
     /// [`ReadError`].
     pub async fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ReadError> {
         self.0
-            .read(Wanted::Standing(Store::ExecutionLog), move |set| {
-                set.executions.get(execution)
-            })
+            .read(STANDING, move |set| set.executions.get(execution))
             .await
     }
 
@@ -278,10 +275,6 @@ impl ExecutionLog {
     /// # Errors
     /// [`ReadError`].
     pub async fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ReadError> {
-        self.0
-            .read(Wanted::Standing(Store::ExecutionLog), |set| {
-                set.executions.counts()
-            })
-            .await
+        self.0.read(STANDING, |set| set.executions.counts()).await
     }
 }

@@ -13,6 +13,11 @@ use crate::events::{RuntimeId, State, Store};
 use crate::ledger::read::views::ViewSet;
 use crate::projections::{AsOf, Module, RegistryState, Runtime, RuntimeState, SavedPosition};
 
+/// Names, states, versions, places and times of this store.
+const STANDING: Wanted = Wanted::Standing(Store::RuntimeMetadata);
+/// What components wrote into this store.
+const PAYLOADS: Wanted = Wanted::Payloads(Store::RuntimeMetadata);
+
 /// The runtime metadata store (FC-STORAGE §9).
 ///
 /// Every read holds what this ledger acknowledged before the call, by whichever handle. Reads wait
@@ -36,13 +41,12 @@ impl RuntimeMetadata {
         version: String,
         context: Context,
     ) -> Result<Receipt, AppendError> {
-        self.0
-            .receipt(Command::Identify(Identify {
-                context,
-                runtime,
-                version,
-            }))
-            .await
+        let command = Identify {
+            context,
+            runtime,
+            version,
+        };
+        self.0.receipt(Command::Identify(command)).await
     }
 
     /// Sets a module's version.
@@ -172,13 +176,12 @@ impl RuntimeMetadata {
         expected: Option<State>,
         context: Context,
     ) -> Result<Receipt, AppendError> {
-        self.0
-            .receipt(Command::Transition(Transition {
-                context,
-                to,
-                expected,
-            }))
-            .await
+        let command = Transition {
+            context,
+            to,
+            expected,
+        };
+        self.0.receipt(Command::Transition(command)).await
     }
 
     /// Saves a subscriber's named position, durably: it has handled everything up to `seq`. With
@@ -200,14 +203,13 @@ impl RuntimeMetadata {
         context: Context,
     ) -> Result<Receipt, AppendError> {
         let name = name.to_owned();
-        self.0
-            .receipt(Command::SavePosition(SavePosition {
-                context,
-                name,
-                seq,
-                expected,
-            }))
-            .await
+        let command = SavePosition {
+            context,
+            name,
+            seq,
+            expected,
+        };
+        self.0.receipt(Command::SavePosition(command)).await
     }
 
     /// A saved position.
@@ -219,9 +221,7 @@ impl RuntimeMetadata {
     pub async fn position(&self, name: &str) -> Result<Option<SavedPosition>, ReadError> {
         let name = name.to_owned();
         let read = move |set: &ViewSet| set.metadata.saved_position(&name);
-        self.0
-            .read(Wanted::Standing(Store::RuntimeMetadata), read)
-            .await
+        self.0.read(STANDING, read).await
     }
 
     /// Who the runtime is.
@@ -231,11 +231,7 @@ impl RuntimeMetadata {
     /// # Errors
     /// [`ReadError`].
     pub async fn runtime(&self) -> Result<Option<Runtime>, ReadError> {
-        self.0
-            .read(Wanted::Standing(Store::RuntimeMetadata), |set| {
-                set.metadata.runtime()
-            })
-            .await
+        self.0.read(STANDING, |set| set.metadata.runtime()).await
     }
 
     /// Modules and their versions.
@@ -245,11 +241,7 @@ impl RuntimeMetadata {
     /// # Errors
     /// [`ReadError`].
     pub async fn modules(&self) -> Result<Vec<Module>, ReadError> {
-        self.0
-            .read(Wanted::Standing(Store::RuntimeMetadata), |set| {
-                set.metadata.modules()
-            })
-            .await
+        self.0.read(STANDING, |set| set.metadata.modules()).await
     }
 
     /// Where the runtime's state machine stands.
@@ -259,11 +251,7 @@ impl RuntimeMetadata {
     /// # Errors
     /// [`ReadError`].
     pub async fn state(&self) -> Result<Option<RuntimeState>, ReadError> {
-        self.0
-            .read(Wanted::Standing(Store::RuntimeMetadata), |set| {
-                set.metadata.state()
-            })
-            .await
+        self.0.read(STANDING, |set| set.metadata.state()).await
     }
 
     /// The capability registry. To decide by it, take [`Ledger::in_force`](crate::Ledger::in_force)
@@ -274,11 +262,7 @@ impl RuntimeMetadata {
     /// # Errors
     /// [`ReadError`].
     pub async fn registry(&self) -> Result<RegistryState, ReadError> {
-        self.0
-            .read(Wanted::Payloads(Store::RuntimeMetadata), |set| {
-                set.metadata.registry()
-            })
-            .await
+        self.0.read(PAYLOADS, |set| set.metadata.registry()).await
     }
 
     /// Watches the capability registry.
@@ -292,12 +276,7 @@ impl RuntimeMetadata {
             let registry = set.metadata.registry()?;
             Ok(Some((registry.registry_version, registry)))
         };
-        Watch::new(
-            &self.0,
-            Wanted::Payloads(Store::RuntimeMetadata),
-            positions,
-            read,
-        )
+        Watch::new(&self.0, PAYLOADS, positions, read)
     }
 
     /// The capability registry at a place or time.
@@ -308,9 +287,7 @@ impl RuntimeMetadata {
     /// [`ReadError`].
     pub async fn registry_as_of(&self, at: AsOf) -> Result<RegistryState, ReadError> {
         self.0
-            .read(Wanted::Payloads(Store::RuntimeMetadata), move |set| {
-                set.metadata.registry_as_of(at)
-            })
+            .read(PAYLOADS, move |set| set.metadata.registry_as_of(at))
             .await
     }
 }
