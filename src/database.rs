@@ -108,7 +108,7 @@ pub(crate) fn create(
     let database = build(&creating, CREATION_CACHE_BYTES, files_max::FILES_MIN)?;
     for (name, options) in keyspaces {
         let created = database.keyspace(name, || options.clone());
-        drop(created.map_err(|error| engine_error(&creating, &error))?);
+        drop(created.map_err(|error| engine_error(&creating, error))?);
     }
     drop(database);
     let finish = || {
@@ -139,7 +139,7 @@ fn build(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, Op
         .max_cached_files(Some(files_max.max(files_max::FILES_MIN)))
         .journal_compression(CompressionType::None)
         .open()
-        .map_err(|error| engine_error(path, &error))
+        .map_err(|error| engine_error(path, error))
 }
 
 /// Why the engine stopped, as far as that can be found out: its threads keep it to themselves, so
@@ -178,18 +178,18 @@ pub(crate) fn poisoned(path: &Path) -> Cause {
 }
 
 /// The engine's error, told of a path.
-pub(crate) fn engine_error(path: &Path, error: &fjall::Error) -> OpenError {
-    if let Some(io) = fault::system_error(error) {
+pub(crate) fn engine_error(path: &Path, error: fjall::Error) -> OpenError {
+    if let Some(io) = fault::system_error(&error) {
         return match Fault::of(io) {
             Fault::Bytes => Damage::of(path, format!("the engine reports {error}")).into(),
             _ => OpenError::io(path, again(io)),
         };
     }
-    match fault(error) {
+    match fault(&error) {
         Fault::Bytes => Damage::of(path, format!("the engine reports {error}")).into(),
         _ => OpenError::Database {
             path: path.to_owned(),
-            cause: error.to_string(),
+            cause: Cause::of(error),
         },
     }
 }

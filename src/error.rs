@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Errors, per operation. Each has a stable code, says what is known, and whether to try again.
 
-use std::sync::Arc;
-
 use crate::events::{DecodeError, ExecutionId, Seq, Store};
 
 mod append;
@@ -155,7 +153,8 @@ pub enum ReadError {
     #[error("cannot read: {cause}")]
     Unavailable {
         /// Why.
-        cause: Arc<str>,
+        #[source]
+        cause: Cause,
     },
     /// The snapshot of what is in force is of another ledger.
     #[error("the snapshot of what is in force is of another ledger")]
@@ -207,6 +206,7 @@ pub enum CloseError {
     #[error("the ledger was sealed before it was closed: {cause}")]
     Sealed {
         /// Why.
+        #[source]
         cause: Cause,
     },
     /// Time was up and this had not come back: it is left behind in a thread of its own, and keeps
@@ -229,7 +229,8 @@ pub enum CloseError {
     #[error("cannot close cleanly: {cause}")]
     Storage {
         /// Why.
-        cause: Arc<str>,
+        #[source]
+        cause: Cause,
     },
 }
 

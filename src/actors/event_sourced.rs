@@ -9,7 +9,7 @@ use super::prepared::Prepared;
 use crate::clock::Entropy;
 use crate::commands::Command;
 use crate::config::Limits;
-use crate::error::{AppendError, ReadError};
+use crate::error::{AppendError, Cause, ReadError};
 use crate::events::{
     ComponentId, Event, ExecutionId, LedgerId, ParentId, RecordHeader, Seq, Store, StreamId,
     TraceId,
@@ -185,7 +185,7 @@ pub(crate) trait EventSourced {
                 // A decision that its own state does not take is a defect, never a refusal to
                 // be tried again; the state is left behind by sealing the ledger.
                 drafts.map_err(|error| AppendError::Sealed {
-                    cause: error.to_string().into(),
+                    cause: Cause::of(error),
                 })
             });
             if let Err(error) = outcome {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use crate::error::Cause;
 use crate::events::{ComponentId, LedgerId};
 use crate::journal::WriterHandle;
 use crate::vitals::Vitals;
@@ -116,14 +117,14 @@ fn name(who: &ractor::ActorCell) -> String {
 /// Starts the sequencer, under a supervisor that seals when it fails.
 pub(crate) async fn start_sequencer(
     args: SequencerArgs,
-) -> Result<(ActorRef<()>, SequencerRef), String> {
+) -> Result<(ActorRef<()>, SequencerRef), Cause> {
     let writer = args.writer.clone();
     let (supervisor, _) = Actor::spawn(None, Supervisor(writer.clone()), ())
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(Cause::of)?;
     let (inbox, address) = mailbox::new();
     let linked = Actor::spawn_linked(None, Sequencer, (args, inbox), supervisor.get_cell()).await;
-    let (actor, _) = linked.map_err(|error| error.to_string())?;
+    let (actor, _) = linked.map_err(Cause::of)?;
     let sequencer = address(actor);
     let theirs = sequencer.clone();
     writer.on_idle(Box::new(move || theirs.wake()));
@@ -134,14 +135,12 @@ async fn start_store<E: Deciding>(
     entity: E,
     shared: &Arc<Shared>,
     supervisor: &ActorRef<()>,
-) -> Result<StoreRef, String> {
+) -> Result<StoreRef, Cause> {
     let (inbox, address) = mailbox::new();
     let arguments = (entity, Arc::clone(shared), inbox);
     let actor = StoreActor::<E>::default();
     let linked = Actor::spawn_linked(None, actor, arguments, supervisor.get_cell()).await;
-    linked
-        .map(|(actor, _)| address(actor))
-        .map_err(|error| error.to_string())
+    linked.map(|(actor, _)| address(actor)).map_err(Cause::of)
 }
 
 /// ractor keeps an actor that nobody refers to any more: a ledger that is dropped and not closed
@@ -164,7 +163,7 @@ impl Actors {
         sequencer: SequencerRef,
         states: States,
         shared: &Arc<Shared>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Cause> {
         let States {
             execution_log,
             configuration,

@@ -147,7 +147,7 @@ impl From<Damage> for OpenError {
             },
             Problem::Engine => Self::Database {
                 path,
-                cause: ENGINE.to_owned(),
+                cause: ENGINE.into(),
             },
             Problem::Io(source) => Self::io(&path, source),
         }

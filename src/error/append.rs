@@ -220,6 +220,7 @@ pub enum AppendError {
     #[error("nothing was written: the ledger is sealed: {cause}")]
     Sealed {
         /// Why, and what failed.
+        #[source]
         cause: Cause,
     },
     /// Something without which nothing can be written does not run any more, or the runtime that it

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Fault, OddFile, ReadError, Retry};
+use super::{Cause, Fault, OddFile, ReadError, Retry};
 use crate::events::{LedgerId, Seq};
 
 /// The ledger was not opened.
@@ -120,14 +120,15 @@ pub enum OpenError {
         /// Where it lies.
         path: PathBuf,
         /// In the database's words.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// The limits contradict each other.
     #[error("limits: {0}")]
     Limits(&'static str),
     /// The history verifies and contradicts itself: a defect, or another software's work.
     #[error("the history contradicts itself: {0}")]
-    History(String),
+    History(#[source] Cause),
     /// Behind the record that closed the ledger lie others of the same writer, which can have written
     /// none: somebody else appended them.
     #[error("record {found} lies behind record {closed}, with which its writer closed the ledger")]
@@ -179,13 +180,13 @@ pub enum OpenError {
     ProjectionName(String),
     /// The views cannot be kept at all.
     #[error("views: {0}")]
-    Views(String),
+    Views(#[source] Cause),
     /// The runtime could not start what the ledger needs.
     #[error("actors: {0}")]
-    Actors(String),
+    Actors(#[source] Cause),
     /// The first record of this opening could not be made durable.
     #[error("nothing can be appended: {0}")]
-    Sealed(String),
+    Sealed(#[source] Cause),
     /// The operating system refused: no descriptors, no memory, no right, no room. It says nothing about
     /// what is in the directory; once it is put right, opening goes on.
     #[error("{}: the system refused: {source}", .path.display())]

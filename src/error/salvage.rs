@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{OpenError, ReadError, Retry};
+use super::{Cause, OpenError, ReadError, Retry};
 
 /// Nothing was salvaged.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum SalvageError {
     Write(#[source] OpenError),
     /// What was written reads otherwise.
     #[error("the new ledger does not verify: {0}")]
-    NotVerified(String),
+    NotVerified(#[source] Cause),
 }
 
 impl SalvageError {

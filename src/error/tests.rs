@@ -78,16 +78,16 @@ fn opening() -> Vec<(OpenError, Retry)> {
         (
             OpenError::Database {
                 path: path.clone(),
-                cause: text(),
+                cause: text().into(),
             },
             Retry::Safe,
         ),
         (OpenError::Limits("a limit"), Retry::Never),
-        (OpenError::History(text()), Retry::Never),
+        (OpenError::History(text().into()), Retry::Never),
         (OpenError::ProjectionName(text()), Retry::Never),
-        (OpenError::Views(text()), Retry::Safe),
-        (OpenError::Actors(text()), Retry::Safe),
-        (OpenError::Sealed(text()), Retry::Safe),
+        (OpenError::Views(text().into()), Retry::Safe),
+        (OpenError::Actors(text().into()), Retry::Safe),
+        (OpenError::Sealed(text().into()), Retry::Safe),
         (OpenError::Io { path, source: io }, Retry::Safe),
     ]
 }

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::anchorer::Anchorer;
 use super::error::{AppendFailure, ReadFailure};
 use super::{Frame, Frames, Head, Journal, Unfinished, held};
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::events::{LedgerId, Seq};
 use crate::locks::whole;
 
@@ -84,7 +84,7 @@ impl<J: Journal> Journal for Anchored<J> {
         }
         let before = self.journal.head();
         let before = before.map_err(|failure| AppendFailure::Unavailable {
-            cause: failure.to_string().into(),
+            cause: Cause::of(failure),
         })?;
         self.anchorer.now(before, *frames);
         self.journal.append(frame, after)?;

@@ -35,7 +35,7 @@ pub(crate) fn create_filled(
     database::create(path, &[(FRAMES, keyspace.clone())]).map_err(FillError::Write)?;
     let opened =
         database::open(path, options.cache_bytes, options.files_max).map_err(FillError::Write)?;
-    let engine = |error: fjall::Error| FillError::Write(database::engine_error(path, &error));
+    let engine = |error: fjall::Error| FillError::Write(database::engine_error(path, error));
     let kept = opened.keyspace(FRAMES, || keyspace).map_err(engine)?;
     let mut standing = Standing::default();
     for frame in frames {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong below the writer, per operation.
 
-use std::sync::Arc;
-
 use super::Head;
 use crate::error::{Cause, Fault};
 use crate::events::{HeaderError, LedgerId, Seq};
@@ -51,12 +49,14 @@ pub enum AppendFailure {
     #[error("nothing was written: {cause}")]
     Unavailable {
         /// Why.
+        #[source]
         cause: Cause,
     },
     /// The medium did not confirm: the frame may be there after the next opening, or not.
     #[error("outcome unknown: {cause}")]
     OutcomeUnknown {
         /// What failed.
+        #[source]
         cause: Cause,
     },
 }
@@ -108,7 +108,8 @@ pub enum ReadFailure {
     #[error("the journal cannot be read: {cause}")]
     Io {
         /// Why.
-        cause: Arc<str>,
+        #[source]
+        cause: Cause,
     },
     /// The journal was closed.
     #[error("the journal is closed")]
@@ -197,7 +198,7 @@ pub enum Problem {
     },
     /// The database below found damage of its own.
     #[error("the database reports {0}")]
-    Database(Arc<str>),
+    Database(#[source] Cause),
 }
 
 impl From<ReadFailure> for crate::error::ReadError {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 
@@ -107,7 +107,7 @@ impl FjallJournal {
             Found::default()
         };
         let database = database::open(path, options.cache_bytes, options.files_max)?;
-        let engine = |error| database::engine_error(path, &error);
+        let engine = |error| database::engine_error(path, error);
         if !database.keyspace_exists(FRAMES) {
             return Err(Damage::of(path, "missing keyspace of frames").into());
         }
@@ -239,7 +239,7 @@ pub(super) const fn key(seq: Seq) -> [u8; 8] {
 fn decode(guard: Guard, wanted: Seq) -> Result<Frame, ReadFailure> {
     let (stored, value) = guard
         .into_inner()
-        .map_err(|error| read_failure(&error, wanted))?;
+        .map_err(|error| read_failure(error, wanted))?;
     let frame =
         Frame::from_slice(value).map_err(|problem| ReadFailure::damaged(wanted, problem))?;
     if *stored != key(frame.first) {
@@ -249,9 +249,10 @@ fn decode(guard: Guard, wanted: Seq) -> Result<Frame, ReadFailure> {
     Ok(frame)
 }
 
-fn read_failure(error: &fjall::Error, wanted: Seq) -> ReadFailure {
-    let cause: Arc<str> = error.to_string().into();
-    match database::fault(error) {
+fn read_failure(error: fjall::Error, wanted: Seq) -> ReadFailure {
+    let fault = database::fault(&error);
+    let cause = Cause::of(error).fault_is(fault);
+    match fault {
         Fault::Bytes => ReadFailure::damaged(wanted, Problem::Database(cause)),
         _ => ReadFailure::Io { cause },
     }
@@ -291,9 +292,11 @@ impl Journal for FjallJournal {
                         cause: database::poisoned(&self.path),
                     }
                 }
-                error => AppendFailure::OutcomeUnknown {
-                    cause: Cause::new(error.to_string(), database::fault(&error)),
-                },
+                error => {
+                    let fault = database::fault(&error);
+                    let cause = Cause::of(error).fault_is(fault);
+                    AppendFailure::OutcomeUnknown { cause }
+                }
             }
         })?;
         self.unfinished.store(false, Ordering::Release);

@@ -96,7 +96,7 @@ impl Writer {
             under_way: UnderWay::default(),
         });
         let io = |error: io::Error| ReadFailure::Io {
-            cause: error.to_string().into(),
+            cause: Cause::of(error),
         };
         if let Some(watch) = watch {
             watch.start(&shared).map_err(io)?;
@@ -257,7 +257,7 @@ impl Running {
         let outcome_unknown = failure.is_outcome_unknown();
         let last = Seq::new(frame.last.seq).unwrap_or(frame.first);
         let uncertain = outcome_unknown.then_some((frame.first, last));
-        let cause = Cause::new(failure.to_string(), failure.fault());
+        let cause = Cause::of(failure.clone()).fault_is(failure.fault());
         let sealed = self.seal(cause, uncertain);
         Sealed {
             outcome_unknown,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads where a thread may wait.
 
-use crate::error::ReadError;
+use crate::error::{Cause, ReadError};
 
 /// Runs a read where it may block.
 pub(super) async fn blocking<R: Send + 'static>(
@@ -11,7 +11,7 @@ pub(super) async fn blocking<R: Send + 'static>(
         .await
         .unwrap_or_else(|error| {
             Err(ReadError::Unavailable {
-                cause: error.to_string().into(),
+                cause: Cause::of(error),
             })
         })
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
 use rapidhash::fast::RandomState;
+use serde::de::DeserializeOwned;
 
+use super::keys::unpack;
 use super::views_database::{Generation, Position, STATE, state_key};
 use super::{Pair, ProjectionError};
 
@@ -190,6 +192,14 @@ impl ViewBatch {
             return Ok(pending.value.clone());
         }
         self.stored(&key)
+    }
+
+    /// What is packed under `key`.
+    pub(super) fn value<T: DeserializeOwned>(
+        &self,
+        key: &[u8],
+    ) -> Result<Option<T>, ProjectionError> {
+        self.get(key)?.map(|bytes| unpack(&bytes)).transpose()
     }
 
     /// The value that this batch has set under `key`.

@@ -3,8 +3,6 @@
 //!
 //! Content is checked against its digest at each read. A mismatch is an error and never a default.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
@@ -14,6 +12,7 @@ use crate::integrity::digest;
 
 use super::diff::{DiffLine, diff_lines};
 use super::keys::{key, name_key, pack, unpack};
+use super::view::reader;
 use super::{Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
 
 const VERSION: u32 = 1;
@@ -171,31 +170,9 @@ fn store(record: &Record, change: &ConfigurationChangedV1, batch: &mut ViewBatch
 #[derive(Debug, Clone)]
 pub struct ConfigurationView(View);
 
+reader!(ConfigurationView, Configuration, VERSION);
+
 impl ConfigurationView {
-    /// Reads `view`, the one named [`Configuration::NAME`].
-    #[must_use]
-    pub const fn new(view: View) -> Self {
-        Self(view)
-    }
-
-    /// The view itself.
-    #[must_use]
-    pub const fn view(&self) -> &View {
-        &self.0
-    }
-
-    /// See [`View::serves`].
-    pub(crate) async fn serves(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
-        self.0.serves(VERSION, seq, timeout).await
-    }
-
-    fn read<R>(
-        &self,
-        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
-        self.0.read_version(Some(VERSION), read)
-    }
-
     /// The names of all documents, sorted.
     ///
     /// # Errors
@@ -318,10 +295,8 @@ impl ConfigurationView {
 }
 
 fn current_version(snapshot: &ViewSnapshot, document: &str) -> Result<u64, ReadError> {
-    match snapshot.get(&key(DOCUMENT, &[&name_key(document)]))? {
-        Some(bytes) => Ok(unpack::<Document>(&bytes)?.version),
-        None => Ok(0),
-    }
+    let found: Option<Document> = snapshot.value(&key(DOCUMENT, &[&name_key(document)]))?;
+    Ok(found.map_or(0, |document| document.version))
 }
 
 fn load_info(
@@ -329,11 +304,7 @@ fn load_info(
     document: &str,
     version: u64,
 ) -> Result<Option<VersionInfo>, ReadError> {
-    let info_key = key(INFO, &[&name_key(document), &version.to_be_bytes()]);
-    match snapshot.get(&info_key)? {
-        Some(bytes) => Ok(Some(unpack(&bytes)?)),
-        None => Ok(None),
-    }
+    snapshot.value(&key(INFO, &[&name_key(document), &version.to_be_bytes()]))
 }
 
 fn load(

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::database::{self, Damage, Meaning};
-use crate::error::{Fault, Retry};
+use crate::error::{Cause, Fault, Retry};
 
 /// Views could not be set up at all.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +51,13 @@ pub enum ProjectionError {
     /// The view's stored state is not readable or makes no sense. Where the engine cannot read it,
     /// or it is a built-in view's, all views are set aside and made again; else this view halts.
     #[error("view is damaged: {0}")]
-    Damaged(String),
+    Damaged(#[source] Cause),
     /// The view's stored state could not be read, which says nothing of it: the views are opened again.
     #[error("view could not be read: {0}")]
-    Unread(String),
+    Unread(#[source] Cause),
     /// The record contradicts what the projection knows: the view halts before it.
     #[error("record cannot be projected: {0}")]
-    Refused(String),
+    Refused(#[source] Cause),
     /// A change exceeds a limit of [`super::ViewBatch`]: the view halts before the record.
     #[error("a {what} has {bytes} bytes, {max} at most are taken")]
     TooLarge {
@@ -99,7 +99,8 @@ pub enum ReadError {
     #[error("view is halted: {cause}")]
     Halted {
         /// Why.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// The view did not reach the wanted position in time.
     #[error("view is at {position}, wanted {wanted}")]
@@ -111,10 +112,10 @@ pub enum ReadError {
     },
     /// The view's files are damaged; it is being set aside and rebuilt.
     #[error("view is damaged and will be rebuilt: {0}")]
-    Damaged(String),
+    Damaged(#[source] Cause),
     /// The system refused or the medium did not answer: nothing says that the view is damaged.
     #[error("view could not be read: {0}")]
-    Unread(String),
+    Unread(#[source] Cause),
     /// A configuration document's stored content is not what its digest says. Never replaced by
     /// a default (FC-STORAGE §8).
     #[error("configuration document {document:?} version {version} fails its digest")]
@@ -126,7 +127,7 @@ pub enum ReadError {
     },
     /// The journal could not be read.
     #[error("journal: {0}")]
-    Source(String),
+    Source(#[source] Cause),
     /// The ledger was closed.
     #[error("views are closed")]
     Closed,
@@ -240,8 +241,8 @@ impl Failure {
 impl From<fjall::Error> for ProjectionError {
     fn from(error: fjall::Error) -> Self {
         match database::fault(&error) {
-            Fault::Bytes => Self::Damaged(error.to_string()),
-            _ => Self::Unread(error.to_string()),
+            Fault::Bytes => Self::Damaged(Cause::of(error)),
+            _ => Self::Unread(Cause::of(error)),
         }
     }
 }
@@ -259,7 +260,7 @@ impl From<ProjectionError> for ReadError {
             ProjectionError::Unread(cause) => Self::Unread(cause),
             ProjectionError::Refused(cause) => Self::Halted { cause },
             error @ ProjectionError::TooLarge { .. } => Self::Halted {
-                cause: error.to_string(),
+                cause: Cause::of(error),
             },
         }
     }

@@ -19,7 +19,7 @@ use crate::events::{
 };
 
 use super::execution_status::ExecutionStatus;
-use super::keys::{begins_execution, fixed_key, pack, trailing_u64, unpack};
+use super::keys::{begins_execution, fixed_key, pack, trailing_u64};
 use super::{Projection, ProjectionError, ViewBatch};
 
 pub(super) const VERSION: u32 = 2;
@@ -207,12 +207,10 @@ impl Executions {
 impl Touched {
     /// What is stored of the execution that this record speaks of.
     fn of(header: &RecordHeader, batch: &ViewBatch) -> Result<Self, ProjectionError> {
-        let stored = if begins_execution(header) {
-            None
-        } else {
-            batch.get(&entry_key(header.execution.as_bytes()))?
+        let entry: Option<ExecutionEntry> = match begins_execution(header) {
+            true => None,
+            false => batch.value(&entry_key(header.execution.as_bytes()))?,
         };
-        let entry: Option<ExecutionEntry> = stored.map(|bytes| unpack(&bytes)).transpose()?;
         let before = entry.as_ref().map(|entry| entry.status);
         Ok(Self { before, entry })
     }
@@ -321,7 +319,7 @@ fn add(status: ExecutionStatus, change: i64, batch: &mut ViewBatch) -> Result<()
         Some(count) => batch.put(&count_key, count.to_be_bytes().to_vec()),
         None => {
             let problem = format!("count of {} is off", status.name());
-            return Err(ProjectionError::Damaged(problem));
+            return Err(ProjectionError::Damaged(problem.into()));
         }
     }
     Ok(())
@@ -335,10 +333,9 @@ fn move_all(
     let mut moved = 0;
     for (_, id) in batch.scan(&[BY_STATUS, from as u8])? {
         let entry_key = entry_key(&id);
-        let bytes = batch.get(&entry_key)?.ok_or_else(|| {
+        let mut entry: ExecutionEntry = batch.value(&entry_key)?.ok_or_else(|| {
             ProjectionError::Damaged("an execution has a status and no entry".into())
         })?;
-        let mut entry: ExecutionEntry = unpack(&bytes)?;
         entry.status = to;
         restate(&entry, Some(from), batch);
         batch.put(&entry_key, pack(&entry));

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading executions.
 
-use std::time::Duration;
-
 use crate::events::ExecutionId;
 
 use super::execution_filter::{ExecutionFilter, Order};
 use super::execution_status::ExecutionStatus;
 use super::executions::{COUNT, ExecutionEntry, VERSION, entry_key, status_key};
-use super::keys::{trailing_u64, unpack};
+use super::keys::trailing_u64;
+use super::view::reader;
 use super::{ReadError, View, ViewSnapshot};
 
 /// Reads the executions view, at the view's position: wait for a newer one with
@@ -16,31 +15,9 @@ use super::{ReadError, View, ViewSnapshot};
 #[derive(Debug, Clone)]
 pub struct ExecutionsView(View);
 
+reader!(ExecutionsView, super::Executions, VERSION);
+
 impl ExecutionsView {
-    /// Reads `view`, the one named [`super::Executions::NAME`].
-    #[must_use]
-    pub const fn new(view: View) -> Self {
-        Self(view)
-    }
-
-    /// The view itself.
-    #[must_use]
-    pub const fn view(&self) -> &View {
-        &self.0
-    }
-
-    /// See [`View::serves`].
-    pub(crate) async fn serves(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
-        self.0.serves(VERSION, seq, timeout).await
-    }
-
-    fn read<R>(
-        &self,
-        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
-        self.0.read_version(Some(VERSION), read)
-    }
-
     /// One execution; `None` where it is not known.
     ///
     /// # Errors
@@ -125,8 +102,5 @@ fn of_status(
 }
 
 fn load(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<Option<ExecutionEntry>, ReadError> {
-    match snapshot.get(&entry_key(execution))? {
-        Some(bytes) => Ok(Some(unpack(&bytes)?)),
-        None => Ok(None),
-    }
+    snapshot.value(&entry_key(execution))
 }

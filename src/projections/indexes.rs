@@ -306,12 +306,10 @@ impl Known {
     /// What is stored of the execution that this record speaks of. What others said of it before its
     /// first record lies in other commits.
     fn of(header: &RecordHeader, batch: &ViewBatch) -> Result<Self, ProjectionError> {
-        let stored = if begins_execution(header) {
-            None
-        } else {
-            batch.get(&asked_key(header.execution))?
+        let asked = match begins_execution(header) {
+            true => None,
+            false => batch.value(&asked_key(header.execution))?,
         };
-        let asked = stored.map(|bytes| unpack(&bytes)).transpose()?;
         let changed = false;
         Ok(Self { asked, changed })
     }

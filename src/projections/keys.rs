@@ -5,6 +5,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::Cause;
 use crate::events::{CODEC_BINCODE, RecordHeader, decode, encode_into};
 use crate::integrity::digest;
 
@@ -57,7 +58,7 @@ pub(super) fn pack<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ProjectionError> {
-    decode(CODEC_BINCODE, bytes).map_err(|error| ProjectionError::Damaged(error.to_string()))
+    decode(CODEC_BINCODE, bytes).map_err(|error| ProjectionError::Damaged(Cause::of(error)))
 }
 
 /// The last eight bytes of a key, where keys end in a number.

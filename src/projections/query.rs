@@ -11,7 +11,7 @@ use super::indexes::{
     component_term, event_type_term, execution_term, granted_term, place, postings_key,
     postings_prefix,
 };
-use super::keys::{trailing_u64, unpack};
+use super::keys::trailing_u64;
 use super::{ReadError, Source, View, ViewSnapshot};
 
 /// What records must have in common; whatever is `None` is not asked about.
@@ -110,10 +110,7 @@ impl IndexesView {
         command: CommandId,
     ) -> Result<(u64, Option<CommandPlace>), ReadError> {
         self.view.read_version(Some(VERSION), |snapshot| {
-            let found = match snapshot.get(&command_key(component.0, command))? {
-                Some(bytes) => Some(unpack(&bytes)?),
-                None => None,
-            };
+            let found = snapshot.value(&command_key(component.0, command))?;
             Ok((snapshot.position(), found))
         })
     }
@@ -153,7 +150,7 @@ impl IndexesView {
                 .get(&block_time_key(middle))?
                 .and_then(|bytes| bytes.try_into().ok())
                 .map(i64::from_be_bytes)
-                .ok_or_else(|| ReadError::Damaged(format!("block {middle} has no time")))?;
+                .ok_or_else(|| ReadError::Damaged(format!("block {middle} has no time").into()))?;
             if first_ns < time_ns {
                 earlier = middle + 1;
             } else {
@@ -178,12 +175,12 @@ impl IndexesView {
     }
 
     fn block_records(&self, from: u64, to: u64) -> Result<Vec<crate::events::Record>, ReadError> {
-        let missing = || ReadError::Source(format!("record {from} is missing"));
+        let missing = || ReadError::Source(format!("record {from} is missing").into());
         let max = usize::try_from(to - from + 1).unwrap_or(usize::MAX);
         let records = self
             .source
             .records(Seq::new(from).ok_or_else(missing)?, max)
-            .map_err(ReadError::Source)?;
+            .map_err(|problem| ReadError::Source(problem.into()))?;
         let starts_there = records
             .first()
             .is_some_and(|record| record.header.seq.get() == from);

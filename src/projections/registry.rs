@@ -120,10 +120,7 @@ pub(super) fn apply(
         _ => return Ok(()),
     };
     let capability_key = key(CAPABILITY, &[&name_key(name)]);
-    let before: Option<Capability> = match batch.get(&capability_key)? {
-        Some(bytes) => Some(unpack(&bytes)?),
-        None => None,
-    };
+    let before: Option<Capability> = batch.value(&capability_key)?;
     let mut after = after(event, before);
     if let Some(capability) = &mut after {
         capability.registry_version = registry_version;
@@ -148,35 +145,30 @@ pub(super) fn apply(
 /// The capability after the event; its version, record and time are filled in by the caller.
 fn after(event: &Event, before: Option<Capability>) -> Option<Capability> {
     let enabled = before.as_ref().is_some_and(|before| before.enabled);
+    let defined = |name: &str, version: &str, description: &str, parameters: &[u8]| Capability {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        description: description.to_owned(),
+        parameters: parameters.to_owned(),
+        enabled,
+        registry_version: 0,
+        seq: 0,
+        time_ns: 0,
+    };
+    let switched = |enabled, before| Capability { enabled, ..before };
     match event {
         Event::CapabilityRegistered(e) => Some(Capability {
-            name: e.capability.clone(),
-            version: e.version.clone(),
-            description: e.description.clone(),
-            parameters: e.parameters.clone(),
             enabled: false,
-            registry_version: 0,
-            seq: 0,
-            time_ns: 0,
+            ..defined(&e.capability, &e.version, &e.description, &e.parameters)
         }),
-        Event::CapabilityChanged(e) => Some(Capability {
-            name: e.capability.clone(),
-            version: e.version.clone(),
-            description: e.description.clone(),
-            parameters: e.parameters.clone(),
-            enabled,
-            registry_version: 0,
-            seq: 0,
-            time_ns: 0,
-        }),
-        Event::CapabilityEnabled(_) => before.map(|before| Capability {
-            enabled: true,
-            ..before
-        }),
-        Event::CapabilityDisabled(_) => before.map(|before| Capability {
-            enabled: false,
-            ..before
-        }),
+        Event::CapabilityChanged(e) => Some(defined(
+            &e.capability,
+            &e.version,
+            &e.description,
+            &e.parameters,
+        )),
+        Event::CapabilityEnabled(_) => before.map(|before| switched(true, before)),
+        Event::CapabilityDisabled(_) => before.map(|before| switched(false, before)),
         _ => None,
     }
 }
@@ -192,10 +184,7 @@ pub(super) fn capability(
     snapshot: &ViewSnapshot,
     name: &str,
 ) -> Result<Option<Capability>, ReadError> {
-    match snapshot.get(&key(CAPABILITY, &[&name_key(name)]))? {
-        Some(bytes) => Ok(Some(unpack(&bytes)?)),
-        None => Ok(None),
-    }
+    snapshot.value(&key(CAPABILITY, &[&name_key(name)]))
 }
 
 pub(super) fn current(snapshot: &ViewSnapshot) -> Result<RegistryState, ReadError> {

@@ -2,14 +2,13 @@
 //! Runtime metadata: who the runtime is, its modules, the capability registry, its state machine,
 //! saved positions (FC-STORAGE §9).
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, EventType, Record, RecordHeader, RuntimeId, State};
 
 use super::keys::{key, name_key, pack, unpack};
 use super::registry::{self, Capability, RegistryState};
+use super::view::reader;
 use super::{AsOf, Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
 
 const VERSION: u32 = 1;
@@ -159,36 +158,11 @@ impl Projection for RuntimeMetadata {
 #[derive(Debug, Clone)]
 pub struct RuntimeMetadataView(View);
 
+reader!(RuntimeMetadataView, RuntimeMetadata, VERSION);
+
 impl RuntimeMetadataView {
-    /// Reads `view`, the one named [`RuntimeMetadata::NAME`].
-    #[must_use]
-    pub const fn new(view: View) -> Self {
-        Self(view)
-    }
-
-    /// The view itself.
-    #[must_use]
-    pub const fn view(&self) -> &View {
-        &self.0
-    }
-
-    /// See [`View::serves`].
-    pub(crate) async fn serves(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
-        self.0.serves(VERSION, seq, timeout).await
-    }
-
-    fn read<R>(
-        &self,
-        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
-        self.0.read_version(Some(VERSION), read)
-    }
-
     fn value<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
-        self.read(|snapshot| match snapshot.get(key)? {
-            Some(bytes) => Ok(Some(unpack(&bytes)?)),
-            None => Ok(None),
-        })
+        self.read(|snapshot| snapshot.value(key))
     }
 
     fn values<T: serde::de::DeserializeOwned>(&self, tag: u8) -> Result<Vec<T>, ReadError> {

@@ -80,7 +80,7 @@ impl Read {
         let seq = self.record.header.seq;
         decoded
             .as_ref()
-            .map_err(|error| ProjectionError::Refused(format!("record {seq}: {error}")))
+            .map_err(|error| ProjectionError::Refused(format!("record {seq}: {error}").into()))
     }
 }
 
@@ -255,14 +255,16 @@ impl Slot {
         self.apply_seconds.record(took as f64 / 1e9);
         // The engine's word alone, or a built-in view's, is believed where all views are concerned.
         match batch.engine_said() {
-            Some(ProjectionError::Damaged(cause)) => return Err(Failure::Damage(cause.clone())),
+            Some(ProjectionError::Damaged(cause)) => {
+                return Err(Failure::Damage(cause.to_string()));
+            }
             Some(error) => return Err(Failure::Unknown(error.to_string())),
             None => {}
         }
         let cause = match outcome {
             Ok(Ok(position)) => return Ok(position.map(|position| (batch, position))),
             Ok(Err(ProjectionError::Damaged(cause))) if !foreign => {
-                return Err(Failure::Damage(cause));
+                return Err(Failure::Damage(cause.to_string()));
             }
             Ok(Err(error @ ProjectionError::TooLarge { .. })) => self.seat.nonsense(&error),
             Ok(Err(error)) => self.seat.failed(&error),

@@ -2,6 +2,7 @@
 //! The Merkle tree over all record headers, kept as a view: tiles, in strips of 16 hashes, so that a
 //! batch writes what it adds and little more.
 
+use crate::error::Cause;
 use crate::events::{Event, EventType, Record, RecordHeader, Seq};
 use crate::integrity::merkle::{
     HASH_LEN, ProveError, TILE_WIDTH, Tile, TileSource, TreeHash, leaf_hash, perfect_root,
@@ -89,7 +90,7 @@ impl Projection for Tree {
             })?;
             if found != before {
                 let problem = format!("a strip of the tree has {found} bytes");
-                return Err(ProjectionError::Damaged(problem));
+                return Err(ProjectionError::Damaged(problem.into()));
             }
             if index % u64::from(TILE_WIDTH) != u64::from(TILE_WIDTH) - 1 {
                 break;
@@ -169,7 +170,7 @@ impl TreeView {
                     position: size,
                     wanted: asked,
                 },
-                error => ReadError::Damaged(error.to_string()),
+                error => ReadError::Damaged(Cause::of(error)),
             })
         })
     }
@@ -201,7 +202,7 @@ impl TreeView {
     /// As [`View::read`].
     pub fn signing_key(&self) -> Result<Option<String>, ReadError> {
         let text = self.get(&[KEY])?.map(String::from_utf8).transpose();
-        text.map_err(|error| ReadError::Damaged(error.to_string()))
+        text.map_err(|error| ReadError::Damaged(Cause::of(error)))
     }
 
     /// The newest `CheckpointWitnessed` record of the log with this origin: where it is, not what it

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use fjall::Readable;
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::events::Hash;
@@ -13,6 +14,7 @@ use crate::integrity::FieldDigest;
 use crate::locks::whole;
 
 use super::control::Control;
+use super::keys::unpack;
 use super::views_database::{Generation, Position, state_key};
 use super::{Pair, ReadError};
 
@@ -96,7 +98,7 @@ fn unavailable(state: &ViewState) -> ReadError {
     }
     if let Some(cause) = &state.halted {
         return ReadError::Halted {
-            cause: cause.clone(),
+            cause: cause.as_str().into(),
         };
     }
     let Progress { done, total } = state.building.unwrap_or_default();
@@ -325,6 +327,43 @@ impl View {
     }
 }
 
+/// What the readers of built-in views have in common.
+macro_rules! reader {
+    ($name:ident, $projection:ty, $version:expr) => {
+        impl $name {
+            #[doc = concat!("Reads `view`, the one named [`", stringify!($projection), "::NAME`].")]
+            #[must_use]
+            pub const fn new(view: View) -> Self {
+                Self(view)
+            }
+
+            /// The view itself.
+            #[must_use]
+            pub const fn view(&self) -> &View {
+                &self.0
+            }
+
+            /// See [`View::serves`].
+            pub(crate) async fn serves(
+                &self,
+                seq: u64,
+                timeout: std::time::Duration,
+            ) -> Result<u64, ReadError> {
+                self.0.serves($version, seq, timeout).await
+            }
+
+            fn read<R>(
+                &self,
+                read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
+            ) -> Result<R, ReadError> {
+                self.0.read_version(Some($version), read)
+            }
+        }
+    };
+}
+
+pub(super) use reader;
+
 /// A view as it was at one position.
 pub struct ViewSnapshot {
     snapshot: fjall::Snapshot,
@@ -359,6 +398,12 @@ impl ViewSnapshot {
             .get(&self.generation.keyspace, state_key(key))
             .map_err(ReadError::from)?;
         Ok(found.map(|value| value.to_vec()))
+    }
+
+    /// What is packed under `key`.
+    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
+        let bytes = self.get(key)?;
+        Ok(bytes.map(|bytes| unpack(&bytes)).transpose()?)
     }
 
     /// Keys that start with `prefix`, from `from` on, with their values, in key order.

@@ -64,7 +64,9 @@ impl Projection for Mine {
                 return Err(ProjectionError::Damaged("says the embedder".into()));
             }
             (How::Nonsense, Nonsense::Words) => {
-                return Err(ProjectionError::Refused("\u{1b}[2J\n".repeat(1 << 20)));
+                return Err(ProjectionError::Refused(
+                    "\u{1b}[2J\n".repeat(1 << 20).into(),
+                ));
             }
             _ => {}
         }

@@ -163,7 +163,7 @@ impl Projection for Picky {
     ) -> Result<(), ProjectionError> {
         let refused = matches!(event, Event::TelemetryRecorded(it) if it.name == "poison");
         if refused {
-            return Err(ProjectionError::Refused("poison".to_owned()));
+            return Err(ProjectionError::Refused("poison".into()));
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Projection for Refusing {
         1
     }
     fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
-        Err(ProjectionError::Refused("no".to_owned()))
+        Err(ProjectionError::Refused("no".into()))
     }
 }
 

@@ -70,7 +70,7 @@ impl Projection for Stops {
         _: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
         if record.header.seq.get() > 3 {
-            return Err(ProjectionError::Refused("no more".to_owned()));
+            return Err(ProjectionError::Refused("no more".into()));
         }
         Ok(())
     }

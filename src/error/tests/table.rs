@@ -162,8 +162,8 @@ fn opening_again_and_salvage_are_told_as_they_are() {
         SalvageError::Nothing { why: text() },
         SalvageError::OtherHistory { seq: 1 },
         SalvageError::Read(ReadError::Closed),
-        SalvageError::Write(OpenError::Sealed(text())),
-        SalvageError::NotVerified(text()),
+        SalvageError::Write(OpenError::Sealed(text().into())),
+        SalvageError::NotVerified(text().into()),
     ];
     holds("salvage", own.iter().map(|it| (it.code(), it.retry())));
     names("salvage", words(include_str!("../salvage.rs")));
@@ -211,12 +211,12 @@ fn checkpoints_and_evidence_are_told_as_they_are() {
         CheckpointError::NoSigner,
         CheckpointError::Tree(ViewError::Closed),
         CheckpointError::Rewritten(1),
-        CheckpointError::Signer(text()),
-        CheckpointError::NotRecorded(text()),
+        CheckpointError::Signer(text().into()),
+        CheckpointError::NotRecorded(text().into()),
         CheckpointError::NotOurs,
-        CheckpointError::Cosignature(text()),
-        CheckpointError::Key(text()),
-        CheckpointError::Export(text()),
+        CheckpointError::Cosignature(text().into()),
+        CheckpointError::Key(text().into()),
+        CheckpointError::Export(text().into()),
         CheckpointError::Stopped,
     ];
     holds("checkpoint", own.iter().map(|it| (it.code(), it.retry())));
@@ -228,7 +228,7 @@ fn checkpoints_and_evidence_are_told_as_they_are() {
     let own = [
         EvidenceError::NotCovered { seq, size },
         EvidenceError::Unnamed,
-        EvidenceError::Write(text()),
+        EvidenceError::Write(text().into()),
         EvidenceError::Checkpoint(CheckpointError::Tree(ViewError::Closed)),
     ];
     holds("evidence", own.iter().map(|it| (it.code(), it.retry())));

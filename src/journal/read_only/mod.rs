@@ -18,7 +18,7 @@ use super::error::{AppendFailure, Problem, ReadFailure};
 use super::{Claim, Frame, Frames, Head, Journal};
 use crate::database::files;
 use crate::database::offline_reader::survey;
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::events::{LedgerId, Seq};
 use crate::locks::whole;
 
@@ -254,7 +254,7 @@ impl Inner {
         let bytes = self
             .bytes(&candidate.spot)
             .map_err(|error| ReadFailure::Io {
-                cause: error.to_string().into(),
+                cause: Cause::of(error),
             })?;
         let damaged = |problem| ReadFailure::damaged(first, problem);
         let frame = Frame::decode(&bytes).map_err(damaged)?;

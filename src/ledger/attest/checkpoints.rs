@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use crate::callbacks::Callbacks;
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::events::SigningKeyChangedV1;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
@@ -190,11 +190,11 @@ fn read_up_to(tree: &TreeView, head: u64, dropped: &Dropped) -> Result<(), OpenE
         dropped.check()?;
         match tree.view().at_least(head, LOOK) {
             Err(ViewError::Behind { .. }) => {}
-            Err(error) => return Err(OpenError::Views(error.to_string())),
+            Err(error) => return Err(OpenError::Views(Cause::of(error))),
             Ok(_) => return Ok(()),
         }
     }
-    Err(OpenError::Views("the tree is not being read".to_owned()))
+    Err(OpenError::Views("the tree is not being read".into()))
 }
 
 /// The newest checkpoint that the journal tells of; it must hold as any other.
@@ -203,7 +203,7 @@ fn recorded(
     tree: &TreeView,
 ) -> Result<Option<(u64, TreeHash)>, OpenError> {
     let found = tree.newest_checkpoint();
-    let (head, note) = found.map_err(|error| OpenError::Views(error.to_string()))?;
+    let (head, note) = found.map_err(|error| OpenError::Views(Cause::of(error)))?;
     let note = note.and_then(|bytes| Note::parse(&bytes).ok());
     let Some(found) = note.and_then(|note| options.own(&note)) else {
         return Ok(None);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::error::{ReadError, Retry};
+use crate::error::{Cause, ReadError, Retry};
 use crate::events::{ComponentId, EventType, ExecutionId, Record, Seq, Store, StoreMask};
 use crate::integrity::evidence::{
     BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, Item, MakeError, Naming, Opening, PAGE_FILE,
@@ -78,7 +78,7 @@ pub enum EvidenceError {
     Make(#[from] MakeError),
     /// The files could not be written.
     #[error("the evidence could not be written: {0}")]
-    Write(String),
+    Write(#[source] Cause),
 }
 
 impl EvidenceError {
@@ -212,7 +212,7 @@ impl Reads {
         path: impl AsRef<Path>,
     ) -> Result<Bundle, EvidenceError> {
         let path = std::path::absolute(path.as_ref());
-        let path = path.map_err(|error| EvidenceError::Write(error.to_string()))?;
+        let path = path.map_err(|error| EvidenceError::Write(Cause::of(error)))?;
         let bundle = self.evidence(execution, options).await?;
         let work = move || write(&path, bundle);
         let done = tokio::task::spawn_blocking(work).await;
@@ -347,9 +347,11 @@ fn item((record, path): (Record, Vec<TreeHash>)) -> Item {
 }
 
 fn write(path: &Path, bundle: Bundle) -> Result<Bundle, EvidenceError> {
-    let failed = |error: std::io::Error| EvidenceError::Write(error.to_string());
+    let failed = |error: std::io::Error| EvidenceError::Write(Cause::of(error));
     if path.exists() {
-        return Err(EvidenceError::Write(format!("{} exists", path.display())));
+        return Err(EvidenceError::Write(
+            format!("{} exists", path.display()).into(),
+        ));
     }
     let mut creating = path.as_os_str().to_owned();
     creating.push(".creating");

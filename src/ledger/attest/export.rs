@@ -17,6 +17,7 @@ use crate::database::{
     PRIVATE_DIRECTORY, PRIVATE_FILE, absolute, create_private, creating, files, replace,
     sync_parent,
 };
+use crate::error::Cause;
 use crate::events::{HEADER_LEN, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::export::{CHECKPOINT_PATH, Exporter};
@@ -70,8 +71,8 @@ impl Root {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> CheckpointError {
-    CheckpointError::Export(error.to_string())
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> CheckpointError {
+    CheckpointError::Export(Cause::of(error))
 }
 
 fn write(
@@ -86,7 +87,8 @@ fn write(
     let from = match &before {
         Some((there, _)) if there.size() > own.size() => {
             let size = there.size();
-            return Err(failed(format!("an existing export covers {size} records")));
+            let problem = format!("an existing export covers {size} records");
+            return Err(CheckpointError::Export(problem.into()));
         }
         Some((there, kept)) => {
             note.merge(kept);
@@ -151,14 +153,15 @@ fn unfinished(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a new export of a ledger with these records.
-pub(in crate::ledger) fn write_new<E: std::fmt::Display>(
+pub(in crate::ledger) fn write_new<E: std::error::Error + Send + Sync + 'static>(
     records: impl Iterator<Item = Result<Record, E>>,
     own: &Checkpoint,
     note: &Note,
     path: &Path,
 ) -> Result<(), CheckpointError> {
     if path.join(CHECKPOINT_PATH).exists() {
-        return Err(failed(format!("{} exists", path.display())));
+        let problem = format!("{} exists", path.display());
+        return Err(CheckpointError::Export(problem.into()));
     }
     if path.exists() {
         unfinished(path).map_err(failed)?;
@@ -195,7 +198,7 @@ fn grow(
     fill(exporter, signing.core.reader.range(next), own, note, files)
 }
 
-fn fill<E: std::fmt::Display>(
+fn fill<E: std::error::Error + Send + Sync + 'static>(
     mut exporter: Exporter,
     records: impl Iterator<Item = Result<Record, E>>,
     own: &Checkpoint,

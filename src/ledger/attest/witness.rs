@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::callbacks::ContainedSigner;
-use crate::error::Retry;
+use crate::error::{Cause, Retry};
 use crate::events::{CheckpointWitnessedV1, Event, Seq};
 use crate::integrity::key::{Algorithm, Signer, VerifierKey};
 use crate::integrity::merkle::TreeHash;
@@ -42,13 +42,13 @@ pub enum WitnessError {
     Log(String),
     /// The records of earlier cosignatures cannot be read: nothing is cosigned.
     #[error("unreadable record of earlier cosignatures: {0}")]
-    Unreadable(String),
+    Unreadable(#[source] Cause),
     /// The signer failed; nothing is recorded.
     #[error("nothing is cosigned: {0}")]
-    Signer(String),
+    Signer(#[source] Cause),
     /// The cosignature was not made durable, and so is not given out.
     #[error("the cosignature could not be recorded: {0}")]
-    NotRecorded(String),
+    NotRecorded(#[source] Cause),
 }
 
 impl WitnessError {
@@ -109,8 +109,9 @@ impl Root {
         let (callbacks, budget) = (signing.core.callbacks.clone(), signing.checkpoints.budget());
         let asked = move || ContainedSigner::new(signer, &callbacks, budget);
         let asked = blocking(move || Ok(asked())).await;
-        let asked = asked.unwrap_or_else(|error| Err(error.to_string()));
-        let signer: Arc<dyn Signer> = Arc::new(asked.map_err(WitnessError::Signer)?);
+        let asked = asked.map_err(|error| WitnessError::Signer(Cause::of(error)))?;
+        let signer = asked.map_err(|problem| WitnessError::Signer(problem.into()))?;
+        let signer: Arc<dyn Signer> = Arc::new(signer);
         if signer.key().algorithm() != Algorithm::CosignatureV1 {
             return Err(WitnessError::Key(signer.key().to_string()));
         }
@@ -130,10 +131,10 @@ impl Root {
             .checkpoints
             .reached(signing.core.reader.head().seq)
             .await;
-        reached.map_err(|error| WitnessError::Unreadable(error.to_string()))?;
+        reached.map_err(|error| WitnessError::Unreadable(Cause::of(error)))?;
         let reading = signing.clone();
         let read = blocking(move || Ok(recorded(&reading, origins))).await;
-        let read = read.unwrap_or_else(|error| Err(error.to_string()));
+        let read = read.unwrap_or_else(|error| Err(Cause::of(error)));
         cosigned.extend(read.map_err(WitnessError::Unreadable)?);
         drop(cosigned);
         Ok(Witness {
@@ -147,34 +148,28 @@ impl Root {
 
 /// What the records say was cosigned last of each of these logs. The view tells where the record is;
 /// what it says is read, and checked, in the journal.
-fn recorded(signing: &Signing, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, String> {
+fn recorded(signing: &Signing, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, Cause> {
     let tree = &signing.checkpoints.tree;
     origins.sort_unstable();
     origins.dedup();
     let mut found = Vec::new();
     for origin in origins {
         let at = tree.witnessed(&origin);
-        if let Some(seq) = at.map_err(|error| error.to_string())? {
+        if let Some(seq) = at.map_err(Cause::of)? {
             found.push((origin.clone(), read(signing, seq, &origin)?));
         }
     }
     Ok(found)
 }
 
-fn read(signing: &Signing, seq: Seq, origin: &str) -> Result<(u64, TreeHash), String> {
-    let record = signing
-        .core
-        .reader
-        .get(seq)
-        .map_err(|error| error.to_string())?;
+fn read(signing: &Signing, seq: Seq, origin: &str) -> Result<(u64, TreeHash), Cause> {
+    let record = signing.core.reader.get(seq).map_err(Cause::of)?;
     let event = record.as_ref().map(|record| record.event());
     match event {
         Some(Ok(Event::CheckpointWitnessed(it))) if it.origin == origin => {
             Ok((it.size, TreeHash::from_bytes(it.root)))
         }
-        _ => Err(format!(
-            "record {seq} does not tell of a checkpoint of {origin}"
-        )),
+        _ => Err(format!("record {seq} does not tell of a checkpoint of {origin}").into()),
     }
 }
 
@@ -210,7 +205,7 @@ impl Witness {
         let this = self.clone();
         let task = self.runtime.spawn(async move { this.add(&request).await });
         task.await
-            .unwrap_or_else(|error| Err(WitnessError::NotRecorded(error.to_string())))
+            .unwrap_or_else(|error| Err(WitnessError::NotRecorded(Cause::of(error))))
     }
 
     async fn add(&self, request: &AddCheckpoint) -> Result<NoteSignature, WitnessError> {
@@ -220,7 +215,7 @@ impl Witness {
         let checkpoint = checked.inspect_err(|refusal| self.refused(request, refusal))?;
         let (this, asked) = (self.clone(), request.checkpoint.clone());
         let signed = blocking(move || Ok(this.cosign(&asked))).await;
-        let signed = signed.map_err(|error| WitnessError::Signer(error.to_string()))?;
+        let signed = signed.map_err(|error| WitnessError::Signer(Cause::of(error)))?;
         let (note, signature) = signed?;
         let (origin, newest) = (checkpoint.origin(), (checkpoint.size(), *checkpoint.root()));
         if cosigned.get(origin) != Some(&newest) {
@@ -231,7 +226,7 @@ impl Witness {
                 note: note.to_string().into_bytes(),
             };
             let written = self.signing.core.write_own("witness", event).await;
-            written.map_err(|error| WitnessError::NotRecorded(error.to_string()))?;
+            written.map_err(|error| WitnessError::NotRecorded(Cause::of(error)))?;
             cosigned.insert(origin.to_owned(), newest);
         }
         metrics::CHECKPOINTS_WITNESSED.counter(&[]).increment(1);
@@ -283,17 +278,15 @@ impl Witness {
 
     /// The checkpoint as it is kept: signatures of the log and of this witness, and no others.
     fn cosign(&self, checkpoint: &Note) -> Result<(Note, NoteSignature), WitnessError> {
-        let failed = |error: &dyn std::fmt::Display| WitnessError::Signer(error.to_string());
         let time_s = self.signing.core.shared.clock.now_ns() / 1_000_000_000;
-        let time_s = u32::try_from(time_s).map_err(|error| failed(&error))?;
+        let time_s = u32::try_from(time_s).map_err(failed)?;
         let text = checkpoint.text().to_owned();
-        let mut note = Note::new(text).map_err(|error| failed(&error))?;
-        note.take_over(checkpoint, &self.logs)
-            .map_err(|error| failed(&error))?;
-        note.cosign(&*self.signer, time_s)
-            .map_err(|error| failed(&error))?;
+        let mut note = Note::new(text).map_err(failed)?;
+        note.take_over(checkpoint, &self.logs).map_err(failed)?;
+        note.cosign(&*self.signer, time_s).map_err(failed)?;
         let signature = note.signatures().last().cloned();
-        let signature = signature.ok_or_else(|| failed(&"the note has no signature"))?;
+        let unsigned = || WitnessError::Signer("the note has no signature".into());
+        let signature = signature.ok_or_else(unsigned)?;
         Ok((note, signature))
     }
 }
@@ -304,4 +297,8 @@ impl WitnessTransport for Witness {
         let answer = self.runtime.block_on(self.answer(body));
         Ok((answer.status, answer.body))
     }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> WitnessError {
+    WitnessError::Signer(Cause::of(error))
 }

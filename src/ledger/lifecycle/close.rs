@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::error::CloseError;
+use crate::error::{Cause, CloseError};
 use crate::events::LedgerClosedV1;
 use crate::journal::Head;
 use crate::locks::whole;
@@ -187,12 +187,10 @@ async fn last_words(core: &Core, running: u64) -> bool {
 }
 
 async fn let_go(inner: &Inner, running: Option<Parts>, end: &End) -> Result<Head, CloseError> {
-    let storage = |cause: String| CloseError::Storage {
-        cause: cause.into(),
-    };
+    let storage = |cause| CloseError::Storage { cause };
     let running = running.ok_or(CloseError::RuntimeGone)?;
     let letting_go = ending::let_go(inner, running);
-    let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
+    let (step, gone) = letting_go.map_err(|error| storage(Cause::of(error)))?;
     let let_go = ending::gone(end, &step, gone).await.map_err(storage)?;
     let_go.head.map_err(storage)
 }

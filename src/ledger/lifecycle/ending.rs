@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::deadline::Until;
 use super::end::{End, Ended, Stage};
 use crate::directory::Directory;
-use crate::error::CloseError;
+use crate::error::{Cause, CloseError};
 use crate::journal::Head;
 use crate::ledger::inner::Inner;
 use crate::ledger::parts::Parts;
@@ -53,7 +53,7 @@ impl Drop for Ending {
 
 /// What was let go of.
 pub(in crate::ledger) struct LetGo {
-    pub(in crate::ledger) head: Result<Head, String>,
+    pub(in crate::ledger) head: Result<Head, Cause>,
     /// Still locked.
     pub(in crate::ledger) directory: Option<Directory>,
 }
@@ -105,7 +105,7 @@ pub(in crate::ledger) fn let_go(
         *at.lock() = "the scrub";
         scrub.stop();
         *at.lock() = "the journal";
-        let head = journal.head().map_err(|error| error.to_string());
+        let head = journal.head().map_err(Cause::of);
         let directory = match locked_journal {
             Some(locked_journal) => locked_journal.release(),
             None => {
@@ -127,7 +127,7 @@ pub(in crate::ledger) async fn gone(
     end: &End,
     step: &Step,
     gone: oneshot::Receiver<LetGo>,
-) -> Result<LetGo, String> {
+) -> Result<LetGo, Cause> {
     let mut gone = gone;
     let in_time = end.deadline.within(Until::End, &mut gone).await;
     let outcome = match in_time {
@@ -139,5 +139,5 @@ pub(in crate::ledger) async fn gone(
             gone.await
         }
     };
-    outcome.map_err(|_| format!("letting go panicked: {}", step.now()))
+    outcome.map_err(|_| format!("letting go panicked: {}", step.now()).into())
 }

@@ -10,7 +10,7 @@ use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::database;
 use crate::directory::{self, Directory};
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::events::{LedgerId, SigningKeyChangedV1};
 use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
 use crate::metrics;
@@ -165,7 +165,7 @@ fn prepared(options: &mut Options) -> Result<(usize, Callbacks), OpenError> {
     options.check().map_err(OpenError::Limits)?;
     let files_each = database::files_each(options.descriptors_max)?;
     let callbacks = Callbacks::watched(options.hang_after)
-        .map_err(|error| OpenError::Actors(format!("no thread: {error}")))?;
+        .map_err(|error| OpenError::Actors(Cause::of(error)))?;
     options.contain(&callbacks);
     Ok((files_each, callbacks))
 }
@@ -314,7 +314,7 @@ pub(in crate::ledger) async fn open(
     let _caller = dropped.caller();
     // In a task of its own: dropped half-way it must end its threads and actors in order.
     let opening = tokio::spawn(opening(place, options, dropped)).await;
-    let served = opening.unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())));
+    let served = opening.unwrap_or_else(|error| Err(OpenError::Actors(Cause::of(error))));
     if served.is_err() {
         metrics::RECOVERIES.counter(&["failed"]).increment(1);
     }
@@ -330,7 +330,7 @@ async fn opening(
     let _runtime = dropped.caller();
     let asked = dropped.clone();
     let opened = tokio::task::spawn_blocking(move || open_blocking(place, options, &asked)).await;
-    let opened = opened.unwrap_or_else(|error| Err(OpenError::Actors(error.to_string())))?;
+    let opened = opened.unwrap_or_else(|error| Err(OpenError::Actors(Cause::of(error))))?;
     dropped.check()?;
     super::start_actors::serve(opened).await
 }

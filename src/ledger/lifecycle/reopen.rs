@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{CloseError, ReopenError};
+use crate::error::{Cause, CloseError, ReopenError};
 use crate::locks::whole;
 
 use super::deadline::{Deadline, Until};
@@ -124,14 +124,12 @@ async fn run(ending: &mut Ending) -> Ended {
     };
     let drained = tokio::time::timeout(DRAIN, drained);
     let _timely = end.deadline.within(Until::End, drained).await;
-    let storage = |cause: String| CloseError::Storage {
-        cause: cause.into(),
-    };
+    let storage = |cause| CloseError::Storage { cause };
     let place = running.locked_journal.as_ref().and_then(|it| it.place());
     inner.released().path = place.map(|(path, _)| path);
     let running = ending.running.take().ok_or(CloseError::RuntimeGone)?;
     let letting_go = ending::let_go(&inner, running);
-    let (step, gone) = letting_go.map_err(|error| storage(error.to_string()))?;
+    let (step, gone) = letting_go.map_err(|error| storage(Cause::of(error)))?;
     let let_go = ending::gone(&end, &step, gone).await.map_err(storage)?;
     inner.released().directory = let_go.directory;
     let cause = core.writer.sealed().unwrap_or_default();

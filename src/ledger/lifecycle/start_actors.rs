@@ -47,9 +47,10 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         configuration: replayed.configuration,
         runtime_metadata: replayed.metadata,
     };
-    states.opened(&draft).map_err(OpenError::History)?;
+    let stated = states.opened(&draft);
+    stated.map_err(|problem| OpenError::History(problem.into()))?;
     let in_force = states.durable(opened.ledger, replayed.head.seq);
-    let in_force = in_force.map_err(OpenError::History)?;
+    let in_force = in_force.map_err(|problem| OpenError::History(problem.into()))?;
     let meters = Arc::new(Meters::new());
     let args = sequencer_args(&opened, replayed.head, &meters);
     let (supervisor, sequencer) = start_sequencer(args).await.map_err(OpenError::Actors)?;
@@ -177,8 +178,8 @@ async fn durable(
 ) -> Result<Sequenced, OpenError> {
     match answer.await {
         Ok(Ok(placed)) => Ok(placed),
-        Ok(Err(sealed)) => Err(OpenError::Sealed(sealed.cause.to_string())),
-        Err(_) => Err(OpenError::Actors("the sequencer stopped".to_owned())),
+        Ok(Err(sealed)) => Err(OpenError::Sealed(sealed.cause)),
+        Err(_) => Err(OpenError::Actors("the sequencer stopped".into())),
     }
 }
 

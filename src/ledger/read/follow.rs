@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::reads::Reads;
 use super::views::{CHUNK_BYTES, JournalSource};
-use crate::error::{ReadError, Retry};
+use crate::error::{Cause, ReadError, Retry};
 use crate::events::{Record, Seq};
 use crate::journal::Head;
 use crate::projections::{Subscription, SubscriptionError};
@@ -179,7 +179,7 @@ impl Follow {
                     let head = reading.head;
                     (self.reading, self.waited) = (None, false);
                     let read = read.unwrap_or_else(|error| {
-                        let cause = error.to_string().into();
+                        let cause = Cause::of(error);
                         Err(ReadError::Unavailable { cause })
                     });
                     return Poll::Ready(self.shown(head, read));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::callbacks::Callbacks;
+use crate::error::Cause;
 use crate::error::{self, OpenError};
 use crate::events::Store;
 use crate::journal::{Head, Reader, Writer};
@@ -106,7 +107,7 @@ pub(in crate::ledger) fn open(
     let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);
     let views = views.map_err(|error| match error {
         projections::OpenError::Name(name) => OpenError::ProjectionName(name),
-        error => OpenError::Views(error.to_string()),
+        error => OpenError::Views(Cause::of(error)),
     });
     let opened = views.and_then(|views| Ok((view_set(&views, source)?, views)));
     match opened {
@@ -122,7 +123,7 @@ fn view_set(views: &Views, source: Arc<dyn Source>) -> Result<ViewSet, OpenError
     let view = |name: &str| {
         views
             .view(name)
-            .ok_or_else(|| OpenError::Views(format!("no such view: {name}")))
+            .ok_or_else(|| OpenError::Views(format!("no such view: {name}").into()))
     };
     Ok(ViewSet {
         configuration: ConfigurationView::new(view(Configuration::NAME)?),
@@ -140,7 +141,7 @@ pub(crate) fn unviewable(error: ReadError) -> error::ReadError {
         ReadError::Building { done, total } => error::ReadError::Recovering { done, total },
         ReadError::Closed => error::ReadError::Closed,
         other => error::ReadError::Unavailable {
-            cause: other.to_string().into(),
+            cause: Cause::of(other),
         },
     }
 }

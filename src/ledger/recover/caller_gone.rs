@@ -29,7 +29,7 @@ impl Dropped {
     /// The caller has gone away. Nobody reads what this says.
     pub(in crate::ledger) fn check(&self) -> Result<(), OpenError> {
         match self.0.load(Ordering::Acquire) {
-            true => Err(OpenError::Actors("the opening was dropped".to_owned())),
+            true => Err(OpenError::Actors("the opening was dropped".into())),
             false => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use crate::actors::{
 use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, RecordHeader, Seq};
 use crate::journal::{AfterClose, Closes, Frame, Head, Journal, Stretch};
 
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 
 use super::caller_gone::Dropped;
 use crate::ledger::read::history_lookup::{Commanded, decoded};
@@ -119,9 +119,9 @@ impl Replayed {
         if let Some(AfterClose { closed, found }) = self.closes.next(&next) {
             return Err(OpenError::RecordsAfterClose { closed, found });
         }
-        let event = decoded(record).map_err(|error| OpenError::History(error.to_string()))?;
+        let event = decoded(record).map_err(|error| OpenError::History(Cause::of(error)))?;
         self.states(header, &event)
-            .map_err(|error| OpenError::History(error.to_string()))?;
+            .map_err(|error| OpenError::History(Cause::of(error)))?;
         self.read += 1;
         if let Event::ComponentGranted(granted) = &event {
             self.components

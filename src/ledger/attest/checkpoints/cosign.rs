@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::error::Cause;
 use crate::events::CheckpointCosignedV1;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
@@ -113,7 +114,7 @@ fn added(
         .completed(&own, size)
         .map_err(CheckpointError::Tree)?;
     let taken = stored.take_over(note, witnesses);
-    let taken = taken.map_err(|error| CheckpointError::Cosignature(error.to_string()))?;
+    let taken = taken.map_err(|error| CheckpointError::Cosignature(Cause::of(error)))?;
     Ok((checkpoint, stored, taken))
 }
 
@@ -122,7 +123,7 @@ impl Checkpoints {
     fn signed_alone(&self, note: &Note) -> Result<Note, CheckpointError> {
         let options = self.options().ok_or(CheckpointError::NoSigner)?;
         let failed = |error: crate::integrity::note::NoteError| {
-            CheckpointError::Cosignature(error.to_string())
+            CheckpointError::Cosignature(Cause::of(error))
         };
         let mut keys = options.earlier_keys;
         keys.push(options.signer.key().clone());

@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
@@ -63,7 +63,7 @@ impl Fork {
                 Err(error) => {
                     self.meet(destination.name(), found.size());
                     destination.dispute(note)?;
-                    return Err(std::io::Error::other(error.to_string()));
+                    return Err(std::io::Error::other(error));
                 }
             }
         }
@@ -85,7 +85,7 @@ pub(super) fn holds(
     match tree.read(|tree| merkle::root(tree, size)) {
         Ok(root) if root == *found.root() => Ok(()),
         Ok(_) => Err(OpenError::OtherHistory { place, size }),
-        Err(error) => Err(OpenError::Views(error.to_string())),
+        Err(error) => Err(OpenError::Views(Cause::of(error))),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::callbacks::ContainedSigner;
+use crate::error::Cause;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Algorithm, Signer};
 use crate::integrity::merkle::empty_root;
@@ -55,16 +56,16 @@ async fn change(
     let asked = move || ContainedSigner::new(signer, &callbacks, budget);
     let asked = tokio::task::spawn_blocking(asked).await;
     let asked = asked.map_err(|_| CheckpointError::Stopped)?;
-    let signer: Arc<dyn Signer> = Arc::new(asked.map_err(CheckpointError::Key)?);
+    let signer: Arc<dyn Signer> =
+        Arc::new(asked.map_err(|problem| CheckpointError::Key(problem.into()))?);
     let (old, new) = (Arc::clone(&options.signer), signer.key().clone());
     let mut known = std::iter::once(old.key()).chain(&options.earlier_keys);
     if new.algorithm() != Algorithm::Ed25519 || new.name() != old.key().name() {
-        return Err(CheckpointError::Key(format!(
-            "{new} is of another kind or name"
-        )));
+        let problem = format!("{new} is of another kind or name");
+        return Err(CheckpointError::Key(problem.into()));
     }
     if known.any(|key| key.public() == new.public()) {
-        return Err(CheckpointError::Key(format!("{new} signed before")));
+        return Err(CheckpointError::Key(format!("{new} signed before").into()));
     }
     let mut event = event(old.key().to_string(), signer.key(), &change);
     signing
@@ -84,9 +85,9 @@ async fn change(
 }
 
 fn probe(signer: &dyn Signer) -> Result<(), CheckpointError> {
-    let failed = |error: &dyn std::fmt::Display| CheckpointError::Key(error.to_string());
     let checkpoint = Checkpoint::new(signer.key().name(), 0, empty_root());
-    let checkpoint = checkpoint.map_err(|error| failed(&error))?;
-    checkpoint.sign(signer).map_err(|error| failed(&error))?;
+    let checkpoint = checkpoint.map_err(|error| CheckpointError::Key(Cause::of(error)))?;
+    let signed = checkpoint.sign(signer);
+    signed.map_err(|error| CheckpointError::Key(Cause::of(error)))?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Another key signs than before.
 
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::events::SigningKeyChangedV1;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
@@ -19,7 +19,7 @@ pub(super) fn changed(
     options: &CheckpointOptions,
     tree: &TreeView,
 ) -> Result<Option<SigningKeyChangedV1>, OpenError> {
-    let views = |error: crate::projections::ReadError| OpenError::Views(error.to_string());
+    let views = |error: crate::projections::ReadError| OpenError::Views(Cause::of(error));
     options.key_change.check().map_err(OpenError::Limits)?;
     let new = options.signer.key();
     let old = match tree.signing_key().map_err(views)? {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::callbacks::{Callbacks, ContainedSigner, Kind};
-use crate::error::{AppendError, OpenError, Retry};
+use crate::error::{AppendError, Cause, OpenError, Retry};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Signer, VerifierKey};
 use crate::integrity::note::Note;
@@ -132,25 +132,25 @@ pub enum CheckpointError {
     },
     /// The signer failed.
     #[error("nothing is signed: {0}")]
-    Signer(String),
+    Signer(#[source] Cause),
     /// Signed and copied, and the record of it could not be made durable.
     #[error("the checkpoint could not be recorded: {0}")]
-    NotRecorded(String),
+    NotRecorded(#[source] Cause),
     /// The note is not a checkpoint that this ledger signed.
     #[error("the note is not a checkpoint of this ledger")]
     NotOurs,
     /// A cosignature is invalid, or there are too many.
     #[error("the cosignatures cannot be added: {0}")]
-    Cosignature(String),
+    Cosignature(#[source] Cause),
     /// The new key cannot sign for this ledger; the old one goes on.
     #[error("the key cannot sign for this ledger: {0}")]
-    Key(String),
+    Key(#[source] Cause),
     /// The redactor failed over what the record would say; the old key goes on.
     #[error("{0}")]
     Callback(#[source] Box<crate::error::AppendError>),
     /// The export could not be written, or the journal not read for it.
     #[error("the export failed: {0}")]
-    Export(String),
+    Export(#[source] Cause),
     /// The task that made it ended.
     #[error("the ledger is shutting down")]
     Stopped,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::error::Cause;
 use crate::events::{CheckpointSignedV1, Event, HealthChangedV1};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{SignError, Signer};
@@ -118,7 +119,7 @@ async fn sign_and_copy(
     let work = move || {
         let checkpoints = &working.checkpoints;
         let checkpoint = extending(&options, &checkpoints.tree, before)?;
-        let failed = |error: SignError| CheckpointError::Signer(error.to_string());
+        let failed = |error: SignError| CheckpointError::Signer(Cause::of(error));
         let mut note = checkpoint.sign(&*options.signer).map_err(failed)?;
         if let Some(also) = also {
             note.sign(&*also).map_err(failed)?;
@@ -140,7 +141,7 @@ async fn sign_and_copy(
 pub(super) async fn write(signing: &Signing, event: &Event) -> Result<u64, CheckpointError> {
     let written = signing.core.shared.self_records.write(event).await;
     let placed = written.map_err(|_| CheckpointError::Stopped)?;
-    let placed = placed.map_err(|sealed| CheckpointError::NotRecorded(sealed.cause.to_string()))?;
+    let placed = placed.map_err(|sealed| CheckpointError::NotRecorded(sealed.cause))?;
     Ok(placed.first.get())
 }
 
@@ -164,7 +165,7 @@ fn extending(
         return Err(CheckpointError::Rewritten(size));
     }
     let name = options.signer.key().name();
-    Checkpoint::new(name, size, root).map_err(|error| CheckpointError::Signer(error.to_string()))
+    Checkpoint::new(name, size, root).map_err(|error| CheckpointError::Signer(Cause::of(error)))
 }
 
 /// Records, once in an opening, that a copy of this ledger signs too.

@@ -12,7 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::database;
 use crate::directory::Identity;
 use crate::directory::shared::SharedDirectory;
-use crate::error::{OpenError, ReadError};
+use crate::error::{Cause, OpenError, ReadError};
 use crate::events::{Event, EventType, ExecutionId, LedgerId, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::note::Note;
@@ -291,7 +291,7 @@ impl ReadOnly {
     /// checkpoint.
     pub fn export(&self, checkpoint: &Note, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let own = Checkpoint::parse(checkpoint.text());
-        let own = own.map_err(|error| CheckpointError::Export(error.to_string()))?;
+        let own = own.map_err(|error| CheckpointError::Export(Cause::of(error)))?;
         let records = self.range(Seq::FIRST);
         export::write_new(records, &own, checkpoint, path.as_ref())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::SystemEntropy;
 use crate::directory::scratch::Scratch;
-use crate::error::OpenError;
+use crate::error::{Cause, OpenError};
 use crate::events::{Record, Seq};
 use crate::journal::{Journal, ReadOnlyJournal};
 use crate::projections::{
@@ -96,7 +96,7 @@ impl ReadOnly {
         let ledger = self.path().canonicalize().map_err(io)?;
         if inside.starts_with(&ledger) {
             let problem = format!("{} lies in the ledger", parent.display());
-            return Err(OpenError::Views(problem));
+            return Err(OpenError::Views(problem.into()));
         }
         let scratch = Scratch::create(&parent, &SystemEntropy::default()).map_err(io)?;
         let source: Arc<dyn Source> = Arc::new(Verified(self.journal.clone()));
@@ -104,17 +104,16 @@ impl ReadOnly {
             clock: Arc::clone(&self.clock.0),
             ..ViewsOptions::default()
         };
-        let refused = |error: String| OpenError::Views(error);
         let views = Views::open(
             scratch.path(),
             how,
             projections::built_in(),
             Arc::clone(&source),
         );
-        let views = views.map_err(|error| refused(error.to_string()))?;
+        let views = views.map_err(|error| OpenError::Views(Cause::of(error)))?;
         let view = |name: &str| {
             let found = views.view(name);
-            found.ok_or_else(|| refused(format!("no such view: {name}")))
+            found.ok_or_else(|| OpenError::Views(format!("no such view: {name}").into()))
         };
         let made = ReadOnlyViews {
             configuration: ConfigurationView::new(view(Configuration::NAME)?),
@@ -129,7 +128,7 @@ impl ReadOnly {
         for view in made.views.iter().flat_map(Views::all) {
             // A day: a wait for ever would hide that it is stuck.
             let waited = view.at_least(to, Duration::from_secs(86_400));
-            waited.map_err(|error| refused(format!("{}: {error}", view.name())))?;
+            waited.map_err(|error| OpenError::Views(format!("{}: {error}", view.name()).into()))?;
         }
         Ok(made)
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::database::{self, create_private, replace};
 use crate::directory::{DIRECTORY_FORMAT, Identity};
-use crate::error::SalvageError;
+use crate::error::{Cause, SalvageError};
 use crate::events::{LedgerId, Seq};
 use crate::integrity;
 use crate::journal::{
@@ -131,15 +131,15 @@ impl Target {
         let filled = create_filled(&path, &JournalOptions::default(), frames);
         let head = filled.map_err(|error| match error {
             FillError::Read(failure) => SalvageError::Read(failure.into()),
-            FillError::Frame(failure) => SalvageError::NotVerified(failure.to_string()),
+            FillError::Frame(failure) => SalvageError::NotVerified(Cause::of(failure)),
             FillError::Write(error) => SalvageError::Write(error),
         })?;
         match head == last.last {
             true => Ok(()),
-            false => Err(SalvageError::NotVerified(format!(
-                "it ends at record {}, not {}",
-                head.seq, last.last.seq
-            ))),
+            false => {
+                let problem = format!("it ends at record {}, not {}", head.seq, last.last.seq);
+                Err(SalvageError::NotVerified(problem.into()))
+            }
         }
     }
 
@@ -198,7 +198,7 @@ impl Target {
         if verified != (*head, frames) || !written.findings().is_empty() {
             let problem = written.findings().first().map(ToString::to_string);
             let problem = problem.unwrap_or_else(|| format!("it ends at {}", verified.0.seq));
-            return Err(SalvageError::NotVerified(problem));
+            return Err(SalvageError::NotVerified(problem.into()));
         }
         let first = source.get(Seq::FIRST).ok().flatten();
         let created_ns = first.map_or(head.time_ns, |record| record.header.time_ns);
