@@ -217,6 +217,18 @@ mod tests {
     }
 
     #[test]
+    fn an_ending_has_its_room_until_its_answer_is_delivered() {
+        let gate = Gate::new(Limits::default());
+        let execution = ExecutionId::from_bytes([1; 16]);
+        let _running = gate.reserve_finish().unwrap().of(execution);
+        let ending = gate.ends.take(&[execution]).unwrap();
+        let answered = Admitted::default().ending(ending);
+        assert!(gate.ends.take(&[execution]).is_none(), "one at a time");
+        drop(answered);
+        assert!(gate.ends.take(&[execution]).is_some());
+    }
+
+    #[test]
     fn who_waits_is_served_in_turn_and_small_ones_do_not_pass_a_large_one() {
         let limits = Limits {
             pending_bytes_max: 16 * UNIT_BYTES,

@@ -3,6 +3,8 @@ use super::*;
 use crate::events::{AuditFamily, Outcome, TelemetryKind};
 
 mod builders;
+mod compared;
+mod cut;
 mod digest;
 mod sizes;
 
@@ -56,6 +58,19 @@ fn a_group_has_one_store_and_fits_a_commit() {
         let code = outcome.map_err(|error| error.code());
         assert_eq!(code.is_ok(), fits, "{count} × {detail}");
         assert!(fits || code == Err("commit_too_large"));
+    }
+    // To the byte.
+    let whole = group(3, 1_000);
+    let bytes = whole
+        .iter()
+        .map(|command| command.stored_size(&limits))
+        .sum();
+    for (commit_bytes_max, fits) in [(bytes, true), (bytes - 1, false)] {
+        let limits = Limits {
+            commit_bytes_max,
+            ..limits.clone()
+        };
+        assert_eq!(Command::validate_group(&whole, &limits).is_ok(), fits);
     }
 }
 

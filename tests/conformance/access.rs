@@ -75,6 +75,7 @@ async fn s18_1_without_the_grant_nothing_is_written_or_read_and_it_is_counted_an
         .read(Store::Configuration);
     let narrow = open.root.grant("narrow", rights, Quota::default());
     let narrow = narrow.await.unwrap();
+    assert_eq!(narrow.name(), "narrow");
     let entries: Vec<_> = AuditFamily::ALL.into_iter().map(entry).collect();
     let before = open.ledger.head();
     let command = Command::Audit(entries[0].clone());

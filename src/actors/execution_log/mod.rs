@@ -10,7 +10,7 @@ use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
 use crate::events::{
     Decision, Event, ExecutionAbandonedV1, ExecutionId, ExecutionInDoubtV1, LeftCause, Outcome,
-    State as Machine, Store, flags,
+    State as Machine, Store,
 };
 
 mod drafting;
@@ -56,10 +56,9 @@ impl EventSourced for State {
 
     /// A start must be durable before its effect, so its finish belongs to a later commit.
     fn may_join(&self, before: &[Decided], next: &Decided) -> Result<(), AppendError> {
-        let finished = next.drafts.iter().filter(|draft| {
-            draft.flags & flags::AFTER_THE_FACT == 0
-                && draft.event.event_type().is_some_and(state::finishes)
-        });
+        // Those of an import are of an execution that nothing before it can have started.
+        let ends = |draft: &&Draft| draft.event.event_type().is_some_and(state::finishes);
+        let finished = next.drafts.iter().filter(ends);
         for finish in finished {
             let started = before
                 .iter()

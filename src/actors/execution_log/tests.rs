@@ -6,7 +6,7 @@ use crate::commands::{
     Basis, Ending, Failure, Finish, Grounds, Imported, Rejection, Request, Resolve, ResolveInDoubt,
     Start,
 };
-use crate::events::{ComponentId, Decision, ParentId, Resolution, Seq, StoreMask, TraceId};
+use crate::events::{ComponentId, Decision, ParentId, Resolution, Seq, StoreMask, TraceId, flags};
 use crate::integrity::digest;
 
 use Machine::{

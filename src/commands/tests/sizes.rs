@@ -250,6 +250,14 @@ fn every_byte_of_a_command_is_counted_once_for_each_record_that_holds_it() {
     assert_eq!(kinds, all, "a kind of command is not measured");
 }
 
+#[test]
+fn the_name_of_a_policy_counts_too() {
+    let mut named = request(300);
+    named.basis.grounds.policy_version = text(ONE);
+    let size = Command::Begin(named).size();
+    assert_eq!(size, Command::Begin(request(300)).size() + ONE);
+}
+
 /// An oversize result is stored as a payload and its texts at most; an input, as its first 64 KiB.
 #[test]
 fn of_what_will_be_cut_only_what_is_kept_is_stored() {

@@ -58,6 +58,18 @@ fn what_runs_and_what_is_authorized_is_counted_to_the_end() {
     }
 }
 
+/// A journal that says so contradicts itself: what it made must not go on.
+#[test]
+fn an_execution_starts_once_also_where_it_is_replayed() {
+    let (world, mut log) = (World::default(), Log::default());
+    let permit = authorize(&mut log, &world, 1);
+    let started = log.one(&world, start(permit)).unwrap();
+    let first = &started.drafts[0];
+    assert!(matches!(first.event, Event::ExecutionStarted(_)));
+    assert!(log.live.apply(first, world.component).is_err());
+    counted(&log, (1, 0));
+}
+
 /// Each of them alone, and any two together.
 #[test]
 fn a_part_that_is_cut_marks_its_record() {
