@@ -19,6 +19,7 @@ use crate::error::{Cause, Fault, OpenError, again};
 mod batch;
 mod blocks;
 mod boot_id;
+mod buffer;
 mod damage;
 mod durable;
 mod fault;
@@ -35,6 +36,7 @@ mod tables;
 pub(crate) mod wal;
 
 pub(crate) use boot_id::boot_id;
+pub(crate) use buffer::Buffer;
 pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
     LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, ensure_private, restrict,

@@ -3,11 +3,10 @@
 
 use std::io::Read;
 
-use fjall::Slice;
-
 use super::Head;
 use super::frame::{Frame, chain};
 use super::layout::{Entry, FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader};
+use crate::database::Buffer;
 use crate::events::{
     CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, Hash,
     LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, TraceId,
@@ -241,12 +240,11 @@ fn clamped(value: usize) -> u32 {
 }
 
 /// One copy into the buffer that the database takes over.
-fn join(header: &[u8], table: &[u8], body: &[u8]) -> Slice {
-    let length = header.len() + table.len() + body.len();
-    let fits = u32::try_from(length).is_ok();
+fn join(header: &[u8], table: &[u8], body: &[u8]) -> Buffer {
+    let length = u32::try_from(header.len() + table.len() + body.len());
     let mut parts = header.chain(table).chain(body);
-    let joined = fits
-        .then(|| Slice::from_reader(&mut parts, length).ok())
-        .flatten();
-    joined.unwrap_or_else(Slice::empty)
+    let joined = length
+        .ok()
+        .and_then(|length| Buffer::read(&mut parts, length).ok());
+    joined.unwrap_or_else(Buffer::empty)
 }

@@ -44,7 +44,7 @@ pub(crate) fn create_filled(
             .admit(&frame, &standing.head)
             .map_err(FillError::Frame)?;
         let mut batch = opened.batch().durability(Some(PersistMode::Buffer));
-        batch.insert(&kept, key(frame.first), frame.slice());
+        batch.insert(&kept, key(frame.first), frame.buffer());
         batch.commit().map_err(engine)?;
         standing = Standing::after(&frame);
     }

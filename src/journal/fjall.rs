@@ -195,7 +195,7 @@ fn prepare(path: &Path, claim: Option<&Claim>) -> Result<Found, OpenError> {
     // While nothing is changed yet: a tail that was acknowledged is not a torn one.
     let last = inspected.last_value()?;
     // One that is no frame is named by its place when the journal is read.
-    let last = last.and_then(|value| Frame::from_slice(value.into()).ok());
+    let last = last.and_then(|value| Frame::decode(&value).ok());
     let wal = &inspected.wal;
     if let (Some(frame), Some(claim)) = (last, claim)
         && frame.last.seq < claim.seq
@@ -240,8 +240,8 @@ fn decode(guard: Guard, wanted: Seq) -> Result<Frame, ReadFailure> {
     let (stored, value) = guard
         .into_inner()
         .map_err(|error| read_failure(error, wanted))?;
-    let frame =
-        Frame::from_slice(value).map_err(|problem| ReadFailure::damaged(wanted, problem))?;
+    let frame = Frame::from_buffer(value.into())
+        .map_err(|problem| ReadFailure::damaged(wanted, problem))?;
     if *stored != key(frame.first) {
         let found = frame.first.get();
         return Err(ReadFailure::damaged(wanted, Problem::Seq { found }));
@@ -277,7 +277,7 @@ impl Journal for FjallJournal {
         // Syncs the data and what is needed to find it (size, blocks), and spares the disk a write of
         // the file's times at each commit.
         let mut batch = database.batch().durability(Some(PersistMode::SyncData));
-        batch.insert(frames, key(frame.first), frame.slice());
+        batch.insert(frames, key(frame.first), frame.buffer());
         // The commit point: from here on until the sync is confirmed the outcome is unknown. It is
         // never tried again in this process; the next opening reads what came of it.
         self.unfinished.store(true, Ordering::Release);

@@ -6,11 +6,10 @@
 
 use std::sync::LazyLock;
 
-use fjall::Slice;
-
 use super::Head;
 use super::error::{Problem, ReadFailure};
 use super::layout::{Entry, FRAME_HEADER_LEN, FrameHeader};
+use crate::database::Buffer;
 use crate::events::{Content, HEADER_LEN, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::{self, Chain, Checksum};
 
@@ -41,7 +40,7 @@ pub struct Frame {
     pub last: Head,
     body_checksum: Checksum,
     table_len: usize,
-    bytes: Slice,
+    bytes: Buffer,
 }
 
 /// A record's bytes in the body, not yet checked.
@@ -55,7 +54,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Frame {
-    pub(super) fn new(header: &FrameHeader, bytes: Slice) -> Self {
+    pub(super) fn new(header: &FrameHeader, bytes: Buffer) -> Self {
         Self {
             ledger: header.ledger,
             epoch: header.epoch,
@@ -80,10 +79,10 @@ impl Frame {
     /// # Errors
     /// [`Problem`] where the bytes are not a frame of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Problem> {
-        Self::from_slice(Slice::from(bytes))
+        Self::from_buffer(Buffer::from(bytes))
     }
 
-    pub(super) fn from_slice(bytes: Slice) -> Result<Self, Problem> {
+    pub(super) fn from_buffer(bytes: Buffer) -> Result<Self, Problem> {
         let header = FrameHeader::decode(&bytes)?;
         let frame = Self::new(&header, bytes);
         if integrity::checksum(frame.table()) != header.table_checksum {
@@ -102,7 +101,7 @@ impl Frame {
         &self.bytes
     }
 
-    pub(super) fn slice(&self) -> Slice {
+    pub(super) fn buffer(&self) -> Buffer {
         self.bytes.clone()
     }
 
