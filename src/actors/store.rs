@@ -132,7 +132,7 @@ impl<E: Deciding> StoreState<E> {
         let grant = Arc::clone(&order.grant);
         let _deciding = grant.of.deciding();
         let standing = match order.grant.may_append(E::STORE) {
-            Ok(()) => claim(&shared, component, &order.ids),
+            Ok(()) => claim(&shared.claims, &*shared.past, component, &order.ids),
             Err(error) => Err(error.into()),
         };
         match standing {
@@ -178,7 +178,7 @@ impl<E: Deciding> StoreState<E> {
         let decided = match outcome {
             Ok(decided) => decided,
             Err(Refused { error, .. }) => {
-                release(shared, &order);
+                release(&shared.claims, order.grant.component, &order.ids);
                 let defect = matches!(error, AppendError::Sealed { .. });
                 let cause = error.to_string();
                 refuse(shared, order, error)?;
@@ -258,3 +258,6 @@ fn around<'a>(
         prepared: &order.prepared,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the ids of a group stand for already: in the window, else in the past.
 
-use super::super::claims::{Claim, Place};
-use super::{Id, Order, Shared};
+use super::super::claims::{Claim, Claims, Place};
+use super::{Id, Past};
 use crate::error::AppendError;
 use crate::events::ComponentId;
 
@@ -15,7 +15,8 @@ pub(super) enum Claimed {
 
 /// Claims the ids of a group, or says what they stand for already.
 pub(super) fn claim(
-    shared: &Shared,
+    claims: &Claims,
+    past: &dyn Past,
     component: ComponentId,
     ids: &[Id],
 ) -> Result<Claimed, AppendError> {
@@ -24,17 +25,17 @@ pub(super) fn claim(
     let mut failure = None;
     for id in ids {
         let key = (component, id.command);
-        match shared.claims.claim(key, id.digest) {
+        match claims.claim(key, id.digest) {
             Err(claim) => taken.push((*id, claim)),
             Ok(place) if id.generated => places.push((key, place)),
-            Ok(place) => match shared.past.command(key) {
+            Ok(place) => match past.command(key) {
                 Ok(None) => places.push((key, place)),
                 Ok(Some(claim)) => {
-                    shared.claims.release(&key);
+                    claims.release(&key);
                     taken.push((*id, claim));
                 }
                 Err(error) => {
-                    shared.claims.release(&key);
+                    claims.release(&key);
                     failure = Some(error.into());
                     break;
                 }
@@ -47,7 +48,7 @@ pub(super) fn claim(
         ));
     }
     for (key, _) in &places {
-        shared.claims.release(key);
+        claims.release(key);
     }
     if let Some(failure) = failure {
         return Err(failure);
@@ -68,8 +69,8 @@ pub(super) fn claim(
 }
 
 /// A refused command leaves no id.
-pub(super) fn release(shared: &Shared, order: &Order) {
-    for id in &order.ids {
-        shared.claims.release(&(order.grant.component, id.command));
+pub(super) fn release(claims: &Claims, component: ComponentId, ids: &[Id]) {
+    for id in ids {
+        claims.release(&(component, id.command));
     }
 }

@@ -92,7 +92,7 @@ impl<E: Deciding> StoreState<E> {
 
 /// Where the originals stand, if one commit or adjacent ones in the same order made them: a receipt over more would span
 /// the records of others.
-fn together(ids: &[Id], claims: &[Claim]) -> Result<Vec<Sequenced>, AppendError> {
+pub(super) fn together(ids: &[Id], claims: &[Claim]) -> Result<Vec<Sequenced>, AppendError> {
     let mut placed: Vec<Sequenced> = Vec::with_capacity(claims.len());
     for (id, claim) in ids.iter().zip(claims) {
         let command: CommandId = id.command;
