@@ -6,6 +6,7 @@ mod builders;
 mod compared;
 mod cut;
 mod digest;
+mod redactor;
 mod sizes;
 
 fn entry() -> AuditEntry {
