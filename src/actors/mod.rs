@@ -40,7 +40,7 @@ pub(crate) use self_records::{FrameCounts, SelfRecords};
 pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
 pub(crate) use snapshot::{ComponentNames, Snapshot};
 pub(crate) use store::{Answered, Id, Message, Order, Past, Refusal, Shared, Taken};
-pub(crate) use supervisor::{Actors, States, start_sequencer};
+pub(crate) use supervisor::{Actors, States, Stores, start_sequencer};
 
 /// A store actor's address.
 pub(crate) type StoreRef = mailbox::Address<Message>;

@@ -91,41 +91,36 @@ impl Snapshot for ExecutionLogState {
     }
 }
 
-impl Snapshot for ConfigurationState {
-    const STATE: u8 = 2;
-    const LAYOUT: u32 = 2;
-    type Saved = super::configuration::Portrait;
+/// Of a state whose places may not all be known when it is saved.
+macro_rules! with_places {
+    ($state:ty, $number:literal, $layout:literal, $portrait:ty) => {
+        impl Snapshot for $state {
+            const STATE: u8 = $number;
+            const LAYOUT: u32 = $layout;
+            type Saved = $portrait;
 
-    fn unplaced_after(saved: &Self::Saved) -> Option<u64> {
-        saved.unplaced_after()
-    }
+            fn unplaced_after(saved: &Self::Saved) -> Option<u64> {
+                saved.unplaced_after()
+            }
 
-    fn portrait(&self) -> Self::Saved {
-        self.portrait()
-    }
+            fn portrait(&self) -> Self::Saved {
+                self.portrait()
+            }
 
-    fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
-        Self::from_portrait(saved)
-    }
+            fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
+                Self::from_portrait(saved)
+            }
+        }
+    };
 }
 
-impl Snapshot for RuntimeMetadataState {
-    const STATE: u8 = 3;
-    const LAYOUT: u32 = 2;
-    type Saved = super::runtime_metadata::Portrait;
-
-    fn unplaced_after(saved: &Self::Saved) -> Option<u64> {
-        saved.unplaced_after()
-    }
-
-    fn portrait(&self) -> Self::Saved {
-        self.portrait()
-    }
-
-    fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
-        Self::from_portrait(saved)
-    }
-}
+with_places!(ConfigurationState, 2, 2, super::configuration::Portrait);
+with_places!(
+    RuntimeMetadataState,
+    3,
+    2,
+    super::runtime_metadata::Portrait
+);
 
 /// Component names and numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::error::Cause;
-use crate::events::{ComponentId, LedgerId};
+use crate::events::{ComponentId, LedgerId, Store};
 use crate::journal::WriterHandle;
 use crate::vitals::Vitals;
 
@@ -69,11 +69,33 @@ pub(crate) struct Actors {
     vitals: Vitals,
     supervisor: ActorRef<()>,
     sequencer: SequencerRef,
-    pub(crate) execution_log: StoreRef,
-    pub(crate) audit_log: StoreRef,
-    pub(crate) telemetry: StoreRef,
-    pub(crate) configuration: StoreRef,
-    pub(crate) runtime_metadata: StoreRef,
+    pub(crate) stores: Stores,
+}
+
+/// The five store actors.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    execution_log: StoreRef,
+    audit_log: StoreRef,
+    telemetry: StoreRef,
+    configuration: StoreRef,
+    runtime_metadata: StoreRef,
+}
+
+impl Stores {
+    pub(crate) const fn of(&self, store: Store) -> &StoreRef {
+        match store {
+            Store::ExecutionLog => &self.execution_log,
+            Store::AuditLog => &self.audit_log,
+            Store::Telemetry => &self.telemetry,
+            Store::Configuration => &self.configuration,
+            Store::RuntimeMetadata => &self.runtime_metadata,
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &StoreRef> {
+        Store::ALL.into_iter().map(|store| self.of(store))
+    }
 }
 
 struct Supervisor(WriterHandle);
@@ -149,7 +171,7 @@ impl Drop for Actors {
     fn drop(&mut self) {
         self.vitals.close();
         self.supervisor.stop(None);
-        for store in self.stores() {
+        for store in self.stores.all() {
             store.actor().stop(None);
         }
         self.sequencer.actor().stop(None);
@@ -169,40 +191,25 @@ impl Actors {
             configuration,
             runtime_metadata,
         } = states;
-        Ok(Self {
-            vitals: shared.vitals.clone(),
+        let stores = Stores {
             execution_log: start_store(execution_log, shared, &supervisor).await?,
             audit_log: start_store(AuditLogState, shared, &supervisor).await?,
             telemetry: start_store(TelemetryState, shared, &supervisor).await?,
             configuration: start_store(configuration, shared, &supervisor).await?,
             runtime_metadata: start_store(runtime_metadata, shared, &supervisor).await?,
+        };
+        Ok(Self {
+            vitals: shared.vitals.clone(),
             supervisor,
             sequencer,
+            stores,
         })
-    }
-
-    fn stores(&self) -> [&StoreRef; 5] {
-        let Self {
-            execution_log,
-            audit_log,
-            telemetry,
-            configuration,
-            runtime_metadata,
-            ..
-        } = self;
-        [
-            execution_log,
-            audit_log,
-            telemetry,
-            configuration,
-            runtime_metadata,
-        ]
     }
 
     /// Every command in a mailbox is decided. False where an actor did not end as it should.
     pub(crate) async fn drain_stores(&self) -> bool {
         let mut drained = true;
-        for store in self.stores() {
+        for store in self.stores.all() {
             drained &= store.actor().drain_and_wait(None).await.is_ok();
         }
         drained

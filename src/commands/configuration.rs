@@ -15,7 +15,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The document's name.
-        kept pub document: String,
+        name pub document: String,
         /// The whole content: any bytes that the validators accept.
         bytes pub content: Vec<u8>,
         /// Who.
@@ -93,7 +93,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The document's name.
-        kept pub document: String,
+        name pub document: String,
         /// The version whose content to restore.
         kept pub to_version: u64,
         /// Who.

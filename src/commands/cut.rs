@@ -10,6 +10,7 @@ impl Command {
     /// Cuts what is too large to be kept whole. Right before it waits: after the redactor and every
     /// check have seen all of it, and not before its digest was taken.
     pub(crate) fn cut(mut self, limits: &Limits, opening: u64) -> Self {
+        self.fit();
         let mut cutter = Cutter {
             limits,
             cuts: false,
@@ -28,6 +29,13 @@ impl Command {
             command: Box::new(self),
             opening,
         })
+    }
+
+    /// Gives back what its buffers hold beyond their bytes: what waits takes as much as is counted of it.
+    pub(crate) fn fit(&mut self) {
+        if let Some(content) = self.content_mut() {
+            content.fit();
+        }
     }
 
     /// Nothing of what was cut before.

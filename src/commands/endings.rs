@@ -2,7 +2,7 @@
 //! How executions end: commands of the execution log (FC-STORAGE §5).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::given::{Given, Hidden, Redactor, fields};
+use super::given::{Buffer, Given, Hidden, Redactor, fields};
 use super::measure::Cutter;
 use super::setters::setters;
 use super::{Content, Context};
@@ -66,6 +66,14 @@ impl Given for Ending {
             Self::Completed(result) => by.json("result", result),
             Self::Failed(failure) => failure.redact(by),
             Self::Cancelled(reason) => by.text("reason", reason),
+        }
+    }
+
+    fn fit(&mut self) {
+        match self {
+            Self::Completed(result) => result.fit(),
+            Self::Failed(failure) => failure.fit(),
+            Self::Cancelled(reason) => reason.fit(),
         }
     }
 }

@@ -21,7 +21,7 @@ fields! {
         /// are kept.
         optional pub input: Option<Vec<u8>>,
         /// The capability asked for.
-        kept pub capability: String,
+        name pub capability: String,
         /// The arguments: JSON of any shape, kept byte for byte.
         json pub arguments: Vec<u8>,
         /// The gate's decision.

@@ -24,6 +24,44 @@ pub(crate) trait Given {
     /// # Errors
     /// `CallbackFailed`; what is left of the fields must not be used.
     fn redact(&mut self, by: &mut Redactor<'_>) -> Checked;
+
+    /// Gives back what their buffers hold beyond their bytes.
+    fn fit(&mut self);
+}
+
+/// A buffer that a caller handed over: it may have room for far more than it holds, and only what it holds is counted.
+pub(crate) trait Buffer {
+    fn fit(&mut self);
+}
+
+/// Room beyond what a buffer holds that is left alone, in bytes: a buffer that doubles has as much as it holds.
+const SPARE_BYTES: usize = 4_096;
+
+/// Whether a buffer has far more room than it needs.
+const fn is_roomy(len: usize, capacity: usize) -> bool {
+    capacity > len.saturating_mul(2).saturating_add(SPARE_BYTES)
+}
+
+impl Buffer for Vec<u8> {
+    fn fit(&mut self) {
+        if is_roomy(self.len(), self.capacity()) {
+            self.shrink_to_fit();
+        }
+    }
+}
+
+impl Buffer for String {
+    fn fit(&mut self) {
+        if is_roomy(self.len(), self.capacity()) {
+            self.shrink_to_fit();
+        }
+    }
+}
+
+impl<B: Buffer> Buffer for Option<B> {
+    fn fit(&mut self) {
+        self.iter_mut().for_each(Buffer::fit);
+    }
 }
 
 /// What has a command's context.
@@ -143,8 +181,8 @@ impl std::fmt::Debug for Hidden<'_> {
     }
 }
 
-/// Lists every field of a struct: `kept` is not the redactor's, `nested` lists its own; what is
-/// `text`, `json`, `bytes` or `optional` bytes is given to it.
+/// Lists every field of a struct: `kept` is not the redactor's, nor is a `name`, which is a text; `nested` lists its
+/// own; what is `text`, `json`, `bytes` or `optional` bytes is given to it.
 macro_rules! given {
     ($name:ident { $($class:ident $field:ident),+ $(,)? }) => {
         impl $crate::commands::given::Given for $name {
@@ -157,14 +195,24 @@ macro_rules! given {
                 let _ = by;
                 Ok(())
             }
+
+            fn fit(&mut self) {
+                let Self { $($field),+ } = self;
+                $( $crate::commands::given::given!(@fit $class $field); )+
+            }
         }
     };
     (@give kept $by:ident $field:ident) => { let _ = $field; };
+    (@give name $by:ident $field:ident) => { let _ = $field; };
     (@give nested $by:ident $field:ident) => {
         $crate::commands::given::Given::redact($field, $by)?;
     };
     (@give $class:ident $by:ident $field:ident) => { $by.$class(stringify!($field), $field)?; };
+    (@fit kept $field:ident) => { let _ = $field; };
+    (@fit nested $field:ident) => { $crate::commands::given::Given::fit($field); };
+    (@fit $class:ident $field:ident) => { $crate::commands::given::Buffer::fit($field); };
     (@show kept $field:ident) => { $field };
+    (@show name $field:ident) => { $field };
     (@show nested $field:ident) => { $field };
     (@show optional $field:ident) => {
         $field.as_ref().map($crate::commands::given::Hidden::new)

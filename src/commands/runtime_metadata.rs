@@ -60,7 +60,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The module's name.
-        kept pub module: String,
+        name pub module: String,
         /// Its version.
         text pub version: String,
     }
@@ -83,7 +83,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The module's name.
-        kept pub module: String,
+        name pub module: String,
     }
 }
 
@@ -166,7 +166,7 @@ macro_rules! defining {
                 /// Common to all commands.
                 kept pub context: Context,
                 /// The capability's name.
-                kept pub capability: String,
+                name pub capability: String,
                 /// What it is from now on.
                 nested pub definition: CapabilityDefinition,
                 /// Refuse unless the registry stands at this version.
@@ -207,7 +207,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The capability's name.
-        kept pub capability: String,
+        name pub capability: String,
         /// Whether it may be used from now on.
         kept pub enabled: bool,
         /// Why; may be empty.
@@ -240,7 +240,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The capability's name.
-        kept pub capability: String,
+        name pub capability: String,
         /// Why; may be empty.
         text pub reason: String,
         /// Refuse unless the registry stands at this version.
@@ -299,7 +299,7 @@ fields! {
         /// Common to all commands.
         kept pub context: Context,
         /// The position's name.
-        kept pub name: String,
+        name pub name: String,
         /// The last sequence number handled (0: none); at most the head.
         kept pub seq: u64,
         /// Refuse unless the position stands here (0: where it was never saved). Only with it may a

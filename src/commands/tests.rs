@@ -7,6 +7,7 @@ mod compared;
 mod cut;
 mod digest;
 mod redactor;
+mod room;
 mod sizes;
 
 fn entry() -> AuditEntry {

@@ -263,74 +263,29 @@ pub struct SigningKeyChangedV1 {
     pub reason: String,
 }
 
-/// The nine audit families (audit specification §4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum AuditFamily {
-    /// Startup and shutdown.
-    Lifecycle = 1,
-    /// Configuration loaded or changed.
-    Configuration = 2,
-    /// Capability execution.
-    Execution = 3,
-    /// Authorization decision.
-    Authorization = 4,
-    /// Binary verification.
-    BinaryVerification = 5,
-    /// Extension loading.
-    ExtensionLoading = 6,
-    /// Upgrade.
-    Upgrade = 7,
-    /// Security violation.
-    SecurityViolation = 8,
-    /// Operator action.
-    OperatorAction = 9,
-}
-
-impl AuditFamily {
-    /// All nine, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
-        Self::Lifecycle,
-        Self::Configuration,
-        Self::Execution,
-        Self::Authorization,
-        Self::BinaryVerification,
-        Self::ExtensionLoading,
-        Self::Upgrade,
-        Self::SecurityViolation,
-        Self::OperatorAction,
-    ];
-
-    /// The family with this number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.code() == code)
-    }
-
-    /// Its number on disk.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// A stable lower-case word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Lifecycle => "lifecycle",
-            Self::Configuration => "configuration",
-            Self::Execution => "execution",
-            Self::Authorization => "authorization",
-            Self::BinaryVerification => "binary_verification",
-            Self::ExtensionLoading => "extension_loading",
-            Self::Upgrade => "upgrade",
-            Self::SecurityViolation => "security_violation",
-            Self::OperatorAction => "operator_action",
-        }
+words! {
+    /// The nine audit families (audit specification §4).
+    pub enum AuditFamily {
+        /// Startup and shutdown.
+        Lifecycle = 1 "lifecycle",
+        /// Configuration loaded or changed.
+        Configuration = 2 "configuration",
+        /// Capability execution.
+        Execution = 3 "execution",
+        /// Authorization decision.
+        Authorization = 4 "authorization",
+        /// Binary verification.
+        BinaryVerification = 5 "binary_verification",
+        /// Extension loading.
+        ExtensionLoading = 6 "extension_loading",
+        /// Upgrade.
+        Upgrade = 7 "upgrade",
+        /// Security violation.
+        SecurityViolation = 8 "security_violation",
+        /// Operator action.
+        OperatorAction = 9 "operator_action",
     }
 }
-
-words!(AuditFamily);
 
 super::readable::debug_as_read!(
     TransitionsRecordedV1,

@@ -136,137 +136,43 @@ pub struct ExecutionAbandonedV1 {
     pub cause: u8,
 }
 
-/// Why an execution was let go of while the ledger was open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum LeftCause {
-    /// Its handle or its permit was dropped, or the call that was to give one.
-    Dropped = 1,
-}
-
-impl LeftCause {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 1] = [Self::Dropped];
-
-    /// The cause with this number; `None` for one of a later software.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.code() == code)
-    }
-
-    /// Its number on disk.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// A stable lower-case word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dropped => "dropped",
-        }
+words! {
+    /// Why an execution was let go of while the ledger was open.
+    pub enum LeftCause {
+        /// Its handle or its permit was dropped, or the call that was to give one.
+        Dropped = 1 "dropped",
     }
 }
 
-/// The five authorization decisions (authorization specification §8, §15).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Decision {
-    /// `AUTHORIZED`
-    Authorized = 1,
-    /// `DENIED_CAPABILITY_NOT_FOUND`
-    DeniedCapabilityNotFound = 2,
-    /// `DENIED_CAPABILITY_DISABLED`
-    DeniedCapabilityDisabled = 3,
-    /// `DENIED_POLICY_VIOLATION`
-    DeniedPolicyViolation = 4,
-    /// `DENIED_ARGUMENT_INVALID`
-    DeniedArgumentInvalid = 5,
-}
-
-impl Decision {
-    /// All five, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
-        Self::Authorized,
-        Self::DeniedCapabilityNotFound,
-        Self::DeniedCapabilityDisabled,
-        Self::DeniedPolicyViolation,
-        Self::DeniedArgumentInvalid,
-    ];
-
-    /// The decision with this number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|decision| decision.code() == code)
-    }
-
-    /// Its number on disk.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The specification's word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorized => "AUTHORIZED",
-            Self::DeniedCapabilityNotFound => "DENIED_CAPABILITY_NOT_FOUND",
-            Self::DeniedCapabilityDisabled => "DENIED_CAPABILITY_DISABLED",
-            Self::DeniedPolicyViolation => "DENIED_POLICY_VIOLATION",
-            Self::DeniedArgumentInvalid => "DENIED_ARGUMENT_INVALID",
-        }
+words! {
+    /// The five authorization decisions (authorization specification §8, §15).
+    pub enum Decision {
+        /// `AUTHORIZED`
+        Authorized = 1 "AUTHORIZED",
+        /// `DENIED_CAPABILITY_NOT_FOUND`
+        DeniedCapabilityNotFound = 2 "DENIED_CAPABILITY_NOT_FOUND",
+        /// `DENIED_CAPABILITY_DISABLED`
+        DeniedCapabilityDisabled = 3 "DENIED_CAPABILITY_DISABLED",
+        /// `DENIED_POLICY_VIOLATION`
+        DeniedPolicyViolation = 4 "DENIED_POLICY_VIOLATION",
+        /// `DENIED_ARGUMENT_INVALID`
+        DeniedArgumentInvalid = 5 "DENIED_ARGUMENT_INVALID",
     }
 }
 
-/// How an execution in doubt is resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Resolution {
-    /// It had succeeded; the result may be late.
-    Completed = 1,
-    /// It had failed.
-    Failed = 2,
-    /// It was stopped before or after the crash.
-    Cancelled = 3,
-    /// Nobody can know.
-    Lost = 4,
-}
-
-impl Resolution {
-    /// All four, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Completed, Self::Failed, Self::Cancelled, Self::Lost];
-
-    /// The resolution with this number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|resolution| resolution.code() == code)
-    }
-
-    /// Its number on disk.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// A stable lower-case word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Lost => "lost",
-        }
+words! {
+    /// How an execution in doubt is resolved.
+    pub enum Resolution {
+        /// It had succeeded; the result may be late.
+        Completed = 1 "completed",
+        /// It had failed.
+        Failed = 2 "failed",
+        /// It was stopped before or after the crash.
+        Cancelled = 3 "cancelled",
+        /// Nobody can know.
+        Lost = 4 "lost",
     }
 }
-
-words!(LeftCause, Decision, Resolution);
 
 super::readable::debug_as_read!(
     ProtocolValidatedV1,

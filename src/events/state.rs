@@ -1,80 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The state machines (execution model §5, state machine specification §10).
 
-/// A state of the runtime or of one execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum State {
-    /// The runtime's: starting.
-    Initializing = 1,
-    /// The runtime's: ready.
-    Idle = 2,
-    /// An execution's: an agent's output came in.
-    InputReceived = 3,
-    /// An execution's: the output is checked against the protocol.
-    ProtocolValidating = 4,
-    /// An execution's: the gate decides.
-    AuthorizationEvaluating = 5,
-    /// An execution's: the capability runs.
-    CapabilityExecuting = 6,
-    /// An execution's: its result is made durable.
-    MemoryCommitting = 7,
-    /// An execution's: done.
-    Completed = 8,
-    /// The runtime's or an execution's: failed, denied, cancelled.
-    Error = 9,
-    /// The runtime's: stopping.
-    Shutdown = 10,
-    /// The runtime's: stopped.
-    Terminated = 11,
+use super::readable::words::words;
+
+words! {
+    /// A state of the runtime or of one execution.
+    pub enum State {
+        /// The runtime's: starting.
+        Initializing = 1 "INITIALIZING",
+        /// The runtime's: ready.
+        Idle = 2 "IDLE",
+        /// An execution's: an agent's output came in.
+        InputReceived = 3 "INPUT_RECEIVED",
+        /// An execution's: the output is checked against the protocol.
+        ProtocolValidating = 4 "PROTOCOL_VALIDATING",
+        /// An execution's: the gate decides.
+        AuthorizationEvaluating = 5 "AUTHORIZATION_EVALUATING",
+        /// An execution's: the capability runs.
+        CapabilityExecuting = 6 "CAPABILITY_EXECUTING",
+        /// An execution's: its result is made durable.
+        MemoryCommitting = 7 "MEMORY_COMMITTING",
+        /// An execution's: done.
+        Completed = 8 "COMPLETED",
+        /// The runtime's or an execution's: failed, denied, cancelled.
+        Error = 9 "ERROR",
+        /// The runtime's: stopping.
+        Shutdown = 10 "SHUTDOWN",
+        /// The runtime's: stopped.
+        Terminated = 11 "TERMINATED",
+    }
 }
 
 impl State {
-    /// All states in the order of their numbers.
-    pub const ALL: [Self; 11] = [
-        Self::Initializing,
-        Self::Idle,
-        Self::InputReceived,
-        Self::ProtocolValidating,
-        Self::AuthorizationEvaluating,
-        Self::CapabilityExecuting,
-        Self::MemoryCommitting,
-        Self::Completed,
-        Self::Error,
-        Self::Shutdown,
-        Self::Terminated,
-    ];
-
-    /// The state with this number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
-    }
-
-    /// Its number on disk.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The specification's word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Initializing => "INITIALIZING",
-            Self::Idle => "IDLE",
-            Self::InputReceived => "INPUT_RECEIVED",
-            Self::ProtocolValidating => "PROTOCOL_VALIDATING",
-            Self::AuthorizationEvaluating => "AUTHORIZATION_EVALUATING",
-            Self::CapabilityExecuting => "CAPABILITY_EXECUTING",
-            Self::MemoryCommitting => "MEMORY_COMMITTING",
-            Self::Completed => "COMPLETED",
-            Self::Error => "ERROR",
-            Self::Shutdown => "SHUTDOWN",
-            Self::Terminated => "TERMINATED",
-        }
-    }
-
     /// Whether the runtime's own machine may stand here.
     #[must_use]
     pub const fn is_runtime(self) -> bool {
@@ -111,8 +68,6 @@ impl State {
         )
     }
 }
-
-super::readable::words::words!(State);
 
 #[cfg(test)]
 mod tests {

@@ -109,58 +109,21 @@ pub struct RecoveryReportedV1 {
     pub duration_ns: u64,
 }
 
-/// The kinds of telemetry (FC-STORAGE §7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum TelemetryKind {
-    /// An execution event.
-    Execution = 1,
-    /// An error event.
-    Error = 2,
-    /// An authorization event.
-    Authorization = 3,
-    /// A state transition.
-    StateTransition = 4,
-    /// Anything else.
-    Other = 5,
-}
-
-impl TelemetryKind {
-    /// All five, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
-        Self::Execution,
-        Self::Error,
-        Self::Authorization,
-        Self::StateTransition,
-        Self::Other,
-    ];
-
-    /// The kind with this number.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// Its number on disk.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// A stable lower-case word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Execution => "execution",
-            Self::Error => "error",
-            Self::Authorization => "authorization",
-            Self::StateTransition => "state_transition",
-            Self::Other => "other",
-        }
+words! {
+    /// The kinds of telemetry (FC-STORAGE §7).
+    pub enum TelemetryKind {
+        /// An execution event.
+        Execution = 1 "execution",
+        /// An error event.
+        Error = 2 "error",
+        /// An authorization event.
+        Authorization = 3 "authorization",
+        /// A state transition.
+        StateTransition = 4 "state_transition",
+        /// Anything else.
+        Other = 5 "other",
     }
 }
-
-words!(TelemetryKind);
 
 super::readable::debug_as_read!(
     TelemetryRecordedV1,

@@ -17,6 +17,7 @@ use crate::database::{self, files};
 use crate::error::OpenError;
 use crate::events::{Hash, LedgerId, Seq};
 use crate::integrity;
+use crate::parse::take;
 
 /// Length in bytes of one slot: a block of the medium, so that writing one cannot tear the other.
 pub const ANCHOR_SLOT_LEN: usize = 4096;
@@ -60,16 +61,11 @@ impl Claim {
     /// The claim of a slot; `None` where it is not whole.
     fn decode(slot: &[u8]) -> Option<Self> {
         let mut rest = slot.strip_prefix(&MAGIC)?;
-        let mut take = |length: usize| {
-            let (head, after) = rest.split_at_checked(length)?;
-            rest = after;
-            Some(head)
-        };
-        take(8)?;
-        let ledger = LedgerId::from_bytes(take(16)?.try_into().ok()?);
-        let mut number = || Some(u64::from_le_bytes(take(8)?.try_into().ok()?));
+        take::<8>(&mut rest)?;
+        let ledger = LedgerId::from_bytes(take(&mut rest)?);
+        let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (generation, seq, frames) = (number()?, number()?, number()?);
-        let hash = take(32)?.try_into().ok()?;
+        let hash = take(&mut rest)?;
         let claim = Self {
             ledger,
             generation,

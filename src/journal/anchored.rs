@@ -9,10 +9,11 @@ use std::sync::Mutex;
 
 use super::anchor::Anchor;
 use super::anchorer::Anchorer;
+use super::as_below::as_below;
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Frames, Head, Journal, Unfinished, held};
+use super::{Frame, Head, Journal, Unfinished, held};
 use crate::error::{Cause, OpenError};
-use crate::events::{LedgerId, Seq};
+use crate::events::Seq;
 use crate::locks::whole;
 
 /// When the anchor is written.
@@ -73,6 +74,8 @@ impl<J: Journal> Anchored<J> {
 }
 
 impl<J: Journal> Journal for Anchored<J> {
+    as_below!(|it| it.journal; head, ledger, frame_at, frames, size_bytes, wal_files, wal_holds);
+
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
         // Poisoned: an append panicked, and nobody knows how far it and its claim came.
         let mut frames = self.frames.lock().map_err(|_| held::unavailable())?;
@@ -101,39 +104,11 @@ impl<J: Journal> Journal for Anchored<J> {
         Ok(())
     }
 
-    fn head(&self) -> Result<Head, ReadFailure> {
-        self.journal.head()
-    }
-
-    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
-        self.journal.ledger()
-    }
-
-    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        self.journal.frame_at(seq)
-    }
-
-    fn frames(&self, from: Seq) -> Frames {
-        self.journal.frames(from)
-    }
-
     fn close(&self) {
         // Waits for an append under way.
         drop(whole(self.frames.lock()));
         self.anchorer.stop();
         self.journal.close();
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.journal.size_bytes()
-    }
-
-    fn wal_files(&self) -> usize {
-        self.journal.wal_files()
-    }
-
-    fn wal_holds(&self) -> bool {
-        self.journal.wal_holds()
     }
 
     fn unfinished(&self) -> Unfinished {
@@ -147,7 +122,7 @@ impl<J: Journal> Journal for Anchored<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::EventType;
+    use crate::events::{EventType, LedgerId};
     use crate::journal::{FrameBuilder, MemoryJournal, NewRecord};
 
     fn frame(after: Head) -> Frame {

@@ -5,9 +5,10 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::as_below::as_below;
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Frames, Head, Journal, Unfinished};
-use crate::events::{LedgerId, Seq};
+use super::{Frame, Frames, Head, Journal};
+use crate::events::Seq;
 use crate::locks::whole;
 
 /// How a sync fails; the caller can't tell the two apart.
@@ -171,6 +172,8 @@ impl<J: Journal> HeldJournal<J> {
 }
 
 impl<J: Journal> Journal for HeldJournal<J> {
+    as_below!(|it| it.inner; ledger, size_bytes, wal_files, wal_holds, unfinished);
+
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
         if self.failed_at().is_some() {
             return Err(unavailable());
@@ -188,10 +191,6 @@ impl<J: Journal> Journal for HeldJournal<J> {
     fn head(&self) -> Result<Head, ReadFailure> {
         let failed_at = *self.failed_at();
         failed_at.map_or_else(|| self.inner.head(), Ok)
-    }
-
-    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
-        self.inner.ledger()
     }
 
     fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
@@ -214,21 +213,5 @@ impl<J: Journal> Journal for HeldJournal<J> {
     fn close(&self) {
         self.hooks.release();
         self.inner.close();
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes()
-    }
-
-    fn wal_files(&self) -> usize {
-        self.inner.wal_files()
-    }
-
-    fn wal_holds(&self) -> bool {
-        self.inner.wal_holds()
-    }
-
-    fn unfinished(&self) -> Unfinished {
-        self.inner.unfinished()
     }
 }

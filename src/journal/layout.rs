@@ -4,6 +4,7 @@
 use super::error::Problem;
 use crate::events::{Hash, LedgerId};
 use crate::integrity::{self, Checksum};
+use crate::parse;
 
 /// Version of the frame format that this software reads and writes.
 pub const FRAME_FORMAT_VERSION: u16 = 2;
@@ -38,9 +39,7 @@ pub(super) struct FrameHeader {
 
 /// Takes a fixed number of bytes off the front.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Problem> {
-    let (head, rest) = bytes.split_first_chunk::<N>().ok_or(Problem::Length)?;
-    *bytes = rest;
-    Ok(*head)
+    parse::take(bytes).ok_or(Problem::Length)
 }
 
 impl FrameHeader {

@@ -31,6 +31,7 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Keys are hashed once for every change: with a seed of this process, but not with SipHash.
 type ByKey<V> = HashMap<Slice, V, RandomState>;
 
+type Projected<T> = Result<T, ProjectionError>;
 /// A value, or that there is none.
 type Value = Option<Vec<u8>>;
 
@@ -195,10 +196,7 @@ impl ViewBatch {
     }
 
     /// What is packed under `key`.
-    pub(super) fn value<T: DeserializeOwned>(
-        &self,
-        key: &[u8],
-    ) -> Result<Option<T>, ProjectionError> {
+    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Projected<Option<T>> {
         self.get(key)?.map(|bytes| unpack(&bytes)).transpose()
     }
 
@@ -212,7 +210,10 @@ impl ViewBatch {
     /// value at most [`VIEW_VALUE_BYTES_MAX`]; all keys and values that one commit changes have at most
     /// [`VIEW_COMMIT_BYTES_MAX`]. What exceeds that halts this view with
     /// [`ProjectionError::TooLarge`], before the engine sees any of it.
-    pub fn put(&mut self, key: &[u8], value: Vec<u8>) {
+    pub fn put(&mut self, key: &[u8], mut value: Vec<u8>) {
+        if self.foreign && value.capacity() > 2 * value.len() {
+            value.shrink_to_fit(); // its bytes are counted, and no room beyond them
+        }
         self.change(key, Some(value), true);
     }
 

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use fjall::Readable;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::events::Hash;
@@ -14,11 +12,15 @@ use crate::integrity::FieldDigest;
 use crate::locks::whole;
 
 use super::control::Control;
-use super::keys::unpack;
-use super::views_database::{Generation, Position, state_key};
+use super::views_database::Generation;
 use super::{Pair, ReadError};
 
+mod reader;
 mod serving;
+mod snapshot;
+
+pub(super) use reader::reader;
+pub use snapshot::ViewSnapshot;
 
 /// How far a rebuild is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -325,117 +327,4 @@ impl View {
             Ok((snapshot.position(), digest.finish()))
         })
     }
-}
-
-/// What the readers of built-in views have in common.
-macro_rules! reader {
-    ($name:ident, $projection:ty, $version:expr) => {
-        impl $name {
-            #[doc = concat!("Reads `view`, the one named [`", stringify!($projection), "::NAME`].")]
-            #[must_use]
-            pub const fn new(view: View) -> Self {
-                Self(view)
-            }
-
-            /// The view itself.
-            #[must_use]
-            pub const fn view(&self) -> &View {
-                &self.0
-            }
-
-            /// See [`View::serves`].
-            pub(crate) async fn serves(
-                &self,
-                seq: u64,
-                timeout: std::time::Duration,
-            ) -> Result<u64, ReadError> {
-                self.0.serves($version, seq, timeout).await
-            }
-
-            fn read<R>(
-                &self,
-                read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-            ) -> Result<R, ReadError> {
-                self.0.read_version(Some($version), read)
-            }
-        }
-    };
-}
-
-pub(super) use reader;
-
-/// A view as it was at one position.
-pub struct ViewSnapshot {
-    snapshot: fjall::Snapshot,
-    generation: Arc<Generation>,
-    position: u64,
-}
-
-impl ViewSnapshot {
-    fn new(generation: Arc<Generation>) -> Result<Self, ReadError> {
-        let snapshot = generation.database.snapshot();
-        let position = Position::read(&snapshot, &generation.keyspace).map_err(ReadError::from)?;
-        Ok(Self {
-            snapshot,
-            generation,
-            position: position.seq,
-        })
-    }
-
-    /// The last record that this state includes; 0 where there is none.
-    #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// The value under `key`.
-    ///
-    /// # Errors
-    /// [`ReadError::Damaged`], [`ReadError::Unread`].
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let found = self
-            .snapshot
-            .get(&self.generation.keyspace, state_key(key))
-            .map_err(ReadError::from)?;
-        Ok(found.map(|value| value.to_vec()))
-    }
-
-    /// What is packed under `key`.
-    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
-        let bytes = self.get(key)?;
-        Ok(bytes.map(|bytes| unpack(&bytes)).transpose()?)
-    }
-
-    /// Keys that start with `prefix`, from `from` on, with their values, in key order.
-    pub fn scan(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-    ) -> impl Iterator<Item = Result<Pair, ReadError>> + use<> {
-        let prefix = state_key(prefix);
-        self.snapshot
-            .range(&self.generation.keyspace, state_key(from)..)
-            .map(|guard| guard.into_inner().map_err(ReadError::from))
-            .take_while(move |pair| match pair {
-                Ok((key, _)) => key.starts_with(&prefix),
-                Err(_) => true,
-            })
-            .map(|found| pair(found?))
-    }
-
-    /// Keys from `from` on and before `until`, with their values, in key order or from the end.
-    pub fn range(
-        &self,
-        from: &[u8],
-        until: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Result<Pair, ReadError>> + use<> {
-        let (from, until) = (state_key(from), state_key(until).max(state_key(from)));
-        let pairs = self.snapshot.range(&self.generation.keyspace, from..until);
-        pairs.map(|guard| pair(guard.into_inner().map_err(ReadError::from)?))
-    }
-}
-
-/// Without what says that it is state.
-fn pair((key, value): (fjall::Slice, fjall::Slice)) -> Result<Pair, ReadError> {
-    Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
 }

@@ -35,7 +35,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("database", "error integrity locks parse"),
     (
         "journal",
-        "clock database error events integrity locks metrics vitals",
+        "clock database error events integrity locks metrics parse vitals",
     ),
     // The anchor is made before the identity: a directory with an identity has one.
     ("directory", "clock database error events integrity journal"),
@@ -53,7 +53,7 @@ const ALLOWED: &[(&str, &str)] = &[
     (
         "ledger",
         "access actors admission callbacks clock commands config database directory error \
-         events integrity journal locks metrics projections redaction vitals",
+         events integrity journal locks metrics parse projections redaction vitals",
     ),
 ];
 

@@ -17,16 +17,27 @@ use super::super::snapshot::SavedState;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
 use super::Deciding;
 
+/// Of a state that counts what may have to be remembered, and is saved.
+macro_rules! counted_and_saved {
+    () => {
+        fn mark(&self) -> u64 {
+            Self::mark(self)
+        }
+
+        fn committed(&mut self, mark: u64, seq: Seq) {
+            Self::committed(self, mark, seq);
+        }
+
+        fn saved(&self, forgotten: u64) -> Option<SavedState> {
+            Some(SavedState::of(self, forgotten))
+        }
+    };
+}
+
 impl Deciding for execution_log::State {
     const STORE: Store = Store::ExecutionLog;
 
-    fn mark(&self) -> u64 {
-        Self::mark(self)
-    }
-
-    fn committed(&mut self, mark: u64, seq: Seq) {
-        Self::committed(self, mark, seq);
-    }
+    counted_and_saved!();
 
     fn forget_through(&mut self, position: Seq) {
         Self::forget_through(self, position);
@@ -58,10 +69,6 @@ impl Deciding for execution_log::State {
     fn let_go(&self, execution: ExecutionId, held: Held) -> Option<Draft> {
         Self::let_go(self, execution, held)
     }
-
-    fn saved(&self, forgotten: u64) -> Option<SavedState> {
-        Some(SavedState::of(self, forgotten))
-    }
 }
 
 impl Deciding for audit_log::State {
@@ -76,13 +83,7 @@ impl Deciding for configuration::State {
     const STORE: Store = Store::Configuration;
     const PUBLISHES: bool = true;
 
-    fn mark(&self) -> u64 {
-        Self::mark(self)
-    }
-
-    fn committed(&mut self, mark: u64, seq: Seq) {
-        Self::committed(self, mark, seq);
-    }
+    counted_and_saved!();
 
     fn behind(&mut self, head: u64) {
         Self::behind(self, head);
@@ -96,23 +97,13 @@ impl Deciding for configuration::State {
         in_force.configuration_version = self.configuration_version();
         in_force.document_streams = self.streams();
     }
-
-    fn saved(&self, forgotten: u64) -> Option<SavedState> {
-        Some(SavedState::of(self, forgotten))
-    }
 }
 
 impl Deciding for runtime_metadata::State {
     const STORE: Store = Store::RuntimeMetadata;
     const PUBLISHES: bool = true;
 
-    fn mark(&self) -> u64 {
-        Self::mark(self)
-    }
-
-    fn committed(&mut self, mark: u64, seq: Seq) {
-        Self::committed(self, mark, seq);
-    }
+    counted_and_saved!();
 
     fn behind(&mut self, head: u64) {
         Self::behind(self, head);
@@ -121,9 +112,5 @@ impl Deciding for runtime_metadata::State {
     fn publish(&self, in_force: &mut DecidedInForce) {
         in_force.registry = Arc::clone(&self.registry());
         in_force.closing = self.closing();
-    }
-
-    fn saved(&self, forgotten: u64) -> Option<SavedState> {
-        Some(SavedState::of(self, forgotten))
     }
 }

@@ -24,9 +24,47 @@ pub(crate) trait Words {
     }
 }
 
-/// Makes enums with `ALL`, `code` and `name` read as their names, as `Display` and for serde.
+/// Defines an enum each of whose variants is a number on disk and a word, and which reads as its word, as `Display` and
+/// for serde.
 macro_rules! words {
-    ($($name:ident),+) => {$(
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident {
+            $($(#[$doc:meta])* $variant:ident = $code:literal $word:literal,)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum $name {
+            $($(#[$doc])* $variant = $code,)+
+        }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: [Self; [$($code),+].len()] = [$(Self::$variant),+];
+
+            /// The one with this number; `None` for one of a later software.
+            #[must_use]
+            pub fn from_code(code: u8) -> Option<Self> {
+                Self::ALL.into_iter().find(|it| it.code() == code)
+            }
+
+            /// Its number on disk.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// A stable word: the specification's, where that has one.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
         impl $crate::events::readable::words::Words for $name {
             fn all() -> impl Iterator<Item = (u8, &'static str)> {
                 Self::ALL.into_iter().map(|it| (it.code(), it.name()))
@@ -34,7 +72,7 @@ macro_rules! words {
         }
 
         $crate::events::readable::words::named!($name);
-    )+};
+    };
 }
 
 /// Makes enums with `name` read as their names, as `Display` and for serde.

@@ -50,31 +50,45 @@ pub fn verify_inclusion(
     if index >= size || size > SIZE_MAX {
         return Err(ProofError::OutOfTree { index, size });
     }
-    let (mut node, mut last, mut hash) = (index, size - 1, *leaf);
-    for sibling in proof {
-        if last == 0 {
-            return Err(ProofError::Length(proof.len()));
-        }
-        if node & 1 == 1 || node == last {
-            hash = node_hash(sibling, &hash);
-            // A node without a right sibling moves up until it is one itself.
-            while node & 1 == 0 && node != 0 {
-                node >>= 1;
-                last >>= 1;
-            }
-        } else {
-            hash = node_hash(&hash, sibling);
-        }
-        node >>= 1;
-        last >>= 1;
-    }
-    if last != 0 {
+    let mut hash = *leaf;
+    let reaches = climb(index, size - 1, proof, |sibling, is_left| {
+        hash = match is_left {
+            true => node_hash(sibling, &hash),
+            false => node_hash(&hash, sibling),
+        };
+    });
+    if !reaches {
         return Err(ProofError::Length(proof.len()));
     }
     if hash != *root {
         return Err(ProofError::Root);
     }
     Ok(())
+}
+
+/// Goes up from a node, of a level whose last one is `last`; `join` takes each sibling on the way, and whether it is the
+/// left one. True where the siblings lead to the root, and none is left.
+fn climb(
+    mut node: u64,
+    mut last: u64,
+    siblings: &[TreeHash],
+    mut join: impl FnMut(&TreeHash, bool),
+) -> bool {
+    for sibling in siblings {
+        if last == 0 {
+            return false;
+        }
+        let is_left = node & 1 == 1 || node == last;
+        join(sibling, is_left);
+        // A node without a right sibling moves up until it is one itself.
+        while is_left && node & 1 == 0 && node != 0 {
+            node >>= 1;
+            last >>= 1;
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    last == 0
 }
 
 /// Checks that the tree of `new` leaves with root `new_root` begins with the tree of `old` leaves
@@ -104,26 +118,17 @@ pub fn verify_consistency(
         None => return Err(wrong_length),
     };
     let shift = (old - 1).trailing_ones();
-    let (mut node, mut last) = ((old - 1) >> shift, (new - 1) >> shift);
+    let (node, last) = ((old - 1) >> shift, (new - 1) >> shift);
     let (mut old_hash, mut new_hash) = (start, start);
-    for sibling in rest {
-        if last == 0 {
-            return Err(wrong_length);
-        }
-        if node & 1 == 1 || node == last {
+    let reaches = climb(node, last, rest, |sibling, is_left| {
+        if is_left {
             old_hash = node_hash(sibling, &old_hash);
             new_hash = node_hash(sibling, &new_hash);
-            while node & 1 == 0 && node != 0 {
-                node >>= 1;
-                last >>= 1;
-            }
         } else {
             new_hash = node_hash(&new_hash, sibling);
         }
-        node >>= 1;
-        last >>= 1;
-    }
-    if last != 0 {
+    });
+    if !reaches {
         return Err(wrong_length);
     }
     if old_hash != *old_root {

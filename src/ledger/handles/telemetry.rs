@@ -33,7 +33,8 @@ impl Telemetry {
             .observed_ns
             .unwrap_or_else(|| core.shared.clock.now_ns());
         observation.observed_ns = Some(observed);
-        let command = Command::Observe(observation);
+        let mut command = Command::Observe(observation);
+        command.fit();
         let checked = core.may_emit(&self.0.grant.0, &command);
         if let Err(error) = checked {
             core.refused(&self.0.grant.0, std::slice::from_ref(&command), &error);

@@ -31,7 +31,7 @@ use crate::ledger::recover::snapshots::Snapshots;
 use crate::ledger::write::components::Components;
 use crate::ledger::write::disk_reserve::Reserve;
 use crate::ledger::write::space_watch;
-use crate::ledger::write::submit::{Core, Stores};
+use crate::ledger::write::submit::Core;
 
 /// Tells openings of one process apart, so that a grant of an earlier one opens nothing.
 static OPENINGS: AtomicU64 = AtomicU64::new(0);
@@ -191,13 +191,7 @@ fn core(
 ) -> Arc<Core> {
     let options = &opened.options;
     Arc::new(Core {
-        stores: Stores {
-            execution_log: actors.execution_log.clone(),
-            audit_log: actors.audit_log.clone(),
-            telemetry: actors.telemetry.clone(),
-            configuration: actors.configuration.clone(),
-            runtime_metadata: actors.runtime_metadata.clone(),
-        },
+        stores: actors.stores.clone(),
         shared,
         gate: Gate::new(options.limits.clone()),
         callbacks: opened.callbacks.clone(),

@@ -7,10 +7,7 @@ use std::sync::Mutex;
 
 use crate::directory::Directory;
 use crate::error::OpenError;
-use crate::events::{LedgerId, Seq};
-use crate::journal::{
-    Anchored, AppendFailure, FjallJournal, Frame, Frames, Head, Journal, ReadFailure, Unfinished,
-};
+use crate::journal::{Anchored, AppendFailure, FjallJournal, Frame, Head, Journal, as_below};
 use crate::locks::whole;
 
 pub(in crate::ledger) struct LockedJournal {
@@ -56,43 +53,13 @@ impl LockedJournal {
 }
 
 impl Journal for LockedJournal {
+    as_below!(|it| it.journal; head, ledger, frame_at, frames, size_bytes, wal_files, wal_holds, unfinished);
+
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
         self.journal.append(frame, after)
     }
 
-    fn head(&self) -> Result<Head, ReadFailure> {
-        self.journal.head()
-    }
-
-    fn ledger(&self) -> Result<Option<LedgerId>, ReadFailure> {
-        self.journal.ledger()
-    }
-
-    fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        self.journal.frame_at(seq)
-    }
-
-    fn frames(&self, from: Seq) -> Frames {
-        self.journal.frames(from)
-    }
-
     fn close(&self) {
         drop(self.release());
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.journal.size_bytes()
-    }
-
-    fn wal_files(&self) -> usize {
-        self.journal.wal_files()
-    }
-
-    fn wal_holds(&self) -> bool {
-        self.journal.wal_holds()
-    }
-
-    fn unfinished(&self) -> Unfinished {
-        self.journal.unfinished()
     }
 }

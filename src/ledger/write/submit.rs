@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::access::{Charge, Grant, GrantState};
 use crate::actors::{
-    Answered, Claim, Id, Order, Prepared, Refusal, Sequenced, Shared, StoreRef, deliver,
+    Answered, Claim, Id, Order, Prepared, Refusal, Sequenced, Shared, Stores, deliver,
 };
 use crate::admission::{Admitted, Ending, FinishReserve, Gate};
 use crate::callbacks::Callbacks;
@@ -40,27 +40,6 @@ pub(crate) struct Core {
     pub(crate) wait: bool,
     pub(crate) foreign: Arc<Foreign>,
     pub(crate) components: Components,
-}
-
-/// The five store actors.
-pub(crate) struct Stores {
-    pub(crate) execution_log: StoreRef,
-    pub(crate) audit_log: StoreRef,
-    pub(crate) telemetry: StoreRef,
-    pub(crate) configuration: StoreRef,
-    pub(crate) runtime_metadata: StoreRef,
-}
-
-impl Stores {
-    pub(in crate::ledger) fn of(&self, store: Store) -> &StoreRef {
-        match store {
-            Store::ExecutionLog => &self.execution_log,
-            Store::AuditLog => &self.audit_log,
-            Store::Telemetry => &self.telemetry,
-            Store::Configuration => &self.configuration,
-            Store::RuntimeMetadata => &self.runtime_metadata,
-        }
-    }
 }
 
 /// Room that an order holds until it is answered.

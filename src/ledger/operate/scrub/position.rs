@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::database::{self, files};
 use crate::events::{Hash, LedgerId};
 use crate::integrity::{GENESIS, digest};
+use crate::parse::take;
 
 const MAGIC: [u8; 8] = *b"FCLSCRUB";
 const VERSION: u16 = 1;
@@ -82,27 +83,20 @@ impl Position {
 
     fn decode(bytes: &[u8], ledger: LedgerId) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&MAGIC)?;
-        let mut take = |length: usize| {
-            let (head, after) = rest.split_at_checked(length)?;
-            rest = after;
-            Some(head)
-        };
-        take(2)?;
-        let [stage, any, database, ..] = *take(6)?.first_chunk::<6>()?;
-        take(16)?;
+        let [_, _, stage, any, database, ..] = take::<8>(&mut rest)?;
+        take::<16>(&mut rest)?;
         let stage = match stage {
             0 => Stage::Frames,
             1 => Stage::Files,
             _ => Stage::Done,
         };
-        let mut number = || Some(u64::from_le_bytes(take(8)?.try_into().ok()?));
+        let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (verified, seq) = (number()?, number()?);
-        let hash = take(32)?.try_into().ok()?;
-        let mut number = || Some(u64::from_le_bytes(take(8)?.try_into().ok()?));
+        let hash = take(&mut rest)?;
         let table = TableId {
             database,
-            keyspace: number()?,
-            table: number()?,
+            keyspace: take(&mut rest).map(u64::from_le_bytes)?,
+            table: take(&mut rest).map(u64::from_le_bytes)?,
         };
         let position = Self {
             stage,
@@ -110,7 +104,7 @@ impl Position {
             seq,
             hash,
             table: (any == 1).then_some(table),
-            ended_ns: i64::from_le_bytes(number()?.to_le_bytes()),
+            ended_ns: take(&mut rest).map(i64::from_le_bytes)?,
         };
         // Every byte is compared: version, ledger, zeros and checksum too.
         (position.encode(ledger) == bytes).then_some(position)

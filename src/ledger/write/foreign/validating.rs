@@ -133,7 +133,12 @@ impl Core {
 
     async fn earlier(&self, document: &str, version: u64) -> Earlier {
         let (reply, answer) = oneshot::channel();
-        earlier(&self.stores.configuration, document, version, reply);
+        earlier(
+            self.stores.of(Store::Configuration),
+            document,
+            version,
+            reply,
+        );
         // A store that has ended takes no order either.
         answer.await.unwrap_or(Earlier::Unknown)
     }
