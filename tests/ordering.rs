@@ -16,9 +16,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use femtoclaw_ledger::events::Seq;
-use femtoclaw_ledger::journal::FailedSync;
+use femtoclaw_ledger::journal::{FailedSync, Journal as _};
 use femtoclaw_ledger::{AppendError, Retry, Rollback, configuration::Changed};
-use shared::{A_WHILE, WAIT, World, change, command, id, until};
+use shared::{A_WHILE, WAIT, World, change, command, id, observation, until};
 use tokio::task::JoinHandle;
 
 type Answer = JoinHandle<Result<Changed, AppendError>>;
@@ -238,4 +238,37 @@ async fn a_failed_sync_whose_frame_is_there_is_an_unknown_outcome() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_sync_whose_frame_is_not_there_is_an_unknown_outcome() {
     a_failed_sync(FailedSync::NotPersisted).await;
+}
+
+/// What gathers behind a slow medium is cut into frames: no frame is larger than a reader has room for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_gathers_behind_a_held_sync_is_cut_into_frames() {
+    const SENT: u128 = 60;
+    // A record of 4,096 bytes at most has 256 beside its content.
+    for (records_target, bytes_target, most) in [(8, 512 << 10, 8), (1_024, 4_096, 16)] {
+        let world = World::new(|options| {
+            options.limits.frame_records_target = records_target;
+            options.limits.frame_bytes_target = bytes_target;
+        });
+        let world = world.await;
+        let telemetry = world.ledger.telemetry(&world.grant).unwrap();
+        world.journal.hold();
+        let mut sent = Vec::new();
+        for number in 1..=SENT {
+            let recorded = telemetry.record(observation(command(number), "beat"));
+            let mut recorded = tokio_test::task::spawn(recorded);
+            assert!(recorded.poll().is_pending());
+            sent.push(recorded);
+        }
+        let journal = world.journal.clone();
+        let held = tokio::task::spawn_blocking(move || journal.wait_until_held(WAIT));
+        assert!(held.await.unwrap(), "no append came to its sync");
+        world.journal.release();
+        for recorded in sent {
+            recorded.await.unwrap();
+        }
+        let frames = world.journal.frames(Seq::FIRST);
+        let lengths: Vec<usize> = frames.map(|it| it.unwrap().records().count()).collect();
+        assert!(lengths.iter().all(|it| *it <= most), "{lengths:?}");
+    }
 }
