@@ -17,7 +17,7 @@ pub(crate) use bucket::Charge;
 pub(crate) use component::{Changing, Component};
 
 /// What a component may do, per store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Rights {
     append: StoreMask,
     read: StoreMask,
@@ -157,7 +157,7 @@ impl Rights {
 
 /// How much a component may append (threat model §18), by all its grants together. `None` is no limit
 /// of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Quota {
     /// Records per second, with a burst of one second's worth.
     pub records_per_second: Option<u32>,

@@ -232,7 +232,7 @@ async fn records_behind_a_close_are_refused() {
     // It is damage like any other, and no part of the history.
     assert!(read.is_damaged());
     let finding = read.findings().iter().find(|it| it.kind.code() == CODE);
-    assert_eq!(finding.unwrap().records, Some((end + 1, end + 2)));
+    assert_eq!(finding.unwrap().records, Some(end + 1..=end + 2));
     assert_eq!(read.verified().seq, end);
     assert_eq!(read.head().seq, end + 2);
     drop(read);
@@ -256,7 +256,7 @@ async fn a_salvage_leaves_behind_what_lies_behind_a_close() {
     drop(journal);
     let salvaged = Ledger::salvage(&path, &to, &SalvageOptions::default()).unwrap();
     assert_eq!((salvaged.through, salvaged.aside), (closed.head, 1));
-    let (stop, why) = salvaged.stop.unwrap();
+    let (stop, why) = (salvaged.first_lost.unwrap(), salvaged.because);
     assert_eq!(stop, end + 1);
     assert!(why.contains("closed the ledger"), "{why}");
     let found = salvaged.findings.iter().any(|it| it.kind.code() == CODE);

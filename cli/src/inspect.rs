@@ -49,9 +49,9 @@ pub(crate) fn run(
     report.number("records", summary.records);
     report.number("frames", summary.frames);
     report.number("unreadable", summary.unreadable);
-    if let Some((first_ns, last_ns)) = summary.times_ns {
-        report.text("first", time(first_ns.into()));
-        report.text("last", time(last_ns.into()));
+    if let Some(times) = &summary.times_ns {
+        report.text("first", time((*times.start()).into()));
+        report.text("last", time((*times.end()).into()));
     }
     let epochs = summary.epochs.iter();
     report.counts(

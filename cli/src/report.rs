@@ -63,10 +63,7 @@ impl Report {
         self.number("size", trusted.checkpoint.size());
         self.text("root", trusted.checkpoint.root());
         self.text("log", &trusted.log);
-        let witnesses = trusted.witnesses.iter().map(|(key, time_s)| {
-            let time = time(i128::from(*time_s) * 1_000_000_000);
-            format!("{key} {time}")
-        });
+        let witnesses = trusted.witnesses.iter().map(ToString::to_string);
         self.fields
             .push(("witnesses", Value::List(witnesses.collect())));
     }
@@ -126,10 +123,7 @@ impl Report {
                     format!("{{{}}}", counts.collect::<Vec<_>>().join(","))
                 }
                 #[cfg(feature = "engine")]
-                Value::Findings(findings) => {
-                    let findings: Vec<_> = findings.iter().map(finding).collect();
-                    format!("[{}]", findings.join(","))
-                }
+                Value::Findings(findings) => serde_json::json!(findings).to_string(),
             };
             format!("\"{name}\":{value}")
         });
@@ -152,20 +146,4 @@ fn plain(json: &str) -> String {
         }
     }
     out
-}
-
-#[cfg(feature = "engine")]
-fn finding(finding: &Finding) -> String {
-    let path = finding.path.as_ref().map(|path| path.to_string_lossy());
-    let (first, last) = finding.records.unzip();
-    serde_json::json!({
-        "kind": finding.kind.code(),
-        "damage": finding.kind.is_damage(),
-        "path": path,
-        "offset": finding.offset,
-        "first": first,
-        "last": last,
-        "problem": finding.problem,
-    })
-    .to_string()
 }

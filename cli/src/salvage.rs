@@ -70,9 +70,9 @@ fn fill(report: &mut Report, salvaged: &Salvaged) -> Exit {
         base16ct::lower::encode_string(&salvaged.through.hash),
     );
     report.number("frames", salvaged.frames);
-    if let Some((seq, why)) = &salvaged.stop {
-        report.number("first_lost", *seq);
-        report.text("because", why);
+    if let Some(seq) = salvaged.first_lost {
+        report.number("first_lost", seq);
+        report.text("because", &salvaged.because);
     }
     report.number("aside", salvaged.aside);
     if let Some(anchored) = salvaged.anchored {

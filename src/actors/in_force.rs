@@ -22,27 +22,33 @@ use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store};
 use crate::locks::whole;
 
 /// A document as it is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct DocumentInForce {
     /// Its version, from 1.
     pub version: u64,
     /// BLAKE3 of its content.
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub digest: Hash,
     /// The record that holds its content.
     pub seq: Seq,
 }
 
+crate::events::readable::debug_as_read!(DocumentInForce);
+
 /// The capability registry as it is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct RegistryInForce {
     /// Number of registry changes.
     pub version: u64,
     /// Digest of version and capabilities: that of
     /// [`RegistryState::digest`](crate::runtime_metadata::RegistryState::digest).
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub digest: Hash,
     /// The record of its last change; `None` where it never changed.
     pub seq: Option<Seq>,
 }
+
+crate::events::readable::debug_as_read!(RegistryInForce);
 
 /// What is in force: configuration and registry at one place of the journal, all of it durable.
 ///
@@ -72,6 +78,30 @@ impl std::fmt::Debug for InForce {
             .field("configuration_version", &self.configuration_version())
             .field("registry_version", &self.registry_version())
             .finish_non_exhaustive()
+    }
+}
+
+impl serde::Serialize for InForce {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct InForce<'a> {
+            ledger: LedgerId,
+            as_of: u64,
+            configuration_version: u64,
+            documents: BTreeMap<&'a str, DocumentInForce>,
+            registry: RegistryInForce,
+            capabilities: BTreeMap<&'a str, bool>,
+        }
+
+        let in_force = InForce {
+            ledger: self.0.ledger,
+            as_of: self.0.as_of,
+            configuration_version: self.0.configuration_version,
+            documents: self.documents().collect(),
+            registry: self.registry(),
+            capabilities: self.capabilities().collect(),
+        };
+        in_force.serialize(serializer)
     }
 }
 

@@ -25,7 +25,7 @@ fields! {
         kept pub(crate) configuration_version: u64,
         kept pub(crate) registry_version: u64,
         text pub(crate) policy_version: String,
-        kept pub(crate) policy_digest: Hash,
+        digest pub(crate) policy_digest: Hash,
     }
 }
 

@@ -181,8 +181,8 @@ impl std::fmt::Debug for Hidden<'_> {
     }
 }
 
-/// Lists every field of a struct: `kept` is not the redactor's, nor is a `name`, which is a text; `nested` lists its
-/// own; what is `text`, `json`, `bytes` or `optional` bytes is given to it.
+/// Lists every field of a struct: `kept` is not the redactor's, nor is a `digest`, which is shown as digits, nor a `name`,
+/// which is a text; `nested` lists its own; what is `text`, `json`, `bytes` or `optional` bytes is given to it.
 macro_rules! given {
     ($name:ident { $($class:ident $field:ident),+ $(,)? }) => {
         impl $crate::commands::given::Given for $name {
@@ -204,15 +204,18 @@ macro_rules! given {
     };
     (@give kept $by:ident $field:ident) => { let _ = $field; };
     (@give name $by:ident $field:ident) => { let _ = $field; };
+    (@give digest $by:ident $field:ident) => { let _ = $field; };
     (@give nested $by:ident $field:ident) => {
         $crate::commands::given::Given::redact($field, $by)?;
     };
     (@give $class:ident $by:ident $field:ident) => { $by.$class(stringify!($field), $field)?; };
     (@fit kept $field:ident) => { let _ = $field; };
+    (@fit digest $field:ident) => { let _ = $field; };
     (@fit nested $field:ident) => { $crate::commands::given::Given::fit($field); };
     (@fit $class:ident $field:ident) => { $crate::commands::given::Buffer::fit($field); };
     (@show kept $field:ident) => { $field };
     (@show name $field:ident) => { $field };
+    (@show digest $field:ident) => { $crate::events::readable::hex::Hex($field) };
     (@show nested $field:ident) => { $field };
     (@show optional $field:ident) => {
         $field.as_ref().map($crate::commands::given::Hidden::new)

@@ -6,9 +6,10 @@ use crate::events::Hash;
 use crate::integrity::digest;
 
 /// Length and digest of bytes that were cut.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize)]
 pub(crate) struct Measure {
     pub(crate) len: u64,
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub(crate) digest: Hash,
 }
 
@@ -22,14 +23,17 @@ impl Measure {
 }
 
 /// What is known of the whole of a command; nothing where it is whole.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, serde::Serialize)]
 pub(crate) struct Whole {
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub(super) digest: Hash,
     pub(crate) result: Option<Measure>,
     pub(crate) input: Option<Measure>,
     /// A text of its ending was cut.
     pub(crate) text: bool,
 }
+
+crate::events::readable::debug_as_read!(Measure, Whole);
 
 /// Goes over the parts of a command that are cut rather than refused.
 pub(crate) struct Cutter<'a> {

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The right to start one execution. Only a durable decision makes one; there is no other way.
 
+use std::fmt;
+
 use super::check::{Checked, Fields};
 use super::given::{InContext, given};
 use super::hold::Hold;
 use super::{Basis, Content, Context};
 use crate::config::Limits;
 use crate::error::AppendError;
+use crate::events::readable::hex::Hex;
 use crate::events::{ExecutionId, Hash, LedgerId};
 
 /// The right to start one authorized execution, once: bound to the execution, its capability and
 /// arguments, the versions that the decision rested on, the ledger and this opening of it.
 ///
 /// Dropped without having been used it abandons the execution, at once and on the record.
-#[derive(Debug)]
 #[must_use = "an authorized execution whose permit is dropped is abandoned"]
 pub struct Permit {
     pub(crate) execution: ExecutionId,
@@ -24,6 +26,19 @@ pub struct Permit {
     pub(crate) epoch: u64,
     /// `None` until its decision is durable.
     pub(crate) hold: Option<Hold>,
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("execution", &self.execution)
+            .field("capability", &self.capability)
+            .field("arguments_digest", &Hex(&self.arguments_digest))
+            .field("basis", &self.basis)
+            .field("ledger", &self.ledger)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Two permits are equal where they give the same right.

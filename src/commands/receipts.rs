@@ -5,7 +5,7 @@ use super::Permit;
 use crate::events::{CommandId, Decision, ExecutionId, LedgerId, Seq};
 
 /// A command's events are durable: they survive the process and the machine's power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Receipt {
     /// In which ledger.
     pub ledger: LedgerId,
@@ -16,13 +16,19 @@ pub struct Receipt {
     /// Its last record.
     pub last: Seq,
     /// Their time, in nanoseconds since 1970.
+    #[serde(
+        rename = "time",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub time_ns: i64,
     /// True where the command had been committed before; the rest is the first receipt's.
     pub duplicate: bool,
 }
 
+crate::events::readable::debug_as_read!(Receipt);
+
 /// A denial is durable. Nothing may be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Denied {
     /// The execution.
     pub execution: ExecutionId,
@@ -174,7 +180,7 @@ impl Authorization {
 }
 
 /// A protocol violation, or a whole execution after the fact, is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Recorded {
     /// The execution; of a protocol violation, what it would have been.
     pub execution: ExecutionId,
@@ -183,10 +189,12 @@ pub struct Recorded {
 }
 
 /// A document's new version is durable and in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
     /// The document's new version.
     pub version: u64,
     /// The receipt.
     pub receipt: Receipt,
 }
+
+crate::events::readable::words::spoken!(Standing);

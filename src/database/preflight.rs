@@ -38,15 +38,17 @@ pub(crate) struct Inspected {
 }
 
 /// Bytes that no batch was made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TornTail {
     /// The log file that they were cut from.
+    #[serde(serialize_with = "crate::events::readable::path")]
     pub file: PathBuf,
     /// Where they began in it.
     pub offset: u64,
     /// How many there were.
     pub bytes: u64,
     /// Where they are kept.
+    #[serde(serialize_with = "crate::events::readable::path")]
     pub kept: PathBuf,
 }
 

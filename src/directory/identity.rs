@@ -19,13 +19,17 @@ const FIRST_LINE: &str = "femtoclaw-ledger";
 const BYTES_MAX: u64 = 4096;
 
 /// Which ledger a directory is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Identity {
     /// Format of the directory.
     pub format: u32,
     /// The ledger.
     pub ledger: LedgerId,
     /// When it was created, in nanoseconds since 1970.
+    #[serde(
+        rename = "created",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub created_ns: i64,
 }
 

@@ -117,6 +117,14 @@ pub(crate) fn again(error: &io::Error) -> io::Error {
     }
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+crate::events::readable::words::spoken!(Fault);
+
 #[cfg(test)]
 mod tests {
     use super::*;

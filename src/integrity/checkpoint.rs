@@ -30,7 +30,7 @@ pub enum CheckpointError {
 }
 
 /// Which log, how many records, and the root over them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Checkpoint {
     origin: String,
     size: u64,

@@ -100,13 +100,21 @@ impl<E: std::error::Error + 'static> ExportError<E> {
 }
 
 /// What was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
     /// Number of records.
     pub records: u64,
     /// Time of the first record in nanoseconds since 1970; 0 where there is none.
+    #[serde(
+        rename = "first",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub first_ns: i64,
     /// Time of the last record.
+    #[serde(
+        rename = "last",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub last_ns: i64,
 }
 

@@ -223,3 +223,5 @@ pub(super) fn is_key_name(name: &str) -> bool {
         |char: char| !char.is_whitespace() && !super::text::is_deceptive(char) && char != '+';
     !name.is_empty() && name.len() <= KEY_NAME_MAX && name.chars().all(allowed)
 }
+
+crate::events::readable::words::spoken!(VerifierKey);

@@ -44,12 +44,15 @@ pub enum NoteError {
 }
 
 /// A line below a note: who claims to have signed, and with what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct NoteSignature {
     name: String,
     id: u32,
+    #[serde(serialize_with = "crate::events::readable::hex::slice")]
     bytes: Vec<u8>,
 }
+
+crate::events::readable::debug_as_read!(NoteSignature);
 
 impl NoteSignature {
     /// Name of the key that is said to have signed.
@@ -291,3 +294,5 @@ fn check_text(text: &str) -> Result<(), NoteError> {
     }
     Ok(())
 }
+
+crate::events::readable::words::spoken!(Note);

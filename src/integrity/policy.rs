@@ -4,6 +4,7 @@
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::key::{Algorithm, KeyError, VerifierKey};
 use super::note::{Note, NoteError};
+use super::text::rfc3339;
 use std::collections::HashMap;
 
 /// The largest policy that is read, in bytes.
@@ -64,15 +65,34 @@ pub enum TrustError {
 }
 
 /// What a policy accepted, and because of whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Trusted {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
     /// The key of the log that signed it.
     pub log: VerifierKey,
-    /// The witnesses that cosigned it, each with the time it states, in seconds since 1970.
-    pub witnesses: Vec<(VerifierKey, u64)>,
+    /// The witnesses that cosigned it.
+    pub witnesses: Vec<Cosigned>,
 }
+
+/// A witness that cosigned a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cosigned {
+    /// Its key.
+    pub key: VerifierKey,
+    /// The time that it states, in seconds since 1970.
+    pub time_s: u64,
+}
+
+/// The key and the time.
+impl std::fmt::Display for Cosigned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let time = rfc3339(i128::from(self.time_s) * 1_000_000_000);
+        write!(f, "{} {time}", self.key)
+    }
+}
+
+crate::events::readable::words::spoken!(Cosigned);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Member {
@@ -218,7 +238,11 @@ impl Policy {
             let time_s = note.signed_by(key)?;
             let time_s = time_s.filter(|time_s| now_s.is_none_or(|now_s| *time_s <= now_s));
             cosigned.push(time_s.is_some());
-            witnesses.extend(time_s.map(|time_s| (key.clone(), time_s)));
+            let cosigned = |time_s| Cosigned {
+                key: key.clone(),
+                time_s,
+            };
+            witnesses.extend(time_s.map(cosigned));
         }
         if !self.is_quorum(&cosigned) {
             return Err(TrustError::NoQuorum(witnesses.len()));

@@ -27,7 +27,7 @@ const VERSION: u16 = 1;
 const CHECKSUM_AT: usize = ANCHOR_SLOT_LEN - 32;
 
 /// What one slot claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Claim {
     /// Whose journal it is.
     pub ledger: LedgerId,
@@ -36,10 +36,13 @@ pub struct Claim {
     /// The last record that was durable; 0: none.
     pub seq: u64,
     /// Its record hash.
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub hash: Hash,
     /// Frames up to it.
     pub frames: u64,
 }
+
+crate::events::readable::debug_as_read!(Claim);
 
 impl Claim {
     fn encode(&self) -> Vec<u8> {

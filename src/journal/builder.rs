@@ -17,7 +17,7 @@ use crate::integrity;
 const ALGORITHM_BLAKE3: u8 = 1;
 
 /// A record that lacks only its place: sequence number, time and hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct NewRecord {
     /// What happened.
     pub event_type: EventType,
@@ -44,18 +44,24 @@ pub struct NewRecord {
     /// The command that caused it.
     pub command: CommandId,
     /// BLAKE3 of the command's content.
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub command_digest: Hash,
     /// Place in its commit, from 0.
     pub commit_index: u16,
     /// Number of records in its commit.
     pub commit_len: u16,
     /// The salt that the commitment covers.
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub salt: [u8; SALT_LEN],
     /// Commitment to salt and payload; see [`crate::integrity::Chain::payload_commitment`].
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub commitment: Hash,
     /// The encoded event.
+    #[serde(serialize_with = "crate::events::readable::bytes::serialize")]
     pub payload: Vec<u8>,
 }
+
+crate::events::readable::debug_as_read!(NewRecord);
 
 impl NewRecord {
     /// A record with this payload, as the ledger writes it of itself: of no stream, execution or command, neutral, in a
@@ -98,7 +104,6 @@ impl NewRecord {
 }
 
 /// A frame that is being filled.
-#[derive(Debug)]
 pub struct FrameBuilder {
     ledger: LedgerId,
     epoch: u64,
@@ -107,6 +112,17 @@ pub struct FrameBuilder {
     first_time_ns: i64,
     table: Vec<u8>,
     body: Vec<u8>,
+}
+
+/// Without the records in it.
+impl std::fmt::Debug for FrameBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameBuilder")
+            .field("ledger", &self.ledger)
+            .field("epoch", &self.epoch)
+            .field("head", &self.head)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FrameBuilder {

@@ -175,7 +175,7 @@ impl FjallJournal {
 }
 
 /// What was found in a closed journal, and set aside.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Found {
     /// Files of the database's write-ahead log.

@@ -10,6 +10,7 @@ use super::Head;
 use super::error::{Problem, ReadFailure};
 use super::layout::{Entry, FRAME_HEADER_LEN, FrameHeader};
 use crate::database::Buffer;
+use crate::events::readable::hex::Hex;
 use crate::events::{Content, HEADER_LEN, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::{self, Chain, Checksum};
 
@@ -21,7 +22,7 @@ pub(super) fn chain() -> &'static Chain {
 }
 
 /// Consecutive records that were made durable by one sync. Cloning it copies no record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
     /// The ledger that it belongs to.
@@ -41,6 +42,20 @@ pub struct Frame {
     body_checksum: Checksum,
     table_len: usize,
     bytes: Buffer,
+}
+
+/// Without its records.
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame")
+            .field("ledger", &self.ledger)
+            .field("epoch", &self.epoch)
+            .field("first", &self.first)
+            .field("count", &self.count)
+            .field("previous", &Hex(&self.previous))
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A record's bytes in the body, not yet checked.

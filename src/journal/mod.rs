@@ -59,21 +59,28 @@ pub use sealed::Sealed;
 pub use writer::{Appended, Observer, Writer};
 
 /// The last record of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Head {
     /// Its sequence number; 0: the history is empty.
     pub seq: u64,
     /// Its record hash; [`crate::integrity::GENESIS`] for an empty history.
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub hash: Hash,
     /// Its time, in nanoseconds since 1970.
+    #[serde(
+        rename = "time",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub time_ns: i64,
     /// Epoch of the writer that appended it; 0 for an empty history.
     pub epoch: u64,
 }
 
+crate::events::readable::debug_as_read!(Head);
+
 /// What may not be whole on the medium, because its write is under way or has failed. Nothing of it was
 /// acknowledged, and the next opening tells what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Unfinished {
     /// What lies behind the last whole batch of the write-ahead log.
     pub append: bool,

@@ -44,7 +44,7 @@ impl AsOf {
 }
 
 /// One version of a document, without its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionInfo {
     /// The document.
     pub document: String,
@@ -53,6 +53,7 @@ pub struct VersionInfo {
     /// Number of configuration changes, over all documents, with this one.
     pub configuration_version: u64,
     /// BLAKE3 of the content.
+    #[serde(with = "crate::events::readable::hex")]
     pub content_digest: Hash,
     /// Length of the content in bytes.
     pub content_len: u64,
@@ -65,19 +66,26 @@ pub struct VersionInfo {
     /// The record.
     pub seq: u64,
     /// When, in nanoseconds since 1970.
+    #[serde(rename = "time", with = "crate::events::readable::time")]
     pub time_ns: i64,
     /// The component that made the change.
     pub component: ComponentId,
 }
 
+crate::events::readable::debug_as_read!(VersionInfo);
+
 /// One version of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct DocumentVersion {
     /// Everything but the content.
+    #[serde(flatten)]
     pub info: VersionInfo,
     /// The content, byte for byte; it matches its digest.
+    #[serde(serialize_with = "crate::events::readable::bytes::serialize")]
     pub content: Vec<u8>,
 }
+
+crate::events::readable::debug_as_read!(DocumentVersion);
 
 impl VersionInfo {
     fn of(header: &RecordHeader, change: &ConfigurationChangedV1) -> Self {

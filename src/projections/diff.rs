@@ -2,15 +2,21 @@
 //! What changed between two documents, line by line.
 
 /// A line of a comparison; lines are split after `\n` and kept byte for byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DiffLine {
     /// In both.
+    #[serde(serialize_with = "crate::events::readable::bytes::serialize")]
     Same(Vec<u8>),
     /// Only in the first.
+    #[serde(serialize_with = "crate::events::readable::bytes::serialize")]
     Removed(Vec<u8>),
     /// Only in the second.
+    #[serde(serialize_with = "crate::events::readable::bytes::serialize")]
     Added(Vec<u8>),
 }
+
+crate::events::readable::debug_as_read!(DiffLine);
 
 /// Pairs of lines compared at most; beyond it the changed middle is shown as removed and added,
 /// which is true as well, only longer.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where executions stand (FC-STORAGE §5).
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::events::readable::words::{Code, Words};
 
 /// Where an execution stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "u8", try_from = "u8")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ExecutionStatus {
     /// Its input was accepted and nothing was decided yet; only inside a commit.
@@ -81,5 +85,29 @@ impl TryFrom<u8> for ExecutionStatus {
             .into_iter()
             .find(|status| *status as u8 == code)
             .ok_or("unknown execution status")
+    }
+}
+
+impl fmt::Display for ExecutionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Words for ExecutionStatus {
+    fn all() -> impl Iterator<Item = (u8, &'static str)> {
+        Self::ALL.into_iter().map(|it| (it as u8, it.name()))
+    }
+}
+
+impl Serialize for ExecutionStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Code::<Self>::serialize(&u8::from(*self), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExecutionStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Code::<Self>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

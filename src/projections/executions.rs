@@ -31,7 +31,7 @@ const BY_STATUS: u8 = b's';
 pub(super) const COUNT: u8 = b'n';
 
 /// What the view knows of one execution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionEntry {
     /// Its id.
     pub execution: ExecutionId,
@@ -40,8 +40,10 @@ pub struct ExecutionEntry {
     /// The capability asked for; empty where the protocol refused the input.
     pub capability: String,
     /// [`Decision`] as its number; 0 where none was made.
+    #[serde(with = "crate::events::readable::words::Code::<Decision>")]
     pub decision: u8,
     /// [`crate::events::Resolution`] as its number; 0 where it was not resolved.
+    #[serde(with = "crate::events::readable::words::Code::<Resolution>")]
     pub resolution: u8,
     /// Its first record.
     pub first_seq: u64,
@@ -50,8 +52,10 @@ pub struct ExecutionEntry {
     /// The record of its start; 0 where it never started.
     pub started_seq: u64,
     /// Time of its first record, in nanoseconds since 1970.
+    #[serde(rename = "first", with = "crate::events::readable::time")]
     pub first_ns: i64,
     /// Time of its newest record, in nanoseconds since 1970.
+    #[serde(rename = "last", with = "crate::events::readable::time")]
     pub last_ns: i64,
     /// The session or execution that asked for it; nil where there is none.
     pub parent: ParentId,
@@ -60,6 +64,8 @@ pub struct ExecutionEntry {
     /// The component that asked for it.
     pub component: ComponentId,
 }
+
+crate::events::readable::debug_as_read!(ExecutionEntry);
 
 impl ExecutionEntry {
     /// The gate's decision; `None` where it made none, or one that only a later software knows.

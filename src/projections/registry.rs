@@ -29,7 +29,7 @@ pub(super) const CHANGES: [EventType; 5] = [
 ];
 
 /// A registered capability.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
     /// Its name.
     pub name: String,
@@ -38,7 +38,7 @@ pub struct Capability {
     /// What it does.
     pub description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "crate::events::readable::bytes")]
     pub parameters: Vec<u8>,
     /// Whether it may be used.
     pub enabled: bool,
@@ -47,11 +47,14 @@ pub struct Capability {
     /// The record of its last change.
     pub seq: u64,
     /// When it last changed, in nanoseconds since 1970.
+    #[serde(rename = "time", with = "crate::events::readable::time")]
     pub time_ns: i64,
 }
 
+crate::events::readable::debug_as_read!(Capability);
+
 /// The whole registry at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct RegistryState {
     /// Number of registry changes so far.
     pub registry_version: u64,

@@ -22,7 +22,7 @@ const SAVED: u8 = b'p';
 const RUNTIME_MACHINE: u8 = 0;
 
 /// Who the runtime said it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
     /// Its id.
     pub runtime: RuntimeId,
@@ -31,11 +31,14 @@ pub struct Runtime {
     /// The record that says so.
     pub seq: u64,
     /// When, in nanoseconds since 1970.
+    #[serde(rename = "time", with = "crate::events::readable::time")]
     pub time_ns: i64,
 }
 
+crate::events::readable::debug_as_read!(Runtime);
+
 /// A module of the runtime.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// Its name.
     pub name: String,
@@ -44,22 +47,31 @@ pub struct Module {
     /// The record that says so.
     pub seq: u64,
     /// When, in nanoseconds since 1970.
+    #[serde(rename = "time", with = "crate::events::readable::time")]
     pub time_ns: i64,
 }
 
+crate::events::readable::debug_as_read!(Module);
+
 /// Where the runtime's own state machine stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct RuntimeState {
     /// The state.
     pub state: State,
     /// The record of the last transition, or of the opening since.
     pub seq: u64,
     /// When, in nanoseconds since 1970.
+    #[serde(
+        rename = "time",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub time_ns: i64,
 }
 
+crate::events::readable::debug_as_read!(RuntimeState);
+
 /// A subscriber's durable position.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPosition {
     /// Its name.
     pub name: String,
@@ -68,8 +80,11 @@ pub struct SavedPosition {
     /// The record that saved it.
     pub seq: u64,
     /// When, in nanoseconds since 1970.
+    #[serde(rename = "time", with = "crate::events::readable::time")]
     pub time_ns: i64,
 }
+
+crate::events::readable::debug_as_read!(SavedPosition);
 
 /// The projection.
 #[derive(Debug, Clone, Copy, Default)]

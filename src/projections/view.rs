@@ -23,7 +23,7 @@ pub(super) use reader::reader;
 pub use snapshot::ViewSnapshot;
 
 /// How far a rebuild is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Progress {
     /// Records read.
     pub done: u64,
@@ -32,7 +32,7 @@ pub struct Progress {
 }
 
 /// What a view is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ViewStatus {
     /// Its name.
     pub name: &'static str,

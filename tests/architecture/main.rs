@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 mod circles;
 mod edges;
 mod rooms;
+mod shown;
 mod texts;
 mod words;
 

@@ -174,7 +174,7 @@ async fn a_deleted_table_is_a_gap_that_is_named() {
     let lost = lost(&scene, &opened);
     assert!(lost.contains(&bad));
     let gap = opened.findings().iter().find(|it| it.records.is_some());
-    assert_eq!(gap.unwrap().records, Some((lost[0], *lost.last().unwrap())));
+    assert_eq!(gap.unwrap().records, Some(lost[0]..=*lost.last().unwrap()));
     assert_eq!(opened.verified().seq + 1, lost[0]);
     let errors = opened.range(Seq::FIRST).filter(Result::is_err).count();
     assert_eq!(errors, 1, "a gap is one error");

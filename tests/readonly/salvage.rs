@@ -112,7 +112,7 @@ async fn a_whole_ledger_is_salvaged_as_a_whole() {
     scene.tear();
     let head = scene.opened().head();
     let done = salvaged(&scene).await;
-    assert_eq!((done.through, done.stop), (head, None));
+    assert_eq!((done.through, done.first_lost), (head, None));
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_flip_in_the_log_parts_what_goes_on_from_what_is_set_aside() {
     let log = &scene.logs()[0];
     flip(log, find(log, &needle(11)).unwrap());
     let done = salvaged(&scene).await;
-    let (first, why) = done.stop.clone().unwrap();
+    let (first, why) = (done.first_lost.unwrap(), done.because.clone());
     assert!(
         first <= bad && bad < first + 5 && why.contains("not verify"),
         "{first} {why}"
@@ -165,7 +165,7 @@ async fn a_table_that_is_damaged_or_gone_ends_the_history_before_it() {
         }
         let done = salvaged(&scene).await;
         assert!(done.through.seq < bad && done.aside > 0);
-        let (_, why) = done.stop.unwrap();
+        let why = done.because;
         let expected = if gone { "missing" } else { "not verify" };
         assert!(why.contains(expected), "{why}");
         let last = aside(&scene.to()).pop().unwrap();
@@ -186,7 +186,7 @@ async fn an_anchor_that_is_missing_ahead_or_of_another_history() {
     let done = salvaged(&scene).await;
     let anchored = done.anchored.unwrap();
     assert!(anchored > done.through.seq && !done.is_complete());
-    assert!(done.stop.unwrap().1.contains("acknowledged"));
+    assert!(done.because.contains("acknowledged"));
     // The anchor of a ledger with the same id and other records.
     let scene = in_log();
     let claim = *scene.opened().anchored().unwrap();

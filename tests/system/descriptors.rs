@@ -125,7 +125,7 @@ fn reading_only_and_salvage_without_descriptors_find_no_damage() {
         let salvaged = Ledger::salvage(&path, &target, &SalvageOptions::default());
         drop(fds);
         match salvaged {
-            Ok(salvaged) => assert!(salvaged.findings.is_empty() && salvaged.stop.is_none()),
+            Ok(salvaged) => assert!(salvaged.findings.is_empty() && salvaged.first_lost.is_none()),
             Err(error) => assert!(!error.to_string().contains("damage"), "{error}"),
         }
         let _ = fs::remove_dir_all(&target);

@@ -71,7 +71,7 @@ async fn cut() -> u32 {
         assert_eq!(last.unwrap().header.seq.get(), end, "it is read");
         let missing = inspected.findings().iter();
         let missing = missing.filter(|it| it.kind == FindingKind::AcknowledgedMissing);
-        let missing: Vec<_> = missing.map(|it| it.records.unwrap()).collect();
+        let missing: Vec<_> = missing.map(|it| it.records.clone().unwrap()).collect();
         drop(inspected);
         match Ledger::open(&path, options()).await {
             Err(OpenError::AcknowledgedRecordsMissing {
@@ -79,7 +79,7 @@ async fn cut() -> u32 {
                 recovered,
             }) => {
                 assert_eq!(recovered, end, "{cut} bytes cut");
-                assert_eq!(missing, [(end + 1, anchored)], "{cut} bytes cut");
+                assert_eq!(missing, [end + 1..=anchored], "{cut} bytes cut");
                 assert!(quarantined(&path).is_empty(), "nothing was changed");
                 refused += 1;
             }

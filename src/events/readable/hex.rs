@@ -61,3 +61,17 @@ where
     let expected = || Error::invalid_value(Unexpected::Str(&text), &"hexadecimal digits");
     unhex(&text).ok_or_else(expected)
 }
+
+/// Bytes of any length, which are only shown.
+pub(crate) fn slice<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    Hex(bytes).serialize(serializer)
+}
+
+/// A digest that may be missing.
+#[cfg(feature = "engine")]
+pub(crate) fn maybe<S: Serializer>(
+    digest: &Option<[u8; 32]>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    digest.as_ref().map(|it| Hex(it)).serialize(serializer)
+}

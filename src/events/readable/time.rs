@@ -66,6 +66,34 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse(&text).ok_or_else(expected)
 }
 
+/// A length of time, in seconds.
+#[cfg(feature = "engine")]
+pub(crate) fn seconds<S: Serializer>(
+    length: &std::time::Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(length.as_secs_f64())
+}
+
+/// The first and the last of many times.
+#[cfg(feature = "engine")]
+pub(crate) fn range<S: Serializer>(
+    times: &Option<std::ops::RangeInclusive<i64>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Times {
+        first: String,
+        last: String,
+    }
+
+    let times = times.as_ref().map(|times| Times {
+        first: rfc3339((*times.start()).into()),
+        last: rfc3339((*times.end()).into()),
+    });
+    times.serialize(serializer)
+}
+
 /// A time that may not be known, which is 0.
 pub(crate) mod known {
     use super::{Deserialize, Deserializer, Serialize, Serializer};

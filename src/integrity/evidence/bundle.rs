@@ -12,7 +12,7 @@ use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::Note;
 
 /// One record of a bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Item {
     /// Its header: the entry of the tree.
     pub header: RecordHeader,
@@ -42,7 +42,7 @@ impl Item {
 
 /// The record of an opening of the ledger. It names the ledger, in its header, so that the id is as
 /// signed as everything else in the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Opening {
     /// Its header.
     pub header: RecordHeader,
@@ -64,7 +64,7 @@ impl Opening {
 
 /// Evidence of one execution: see the [module](super). What was read from somewhere means nothing until
 /// [`Bundle::verify`] has accepted it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Bundle {
     /// As it is stated; what `opening` says counts.
     pub(super) ledger: LedgerId,

@@ -142,3 +142,5 @@ impl fmt::Display for Part {
         }
     }
 }
+
+crate::events::readable::words::spoken!(Part);

@@ -9,7 +9,7 @@ use crate::events::{ComponentId, Content, Event, EventType, Record, RecordHeader
 use crate::integrity::merkle::TreeHash;
 
 /// The record of a grant, which names a component.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Naming {
     /// Its header: the entry of the tree.
     pub header: RecordHeader,

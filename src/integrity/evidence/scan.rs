@@ -58,11 +58,12 @@ impl<E: std::error::Error + 'static> ScanError<E> {
 }
 
 /// What every header up to a checkpoint says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Scanned {
     /// Records that were read: all up to the export's checkpoint.
     pub records: u64,
     /// The execution's stream up to there. No other record of it exists among them.
+    #[serde(flatten)]
     pub stream: Stream,
     /// Records of others that name the execution, all up to there.
     pub mentions: u64,

@@ -71,7 +71,8 @@ impl Closing {
 }
 
 /// How far a gapless stream goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(tag = "stream", rename_all = "snake_case")]
 pub enum Stream {
     /// Versions 1 to `records`, the last of which end it: by the ledger's rules there are no others.
     Complete {
@@ -314,3 +315,5 @@ pub(super) fn agrees(header: &RecordHeader, event: &Event) -> bool {
         _ => true,
     }
 }
+
+crate::events::readable::words::named!(Closing);

@@ -122,9 +122,10 @@ impl VerifyError {
 }
 
 /// What a bundle shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
     /// Whether these are all records of the execution, by the ledger's own numbering.
+    #[serde(flatten)]
     pub stream: Stream,
     /// Records of others that name the execution; there may be more.
     pub mentions: usize,
@@ -134,6 +135,7 @@ pub struct Verified {
     /// one are in [`Bundle::unnamed`].
     pub names: BTreeMap<ComponentId, String>,
     /// The checkpoint, and who of those that the policy trusts signed it.
+    #[serde(flatten)]
     pub trusted: Trusted,
 }
 

@@ -89,6 +89,8 @@ impl std::fmt::Display for TreeHash {
     }
 }
 
+crate::events::readable::words::spoken!(TreeHash);
+
 impl std::fmt::Debug for TreeHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TreeHash({self})")

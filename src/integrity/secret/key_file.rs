@@ -43,10 +43,17 @@ pub enum KeyFileError {
 }
 
 /// What a passphrase is stretched with, fresh for every file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Salt {
     /// For the key derivation.
     pub salt: [u8; 16],
     /// For the cipher.
     pub iv: [u8; 16],
+}
+
+/// Says nothing of what is in it.
+impl std::fmt::Debug for Salt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Salt(…)")
+    }
 }

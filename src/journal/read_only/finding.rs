@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is wrong with a closed ledger, one thing at a time.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::database::offline_reader::{Trouble, TroubleKind};
@@ -19,7 +20,7 @@ pub struct Finding {
     /// The byte in it, where one can be named.
     pub offset: Option<u64>,
     /// The first and the last record affected, where they are known.
-    pub records: Option<(u64, u64)>,
+    pub records: Option<RangeInclusive<u64>>,
     /// What is wrong, for a person.
     pub problem: String,
 }
@@ -150,7 +151,7 @@ impl Finding {
     }
 
     pub(crate) fn records(mut self, first: u64, last: u64) -> Self {
-        self.records = Some((first, last));
+        self.records = Some(first..=last);
         self
     }
 }
@@ -164,7 +165,7 @@ impl std::fmt::Display for Finding {
                 .map_or(Ok(()), |at| write!(f, " at byte {at}"))?;
             f.write_str(": ")?;
         }
-        match self.records {
+        match self.records.as_ref().map(|it| (it.start(), it.end())) {
             Some((first, last)) if first == last => write!(f, "record {first}: ")?,
             Some((first, last)) => write!(f, "records {first} to {last}: ")?,
             None => {}
@@ -212,3 +213,39 @@ impl Findings {
         }
     }
 }
+
+/// As the program prints it.
+impl serde::Serialize for Finding {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Finding<'a> {
+            kind: FindingKind,
+            damage: bool,
+            path: Option<std::borrow::Cow<'a, str>>,
+            offset: Option<u64>,
+            first: Option<u64>,
+            last: Option<u64>,
+            problem: &'a str,
+        }
+
+        let records = self.records.as_ref();
+        let finding = Finding {
+            kind: self.kind,
+            damage: self.kind.is_damage(),
+            path: self.path.as_ref().map(|path| path.to_string_lossy()),
+            offset: self.offset,
+            first: records.map(|it| *it.start()),
+            last: records.map(|it| *it.end()),
+            problem: &self.problem,
+        };
+        finding.serialize(serializer)
+    }
+}
+
+impl std::fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+crate::events::readable::words::spoken!(FindingKind);

@@ -22,3 +22,6 @@ pub use running::{Answer, Begun, CommitError, Committed, FinishError, Running, S
 pub use runtime_metadata::RuntimeMetadata;
 pub use telemetry::Telemetry;
 pub use watch::Watch;
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::journal::Head;
 use super::deadline::Deadline;
 
 /// How a ledger was closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Closed {
     /// The last durable record.

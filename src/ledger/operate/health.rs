@@ -6,7 +6,7 @@ use crate::ledger::open_ledger::Ledger;
 use crate::ledger::phase::{CLOSED, FINISHING, SHUT};
 
 /// How a ledger is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Health {
     /// True where appends and views work.
     pub healthy: bool,

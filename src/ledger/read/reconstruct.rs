@@ -7,11 +7,15 @@ use crate::events::{Event, ExecutionId, Hash, Outcome, Record, Seq, State};
 use crate::integrity::FieldDigest;
 
 /// One step of an execution.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TraceStep {
     /// Its record.
     pub seq: Seq,
     /// When, in nanoseconds since 1970.
+    #[serde(
+        rename = "time",
+        serialize_with = "crate::events::readable::time::serialize"
+    )]
     pub time_ns: i64,
     /// How it came out.
     pub outcome: Outcome,
@@ -21,8 +25,10 @@ pub struct TraceStep {
     pub event: Event,
 }
 
+crate::events::readable::debug_as_read!(TraceStep);
+
 /// The ordered trace of one execution.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Reconstruction {
     /// Which one.
     pub execution: ExecutionId,
@@ -32,8 +38,11 @@ pub struct Reconstruction {
     pub path: Vec<State>,
     /// Digest of what happened, leaving ids and times out: two runs that received, decided and
     /// returned the same have the same. `None` where a payload is withheld from the reader.
+    #[serde(serialize_with = "crate::events::readable::hex::maybe")]
     pub determinism_digest: Option<Hash>,
 }
+
+crate::events::readable::debug_as_read!(Reconstruction);
 
 /// Puts an execution's records together; `None` where there are none.
 pub(in crate::ledger) fn reconstruct(

@@ -20,7 +20,7 @@ use crate::ledger::options::Options;
 const ANCHOR_BYTES_KEPT: u64 = 64 << 10;
 
 /// What an opening found in the directory, repaired and set aside.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Recovery {
     /// The last record that the anchor claimed to be acknowledged; `None` where it said nothing.
@@ -36,8 +36,13 @@ pub struct Recovery {
     /// Why the anchor was made anew, where the options said so.
     pub anchor_renewed: Option<String>,
     /// What never counted and was removed: `*.creating`.
+    #[serde(serialize_with = "crate::events::readable::paths")]
     pub swept: Vec<PathBuf>,
     /// How long all of this took, replaying not included.
+    #[serde(
+        rename = "duration_seconds",
+        serialize_with = "crate::events::readable::time::seconds"
+    )]
     pub duration: Duration,
 }
 

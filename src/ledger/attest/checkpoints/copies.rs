@@ -23,13 +23,17 @@ use crate::ledger::attest::destination::Destination;
 const PROBLEM_CHARS_MAX: usize = 512;
 
 /// What a checkpoint destination has: its receipt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CopyStatus {
     /// The destination's name.
     pub destination: String,
     /// Size of the newest checkpoint that it took in this opening; 0: none yet.
     pub size: u64,
     /// How long ago that was; where there was none, how long the ledger is open.
+    #[serde(
+        rename = "age_seconds",
+        serialize_with = "crate::events::readable::time::seconds"
+    )]
     pub age: Duration,
     /// Why it has not taken the newest one; empty where it has, or was not asked yet.
     pub problem: String,

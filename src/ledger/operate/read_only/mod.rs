@@ -54,7 +54,7 @@ impl Default for ReadOnlyOptions {
 }
 
 /// A checkpoint that the journal tells of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
 pub struct RecordedCheckpoint {
     /// The record that tells of it.
@@ -67,7 +67,7 @@ pub struct RecordedCheckpoint {
 }
 
 /// An execution's trace out of what can be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PartialTrace {
     /// What there is of it.

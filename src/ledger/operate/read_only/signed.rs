@@ -17,7 +17,7 @@ use super::ReadOnly;
 const REFUSED_MAX: usize = 1_000;
 
 /// What became of the recorded checkpoints.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct SignedCheckpoints {
     /// How many are signed as the policy demands, and of these records.
@@ -31,7 +31,7 @@ pub struct SignedCheckpoints {
 }
 
 /// A recorded checkpoint that is not what a checkpoint must be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("record {seq}: checkpoint at {size} records: {problem}")]
 #[non_exhaustive]
 pub struct RefusedCheckpoint {
@@ -228,6 +228,17 @@ impl SignedCheckpoints {
         } else {
             self.refused_more += 1;
         }
+    }
+}
+
+impl serde::Serialize for CheckpointProblem {
+    /// Its code, and what it says.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut problem = serializer.serialize_struct("CheckpointProblem", 2)?;
+        problem.serialize_field("code", self.code())?;
+        problem.serialize_field("text", &self.to_string())?;
+        problem.end()
     }
 }
 

@@ -2,6 +2,7 @@
 //! What a ledger holds, counted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use crate::error::ReadError;
 use crate::events::{EventType, ExecutionId, Seq, Store};
@@ -10,7 +11,7 @@ use crate::journal::{Closes, Stretch};
 use super::ReadOnly;
 
 /// Counts over every record that can be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Summary {
     /// Records that were read.
@@ -29,7 +30,11 @@ pub struct Summary {
     /// than its writer put it there, and no opening accepts it.
     pub after_close: Option<Seq>,
     /// Time of the first and of the last record, in nanoseconds since 1970.
-    pub times_ns: Option<(i64, i64)>,
+    #[serde(
+        rename = "times",
+        serialize_with = "crate::events::readable::time::range"
+    )]
+    pub times_ns: Option<RangeInclusive<i64>>,
     /// Executions that were started, and of whose end no record tells: in doubt once the ledger is
     /// opened for writing.
     pub unfinished: BTreeSet<ExecutionId>,
@@ -69,8 +74,9 @@ impl ReadOnly {
             for store in header.stores.stores() {
                 *summary.stores.entry(store).or_default() += 1;
             }
-            let first_ns = summary.times_ns.map_or(header.time_ns, |(first, _)| first);
-            summary.times_ns = Some((first_ns, header.time_ns));
+            let times = summary.times_ns.as_ref();
+            let first_ns = times.map_or(header.time_ns, |times| *times.start());
+            summary.times_ns = Some(first_ns..=header.time_ns);
             match header.event_type {
                 EventType::ExecutionStarted => {
                     summary.unfinished.insert(header.execution);

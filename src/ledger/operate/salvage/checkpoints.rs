@@ -7,7 +7,7 @@ use crate::integrity::merkle::{Frontier, TreeHash, leaf_hash};
 use crate::ledger::operate::read_only::RecordedCheckpoint;
 
 /// A checkpoint of the source, held against what was salvaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct SalvagedCheckpoint {
     /// The source's record that tells of it.

@@ -29,7 +29,7 @@ use options::Told;
 pub use options::{SalvageOptions, SalvageProgress};
 
 /// What came of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
 pub struct Salvaged {
     /// The ledger, old and new.
@@ -40,9 +40,10 @@ pub struct Salvaged {
     pub head: Head,
     /// Frames that were salvaged.
     pub frames: u64,
-    /// The first record of the source that was not, and why; `None` where nothing is known to have
-    /// come after.
-    pub stop: Option<(u64, String)>,
+    /// The first record of the source that was not; `None` where nothing is known to have come after.
+    pub first_lost: Option<u64>,
+    /// Why; empty where none is.
+    pub because: String,
     /// Frames that are kept in `quarantine/salvage/`.
     pub aside: u64,
     /// The last record that the source's anchor claims.
@@ -57,7 +58,7 @@ impl Salvaged {
     /// True where nothing that is known of is lost.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.stop.is_none() && self.checkpoints.iter().all(|checkpoint| checkpoint.holds)
+        self.first_lost.is_none() && self.checkpoints.iter().all(|checkpoint| checkpoint.holds)
     }
 }
 
@@ -101,7 +102,8 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let contradicted = source.findings().iter();
     let mut contradicted = contradicted.filter(|it| it.kind == FindingKind::OtherHistory);
     if let Some(finding) = contradicted.next().filter(|_| !options.disregard_anchor) {
-        let seq = finding.records.map_or(through.seq, |(first, _)| first);
+        let seq = finding.records.as_ref();
+        let seq = seq.map_or(through.seq, |records| *records.start());
         return Err(SalvageError::OtherHistory { seq });
     }
     let told = source.checkpoints().map_err(SalvageError::Read)?;
@@ -123,7 +125,8 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         through,
         head,
         frames,
-        stop,
+        first_lost: stop.as_ref().map(|(seq, _)| *seq),
+        because: stop.map(|(_, why)| why).unwrap_or_default(),
         aside,
         anchored: source.anchored().map(|claim| claim.seq),
         checkpoints: checkpoints.finish(),

@@ -7,7 +7,8 @@ use crate::callbacks::Listening;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 
 /// How far a salvage is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SalvageProgress {
     /// The source was read and verified.

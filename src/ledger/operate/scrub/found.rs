@@ -16,7 +16,7 @@ const KEPT_MAX: usize = 10_000;
 const RECORDED_MAX: u64 = 16;
 
 /// What the scrub has done since this opening.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Scrubbed {
     /// Every record from the first to this one was found sound, in this pass or the one before.

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::events::Seq;
 
 /// Something that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[non_exhaustive]
 pub struct Damaged {
     /// The file; or the directory of the database, where a record is damaged and its file is not
     /// known (the file is then among the damages as well, unless its checksums were forged).
+    #[serde(serialize_with = "crate::events::readable::path")]
     pub path: PathBuf,
     /// The byte in the file where it begins, where that is known.
     pub offset: Option<u64>,

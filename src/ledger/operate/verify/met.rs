@@ -11,10 +11,11 @@ use crate::events::Seq;
 use super::damaged::Damaged;
 
 /// Something that could not be read: nothing is known of it, and nothing is called damaged for it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[non_exhaustive]
 pub struct Unread {
     /// The file; or the directory of the database, where it is a record.
+    #[serde(serialize_with = "crate::events::readable::path")]
     pub path: PathBuf,
     /// The record, where it is one.
     pub seq: Option<Seq>,

@@ -8,7 +8,7 @@ use crate::journal::ReadFailure;
 use crate::locks::whole;
 
 /// How far a verification is. Every figure only rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// Records checked.

@@ -14,7 +14,7 @@ use super::subject::Subject;
 const DAMAGES_MAX: usize = 10_000;
 
 /// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Verified {
     /// Up to here: the head when it began.
