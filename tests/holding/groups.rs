@@ -91,6 +91,32 @@ async fn the_answers_of_a_group_hold_what_they_start() {
     assert_eq!(stands(&world, execution).await, ExecutionStatus::Abandoned);
 }
 
+/// What has ended, or was recorded after the fact, is nobody's to end.
+#[tokio::test]
+async fn the_answers_of_a_group_hold_nothing_that_has_ended() {
+    let world = World::new(|_| {}).await;
+    let begun = log(&world).begin(request(&world.ledger, command(1))).await;
+    let running = begun.unwrap().started().unwrap().detach();
+    let completed = || femtoclaw_ledger::execution_log::Ending::Completed(b"1".to_vec());
+    let group = vec![
+        Command::Finish(femtoclaw_ledger::execution_log::Finish {
+            context: command(2),
+            execution: running,
+            ending: completed(),
+        }),
+        Command::Import(femtoclaw_ledger::execution_log::Imported {
+            request: request(&world.ledger, command(3)),
+            ending: completed(),
+        }),
+    ];
+    let committed = world.ledger.commit(&world.grant, group).await;
+    let answers = committed.unwrap().unwrap().answers;
+    assert_eq!(answers.len(), 2);
+    for answer in answers {
+        assert!(matches!(answer, Answer::Recorded(_)), "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_execution_cannot_have_the_id_of_a_stream_of_the_ledgers_own() {
     let world = World::new(|_| {}).await;

@@ -13,7 +13,7 @@ use femtoclaw_ledger::{
 use tokio_test::task;
 
 use crate::doubles::{Hook, Hooked, is_scrub};
-use crate::shared::{WAIT, command, everything, request, until};
+use crate::shared::{A_WHILE, WAIT, command, everything, request, until};
 use crate::{Driver, in_time};
 
 /// With one execution running.
@@ -51,6 +51,8 @@ fn a_close_whose_caller_went_away_is_joined_by_the_next() {
             assert_eq!(refused.map(drop).unwrap_err().code(), "shutting_down");
             let reopened = root.reopen(Options::default(), WAIT).await;
             assert_eq!(reopened.map(drop).unwrap_err().code(), "closed");
+            let early = tokio::time::timeout(A_WHILE, root.close(WAIT)).await;
+            assert!(early.is_err(), "an execution runs: {early:?}");
             // What runs can still end, and then nothing is waited for any more.
             let completed = log.complete(begun.execution(), Context::new(), b"1".to_vec());
             completed.await.unwrap();
