@@ -13,7 +13,7 @@ use crate::events::ExecutionId;
 
 mod ends;
 
-pub(crate) use ends::{Ending, Ends};
+pub(crate) use ends::{EndingRoom, Ends};
 
 /// One unit of the byte allowance.
 const UNIT_BYTES: usize = 256;
@@ -32,12 +32,12 @@ pub(crate) struct Gate {
 #[allow(dead_code, reason = "held for its drop")]
 pub(crate) struct Admitted {
     room: Vec<OwnedSemaphorePermit>,
-    ending: Option<Ending>,
+    ending: Option<EndingRoom>,
 }
 
 impl Admitted {
     /// Also in the room that executions hold for their end.
-    pub(crate) fn ending(mut self, ending: Ending) -> Self {
+    pub(crate) fn ending(mut self, ending: EndingRoom) -> Self {
         self.ending = Some(ending);
         self
     }

@@ -238,7 +238,7 @@ pub mod evidence {
 /// Checks of an open ledger ([`Ledger::verify`]) and of its files in the background.
 #[cfg(feature = "engine")]
 pub mod verify {
-    pub use crate::ledger::{Damaged, Progress, Scrubbed, Unread, Verified, VerifyOptions};
+    pub use crate::ledger::{Damaged, Scrubbed, Unread, Verified, VerifyOptions, VerifyProgress};
 }
 
 /// A ledger that is read without being opened ([`Ledger::open_read_only`]), also a damaged one.

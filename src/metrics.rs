@@ -18,7 +18,7 @@ use labels::{CALLBACKS, PARTS, REASONS, STORES, VIEWS};
 
 /// What a metric is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only rises; starts at 0 (or, for what the journal itself counts, at its content).
     Counter,
     /// Rises and falls.
@@ -33,7 +33,7 @@ pub struct Metric {
     /// Full name, as it is scraped.
     pub name: &'static str,
     /// Counter, gauge or histogram.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Base unit.
     pub unit: Unit,
     /// What it tells.
@@ -88,9 +88,9 @@ impl Metric {
     fn describe(&self) {
         let (name, unit, help) = (self.name.into(), Some(self.unit), self.help.into());
         ::metrics::with_recorder(|to| match self.kind {
-            Kind::Counter => to.describe_counter(name, unit, help),
-            Kind::Gauge => to.describe_gauge(name, unit, help),
-            Kind::Histogram => to.describe_histogram(name, unit, help),
+            MetricKind::Counter => to.describe_counter(name, unit, help),
+            MetricKind::Gauge => to.describe_gauge(name, unit, help),
+            MetricKind::Histogram => to.describe_histogram(name, unit, help),
         });
     }
 }
@@ -107,9 +107,9 @@ pub fn init() {
     for metric in ALL {
         for values in metric.series() {
             match metric.kind {
-                Kind::Counter => metric.counter(&values).increment(0),
-                Kind::Gauge => metric.gauge(&values).set(0.0),
-                Kind::Histogram => drop(metric.histogram(&values)),
+                MetricKind::Counter => metric.counter(&values).increment(0),
+                MetricKind::Gauge => metric.gauge(&values).set(0.0),
+                MetricKind::Histogram => drop(metric.histogram(&values)),
             }
         }
     }
@@ -117,7 +117,9 @@ pub fn init() {
 
 /// Name and bucket bounds of every histogram, for an exporter to be set up with *full* names.
 pub static BUCKETS: LazyLock<Vec<(&'static str, &'static [f64])>> = LazyLock::new(|| {
-    let histograms = ALL.iter().filter(|metric| metric.kind == Kind::Histogram);
+    let histograms = ALL
+        .iter()
+        .filter(|metric| metric.kind == MetricKind::Histogram);
     histograms
         .map(|metric| (metric.name, metric.buckets))
         .collect()
@@ -157,7 +159,7 @@ macro_rules! metrics {
         $( #[doc = $help]
            pub const $const: Metric = Metric {
                name: concat!("femtoclaw_ledger_", $name),
-               kind: Kind::$kind, unit: Unit::$unit, help: $help,
+               kind: MetricKind::$kind, unit: Unit::$unit, help: $help,
                labels: &[$(($label, $values)),*], buckets: $buckets,
            }; )+
         /// Every metric there is.

@@ -14,7 +14,7 @@ use crate::metrics;
 
 /// What runs. Bounded: it is the value of a metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
+pub(crate) enum VitalPart {
     Writer,
     Watchdog,
     Sequencer,
@@ -31,7 +31,7 @@ pub(crate) enum Part {
     Checkpoints,
 }
 
-impl Part {
+impl VitalPart {
     /// A stable word.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -56,23 +56,23 @@ impl Part {
 const PANICKED: &str = "panicked";
 
 #[derive(Default)]
-struct State {
+struct VitalsState {
     /// Held by something that runs.
-    alive: BTreeMap<Part, usize>,
+    alive: BTreeMap<VitalPart, usize>,
     /// Ended without being asked to, and how.
-    ended: BTreeMap<Part, &'static str>,
+    ended: BTreeMap<VitalPart, &'static str>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct VitalsShared {
+    state: Mutex<VitalsState>,
     /// Ends are asked for from here on.
     closing: AtomicBool,
 }
 
 /// The parts of one opening. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct Vitals(Arc<Shared>);
+pub(crate) struct Vitals(Arc<VitalsShared>);
 
 impl std::fmt::Debug for Vitals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,13 +81,13 @@ impl std::fmt::Debug for Vitals {
 }
 
 impl Vitals {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, VitalsState> {
         whole(self.0.state.lock())
     }
 
     /// To be held by what runs from now on, and dropped with it. What was ended and is started again
     /// is well again.
-    pub(crate) fn start(&self, part: Part) -> Vital {
+    pub(crate) fn start(&self, part: VitalPart) -> Vital {
         let mut state = self.state();
         *state.alive.entry(part).or_default() += 1;
         state.ended.remove(&part);
@@ -109,12 +109,12 @@ impl Vitals {
     }
 
     /// What runs.
-    pub(crate) fn alive(&self) -> Vec<Part> {
+    pub(crate) fn alive(&self) -> Vec<VitalPart> {
         self.state().alive.keys().copied().collect()
     }
 
     /// The first of these that ended without being asked to.
-    pub(crate) fn ended(&self, parts: &[Part]) -> Option<Part> {
+    pub(crate) fn ended(&self, parts: &[VitalPart]) -> Option<VitalPart> {
         let state = self.state();
         let mut parts = parts.iter().copied();
         parts.find(|part| state.ended.contains_key(part))
@@ -130,7 +130,7 @@ impl Vitals {
 
 /// Tells when what holds it ends.
 pub(crate) struct Vital {
-    part: Part,
+    part: VitalPart,
     vitals: Vitals,
     done: bool,
 }
@@ -182,21 +182,24 @@ mod tests {
     #[test]
     fn an_end_is_told_unless_it_was_asked_for() {
         let vitals = Vitals::default();
-        let (writer, scrub) = (vitals.start(Part::Writer), vitals.start(Part::Scrub));
-        assert_eq!(vitals.alive(), [Part::Writer, Part::Scrub]);
+        let (writer, scrub) = (
+            vitals.start(VitalPart::Writer),
+            vitals.start(VitalPart::Scrub),
+        );
+        assert_eq!(vitals.alive(), [VitalPart::Writer, VitalPart::Scrub]);
         scrub.done();
         assert_eq!(
             (vitals.alive(), vitals.complaint()),
-            (vec![Part::Writer], None)
+            (vec![VitalPart::Writer], None)
         );
         drop(writer);
         assert_eq!(
-            vitals.ended(&[Part::Scrub, Part::Writer]),
-            Some(Part::Writer)
+            vitals.ended(&[VitalPart::Scrub, VitalPart::Writer]),
+            Some(VitalPart::Writer)
         );
         assert!(vitals.complaint().unwrap().contains("writer has ended"));
         // Started again, it is well again.
-        let again = vitals.start(Part::Writer);
+        let again = vitals.start(VitalPart::Writer);
         assert_eq!(vitals.complaint(), None);
         vitals.close();
         drop(again);
@@ -206,7 +209,7 @@ mod tests {
     #[test]
     fn a_panic_is_told_as_one() {
         let vitals = Vitals::default();
-        let vital = vitals.start(Part::Ticks);
+        let vital = vitals.start(VitalPart::Ticks);
         let ended = std::thread::spawn(move || {
             let _vital = vital;
             panic!("as the test wants");

@@ -16,11 +16,11 @@ to be; 4 done, with something to be looked at; 10 no ledger there; 11 in use; 13
 #[command(name = "femtoclaw-ledger", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    pub(crate) command: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum Verb {
     /// Checks with public keys alone; no ledger is opened, nothing is changed
     #[command(subcommand)]
     Verify(Verify),

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use femtoclaw_ledger::integrity::evidence::{
-    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, PAGE_FILE, Part, Problem as Unfit, Stream, VerifyError,
-    scan,
+    BUNDLE_BYTES_MAX, BUNDLE_FILE, Bundle, BundlePart, BundleProblem as Unfit, BundleVerifyError,
+    PAGE_FILE, Stream, scan,
 };
 use femtoclaw_ledger::integrity::export::CHECKPOINT_PATH;
 use femtoclaw_ledger::integrity::note::NOTE_BYTES_MAX;
@@ -21,12 +21,12 @@ use crate::verify::{Trust, unless_unread};
 const PAGE_BYTES_MAX: usize = 64 << 20;
 
 /// The files of a bundle: itself, and its page where there is one.
-struct Files {
+struct BundleFiles {
     bundle: String,
     page: Option<String>,
 }
 
-impl Files {
+impl BundleFiles {
     fn of(path: &str) -> Result<Self, Problem> {
         if path == "-" || !Path::new(path).is_dir() {
             let bundle = path.to_owned();
@@ -61,7 +61,7 @@ fn is_of_the_system(name: &std::ffi::OsStr) -> bool {
         || name.starts_with("._")
 }
 
-fn read(path: &str) -> Result<Bundle, (Problem, Option<Part>)> {
+fn read(path: &str) -> Result<Bundle, (Problem, Option<BundlePart>)> {
     let bytes = files::read(path, BUNDLE_BYTES_MAX).map_err(|problem| (problem, None))?;
     Bundle::parse(&bytes).map_err(|error| {
         let part = error.part();
@@ -71,7 +71,7 @@ fn read(path: &str) -> Result<Bundle, (Problem, Option<Part>)> {
 
 /// The page that a bundle gives.
 pub(crate) fn page(path: &str) -> Result<String, Problem> {
-    let files = Files::of(path)?;
+    let files = BundleFiles::of(path)?;
     let bundle = read(&files.bundle).map_err(|(problem, _)| problem)?;
     Ok(bundle.page())
 }
@@ -79,7 +79,7 @@ pub(crate) fn page(path: &str) -> Result<String, Problem> {
 /// Nobody said whom to trust.
 pub(crate) fn untrusted(path: &str) -> Problem {
     let bundle =
-        Files::of(path).and_then(|files| read(&files.bundle).map_err(|(problem, _)| problem));
+        BundleFiles::of(path).and_then(|files| read(&files.bundle).map_err(|(problem, _)| problem));
     let bundle = match bundle {
         Ok(bundle) => bundle,
         Err(problem) => return problem,
@@ -99,10 +99,10 @@ pub(crate) fn verify(
     format: Format,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let files = Files::of(path)?;
+    let files = BundleFiles::of(path)?;
     let refused = |(problem, part)| refusal(format, problem, part);
     let bundle = read(&files.bundle).map_err(refused)?;
-    let wrong = |path: &str, error: &VerifyError| {
+    let wrong = |path: &str, error: &BundleVerifyError| {
         let exit = match error.problem {
             // Other software made it, which this one cannot repeat: nothing was found wrong.
             Unfit::PageVersion(_) => Exit::Failure,
@@ -186,7 +186,7 @@ fn scanned(
     Ok(())
 }
 
-fn refusal(format: Format, problem: Problem, part: Option<Part>) -> Problem {
+fn refusal(format: Format, problem: Problem, part: Option<BundlePart>) -> Problem {
     let mut report = Report::new(format);
     report.text("refused", "bundle");
     if let Some(part) = part {

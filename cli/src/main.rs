@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use femtoclaw_ledger::integrity::text::shown;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Verb};
 use outcome::{Exit, Problem};
 
 fn main() -> ExitCode {
@@ -38,18 +38,18 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-fn run(command: Command) -> Result<(Exit, String), Problem> {
+fn run(command: Verb) -> Result<(Exit, String), Problem> {
     match command {
-        Command::Verify(what) => verify::run(&what).map(|text| (Exit::Ok, text)),
-        Command::Page { file } => bundle::page(&file).map(|text| (Exit::Ok, text)),
+        Verb::Verify(what) => verify::run(&what).map(|text| (Exit::Ok, text)),
+        Verb::Page { file } => bundle::page(&file).map(|text| (Exit::Ok, text)),
         #[cfg(feature = "engine")]
-        Command::Inspect {
+        Verb::Inspect {
             ledger,
             trust,
             output,
         } => inspect::run(&ledger, &trust, output.format),
         #[cfg(feature = "engine")]
-        Command::Salvage {
+        Verb::Salvage {
             ledger,
             new,
             disregard_anchor,

@@ -7,7 +7,7 @@ use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::integrity::witness::{AddCheckpoint, Outcome, check, outcome};
+use femtoclaw_ledger::integrity::witness::{AddCheckpoint, WitnessOutcome, check, outcome};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -25,6 +25,6 @@ fuzz_target!(|bytes: &[u8]| {
     let note = note.expect("a key in memory signs");
     for status in [200, 409, 500] {
         let outcome = outcome(status, bytes, &note, witness.key());
-        assert!(!matches!(outcome, Outcome::Cosigned(_)));
+        assert!(!matches!(outcome, WitnessOutcome::Cosigned(_)));
     }
 });

@@ -3,16 +3,16 @@
 //! command: their records belong to the audit log by their mask.
 
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{EventSourced, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{EventPlace, EventSourced, ReplayError, Surroundings, cross_store};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{AuditRecordedV1, Event, Store};
 
 /// An entry stands for itself: there is nothing to remember between two.
 #[derive(Debug, Default)]
-pub(crate) struct State;
+pub(crate) struct AuditLogState;
 
-impl EventSourced for State {
+impl EventSourced for AuditLogState {
     type Saved = ();
 
     fn decide(&self, command: &Command, _: &Surroundings<'_>) -> Result<Decided, AppendError> {
@@ -35,7 +35,7 @@ impl EventSourced for State {
         })
     }
 
-    fn on(&mut self, _: &Place, _: &Event) -> Result<(), ReplayError> {
+    fn on(&mut self, _: &EventPlace, _: &Event) -> Result<(), ReplayError> {
         Ok(())
     }
 
@@ -67,7 +67,7 @@ mod tests {
     fn every_family_is_recorded_as_told() {
         let world = World::default();
         for family in AuditFamily::ALL {
-            let decided = State
+            let decided = AuditLogState
                 .decide(&Command::Audit(entry(family)), &world.around())
                 .unwrap();
             let [draft] = &decided.drafts[..] else {

@@ -10,7 +10,7 @@ use crate::projections::registry_digest;
 
 /// A registered capability.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Capability {
+pub(crate) struct RegisteredCapability {
     /// Its version.
     pub(crate) version: String,
     /// What it does.
@@ -27,7 +27,7 @@ pub(crate) struct Registry {
     /// Number of registry changes that made it (0: none yet).
     pub(crate) version: u64,
     /// By name.
-    pub(crate) capabilities: BTreeMap<String, Capability>,
+    pub(crate) capabilities: BTreeMap<String, RegisteredCapability>,
 }
 
 impl Registry {

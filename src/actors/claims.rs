@@ -78,12 +78,12 @@ impl From<Gist> for Reply {
 type Key = (ComponentId, CommandId);
 
 #[derive(Clone)]
-pub(crate) struct Claim {
+pub(crate) struct CommandClaim {
     pub(crate) digest: Hash,
     pub(crate) place: Place,
 }
 
-impl Claim {
+impl CommandClaim {
     /// The claim of a command found in the journal.
     pub(crate) fn known(digest: Hash, gist: Gist, sequenced: Sequenced) -> Self {
         let placed = Placed {
@@ -102,11 +102,11 @@ const SHARDS: usize = 16;
 /// Sharded, so that no message waits long for a lock.
 #[derive(Default)]
 pub(crate) struct Claims {
-    shards: [Mutex<HashMap<Key, Claim>>; SHARDS],
+    shards: [Mutex<HashMap<Key, CommandClaim>>; SHARDS],
 }
 
 impl Claims {
-    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Claim>> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, CommandClaim>> {
         // Random ids and counted ones differ in their last byte.
         let [.., last] = key.1.as_bytes();
         let index = usize::from(*last) % SHARDS;
@@ -115,13 +115,13 @@ impl Claims {
     }
 
     /// What the id stands for already; a new claim where it is free.
-    pub(crate) fn claim(&self, key: Key, digest: Hash) -> Result<Place, Claim> {
+    pub(crate) fn claim(&self, key: Key, digest: Hash) -> Result<Place, CommandClaim> {
         let mut shard = self.shard(&key);
         match shard.entry(key) {
             Entry::Occupied(taken) => Err(taken.get().clone()),
             Entry::Vacant(free) => {
                 let place = Place::default();
-                free.insert(Claim {
+                free.insert(CommandClaim {
                     digest,
                     place: place.clone(),
                 });
@@ -130,7 +130,7 @@ impl Claims {
         }
     }
 
-    pub(crate) fn find(&self, key: &Key) -> Option<Claim> {
+    pub(crate) fn find(&self, key: &Key) -> Option<CommandClaim> {
         self.shard(key).get(key).cloned()
     }
 
@@ -140,7 +140,7 @@ impl Claims {
     }
 
     /// A claim found while replaying the journal.
-    pub(crate) fn replay(&self, key: Key, claim: Claim) {
+    pub(crate) fn replay(&self, key: Key, claim: CommandClaim) {
         self.shard(&key).insert(key, claim);
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::{Decided, Draft, Reply, document_stream};
 use super::event_sourced::{
-    EventSourced, Place, ReplayError, Surroundings, cross_store, expect_version,
+    EventPlace, EventSourced, ReplayError, Surroundings, cross_store, expect_version,
 };
 use super::prepared::Earlier;
 use crate::commands::check::invalid;
@@ -23,7 +23,7 @@ const RECENT_MAX: usize = 64;
 const RECENT_BYTES_MAX: usize = 8 << 20;
 
 #[derive(Debug, Clone)]
-struct Recent {
+struct RecentVersions {
     document: Arc<str>,
     version: u64,
     content: Arc<[u8]>,
@@ -31,20 +31,20 @@ struct Recent {
 
 /// Where each document stands.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct State {
+pub(crate) struct ConfigurationState {
     /// Number of changes, over all documents.
     version: u64,
-    documents: BTreeMap<Arc<str>, Document>,
+    documents: BTreeMap<Arc<str>, DocumentState>,
     /// Their streams: published, and copied where a document is new.
     streams: Arc<BTreeSet<StreamId>>,
-    recent: VecDeque<Recent>,
+    recent: VecDeque<RecentVersions>,
     recent_bytes: usize,
     /// Changes whose records have no place yet, the oldest first.
-    unplaced: VecDeque<Unplaced>,
+    unplaced: VecDeque<UnplacedDocument>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Document {
+struct DocumentState {
     /// The digests of its contents, version 1 first.
     digests: Arc<Vec<Hash>>,
     /// Number of configuration changes with its last version; 0 in what was saved.
@@ -55,7 +55,7 @@ struct Document {
 
 /// A change on its way to its place in the journal.
 #[derive(Debug, Clone)]
-struct Unplaced {
+struct UnplacedDocument {
     /// Number of configuration changes with it.
     version: u64,
     document: Arc<str>,
@@ -65,7 +65,7 @@ struct Unplaced {
 
 /// What is saved of it.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Portrait {
+pub(crate) struct ConfigurationPortrait {
     version: u64,
     /// Name, digests, the last version's record.
     documents: Vec<(String, Vec<Hash>, Option<Seq>)>,
@@ -85,7 +85,7 @@ struct Proposal<'a> {
     restored_version: u64,
 }
 
-impl State {
+impl ConfigurationState {
     /// Number of configuration changes in force.
     pub(crate) const fn configuration_version(&self) -> u64 {
         self.version
@@ -107,10 +107,10 @@ impl State {
             .map_or(&[], |document| document.digests.as_slice())
     }
 
-    pub(crate) fn portrait(&self) -> Portrait {
+    pub(crate) fn portrait(&self) -> ConfigurationPortrait {
         let documents = self.documents.iter();
         let recent = self.recent.iter();
-        Portrait {
+        ConfigurationPortrait {
             version: self.version,
             documents: documents
                 .map(|(name, it)| (name.to_string(), it.digests.to_vec(), it.seq))
@@ -122,13 +122,13 @@ impl State {
         }
     }
 
-    pub(crate) fn from_portrait(portrait: Portrait) -> Self {
+    pub(crate) fn from_portrait(portrait: ConfigurationPortrait) -> Self {
         let mut state = Self {
             version: portrait.version,
             ..Self::default()
         };
         for (name, digests, seq) in portrait.documents {
-            let document = Document {
+            let document = DocumentState {
                 digests: Arc::new(digests),
                 changed: 0,
                 seq,
@@ -260,7 +260,7 @@ impl State {
 
     fn remember(&mut self, document: Arc<str>, version: u64, content: &[u8]) {
         self.recent_bytes += content.len();
-        self.recent.push_back(Recent {
+        self.recent.push_back(RecentVersions {
             document,
             version,
             content: content.into(),
@@ -274,7 +274,7 @@ impl State {
     }
 }
 
-impl EventSourced for State {
+impl EventSourced for ConfigurationState {
     type Saved = Self;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
@@ -285,7 +285,7 @@ impl EventSourced for State {
         }
     }
 
-    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+    fn on(&mut self, place: &EventPlace, event: &Event) -> Result<(), ReplayError> {
         let Event::ConfigurationChanged(changed) = event else {
             return Ok(());
         };
@@ -316,7 +316,7 @@ impl EventSourced for State {
         document.seq = place.seq;
         self.version = changed.configuration_version;
         if place.seq.is_none() {
-            self.unplaced.push_back(Unplaced {
+            self.unplaced.push_back(UnplacedDocument {
                 version: self.version,
                 document: Arc::clone(&name),
                 after: 0,

@@ -17,7 +17,7 @@ use crate::events::{
 
 /// What history says of an execution that left memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Known {
+pub(crate) struct KnownExecution {
     pub(crate) status: super::execution_log::Status,
     pub(crate) version: u64,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Known {
 /// counts because a state keeps what it finished until the view behind this has caught up
 /// (`forget_through`).
 pub(crate) trait History {
-    fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError>;
+    fn execution(&self, execution: ExecutionId) -> Result<Option<KnownExecution>, ReadError>;
     /// The last durable record.
     fn head(&self) -> u64;
     /// Content of a document's version; `None` where the view does not have it yet.
@@ -68,7 +68,7 @@ fn place(seq: Option<Seq>) -> String {
 
 /// Where an event stands: what applying and replaying have in common.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct EventPlace {
     /// `None` on the way to the sequencer.
     pub(crate) seq: Option<Seq>,
     /// 0 on the way to the sequencer.
@@ -82,7 +82,7 @@ pub(crate) struct Place {
     pub(crate) component: ComponentId,
 }
 
-impl Place {
+impl EventPlace {
     pub(crate) fn inconsistent(&self, what: impl Into<String>) -> ReplayError {
         ReplayError::Inconsistent {
             seq: self.seq,
@@ -100,7 +100,7 @@ impl Place {
 
 /// A command of a group was refused; the state is as it was before the group.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedCommand {
     /// Which command of the group, from 0.
     pub(crate) index: usize,
     pub(crate) error: AppendError,
@@ -116,7 +116,7 @@ pub(crate) trait EventSourced {
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError>;
 
     /// The one way a state changes.
-    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError>;
+    fn on(&mut self, place: &EventPlace, event: &Event) -> Result<(), ReplayError>;
 
     fn save(&self, commands: &[Command]) -> Self::Saved;
     fn undo(&mut self, saved: Self::Saved, applied: &[Decided]);
@@ -127,7 +127,7 @@ pub(crate) trait EventSourced {
     }
 
     fn apply(&mut self, draft: &Draft, component: ComponentId) -> Result<(), ReplayError> {
-        let place = Place {
+        let place = EventPlace {
             seq: None,
             time_ns: 0,
             stream: draft.stream,
@@ -141,7 +141,7 @@ pub(crate) trait EventSourced {
     }
 
     fn replay(&mut self, header: &RecordHeader, event: &Event) -> Result<(), ReplayError> {
-        let place = Place {
+        let place = EventPlace {
             seq: Some(header.seq),
             time_ns: header.time_ns,
             stream: header.stream,
@@ -160,7 +160,7 @@ pub(crate) trait EventSourced {
         &mut self,
         commands: &[Command],
         around: &Surroundings<'_>,
-    ) -> Result<Vec<Decided>, Refused> {
+    ) -> Result<Vec<Decided>, RefusedCommand> {
         // A single command is decided before anything is applied: nothing to take back.
         let saved = (commands.len() > 1).then(|| self.save(commands));
         let mut applied = Vec::with_capacity(commands.len());
@@ -192,7 +192,7 @@ pub(crate) trait EventSourced {
                 if let Some(saved) = saved {
                     self.undo(saved, &applied);
                 }
-                return Err(Refused { index, error });
+                return Err(RefusedCommand { index, error });
             }
         }
         Ok(applied)

@@ -210,8 +210,8 @@ impl InForce {
     pub(super) fn opening(
         ledger: LedgerId,
         as_of: u64,
-        configuration: &configuration::State,
-        metadata: &runtime_metadata::State,
+        configuration: &configuration::ConfigurationState,
+        metadata: &runtime_metadata::RuntimeMetadataState,
     ) -> Result<Self, String> {
         let documents = configuration.documents_in_force();
         let documents = documents.collect::<Result<BTreeMap<_, _>, String>>()?;

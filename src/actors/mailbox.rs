@@ -22,9 +22,9 @@ struct Waiting<T> {
     closed: bool,
 }
 
-struct Queue<T>(Mutex<Waiting<T>>);
+struct MailboxQueue<T>(Mutex<Waiting<T>>);
 
-impl<T> Queue<T> {
+impl<T> MailboxQueue<T> {
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
         whole(self.0.lock())
     }
@@ -33,7 +33,7 @@ impl<T> Queue<T> {
 /// Where messages are put in. Clones are the same mailbox.
 pub(crate) struct Address<T> {
     actor: ActorRef<Filled>,
-    queue: Arc<Queue<T>>,
+    queue: Arc<MailboxQueue<T>>,
 }
 
 impl<T> Clone for Address<T> {
@@ -76,11 +76,11 @@ impl<T> Address<T> {
 }
 
 /// The actor's end of the queue; it closes when it is dropped.
-pub(crate) struct Inbox<T>(Arc<Queue<T>>);
+pub(crate) struct Inbox<T>(Arc<MailboxQueue<T>>);
 
 /// Both ends: the inbox goes into the actor's state, the address is made of the actor that holds it.
 pub(super) fn new<T>() -> (Inbox<T>, impl FnOnce(ActorRef<Filled>) -> Address<T>) {
-    let queue = Arc::new(Queue(Mutex::new(Waiting {
+    let queue = Arc::new(MailboxQueue(Mutex::new(Waiting {
         messages: Vec::new(),
         announced: false,
         closed: false,

@@ -27,20 +27,20 @@ pub(crate) mod telemetry;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use claims::{Claim, Claims, Gist};
-pub(crate) use configuration::State as ConfigurationState;
+pub(crate) use claims::{Claims, CommandClaim, Gist};
+pub(crate) use configuration::ConfigurationState;
 pub(crate) use draft::{Draft, Reply};
-pub(crate) use event_sourced::{EventSourced, History, Known, ReplayError};
-pub(crate) use execution_log::{State as ExecutionLogState, Status};
+pub(crate) use event_sourced::{EventSourced, History, KnownExecution, ReplayError};
+pub(crate) use execution_log::{ExecutionLogState, Status};
 pub use in_force::{DocumentInForce, InForce, RegistryInForce};
 pub(crate) use meters::Meters;
 pub(crate) use prepared::{Earlier, Prepared};
-pub(crate) use runtime_metadata::State as RuntimeMetadataState;
+pub(crate) use runtime_metadata::RuntimeMetadataState;
 pub(crate) use self_records::{FrameCounts, SelfRecords};
 pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
 pub(crate) use snapshot::{ComponentNames, Snapshot};
-pub(crate) use store::{Answered, Id, Message, Order, Past, Refusal, Shared, Taken};
-pub(crate) use supervisor::{Actors, States, Stores, start_sequencer};
+pub(crate) use store::{Answered, Id, Message, Order, Past, Refusal, StoreShared, Taken};
+pub(crate) use supervisor::{Actors, StoreStates, Stores, start_sequencer};
 
 /// A store actor's address.
 pub(crate) type StoreRef = mailbox::Address<Message>;

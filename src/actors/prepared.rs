@@ -23,7 +23,7 @@ struct Verdict {
     outcome: Result<(), AppendError>,
 }
 
-struct Restored {
+struct RestoredContent {
     document: String,
     version: u64,
     content: Result<Arc<[u8]>, AppendError>,
@@ -36,7 +36,7 @@ pub(crate) struct Prepared {
     /// There are validators: a content needs a verdict.
     validated: bool,
     verdicts: Vec<Verdict>,
-    restored: Vec<Restored>,
+    restored: Vec<RestoredContent>,
 }
 
 impl Prepared {
@@ -86,7 +86,7 @@ impl Prepared {
         content: Result<Arc<[u8]>, AppendError>,
     ) {
         let document = document.to_owned();
-        self.restored.push(Restored {
+        self.restored.push(RestoredContent {
             document,
             version,
             content,

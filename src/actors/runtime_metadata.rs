@@ -10,7 +10,7 @@ use super::capability_registry::Registry;
 use super::draft::{
     Decided, Draft, REGISTRY_STREAM, RUNTIME_MACHINE, RUNTIME_STREAM, Reply, transitions,
 };
-use super::event_sourced::{EventSourced, Place, ReplayError, Surroundings};
+use super::event_sourced::{EventPlace, EventSourced, ReplayError, Surroundings};
 use crate::commands::check::invalid;
 use crate::commands::{Command, Context, SavePosition, Transition};
 use crate::error::AppendError;
@@ -24,7 +24,7 @@ pub(crate) mod registry;
 
 /// Where the runtime stands.
 #[derive(Debug, Clone)]
-pub(crate) struct State {
+pub(crate) struct RuntimeMetadataState {
     /// Version of the runtime's stream.
     version: u64,
     identity: Option<(RuntimeId, String)>,
@@ -36,19 +36,19 @@ pub(crate) struct State {
     applied: u64,
     /// The record of the registry's last change; `None` until that has a place.
     registry_seq: Option<Seq>,
-    unplaced: Option<Unplaced>,
+    unplaced: Option<UnplacedRegistry>,
 }
 
 /// A change of the registry on its way to its place in the journal.
 #[derive(Debug, Clone, Copy)]
-struct Unplaced {
+struct UnplacedRegistry {
     /// `applied` with it.
     number: u64,
     /// Its place is behind this record.
     after: u64,
 }
 
-impl Default for State {
+impl Default for RuntimeMetadataState {
     fn default() -> Self {
         Self {
             version: 0,
@@ -66,7 +66,7 @@ impl Default for State {
 
 /// What is saved of it.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Portrait {
+pub(crate) struct RuntimePortrait {
     version: u64,
     identity: Option<(RuntimeId, String)>,
     modules: BTreeMap<String, String>,
@@ -78,9 +78,9 @@ pub(crate) struct Portrait {
     positions: BTreeMap<String, u64>,
 }
 
-impl State {
-    pub(crate) fn portrait(&self) -> Portrait {
-        Portrait {
+impl RuntimeMetadataState {
+    pub(crate) fn portrait(&self) -> RuntimePortrait {
+        RuntimePortrait {
             version: self.version,
             identity: self.identity.clone(),
             modules: (*self.modules).clone(),
@@ -92,7 +92,7 @@ impl State {
         }
     }
 
-    pub(crate) fn from_portrait(portrait: Portrait) -> Self {
+    pub(crate) fn from_portrait(portrait: RuntimePortrait) -> Self {
         Self {
             version: portrait.version,
             identity: portrait.identity,
@@ -187,7 +187,7 @@ impl State {
     }
 }
 
-impl State {
+impl RuntimeMetadataState {
     /// A position goes on; back only from where the caller expects it; never beyond what is durable.
     fn position_saved(
         &self,
@@ -224,7 +224,7 @@ fn room(field: &'static str, count: usize, entries_max: usize) -> Result<(), App
     Ok(())
 }
 
-impl EventSourced for State {
+impl EventSourced for RuntimeMetadataState {
     type Saved = Self;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
@@ -264,7 +264,7 @@ impl EventSourced for State {
         })
     }
 
-    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+    fn on(&mut self, place: &EventPlace, event: &Event) -> Result<(), ReplayError> {
         self.applied += u64::from(place.seq.is_none());
         match event {
             // A new opening is a new start of the runtime.

@@ -33,7 +33,7 @@ pub(crate) struct SelfRecords {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     frames: Arc<FrameCounts>,
-    refusals: Mutex<HashMap<(String, &'static str), Refused>>,
+    refusals: Mutex<HashMap<(String, &'static str), RefusalCounts>>,
     lost: Mutex<Option<TelemetryLostV1>>,
     pub(crate) activity: Activity,
 }
@@ -64,7 +64,7 @@ impl Activity {
 }
 
 #[derive(Default)]
-struct Refused {
+struct RefusalCounts {
     count: u64,
     first_ns: i64,
     last_ns: i64,
@@ -212,7 +212,7 @@ impl SelfRecords {
                 kind.last_ns = now;
             }
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Refused::default());
+                entry.insert(RefusalCounts::default());
                 drop(self.write(&refusals(
                     component,
                     reason,
@@ -256,14 +256,14 @@ impl SelfRecords {
             let mut kinds = whole(self.refusals.lock());
             // A kind that stayed quiet for an interval is forgotten: its next one is a first again.
             kinds.retain(|_, kind| kind.count > 0);
-            let take = |kind: &mut Refused| std::mem::take(kind);
+            let take = |kind: &mut RefusalCounts| std::mem::take(kind);
             kinds
                 .iter_mut()
                 .map(|(key, kind)| (key.clone(), take(kind)))
                 .collect()
         };
         for ((component, reason), kind) in due {
-            let Refused {
+            let RefusalCounts {
                 count,
                 first_ns,
                 last_ns,

@@ -19,10 +19,10 @@ use crate::events::{
 };
 use crate::integrity::Chain;
 use crate::journal::{
-    Answer, FRAME_BYTES_MAX, FrameBuilder, Head, NewRecord, Sealed, Work, WriterHandle,
+    FRAME_BYTES_MAX, FrameBuilder, Head, NewRecord, Sealed, Work, WriterAnswer, WriterHandle,
 };
 use crate::metrics::CLOCK_SKEWS;
-use crate::vitals::{Part, Vital};
+use crate::vitals::{Vital, VitalPart};
 
 /// A frame holds the largest commit, and what the sequencer says of the clock before it.
 const _: () = assert!(FRAME_CONTENT_MAX + (1 << 16) <= FRAME_BYTES_MAX);
@@ -53,7 +53,7 @@ pub(crate) enum SequencerMsg {
         span: tracing::Span,
     },
     /// An answer without records that must not overtake the commits before it.
-    Answer(Answer),
+    Answer(WriterAnswer),
     /// Looks whether a clock that is not believed was set right.
     Look,
     /// Believes the clock as it stands, where it is not believed.
@@ -91,7 +91,7 @@ pub(crate) struct SequencerState {
     inbox: Inbox<SequencerMsg>,
     chain: Chain,
     frame: FrameBuilder,
-    answers: Vec<Answer>,
+    answers: Vec<WriterAnswer>,
     time_ns: i64,
     skewed: bool,
     /// A clock that is not believed has its record.
@@ -103,7 +103,7 @@ pub(crate) struct SequencerState {
 impl SequencerState {
     fn new(args: SequencerArgs, inbox: Inbox<SequencerMsg>) -> Self {
         Self {
-            _vital: args.writer.vitals().start(Part::Sequencer),
+            _vital: args.writer.vitals().start(VitalPart::Sequencer),
             frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
             chain: Chain::default(),
             answers: Vec::new(),

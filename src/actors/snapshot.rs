@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::events::{DecodeError, Seq, decode_state, encode_into};
 
-use super::configuration::State as ConfigurationState;
-use super::execution_log::{Portrait, State as ExecutionLogState};
-use super::runtime_metadata::State as RuntimeMetadataState;
+use super::configuration::ConfigurationState;
+use super::execution_log::{ExecutionLogState, ExecutionsPortrait};
+use super::runtime_metadata::RuntimeMetadataState;
 
 /// A state that can be saved.
 pub(crate) trait Snapshot: Sized {
@@ -42,9 +42,9 @@ pub(crate) trait Snapshot: Sized {
         None
     }
 
-    fn restored(bytes: &[u8], at: Seq) -> Result<Restored<Self>, DecodeError> {
+    fn restored(bytes: &[u8], at: Seq) -> Result<RestoredState<Self>, DecodeError> {
         let (forgotten, saved) = decode_state(bytes)?;
-        Ok(Restored {
+        Ok(RestoredState {
             unplaced_after: Self::unplaced_after(&saved),
             state: Self::from_portrait(saved, at),
             forgotten,
@@ -70,7 +70,7 @@ impl SavedState {
 }
 
 /// A saved state, read back.
-pub(crate) struct Restored<S> {
+pub(crate) struct RestoredState<S> {
     pub(crate) state: S,
     /// Up to where it may have forgotten.
     pub(crate) forgotten: u64,
@@ -80,13 +80,13 @@ pub(crate) struct Restored<S> {
 impl Snapshot for ExecutionLogState {
     const STATE: u8 = 1;
     const LAYOUT: u32 = 2;
-    type Saved = Portrait;
+    type Saved = ExecutionsPortrait;
 
-    fn portrait(&self) -> Portrait {
+    fn portrait(&self) -> ExecutionsPortrait {
         self.portrait()
     }
 
-    fn from_portrait(saved: Portrait, at: Seq) -> Self {
+    fn from_portrait(saved: ExecutionsPortrait, at: Seq) -> Self {
         Self::from_portrait(saved, at)
     }
 }
@@ -114,12 +114,17 @@ macro_rules! with_places {
     };
 }
 
-with_places!(ConfigurationState, 2, 2, super::configuration::Portrait);
+with_places!(
+    ConfigurationState,
+    2,
+    2,
+    super::configuration::ConfigurationPortrait
+);
 with_places!(
     RuntimeMetadataState,
     3,
     2,
-    super::runtime_metadata::Portrait
+    super::runtime_metadata::RuntimePortrait
 );
 
 /// Component names and numbers.

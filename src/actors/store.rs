@@ -22,12 +22,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use crate::error::AppendError;
 use crate::events::Store;
 use crate::journal::Sealed;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 use super::claims::Place;
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Reply};
-use super::event_sourced::{Refused, Surroundings};
+use super::event_sourced::{RefusedCommand, Surroundings};
 use super::in_force::Changes;
 use super::mailbox::{Filled, Inbox};
 use super::sequencer::{Sequenced, SequencerMsg};
@@ -37,20 +37,20 @@ use idempotency::{Claimed, claim, release};
 use state::StoreState;
 
 pub(crate) use message::{Answered, Id, LetGo, Message, Order, Refusal, Taken};
-pub(crate) use state::{Deciding, Past, Shared};
+pub(crate) use state::{Deciding, Past, StoreShared};
 
 use super::StoreRef;
 
 /// Orders handled before the runtime may turn to other tasks.
 const AT_ONCE: usize = 32;
 
-const fn part(store: Store) -> Part {
+const fn part(store: Store) -> VitalPart {
     match store {
-        Store::ExecutionLog => Part::ExecutionLog,
-        Store::AuditLog => Part::AuditLog,
-        Store::Telemetry => Part::Telemetry,
-        Store::Configuration => Part::Configuration,
-        Store::RuntimeMetadata => Part::RuntimeMetadata,
+        Store::ExecutionLog => VitalPart::ExecutionLog,
+        Store::AuditLog => VitalPart::AuditLog,
+        Store::Telemetry => VitalPart::Telemetry,
+        Store::Configuration => VitalPart::Configuration,
+        Store::RuntimeMetadata => VitalPart::RuntimeMetadata,
     }
 }
 
@@ -70,7 +70,7 @@ impl<E> Default for StoreActor<E> {
 impl<E: Deciding> Actor for StoreActor<E> {
     type Msg = Filled;
     type State = StoreState<E>;
-    type Arguments = (E, Arc<Shared>, Inbox<Message>);
+    type Arguments = (E, Arc<StoreShared>, Inbox<Message>);
 
     async fn pre_start(
         &self,
@@ -144,7 +144,7 @@ impl<E: Deciding> StoreState<E> {
 
     fn decide(
         &mut self,
-        shared: &Arc<Shared>,
+        shared: &Arc<StoreShared>,
         order: Order,
         places: Vec<Place>,
     ) -> Result<(), String> {
@@ -170,14 +170,14 @@ impl<E: Deciding> StoreState<E> {
     /// Sends what was decided on its way; still under the lock on what is in force.
     fn dispatch(
         &mut self,
-        shared: &Arc<Shared>,
+        shared: &Arc<StoreShared>,
         mut order: Order,
         places: Vec<Place>,
-        (outcome, changes): (Result<Vec<Decided>, Refused>, Option<Changes>),
+        (outcome, changes): (Result<Vec<Decided>, RefusedCommand>, Option<Changes>),
     ) -> Result<(), String> {
         let decided = match outcome {
             Ok(decided) => decided,
-            Err(Refused { error, .. }) => {
+            Err(RefusedCommand { error, .. }) => {
                 release(&shared.claims, order.grant.component, &order.ids);
                 let defect = matches!(error, AppendError::Sealed { .. });
                 let cause = error.to_string();
@@ -240,7 +240,7 @@ impl<E: Deciding> StoreState<E> {
 }
 
 fn around<'a>(
-    shared: &'a Shared,
+    shared: &'a StoreShared,
     in_force: &'a DecidedInForce,
     order: &'a Order,
 ) -> Surroundings<'a> {

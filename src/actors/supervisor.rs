@@ -14,27 +14,27 @@ use crate::journal::WriterHandle;
 use crate::vitals::Vitals;
 
 use super::StoreRef;
-use super::audit_log::State as AuditLogState;
-use super::configuration::State as ConfigurationState;
+use super::audit_log::AuditLogState;
+use super::configuration::ConfigurationState;
 use super::decided_in_force::DecidedInForce;
 use super::draft::Draft;
 use super::event_sourced::EventSourced;
-use super::execution_log::State as ExecutionLogState;
+use super::execution_log::ExecutionLogState;
 use super::in_force::{Durable, InForce};
 use super::mailbox;
-use super::runtime_metadata::State as RuntimeMetadataState;
+use super::runtime_metadata::RuntimeMetadataState;
 use super::sequencer::{Sequencer, SequencerArgs, SequencerRef};
-use super::store::{Deciding, Shared, StoreActor};
-use super::telemetry::State as TelemetryState;
+use super::store::{Deciding, StoreActor, StoreShared};
+use super::telemetry::TelemetryState;
 
 /// The states that the journal holds.
-pub(crate) struct States {
+pub(crate) struct StoreStates {
     pub(crate) execution_log: ExecutionLogState,
     pub(crate) configuration: ConfigurationState,
     pub(crate) runtime_metadata: RuntimeMetadataState,
 }
 
-impl States {
+impl StoreStates {
     /// This epoch begins: what was open before is in doubt or abandoned.
     pub(crate) fn opened(&mut self, draft: &Draft) -> Result<(), String> {
         let states = [
@@ -155,7 +155,7 @@ pub(crate) async fn start_sequencer(
 
 async fn start_store<E: Deciding>(
     entity: E,
-    shared: &Arc<Shared>,
+    shared: &Arc<StoreShared>,
     supervisor: &ActorRef<()>,
 ) -> Result<StoreRef, Cause> {
     let (inbox, address) = mailbox::new();
@@ -183,10 +183,10 @@ impl Actors {
     pub(crate) async fn start(
         supervisor: ActorRef<()>,
         sequencer: SequencerRef,
-        states: States,
-        shared: &Arc<Shared>,
+        states: StoreStates,
+        shared: &Arc<StoreShared>,
     ) -> Result<Self, Cause> {
-        let States {
+        let StoreStates {
             execution_log,
             configuration,
             runtime_metadata,

@@ -3,14 +3,14 @@
 //! recorded by the ledger itself.
 
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{EventSourced, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{EventPlace, EventSourced, ReplayError, Surroundings, cross_store};
 use crate::commands::{Command, Observation};
 use crate::error::AppendError;
 use crate::events::{Event, Store, TelemetryRecordedV1};
 
 /// Observations stand for themselves: there is nothing to remember.
 #[derive(Debug, Default)]
-pub(crate) struct State;
+pub(crate) struct TelemetryState;
 
 fn draft(observation: &Observation, now_ns: i64) -> Draft {
     Draft::new(TelemetryRecordedV1 {
@@ -24,7 +24,7 @@ fn draft(observation: &Observation, now_ns: i64) -> Draft {
     .outcome(observation.outcome)
 }
 
-impl EventSourced for State {
+impl EventSourced for TelemetryState {
     type Saved = ();
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
@@ -37,7 +37,7 @@ impl EventSourced for State {
         })
     }
 
-    fn on(&mut self, _: &Place, _: &Event) -> Result<(), ReplayError> {
+    fn on(&mut self, _: &EventPlace, _: &Event) -> Result<(), ReplayError> {
         Ok(())
     }
 
@@ -72,7 +72,7 @@ mod tests {
             for given in [None, Some(-7)] {
                 let mut it = observation(kind);
                 it.observed_ns = given;
-                let decided = State
+                let decided = TelemetryState
                     .decide(&Command::Observe(it), &world.around())
                     .unwrap();
                 let Event::TelemetryRecorded(event) = &decided.drafts[0].event else {

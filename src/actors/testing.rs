@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::capability_registry::{Capability, Registry};
+use super::capability_registry::{RegisteredCapability, Registry};
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{EventSourced, History, Known, Surroundings};
+use super::event_sourced::{EventSourced, History, KnownExecution, Surroundings};
 use super::execution_log::Status;
 use super::prepared::Prepared;
 use crate::clock::CountingEntropy;
@@ -31,11 +31,11 @@ pub(crate) struct Past {
 }
 
 impl History for Past {
-    fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
+    fn execution(&self, execution: ExecutionId) -> Result<Option<KnownExecution>, ReadError> {
         if self.failing {
             return Err(ReadError::Closed);
         }
-        let known = |status: &Status| Known {
+        let known = |status: &Status| KnownExecution {
             status: *status,
             version: 5,
         };
@@ -74,9 +74,9 @@ impl Default for World {
             ..Registry::default()
         };
         for (name, enabled) in [("read_file", true), ("rm", false)] {
-            let capability = Capability {
+            let capability = RegisteredCapability {
                 enabled,
-                ..Capability::default()
+                ..RegisteredCapability::default()
             };
             registry.capabilities.insert(name.into(), capability);
         }

@@ -27,7 +27,7 @@ impl Ends {
 
     /// Takes the room of all these, each of which must run and have no ending under way; `None`
     /// where one does not.
-    pub(crate) fn take(self: &Arc<Self>, executions: &[ExecutionId]) -> Option<Ending> {
+    pub(crate) fn take(self: &Arc<Self>, executions: &[ExecutionId]) -> Option<EndingRoom> {
         let mut running = self.lock();
         let mut taken = Vec::with_capacity(executions.len());
         for execution in executions {
@@ -42,7 +42,7 @@ impl Ends {
         }
         drop(running);
         let ends = Arc::clone(self);
-        Some(Ending { ends, taken })
+        Some(EndingRoom { ends, taken })
     }
 }
 
@@ -58,12 +58,12 @@ fn give_back(running: &mut HashMap<ExecutionId, bool>, taken: &[ExecutionId]) {
 /// Endings under way in the room of their executions, until they are answered: one that is refused
 /// can be sent again.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct EndingRoom {
     ends: Arc<Ends>,
     taken: Vec<ExecutionId>,
 }
 
-impl Drop for Ending {
+impl Drop for EndingRoom {
     fn drop(&mut self) {
         give_back(&mut self.ends.lock(), &self.taken);
     }

@@ -20,7 +20,7 @@ impl Drop for Busy {
 }
 
 /// A call on a thread of its own.
-pub(crate) struct Started<T> {
+pub(crate) struct StartedCall<T> {
     seat: Arc<Seat>,
     clock: SystemClock,
     answer: Receiver<Result<T, String>>,
@@ -35,7 +35,7 @@ impl Seat {
     pub(crate) fn start<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<Started<T>, String> {
+    ) -> Result<StartedCall<T>, String> {
         if self.busy.swap(true, Ordering::AcqRel) {
             let cause = "it has not come back from an earlier call".to_owned();
             self.trouble(How::Hung, &cause);
@@ -61,7 +61,7 @@ impl Seat {
             self.trouble(How::Failed, &cause);
             return Err(cause);
         }
-        Ok(Started {
+        Ok(StartedCall {
             seat: Arc::clone(self),
             clock: SystemClock::default(),
             answer,
@@ -77,7 +77,7 @@ impl Seat {
     }
 }
 
-impl<T> Started<T> {
+impl<T> StartedCall<T> {
     /// Waits until the budget of the call is spent, counted from its start. Blocks.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Entropy, fill_secret};
 use crate::integrity::key::{Signer, VerifierKey};
 
-use super::{Callbacks, Kind, Seat};
+use super::{CallbackKind, Callbacks, Seat};
 
 /// The clock: one that panicked or did not come back stands still from there on, and the ledger is
 /// sealed. The monotonic one never goes back.
@@ -23,7 +23,7 @@ impl ContainedClock {
     pub(crate) fn new(inner: Arc<dyn Clock>, callbacks: &Callbacks, budget: Duration) -> Self {
         Self {
             inner,
-            seat: callbacks.seat(Kind::Clock, "", budget),
+            seat: callbacks.seat(CallbackKind::Clock, "", budget),
             now_ns: AtomicI64::new(0),
             monotonic_ns: AtomicU64::new(0),
         }
@@ -63,7 +63,7 @@ impl ContainedEntropy {
     pub(crate) fn new(inner: Arc<dyn Entropy>, callbacks: &Callbacks, budget: Duration) -> Self {
         Self {
             inner,
-            seat: callbacks.seat(Kind::Entropy, "", budget),
+            seat: callbacks.seat(CallbackKind::Entropy, "", budget),
             last: Default::default(),
         }
     }
@@ -109,10 +109,10 @@ impl ContainedSigner {
         callbacks: &Callbacks,
         budget: Duration,
     ) -> Result<Self, String> {
-        let asked = callbacks.seat(Kind::Signer, "", budget);
+        let asked = callbacks.seat(CallbackKind::Signer, "", budget);
         let signer = Arc::clone(&inner);
         let key = asked.within(move || signer.key().clone())?;
-        let seat = callbacks.seat(Kind::Signer, key.name(), budget);
+        let seat = callbacks.seat(CallbackKind::Signer, key.name(), budget);
         Ok(Self { inner, key, seat })
     }
 }

@@ -11,7 +11,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// What is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CallbackKind {
     Clock,
     Entropy,
     Space,
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Validator,
 }
 
-impl Kind {
+impl CallbackKind {
     pub(super) const ALL: [Self; 10] = [
         Self::Clock,
         Self::Entropy,
@@ -68,7 +68,7 @@ impl Kind {
 pub(super) type Seal = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What follows from the end of a callback without which nothing can be appended.
-pub(super) struct Vital {
+pub(super) struct VitalCallback {
     pub(super) seal: OnceLock<Seal>,
     /// The first cause.
     pub(super) failed: OnceLock<String>,
@@ -76,7 +76,7 @@ pub(super) struct Vital {
     pub(super) hangs: watch::Sender<bool>,
 }
 
-impl Vital {
+impl VitalCallback {
     /// Nothing is appended from here on; says why.
     pub(super) fn fail(&self, cause: String) {
         let cause = self.failed.get_or_init(|| cause);

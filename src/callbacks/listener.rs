@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Callbacks, Kind, Seat};
+use super::{CallbackKind, Callbacks, Seat};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Listening<F> {
 
 impl<F> Listening<F> {
     pub(crate) fn new(name: &str, tell: F) -> Self {
-        let seat = Callbacks::unwatched().seat(Kind::Listener, name, Duration::MAX);
+        let seat = Callbacks::unwatched().seat(CallbackKind::Listener, name, Duration::MAX);
         Self {
             tell,
             seat,

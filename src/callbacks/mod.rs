@@ -21,32 +21,33 @@ mod kind;
 mod listener;
 mod seat;
 
-pub(crate) use apart::Started;
+pub(crate) use apart::StartedCall;
 pub(crate) use guards::{ContainedClock, ContainedEntropy, ContainedSigner};
-pub(crate) use kind::Kind;
-use kind::{LOOK, Vital};
+pub(crate) use kind::CallbackKind;
+use kind::{LOOK, VitalCallback};
 pub(crate) use listener::Listening;
 pub(crate) use seat::{How, Seat, Steps, panic_text};
 
 /// Every callback of one opening. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Callbacks(Arc<Inner>);
+pub(crate) struct Callbacks(Arc<CallbacksInner>);
 
-struct Inner {
+struct CallbacksInner {
     /// Held for a moment: no callback is called under it.
     seats: Mutex<Vec<Weak<Seat>>>,
-    in_trouble: Vec<(Kind, Gauge)>,
-    vital: Arc<Vital>,
+    in_trouble: Vec<(CallbackKind, Gauge)>,
+    vital: Arc<VitalCallback>,
 }
 
 impl Callbacks {
     /// A registry that nobody watches: panics are contained, hangs are not noticed.
     pub(crate) fn unwatched() -> Self {
-        let gauge = |kind: Kind| (kind, metrics::CALLBACKS_IN_TROUBLE.gauge(&[kind.word()]));
-        Self(Arc::new(Inner {
+        let gauge =
+            |kind: CallbackKind| (kind, metrics::CALLBACKS_IN_TROUBLE.gauge(&[kind.word()]));
+        Self(Arc::new(CallbacksInner {
             seats: Mutex::default(),
-            in_trouble: Kind::ALL.into_iter().map(gauge).collect(),
-            vital: Arc::new(Vital {
+            in_trouble: CallbackKind::ALL.into_iter().map(gauge).collect(),
+            vital: Arc::new(VitalCallback {
                 seal: OnceLock::new(),
                 failed: OnceLock::new(),
                 hangs: watch::Sender::new(false),
@@ -67,7 +68,7 @@ impl Callbacks {
     }
 
     /// Registers a callback. One call of it may take `budget`; what takes longer is told of.
-    pub(crate) fn seat(&self, kind: Kind, name: &str, budget: Duration) -> Arc<Seat> {
+    pub(crate) fn seat(&self, kind: CallbackKind, name: &str, budget: Duration) -> Arc<Seat> {
         let vital = kind.is_vital().then(|| Arc::clone(&self.0.vital));
         let seat = Arc::new(Seat::new(kind, name, budget, vital));
         let mut seats = self.0.seats();
@@ -79,7 +80,7 @@ impl Callbacks {
     /// As [`Callbacks::seat`], for a callback that says what it is called.
     pub(crate) fn named(
         &self,
-        kind: Kind,
+        kind: CallbackKind,
         name: impl FnOnce() -> String,
         budget: Duration,
     ) -> Arc<Seat> {
@@ -114,7 +115,7 @@ impl Callbacks {
     }
 }
 
-impl Inner {
+impl CallbacksInner {
     fn seats(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Seat>>> {
         whole(self.seats.lock())
     }
@@ -144,7 +145,7 @@ impl Inner {
     }
 }
 
-fn run(inner: &Weak<Inner>, hang_after: Duration) {
+fn run(inner: &Weak<CallbacksInner>, hang_after: Duration) {
     loop {
         std::thread::sleep(LOOK);
         match inner.upgrade() {

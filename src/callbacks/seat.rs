@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::locks::whole;
 use crate::metrics;
 
-use super::kind::{Kind, LOOK, Vital};
+use super::kind::{CallbackKind, LOOK, VitalCallback};
 
 /// Longest text of an embedder's that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 512;
@@ -76,7 +76,7 @@ struct Call {
 
 /// A registered callback.
 pub(crate) struct Seat {
-    kind: Kind,
+    kind: CallbackKind,
     name: String,
     pub(super) budget: Duration,
     /// In a call on a thread of its own.
@@ -87,7 +87,7 @@ pub(crate) struct Seat {
     /// Not called any more.
     out: AtomicBool,
     trouble: Mutex<Option<String>>,
-    vital: Option<Arc<Vital>>,
+    vital: Option<Arc<VitalCallback>>,
     failures: [(How, ::metrics::Counter); 4],
 }
 
@@ -115,7 +115,12 @@ impl Steps<'_> {
 }
 
 impl Seat {
-    pub(super) fn new(kind: Kind, name: &str, budget: Duration, vital: Option<Arc<Vital>>) -> Self {
+    pub(super) fn new(
+        kind: CallbackKind,
+        name: &str,
+        budget: Duration,
+        vital: Option<Arc<VitalCallback>>,
+    ) -> Self {
         let failures = |how: How| {
             let labels = [kind.word(), how.word()];
             (how, metrics::CALLBACK_FAILURES.counter(&labels))
@@ -134,7 +139,7 @@ impl Seat {
         }
     }
 
-    pub(crate) const fn kind(&self) -> Kind {
+    pub(crate) const fn kind(&self) -> CallbackKind {
         self.kind
     }
 

@@ -23,7 +23,7 @@ impl Drop for Bomb {
 #[test]
 fn a_panic_is_told_until_the_callback_works_again() {
     let callbacks = Callbacks::unwatched();
-    let seat = callbacks.seat(Kind::Space, "", BUDGET);
+    let seat = callbacks.seat(CallbackKind::Space, "", BUDGET);
     assert_eq!(seat.call(|| 3), Ok(3));
     assert_eq!(callbacks.complaint(), None);
     let told = seat.call(|| -> u8 { panic!("as {} wanted", "a test") });
@@ -58,7 +58,7 @@ fn texts_are_bounded_and_of_one_line() {
 #[test]
 fn a_call_that_does_not_come_back_is_noticed_and_one_call_is_not_taken_for_the_next() {
     let callbacks = Callbacks::unwatched();
-    let seat = callbacks.seat(Kind::Projection, "mine", BUDGET);
+    let seat = callbacks.seat(CallbackKind::Projection, "mine", BUDGET);
     for _ in 0..100 {
         seat.call(|| assert_eq!(seat.look(LOOK), None)).unwrap();
     }
@@ -94,7 +94,7 @@ fn a_call_that_does_not_come_back_is_noticed_and_one_call_is_not_taken_for_the_n
 #[test]
 fn a_vital_callback_seals_with_its_first_cause_also_before_there_is_anything_to_seal() {
     let callbacks = Callbacks::unwatched();
-    let clock = callbacks.seat(Kind::Clock, "", BUDGET);
+    let clock = callbacks.seat(CallbackKind::Clock, "", BUDGET);
     clock.call(|| -> u8 { panic!("first") }).unwrap_err();
     clock.call(|| -> u8 { panic!("second") }).unwrap_err();
     assert!(clock.is_out());
@@ -106,7 +106,7 @@ fn a_vital_callback_seals_with_its_first_cause_also_before_there_is_anything_to_
 #[test]
 fn a_call_on_a_thread_of_its_own_is_one_at_a_time_and_is_not_waited_for_longer_than_its_budget() {
     let callbacks = Callbacks::unwatched();
-    let seat = callbacks.seat(Kind::Destination, "far", Duration::from_millis(20));
+    let seat = callbacks.seat(CallbackKind::Destination, "far", Duration::from_millis(20));
     let (go, held) = mpsc::channel::<()>();
     let told = seat.within(move || held.recv()).unwrap_err();
     assert_eq!(told, "it has not come back within 20ms");

@@ -4,7 +4,7 @@
 use super::check::{self, Checked, Fields};
 use super::given::fields;
 use super::setters::setters;
-use super::{Content, Context};
+use super::{CommandContent, Context};
 use crate::config::Limits;
 use crate::events::{AuditFamily, ExecutionId, Outcome};
 
@@ -61,7 +61,7 @@ setters!(AuditEntry {
     json detail_json = detail: Vec<u8>;
 });
 
-impl Content for AuditEntry {
+impl CommandContent for AuditEntry {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("action", &self.action, limits)?;
         check::one_line("subject", &self.subject)?;

@@ -4,7 +4,7 @@
 use super::check::{self, Checked, Fields};
 use super::given::fields;
 use super::setters::setters;
-use super::{Content, Context};
+use super::{CommandContent, Context};
 use crate::config::Limits;
 
 fields! {
@@ -64,7 +64,7 @@ setters!(Change {
     some expecting = expected_version: u64;
 });
 
-impl Content for Change {
+impl CommandContent for Change {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("document", &self.document, limits)?;
         check::name("author", &self.author, limits)?;
@@ -131,7 +131,7 @@ setters!(Rollback {
     some expecting = expected_version: u64;
 });
 
-impl Content for Rollback {
+impl CommandContent for Rollback {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("document", &self.document, limits)?;
         check::name("author", &self.author, limits)?;

@@ -5,7 +5,7 @@ use super::check::{self, Checked, Fields, invalid};
 use super::given::{Buffer, Given, Hidden, Redactor, fields};
 use super::measure::Cutter;
 use super::setters::setters;
-use super::{Content, Context};
+use super::{CommandContent, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Resolution};
 
@@ -155,7 +155,7 @@ fields! {
     }
 }
 
-impl Content for Finish {
+impl CommandContent for Finish {
     fn validate(&self, _: &Limits) -> Checked {
         check::id("execution", self.execution.is_nil())?;
         self.ending.validate()
@@ -228,7 +228,7 @@ fields! {
     }
 }
 
-impl Content for ResolveInDoubt {
+impl CommandContent for ResolveInDoubt {
     fn validate(&self, _: &Limits) -> Checked {
         check::id("execution", self.execution.is_nil())?;
         if self.resolve.reason.trim().is_empty() {

@@ -5,7 +5,7 @@ use super::check::{self, Checked, Fields, invalid};
 use super::given::{InContext, fields};
 use super::measure::Cutter;
 use super::setters::setters;
-use super::{Basis, Content, Context, Ending};
+use super::{Basis, CommandContent, Context, Ending};
 use crate::config::{KEPT_BYTES, Limits};
 use crate::events::{Decision, ExecutionId};
 
@@ -75,7 +75,7 @@ setters!(Request {
     into reason = reason: String;
 });
 
-impl Content for Request {
+impl CommandContent for Request {
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         if self.input.as_ref().is_some_and(Vec::is_empty) {
@@ -154,7 +154,7 @@ setters!(Rejection {
     some execution = execution: ExecutionId;
 });
 
-impl Content for Rejection {
+impl CommandContent for Rejection {
     fn validate(&self, limits: &Limits) -> Checked {
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
         check::some_text("problem", &self.problem, limits)
@@ -198,7 +198,7 @@ impl InContext for Imported {
     }
 }
 
-impl Content for Imported {
+impl CommandContent for Imported {
     fn validate(&self, limits: &Limits) -> Checked {
         if self.request.decision != Decision::Authorized {
             return Err(invalid("decision", "is a denial: record it with authorize"));

@@ -51,7 +51,7 @@ pub(crate) const RECORD_OVERHEAD_BYTES: usize =
     crate::events::HEADER_LEN + crate::events::SALT_LEN + 40;
 
 /// What each command struct knows about itself.
-trait Content: Given + InContext {
+trait CommandContent: Given + InContext {
     fn validate(&self, limits: &Limits) -> Checked;
     /// Adds every field but the context.
     fn digest(&self, fields: &mut Fields);
@@ -112,7 +112,7 @@ macro_rules! commands {
                 }
             }
 
-            fn content(&self) -> &dyn Content {
+            fn content(&self) -> &dyn CommandContent {
                 match self {
                     $(Self::$name(content) => content,)+
                     Self::Cut(cut) => cut.command().content(),
@@ -120,7 +120,7 @@ macro_rules! commands {
             }
 
             /// `None` of what was cut: it stays as it is.
-            fn content_mut(&mut self) -> Option<&mut dyn Content> {
+            fn content_mut(&mut self) -> Option<&mut dyn CommandContent> {
                 match self {
                     $(Self::$name(content) => Some(content),)+
                     Self::Cut(_) => None,

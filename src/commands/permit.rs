@@ -6,7 +6,7 @@ use std::fmt;
 use super::check::{Checked, Fields};
 use super::given::{InContext, given};
 use super::hold::Hold;
-use super::{Basis, Content, Context};
+use super::{Basis, CommandContent, Context};
 use crate::config::Limits;
 use crate::error::AppendError;
 use crate::events::readable::hex::Hex;
@@ -104,7 +104,7 @@ impl InContext for Start {
     }
 }
 
-impl Content for Start {
+impl CommandContent for Start {
     fn validate(&self, _: &Limits) -> Checked {
         Ok(())
     }

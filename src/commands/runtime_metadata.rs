@@ -4,14 +4,14 @@
 use super::check::{self, Checked, Fields};
 use super::given::fields;
 use super::setters::setters;
-use super::{Content, Context};
+use super::{CommandContent, Context};
 use crate::config::{BUILTIN_CAPABILITY, Limits};
 use crate::events::{RuntimeId, State};
 
 macro_rules! metadata_command {
     ($name:ident, |$this:ident, $limits:ident| $validate:block, |$fields:ident| $digest:block,
      $len:expr) => {
-        impl Content for $name {
+        impl CommandContent for $name {
             fn validate(&self, $limits: &Limits) -> Checked {
                 let $this = self;
                 $validate
@@ -276,7 +276,7 @@ fields! {
     }
 }
 
-impl Content for Transition {
+impl CommandContent for Transition {
     fn validate(&self, _: &Limits) -> Checked {
         Ok(())
     }

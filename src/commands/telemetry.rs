@@ -4,7 +4,7 @@
 use super::check::{self, Checked, Fields};
 use super::given::fields;
 use super::setters::setters;
-use super::{Content, Context};
+use super::{CommandContent, Context};
 use crate::config::Limits;
 use crate::events::{ExecutionId, Outcome, TelemetryKind};
 
@@ -60,7 +60,7 @@ setters!(Observation {
     json attributes_json = attributes: Vec<u8>;
 });
 
-impl Content for Observation {
+impl CommandContent for Observation {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("name", &self.name, limits)?;
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;

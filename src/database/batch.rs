@@ -82,7 +82,7 @@ const fn broken(what: &'static str) -> NoBatch {
 }
 
 /// A log file, read forward through one buffer.
-pub(crate) struct Source {
+pub(crate) struct LogSource {
     file: File,
     /// Bytes that count; what lies behind is not looked at.
     pub(super) length: u64,
@@ -90,7 +90,7 @@ pub(crate) struct Source {
     buffered_at: u64,
 }
 
-impl Source {
+impl LogSource {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self {
@@ -143,7 +143,7 @@ impl Source {
 
 impl Batch {
     /// The batch at `start`.
-    pub(super) fn read(source: &mut Source, start: u64) -> Result<Self, NoBatch> {
+    pub(super) fn read(source: &mut LogSource, start: u64) -> Result<Self, NoBatch> {
         let [tag] = source.take(start)?;
         if tag != START {
             return Err(broken("no batch begins here"));
@@ -190,7 +190,7 @@ impl Batch {
     }
 
     /// Passes over one item at `self.end`.
-    fn step(&mut self, source: &mut Source) -> Result<(), NoBatch> {
+    fn step(&mut self, source: &mut LogSource) -> Result<(), NoBatch> {
         let at = self.end;
         let keyspace = match source.take(at)? {
             [ITEM] => {

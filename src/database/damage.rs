@@ -12,11 +12,11 @@ const ENGINE: &str = "every block of the table is right, and the engine states a
 #[derive(Debug)]
 pub(crate) struct Damage {
     path: PathBuf,
-    problem: Problem,
+    problem: DamageKind,
 }
 
 #[derive(Debug)]
-enum Problem {
+enum DamageKind {
     Found {
         offset: Option<u64>,
         what: String,
@@ -43,7 +43,7 @@ impl Damage {
         let (offset, what) = (None, what.into());
         Self {
             path: path.to_owned(),
-            problem: Problem::Found { offset, what },
+            problem: DamageKind::Found { offset, what },
         }
     }
 
@@ -51,7 +51,7 @@ impl Damage {
         let (offset, what) = (Some(offset), what.into());
         Self {
             path: path.to_owned(),
-            problem: Problem::Found { offset, what },
+            problem: DamageKind::Found { offset, what },
         }
     }
 
@@ -59,7 +59,7 @@ impl Damage {
     pub(super) fn engine(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            problem: Problem::Engine,
+            problem: DamageKind::Engine,
         }
     }
 
@@ -73,22 +73,22 @@ impl Damage {
         }
         Self {
             path: path.to_owned(),
-            problem: Problem::Io(error),
+            problem: DamageKind::Io(error),
         }
     }
 
     pub(crate) fn meaning(&self) -> Meaning {
         match &self.problem {
-            Problem::Found { .. } => Meaning::Damaged,
-            Problem::Engine => Meaning::EngineFault,
-            Problem::Io(error) => Meaning::Unread(Fault::of(error)),
+            DamageKind::Found { .. } => Meaning::Damaged,
+            DamageKind::Engine => Meaning::EngineFault,
+            DamageKind::Io(error) => Meaning::Unread(Fault::of(error)),
         }
     }
 
     /// The operating system's error, where there is nothing but that.
     pub(super) const fn unread(&self) -> Option<&io::Error> {
         match &self.problem {
-            Problem::Io(error) => Some(error),
+            DamageKind::Io(error) => Some(error),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ impl Damage {
     /// The file, and where in it.
     pub(crate) fn place(&self) -> (PathBuf, Option<u64>) {
         let offset = match &self.problem {
-            Problem::Found { offset, .. } => *offset,
+            DamageKind::Found { offset, .. } => *offset,
             _ => None,
         };
         (self.path.clone(), offset)
@@ -105,9 +105,9 @@ impl Damage {
     /// What it is, without the place.
     pub(crate) fn what(&self) -> String {
         match &self.problem {
-            Problem::Found { what, .. } => what.clone(),
-            Problem::Engine => ENGINE.to_owned(),
-            Problem::Io(error) => format!("it cannot be read: {error}"),
+            DamageKind::Found { what, .. } => what.clone(),
+            DamageKind::Engine => ENGINE.to_owned(),
+            DamageKind::Io(error) => format!("it cannot be read: {error}"),
         }
     }
 }
@@ -116,9 +116,9 @@ impl Damage {
     /// The file, the byte where one can be named, and what is wrong.
     pub(super) fn parts(self) -> (PathBuf, Option<u64>, String) {
         match self.problem {
-            Problem::Found { offset, what } => (self.path, offset, what),
-            Problem::Engine => (self.path, None, ENGINE.to_owned()),
-            Problem::Io(error) => (self.path, None, format!("it cannot be read: {error}")),
+            DamageKind::Found { offset, what } => (self.path, offset, what),
+            DamageKind::Engine => (self.path, None, ENGINE.to_owned()),
+            DamageKind::Io(error) => (self.path, None, format!("it cannot be read: {error}")),
         }
     }
 }
@@ -127,12 +127,12 @@ impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: ", self.path.display())?;
         match &self.problem {
-            Problem::Found { offset, what } => {
+            DamageKind::Found { offset, what } => {
                 f.write_str(what)?;
                 offset.map_or(Ok(()), |at| write!(f, " (byte {at})"))
             }
-            Problem::Engine => f.write_str(ENGINE),
-            Problem::Io(error) => error.fmt(f),
+            DamageKind::Engine => f.write_str(ENGINE),
+            DamageKind::Io(error) => error.fmt(f),
         }
     }
 }
@@ -140,16 +140,16 @@ impl std::fmt::Display for Damage {
 impl From<Damage> for OpenError {
     fn from(Damage { path, problem }: Damage) -> Self {
         match problem {
-            Problem::Found { offset, what } => Self::Damaged {
+            DamageKind::Found { offset, what } => Self::Damaged {
                 path,
                 offset,
                 problem: what,
             },
-            Problem::Engine => Self::Database {
+            DamageKind::Engine => Self::Database {
                 path,
                 cause: ENGINE.into(),
             },
-            Problem::Io(source) => Self::io(&path, source),
+            DamageKind::Io(source) => Self::io(&path, source),
         }
     }
 }

@@ -50,12 +50,12 @@ pub(crate) fn is_odd(error: &io::Error) -> bool {
 
 /// A name in a directory that is held by its descriptor: all that is done with it is done in that
 /// directory, whatever its path names meanwhile.
-pub(crate) struct Place<'a> {
+pub(crate) struct HeldName<'a> {
     directory: OwnedFd,
     name: &'a OsStr,
 }
 
-impl<'a> Place<'a> {
+impl<'a> HeldName<'a> {
     /// The last part of `path` is the name; links in the other parts are followed.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ fn is_single(found: &Stat) -> io::Result<()> {
 /// # Errors
 /// As the operating system says; [`is_odd`] where it is no regular file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let place = Place::of(path)?;
+    let place = HeldName::of(path)?;
     place.open(place.name, OFlags::RDONLY | QUIETLY)
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`].
 pub(crate) fn open_followed(path: &Path) -> io::Result<File> {
-    let place = Place::of(path)?;
+    let place = HeldName::of(path)?;
     let file = open_in(place.directory.as_fd(), place.name, OFlags::RDONLY)?;
     is_ours(&fstat(&file)?)?;
     Ok(file)
@@ -165,7 +165,7 @@ pub(crate) fn open_followed(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`].
 pub(crate) fn open_to_write(path: &Path) -> io::Result<File> {
-    let place = Place::of(path)?;
+    let place = HeldName::of(path)?;
     let file = place.open(place.name, OFlags::RDWR)?;
     let found = fstat(&file)?;
     is_ours(&found)?;
@@ -182,7 +182,7 @@ pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
-    let place = Place::of(path)?;
+    let place = HeldName::of(path)?;
     let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let made = openat(
         &place.directory,
@@ -231,7 +231,7 @@ pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As the operating system says.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    let place = Place::of(path)?;
+    let place = HeldName::of(path)?;
     place.create(place.name)
 }
 
@@ -247,7 +247,7 @@ pub(crate) fn creating(path: &Path) -> PathBuf {
 /// # Errors
 /// As the operating system says.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (place, creating) = (Place::of(path)?, creating(path));
+    let (place, creating) = (HeldName::of(path)?, creating(path));
     let creating = creating.file_name().unwrap_or_default();
     let mut file = place.create(creating)?;
     file.write_all(bytes)?;

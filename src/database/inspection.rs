@@ -123,11 +123,11 @@ impl Inspection {
     }
 
     fn log(&mut self, path: &Path, open: Option<AskLog<'_>>) {
-        let (mut look, mut looks) = (Look::at(path, open), 1);
+        let (mut look, mut looks) = (LogLook::at(path, open), 1);
         while open.is_some() && !look.wrong.is_empty() && looks < LOOKS_MAX {
             std::thread::sleep(PAUSE);
             let before: BTreeSet<(PathBuf, Option<u64>)> = places(&look.wrong).collect();
-            look = Look::at(path, open);
+            look = LogLook::at(path, open);
             // A write under way has moved on by then.
             look.wrong.retain(|damage| before.contains(&damage.place()));
             looks += 1;
@@ -140,13 +140,13 @@ impl Inspection {
 }
 
 /// One look at a log.
-struct Look {
+struct LogLook {
     wal: Wal,
     wrong: Vec<Damage>,
     unfinished: Option<Damage>,
 }
 
-impl Look {
+impl LogLook {
     fn at(path: &Path, open: Option<AskLog<'_>>) -> Self {
         let (wal, wrong) = Wal::survey(path);
         let mut look = Self {

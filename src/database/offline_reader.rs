@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::batch::{Batch, NoBatch, Source};
+use super::batch::{Batch, LogSource, NoBatch};
 use super::damage::{Damage, Meaning};
-use super::table::Part;
+use super::table::TablePart;
 use super::{blocks, files, structure, table, wal};
 use crate::error::{Fault, again};
 
@@ -43,7 +43,7 @@ pub(crate) enum TroubleKind {
 
 /// Where bytes were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum BytesPlace {
     /// Behind the last whole batch of the log.
     Tail,
     /// By searching, in or behind a damaged stretch.
@@ -54,12 +54,12 @@ pub(crate) enum Place {
 
 /// Bytes of a file that may hold values.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stretch {
+pub(crate) struct FileStretch {
     /// Which of the survey's files.
     pub(crate) file: u32,
     pub(crate) start: u64,
     pub(crate) end: u64,
-    pub(crate) place: Place,
+    pub(crate) place: BytesPlace,
 }
 
 /// What was looked at.
@@ -73,7 +73,7 @@ pub(crate) struct OfflineReader {
     pub(crate) refused: Option<(PathBuf, io::Error)>,
 }
 
-type Each<'a> = &'a mut dyn FnMut(&Path, Stretch);
+type Each<'a> = &'a mut dyn FnMut(&Path, FileStretch);
 
 /// Looks at the closed database in `path`, at the values of one keyspace; the keyspaces below must
 /// be there too.
@@ -188,17 +188,17 @@ impl OfflineReader {
             None => false,
         };
         let mut broken = None;
-        let mut tell = |part: Part| {
+        let mut tell = |part: TablePart| {
             if !part.intact {
                 broken.get_or_insert(part.start);
             }
             let place = match part.intact {
-                true => Place::Right,
-                false => Place::Found,
+                true => BytesPlace::Right,
+                false => BytesPlace::Found,
             };
             each(
                 path,
-                Stretch {
+                FileStretch {
                     file: id,
                     start: part.start,
                     end: part.end,
@@ -282,12 +282,12 @@ impl OfflineReader {
         number: &mut Option<u64>,
         each: Each<'_>,
     ) -> io::Result<Option<(u64, u64, String)>> {
-        let mut source = files::open(path).and_then(Source::new)?;
+        let mut source = files::open(path).and_then(LogSource::new)?;
         let file = self.file(path);
         let used = wal::used(&source, 0)?;
-        let (mut at, mut place) = (0, Place::Right);
+        let (mut at, mut place) = (0, BytesPlace::Right);
         let tell = |start, end, place, each: Each<'_>| {
-            let stretch = Stretch {
+            let stretch = FileStretch {
                 file,
                 start,
                 end,
@@ -323,16 +323,16 @@ impl OfflineReader {
                 false => wal::later_batch(&mut source, at + 1, used, *number)?,
             };
             let Some(next) = next else {
-                tell(at, used, Place::Tail, &mut *each);
+                tell(at, used, BytesPlace::Tail, &mut *each);
                 return Ok(Some((at, used - at, what.to_owned())));
             };
             let what = format!("{what}, and a whole batch begins at byte {next}");
             self.trouble(TroubleKind::Log, Damage::at(path, at, what));
-            place = Place::Found;
+            place = BytesPlace::Found;
             // What only looks like a batch ends the search: the rest is one damaged stretch.
             let goes_on = Batch::read(&mut source, next).is_ok();
             let next = if goes_on { next } else { used };
-            tell(at, next, Place::Found, &mut *each);
+            tell(at, next, BytesPlace::Found, &mut *each);
             at = next;
         }
         Ok(None)

@@ -23,7 +23,7 @@ const STEP: usize = 256 << 10;
 
 /// A stretch of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct TablePart {
     pub(super) start: u64,
     pub(super) end: u64,
     /// It is in its place, and what the engine wrote.
@@ -81,14 +81,14 @@ pub(super) fn parts(
     file: &File,
     length: u64,
     believed: bool,
-    each: &mut dyn FnMut(Part),
+    each: &mut dyn FnMut(TablePart),
 ) -> io::Result<()> {
     let (mut at, mut searched) = (0, false);
     while at < length {
         let Some(found) = block(file, at, length)? else {
             // No block where one should begin: on with the next whole header, if there is one.
             let next = next_block(file, at + 1, length)?.unwrap_or(length);
-            each(Part {
+            each(TablePart {
                 start: at,
                 end: next,
                 intact: false,
@@ -102,7 +102,7 @@ pub(super) fn parts(
         }
         let start = at + HEADER_LEN;
         let intact = believed || (!searched && checksum(file, start, found.end)? == found.checksum);
-        each(Part {
+        each(TablePart {
             start,
             end: found.end,
             intact,
@@ -156,7 +156,7 @@ mod tests {
         let path = directory.path().join("1");
         std::fs::write(&path, bytes).unwrap();
         let mut found = Vec::new();
-        let mut tell = |part: Part| found.push((part.start, part.end, part.intact));
+        let mut tell = |part: TablePart| found.push((part.start, part.end, part.intact));
         let file = File::open(&path).unwrap();
         parts(&file, bytes.len() as u64, false, &mut tell).unwrap();
         found

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::batch::{Batch, NoBatch, START_LEN, Source};
+use super::batch::{Batch, LogSource, NoBatch, START_LEN};
 use super::{damage::Damage, files, structure};
 
 /// Times the bytes in question that are hashed at most to look for whole batches in them.
@@ -157,7 +157,7 @@ impl WalFile {
 
     fn scan(id: u64, path: PathBuf, number: Option<u64>) -> Result<Self, Damage> {
         let told = |error: io::Error| Damage::io(&path, error);
-        let mut source = files::open(&path).and_then(Source::new).map_err(told)?;
+        let mut source = files::open(&path).and_then(LogSource::new).map_err(told)?;
         let (mut last, mut batches, mut end) = (None::<Batch>, 0, 0);
         let stopped = loop {
             match Batch::read(&mut source, end) {
@@ -208,7 +208,7 @@ impl WalFile {
 
 /// Where a whole batch begins from `at` on, if one does.
 pub(super) fn later_batch(
-    source: &mut Source,
+    source: &mut LogSource,
     mut at: u64,
     used: u64,
     before: Option<u64>,
@@ -244,7 +244,7 @@ pub(super) fn later_batch(
 }
 
 /// The byte after the last that is not zero; `from` where none is.
-pub(super) fn used(source: &Source, from: u64) -> io::Result<u64> {
+pub(super) fn used(source: &LogSource, from: u64) -> io::Result<u64> {
     let mut end = source.length;
     let (mut buffer, zeros) = (vec![0; STEP], vec![0; STEP]);
     while end > from {

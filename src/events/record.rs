@@ -120,9 +120,9 @@ impl Cursor<'_> {
 }
 
 /// What is left of a header that is written.
-struct Room<'a>(&'a mut [u8]);
+struct HeaderRoom<'a>(&'a mut [u8]);
 
-impl Room<'_> {
+impl HeaderRoom<'_> {
     fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
         if let Some((head, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut::<N>() {
             *head = *bytes;
@@ -136,7 +136,7 @@ impl RecordHeader {
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
-        let mut room = Room(&mut bytes);
+        let mut room = HeaderRoom(&mut bytes);
         room.put(&(HEADER_LEN as u16).to_le_bytes());
         room.put(&self.event_type.0.to_le_bytes());
         room.put(&self.revision.to_le_bytes());

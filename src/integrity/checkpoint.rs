@@ -12,7 +12,7 @@ pub const ORIGIN_MAX: usize = 255;
 /// The text is no checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {
+pub enum CheckpointTextError {
     /// The origin is empty, too long, or has a character that deceives.
     #[error(
         "a checkpoint's origin must have 1 to {ORIGIN_MAX} bytes and no control or invisible character"
@@ -42,19 +42,19 @@ impl Checkpoint {
     /// What a log says of itself.
     ///
     /// # Errors
-    /// [`CheckpointError`] where it cannot be said in a checkpoint.
-    pub fn new(origin: &str, size: u64, root: TreeHash) -> Result<Self, CheckpointError> {
+    /// [`CheckpointTextError`] where it cannot be said in a checkpoint.
+    pub fn new(origin: &str, size: u64, root: TreeHash) -> Result<Self, CheckpointTextError> {
         if origin.is_empty()
             || origin.len() > ORIGIN_MAX
             || origin.chars().any(super::text::is_deceptive)
         {
-            return Err(CheckpointError::Origin);
+            return Err(CheckpointTextError::Origin);
         }
         if size > SIZE_MAX {
-            return Err(CheckpointError::Size);
+            return Err(CheckpointTextError::Size);
         }
         if size == 0 && root != empty_root() {
-            return Err(CheckpointError::Root);
+            return Err(CheckpointTextError::Root);
         }
         Ok(Self {
             origin: origin.to_owned(),
@@ -67,20 +67,20 @@ impl Checkpoint {
     /// Reads the text of a note; exactly this text is written again by [`Checkpoint::text`].
     ///
     /// # Errors
-    /// [`CheckpointError`] says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let lines = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
+    /// [`CheckpointTextError`] says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, CheckpointTextError> {
+        let lines = text.strip_suffix('\n').ok_or(CheckpointTextError::Lines)?;
         let mut lines = lines.split('\n');
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
         else {
-            return Err(CheckpointError::Lines);
+            return Err(CheckpointTextError::Lines);
         };
-        let size = decimal(size).ok_or(CheckpointError::Size)?;
-        let root = TreeHash::from_base64(root).ok_or(CheckpointError::Root)?;
+        let size = decimal(size).ok_or(CheckpointTextError::Size)?;
+        let root = TreeHash::from_base64(root).ok_or(CheckpointTextError::Root)?;
         let mut read = Self::new(origin, size, root)?;
         read.extensions = lines.map(str::to_owned).collect();
         if read.extensions.iter().any(String::is_empty) {
-            return Err(CheckpointError::Lines);
+            return Err(CheckpointTextError::Lines);
         }
         Ok(read)
     }

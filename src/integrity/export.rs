@@ -101,7 +101,7 @@ impl<E: std::error::Error + 'static> ExportError<E> {
 
 /// What was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Verified {
+pub struct VerifiedExport {
     /// Number of records.
     pub records: u64,
     /// Time of the first record in nanoseconds since 1970; 0 where there is none.
@@ -131,10 +131,10 @@ pub fn verify_export<S: ExportSource>(
     source: &S,
     checkpoint: &Checkpoint,
     mut each: impl FnMut(&RecordHeader, &[u8]),
-) -> Result<Verified, ExportError<S::Error>> {
+) -> Result<VerifiedExport, ExportError<S::Error>> {
     let size = checkpoint.size();
     let mut writer = TileWriter::default();
-    let mut verified = Verified {
+    let mut verified = VerifiedExport {
         records: 0,
         first_ns: 0,
         last_ns: 0,
@@ -182,7 +182,7 @@ fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 fn check_entry<E: std::error::Error>(
-    verified: &mut Verified,
+    verified: &mut VerifiedExport,
     entry: &[u8],
     each: &mut impl FnMut(&RecordHeader, &[u8]),
 ) -> Result<(), ExportError<E>> {

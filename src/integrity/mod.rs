@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Why history can be trusted. Pure: no file, no clock, no thread, so an auditor can take it as it
+//! Why history can be trusted. Pure: no file, no clock, no thread, so an auditor can take it
 //! is; the only place that names BLAKE3.
 //!
 //! * Digests and the record chain (here) find damage and name the first bad record. A chain shows

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whose checkpoints count (C2SP `tlog-policy`): which logs, and which witnesses must have cosigned.
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::{Checkpoint, CheckpointTextError};
 use super::key::{Algorithm, KeyError, VerifierKey};
 use super::note::{Note, NoteError};
 use super::text::rfc3339;
@@ -52,7 +52,7 @@ pub enum TrustError {
     Note(#[from] NoteError),
     /// The note's text is no checkpoint.
     #[error("the signed text is not a checkpoint")]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(#[from] CheckpointTextError),
     /// It is of a log that the policy does not name.
     #[error("the checkpoint is of the log {0:?}, which the policy does not name")]
     OtherLog(String),
@@ -154,7 +154,7 @@ impl Policy {
         if bytes.len() > POLICY_BYTES_MAX {
             return Err(PolicyError::TooLarge);
         }
-        let mut reader = Reader::default();
+        let mut reader = PolicyReader::default();
         let mut rest = bytes;
         let mut number = 0;
         while !rest.is_empty() {
@@ -276,14 +276,14 @@ impl Policy {
 
 /// Names are bytes, and mean something within the file only.
 #[derive(Default)]
-struct Reader<'a> {
+struct PolicyReader<'a> {
     policy: Policy,
     names: HashMap<&'a [u8], Member>,
     used: Vec<Member>,
     has_quorum: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PolicyReader<'a> {
     fn line(&mut self, line: &'a [u8], number: usize) -> Result<(), PolicyError> {
         let malformed = PolicyError::Line(number);
         if line

@@ -18,7 +18,7 @@ const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// The bytes are no proof.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParseError {
+pub enum ProofParseError {
     /// Larger than any proof.
     #[error("the proof is too large")]
     TooLarge,
@@ -45,7 +45,7 @@ pub enum ParseError {
 /// A proof does not show what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum VerifyError {
+pub enum ProofVerifyError {
     /// The checkpoint is not to be trusted.
     #[error("the checkpoint of the proof is not trusted")]
     Trust(#[from] TrustError),
@@ -71,42 +71,42 @@ impl TlogProof {
     /// Reads a proof; exactly these bytes are written again by `to_string`.
     ///
     /// # Errors
-    /// [`ParseError`] says what is wrong with it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+    /// [`ProofParseError`] says what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ProofParseError> {
         // Header, index and 63 hashes are well below 8 KiB.
         if bytes.len() > NOTE_BYTES_MAX + EXTRA_BYTES_MAX / 3 * 4 + 8192 {
-            return Err(ParseError::TooLarge);
+            return Err(ProofParseError::TooLarge);
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| ParseError::Header)?;
-        let mut rest = text.strip_prefix(HEADER).ok_or(ParseError::Header)?;
-        rest = rest.strip_prefix('\n').ok_or(ParseError::Header)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| ProofParseError::Header)?;
+        let mut rest = text.strip_prefix(HEADER).ok_or(ProofParseError::Header)?;
+        rest = rest.strip_prefix('\n').ok_or(ProofParseError::Header)?;
         let mut extra = None;
         if let Some(line) = rest.strip_prefix("extra ") {
-            let (data, after) = line.split_once('\n').ok_or(ParseError::Extra)?;
-            let data = Base64::decode_vec(data).map_err(|_| ParseError::Extra)?;
+            let (data, after) = line.split_once('\n').ok_or(ProofParseError::Extra)?;
+            let data = Base64::decode_vec(data).map_err(|_| ProofParseError::Extra)?;
             if data.len() > EXTRA_BYTES_MAX {
-                return Err(ParseError::Extra);
+                return Err(ProofParseError::Extra);
             }
             extra = Some(data);
             rest = after;
         }
-        let line = rest.strip_prefix("index ").ok_or(ParseError::Index)?;
-        let (index, mut rest) = line.split_once('\n').ok_or(ParseError::Index)?;
-        let index = decimal(index).ok_or(ParseError::Index)?;
+        let line = rest.strip_prefix("index ").ok_or(ProofParseError::Index)?;
+        let (index, mut rest) = line.split_once('\n').ok_or(ProofParseError::Index)?;
+        let index = decimal(index).ok_or(ProofParseError::Index)?;
         let mut path = Vec::new();
         let note = loop {
-            let (line, after) = rest.split_once('\n').ok_or(ParseError::NoCheckpoint)?;
+            let (line, after) = rest.split_once('\n').ok_or(ProofParseError::NoCheckpoint)?;
             if line.is_empty() {
                 break after;
             }
             let number = path.len() + 1;
             if number > PATH_MAX {
-                return Err(ParseError::Hash(number));
+                return Err(ProofParseError::Hash(number));
             }
-            path.push(TreeHash::from_base64(line).ok_or(ParseError::Hash(number))?);
+            path.push(TreeHash::from_base64(line).ok_or(ProofParseError::Hash(number))?);
             rest = after;
         };
-        let checkpoint = Note::parse(note.as_bytes()).map_err(ParseError::Note)?;
+        let checkpoint = Note::parse(note.as_bytes()).map_err(ProofParseError::Note)?;
         Ok(Self {
             extra,
             index,
@@ -123,13 +123,13 @@ impl TlogProof {
     /// does not show that what the record tells of is true, nor that nothing was written later.
     ///
     /// # Errors
-    /// [`VerifyError`] says what does not fit.
+    /// [`ProofVerifyError`] says what does not fit.
     pub fn verify(
         &self,
         entry: &[u8],
         policy: &Policy,
         now_s: Option<u64>,
-    ) -> Result<Trusted, VerifyError> {
+    ) -> Result<Trusted, ProofVerifyError> {
         let trusted = policy.check(&self.checkpoint, now_s)?;
         let leaf = merkle::leaf_hash(entry);
         let (size, root) = (trusted.checkpoint.size(), trusted.checkpoint.root());

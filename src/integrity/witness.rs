@@ -3,7 +3,7 @@
 //! how it answers. Bytes only: who carries them, and where the witness keeps what it cosigned, is
 //! somebody else's.
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::{Checkpoint, CheckpointTextError};
 use super::key::VerifierKey;
 use super::merkle::{ProofError, TreeHash, empty_root, verify_consistency};
 use super::note::{Note, NoteError};
@@ -97,13 +97,13 @@ impl fmt::Display for AddCheckpoint {
 /// Why a witness does not cosign. Nothing that it keeps has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum WitnessRefusal {
     /// The body is no request.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The signed text is no checkpoint.
     #[error("the signed text is not a checkpoint")]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(#[from] CheckpointTextError),
     /// The old size is above the checkpoint's.
     #[error("the old size {old} is above the checkpoint's {size}")]
     Sizes {
@@ -148,7 +148,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl WitnessRefusal {
     /// A stable word.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -177,7 +177,7 @@ impl Refusal {
 
     /// The answer over HTTP.
     #[must_use]
-    pub fn answer(&self) -> Answer {
+    pub fn answer(&self) -> WitnessAnswer {
         let (status, size) = match self {
             Self::Request(_) | Self::Checkpoint(_) | Self::Sizes { .. } => (400, None),
             Self::UnknownLog(_) => (404, None),
@@ -189,19 +189,19 @@ impl Refusal {
             Self::Inconsistent { .. } => (422, None),
         };
         match size {
-            Some(size) => Answer {
+            Some(size) => WitnessAnswer {
                 status,
                 content_type: "text/x.tlog.size",
                 body: format!("{size}\n").into_bytes(),
             },
-            None => Answer::text(status, self.to_string()),
+            None => WitnessAnswer::text(status, self.to_string()),
         }
     }
 }
 
 /// What goes back over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct WitnessAnswer {
     /// Status code.
     pub status: u16,
     /// `Content-Type`.
@@ -210,7 +210,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl WitnessAnswer {
     /// An answer for a person to read.
     #[must_use]
     pub fn text(status: u16, text: String) -> Self {
@@ -226,50 +226,50 @@ impl Answer {
 /// keys of the logs it knows. What it returns may be cosigned, once it is kept durably that it is.
 ///
 /// # Errors
-/// [`Refusal`] says why it must not be.
+/// [`WitnessRefusal`] says why it must not be.
 pub fn check(
     request: &AddCheckpoint,
     logs: &[VerifierKey],
     cosigned: impl FnOnce(&str) -> Option<(u64, TreeHash)>,
-) -> Result<Checkpoint, Refusal> {
+) -> Result<Checkpoint, WitnessRefusal> {
     let checkpoint = Checkpoint::parse(request.checkpoint.text())?;
     let origin = checkpoint.origin();
     let mut keys = logs.iter().filter(|key| key.name() == origin).peekable();
     if keys.peek().is_none() {
-        return Err(Refusal::UnknownLog(origin.to_owned()));
+        return Err(WitnessRefusal::UnknownLog(origin.to_owned()));
     }
     let mut signed = false;
     for key in keys {
         let found = request.checkpoint.signed_by(key);
-        let found = found.map_err(|_| Refusal::Unsigned(origin.to_owned()))?;
+        let found = found.map_err(|_| WitnessRefusal::Unsigned(origin.to_owned()))?;
         signed |= found.is_some();
     }
     if !signed {
-        return Err(Refusal::Unsigned(origin.to_owned()));
+        return Err(WitnessRefusal::Unsigned(origin.to_owned()));
     }
     let (old, size) = (request.old_size, checkpoint.size());
     if old > size {
-        return Err(Refusal::Sizes { old, size });
+        return Err(WitnessRefusal::Sizes { old, size });
     }
     let (cosigned, root) = cosigned(origin).unwrap_or_else(|| (0, empty_root()));
     if size < cosigned {
-        return Err(Refusal::Rollback { size, cosigned });
+        return Err(WitnessRefusal::Rollback { size, cosigned });
     }
     if size == cosigned && *checkpoint.root() != root {
-        return Err(Refusal::OtherHistory(size));
+        return Err(WitnessRefusal::OtherHistory(size));
     }
     if old != cosigned {
-        return Err(Refusal::Conflict { old, cosigned });
+        return Err(WitnessRefusal::Conflict { old, cosigned });
     }
     verify_consistency(cosigned, &root, size, checkpoint.root(), &request.proof)
-        .map_err(|source| Refusal::Inconsistent { cosigned, source })?;
+        .map_err(|source| WitnessRefusal::Inconsistent { cosigned, source })?;
     Ok(checkpoint)
 }
 
 /// What a witness answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum WitnessOutcome {
     /// The checkpoint with the witness's cosignature.
     Cosigned(Note),
     /// The witness has cosigned this many records, and wants the proof from there.
@@ -281,9 +281,14 @@ pub enum Outcome {
 /// Reads an answer to a request for a cosignature of `checkpoint`. A cosignature counts only where
 /// `witness` accepts it; those of other keys are ignored.
 #[must_use]
-pub fn outcome(status: u16, body: &[u8], checkpoint: &Note, witness: &VerifierKey) -> Outcome {
+pub fn outcome(
+    status: u16,
+    body: &[u8],
+    checkpoint: &Note,
+    witness: &VerifierKey,
+) -> WitnessOutcome {
     let text = std::str::from_utf8(body).unwrap_or_default();
-    let refused = |why: &str| Outcome::Refused(format!("{status}: {why}"));
+    let refused = |why: &str| WitnessOutcome::Refused(format!("{status}: {why}"));
     if body.len() > ANSWER_BYTES_MAX {
         return refused("the answer is too large");
     }
@@ -295,12 +300,12 @@ pub fn outcome(status: u16, body: &[u8], checkpoint: &Note, witness: &VerifierKe
                 .and_then(|answer| cosigned.take_over(&answer, std::slice::from_ref(witness)));
             match taken {
                 Ok(0) => refused("the answer holds no cosignature of this witness"),
-                Ok(_) => Outcome::Cosigned(cosigned),
+                Ok(_) => WitnessOutcome::Cosigned(cosigned),
                 Err(error) => refused(&error.to_string()),
             }
         }
         409 => match text.strip_suffix('\n').and_then(decimal) {
-            Some(size) => Outcome::From(size),
+            Some(size) => WitnessOutcome::From(size),
             None => refused("a conflict without a size"),
         },
         _ => refused(&text.trim().chars().take(200).collect::<String>()),

@@ -17,7 +17,7 @@ use crate::locks::whole;
 const IDLE: Duration = Duration::from_millis(5);
 
 #[derive(Default)]
-struct State {
+struct AnchorerState {
     /// Head and number of frames that are durable, and to be claimed.
     durable: Option<(Head, u64)>,
     /// Somebody waits for it.
@@ -34,24 +34,24 @@ struct State {
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct AnchorerShared {
+    state: Mutex<AnchorerState>,
     told: Condvar,
     done: Condvar,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl AnchorerShared {
+    fn lock(&self) -> MutexGuard<'_, AnchorerState> {
         whole(self.state.lock())
     }
 
     /// The next claim to write; `None` at the end.
     fn next(&self) -> Option<(Head, u64)> {
-        let nothing = |state: &mut State| state.durable.is_none() && !state.stopping;
+        let nothing = |state: &mut AnchorerState| state.durable.is_none() && !state.stopping;
         let waited = self.told.wait_while(self.lock(), nothing);
         let state = whole(waited);
         // Most often the next frame comes before the time is up, and asks for this claim itself.
-        let calm = |state: &mut State| !state.urgent && !state.stopping;
+        let calm = |state: &mut AnchorerState| !state.urgent && !state.stopping;
         let waited = self.told.wait_timeout_while(state, IDLE, calm);
         let mut state = whole(waited).0;
         state.urgent = false;
@@ -63,19 +63,19 @@ impl Shared {
 }
 
 pub(super) struct Anchorer {
-    shared: Arc<Shared>,
+    shared: Arc<AnchorerShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Anchorer {
     pub(super) fn start(mut anchor: Anchor) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(AnchorerShared::default());
         let claimed = anchor.claim().seq;
-        *shared.lock() = State {
+        *shared.lock() = AnchorerState {
             claimed,
             begun: claimed,
             next_slot: anchor.next_slot(),
-            ..State::default()
+            ..AnchorerState::default()
         };
         let theirs = Arc::clone(&shared);
         let run = move || {
@@ -144,7 +144,7 @@ impl Anchorer {
 
     /// Returns when this record is claimed, or why it cannot be.
     pub(super) fn wait(&self, seq: u64) -> Result<(), Cause> {
-        let under_way = |state: &mut State| state.claimed < seq && state.failed.is_none();
+        let under_way = |state: &mut AnchorerState| state.claimed < seq && state.failed.is_none();
         let waited = self.shared.done.wait_while(self.shared.lock(), under_way);
         let state = whole(waited);
         match &state.failed {

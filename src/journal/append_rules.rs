@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What every journal asks of a frame before it writes anything.
 
-use super::error::{AppendFailure, Problem, ReadFailure};
+use super::error::{AppendFailure, FrameProblem, ReadFailure};
 use super::layout::FRAME_BYTES_MAX;
 use super::{Frame, Head};
 use crate::events::LedgerId;
 
 /// Where a journal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Standing {
+pub(super) struct JournalStanding {
     pub(super) head: Head,
     pub(super) ledger: Option<LedgerId>,
 }
 
-impl Standing {
+impl JournalStanding {
     /// After this frame.
     pub(super) const fn after(frame: &Frame) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Standing {
             let found = frame.ledger;
             return Err(ReadFailure::damaged(
                 frame.first,
-                Problem::ForeignLedger { found },
+                FrameProblem::ForeignLedger { found },
             ));
         }
         Ok(frame)

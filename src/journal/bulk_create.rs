@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fjall::PersistMode;
 
-use super::append_rules::Standing;
+use super::append_rules::JournalStanding;
 use super::error::{AppendFailure, ReadFailure};
 use super::fjall::{FRAMES, JournalOptions, key};
 use super::{Frame, Head};
@@ -37,7 +37,7 @@ pub(crate) fn create_filled(
         database::open(path, options.cache_bytes, options.files_max).map_err(FillError::Write)?;
     let engine = |error: fjall::Error| FillError::Write(database::engine_error(path, error));
     let kept = opened.keyspace(FRAMES, || keyspace).map_err(engine)?;
-    let mut standing = Standing::default();
+    let mut standing = JournalStanding::default();
     for frame in frames {
         let frame = frame.map_err(FillError::Read)?;
         standing
@@ -46,7 +46,7 @@ pub(crate) fn create_filled(
         let mut batch = opened.batch().durability(Some(PersistMode::Buffer));
         batch.insert(&kept, key(frame.first), frame.buffer());
         batch.commit().map_err(engine)?;
-        standing = Standing::after(&frame);
+        standing = JournalStanding::after(&frame);
     }
     opened.persist(PersistMode::SyncAll).map_err(engine)?;
     // Joins its threads: nothing writes there any more.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Frames in a row: each follows the one before, none is missing.
 
-use super::append_rules::Standing;
-use super::error::{Problem, ReadFailure};
+use super::append_rules::JournalStanding;
+use super::error::{FrameProblem, ReadFailure};
 use super::{Frame, Frames};
 use crate::events::{Hash, Seq};
 use crate::integrity::GENESIS;
@@ -10,7 +10,7 @@ use crate::integrity::GENESIS;
 /// Checks what an implementation reads, and ends at the head of the moment it was asked.
 pub(super) struct ChainedFrames<I> {
     frames: I,
-    standing: Standing,
+    standing: JournalStanding,
     next: u64,
     previous: Option<Hash>,
     ended: bool,
@@ -21,7 +21,7 @@ where
     I: Iterator<Item = Result<Frame, ReadFailure>> + Send + 'static,
 {
     /// `frames` start with the one that contains `from`.
-    pub(super) fn boxed(frames: I, from: Seq, standing: Standing) -> Frames {
+    pub(super) fn boxed(frames: I, from: Seq, standing: JournalStanding) -> Frames {
         Box::new(Self {
             frames,
             standing,
@@ -38,7 +38,7 @@ where
             Some(_) => frame.first == wanted,
         };
         if !follows {
-            return Err(ReadFailure::damaged(wanted, Problem::Missing));
+            return Err(ReadFailure::damaged(wanted, FrameProblem::Missing));
         }
         let begins = (frame.first == Seq::FIRST).then_some(GENESIS);
         if self
@@ -46,7 +46,7 @@ where
             .or(begins)
             .is_some_and(|hash| hash != frame.previous)
         {
-            return Err(ReadFailure::damaged(frame.first, Problem::Chain));
+            return Err(ReadFailure::damaged(frame.first, FrameProblem::Chain));
         }
         self.standing.own(frame)
     }
@@ -66,7 +66,7 @@ where
             Some(frame) => frame.and_then(|frame| self.check(frame)),
             None => {
                 let missing = Seq::new(self.next).unwrap_or(Seq::FIRST);
-                Err(ReadFailure::damaged(missing, Problem::Missing))
+                Err(ReadFailure::damaged(missing, FrameProblem::Missing))
             }
         };
         match &checked {

@@ -10,7 +10,7 @@ use crate::events::{EventType, RecordHeader, Seq};
 
 /// Records of one epoch, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stretch {
+pub(crate) struct EpochStretch {
     pub(crate) epoch: u64,
     pub(crate) first: Seq,
     pub(crate) last: Seq,
@@ -46,7 +46,7 @@ pub(crate) struct Closes {
 
 impl Closes {
     /// The next records; says of each close once that something lies behind it.
-    pub(crate) fn next(&mut self, stretch: &Stretch) -> Option<AfterClose> {
+    pub(crate) fn next(&mut self, stretch: &EpochStretch) -> Option<AfterClose> {
         match &mut self.closed {
             Some((epoch, closed, told)) if *epoch == stretch.epoch => {
                 let (closed, found) = (*closed, stretch.first);
@@ -64,7 +64,7 @@ impl Closes {
     }
 }
 
-impl Stretch {
+impl EpochStretch {
     /// One record.
     pub(crate) const fn record(epoch: u64, seq: Seq, kind: EventType) -> Self {
         let close = match kind.0 == EventType::LedgerClosed.0 {
@@ -114,9 +114,9 @@ impl Stretch {
 mod tests {
     use super::*;
 
-    fn stretch(epoch: u64, first: u64, last: u64, close: Option<u64>) -> Stretch {
+    fn stretch(epoch: u64, first: u64, last: u64, close: Option<u64>) -> EpochStretch {
         let seq = |seq| Seq::FIRST.plus(seq - 1);
-        Stretch {
+        EpochStretch {
             epoch,
             first: seq(first),
             last: seq(last),
@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    fn told(all: &[Stretch]) -> Vec<(u64, u64)> {
+    fn told(all: &[EpochStretch]) -> Vec<(u64, u64)> {
         let mut closes = Closes::default();
         let told = all.iter().filter_map(|stretch| closes.next(stretch));
         told.map(|it| (it.closed.get(), it.found.get())).collect()

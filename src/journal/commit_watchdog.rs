@@ -9,22 +9,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::handle::Shared;
+use super::handle::WriterShared;
 use super::sealed::Sealed;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 /// How often it looks at most, and at least.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
 /// When an append is given up, and who is told.
-pub struct Watch {
+pub struct CommitWatch {
     /// An append that takes longer hangs: on the injected clock, without time in which nothing ran.
     pub after: Duration,
     /// Called once, before the writer is sealed and its callers are answered.
     pub on_hang: Box<dyn FnOnce(&str) + Send>,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for CommitWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch")
             .field("after", &self.after)
@@ -32,9 +32,9 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-impl Watch {
-    pub(super) fn start(self, shared: &Arc<Shared>) -> std::io::Result<()> {
-        let vital = shared.vitals.start(Part::Watchdog);
+impl CommitWatch {
+    pub(super) fn start(self, shared: &Arc<WriterShared>) -> std::io::Result<()> {
+        let vital = shared.vitals.start(VitalPart::Watchdog);
         let shared = Arc::downgrade(shared);
         let run = move || {
             self.run(&shared);
@@ -45,7 +45,7 @@ impl Watch {
         builder.spawn(run).map(drop)
     }
 
-    fn run(self, shared: &Weak<Shared>) {
+    fn run(self, shared: &Weak<WriterShared>) {
         let Self { after, on_hang } = self;
         let pause = (after / 8).clamp(LOOKS.0, LOOKS.1);
         loop {

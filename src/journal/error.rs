@@ -102,7 +102,7 @@ pub enum ReadFailure {
         /// The first record known to be affected.
         seq: Seq,
         /// What was found.
-        problem: Problem,
+        problem: FrameProblem,
     },
     /// The medium did not answer.
     #[error("the journal cannot be read: {cause}")]
@@ -117,7 +117,7 @@ pub enum ReadFailure {
 }
 
 impl ReadFailure {
-    pub(super) const fn damaged(seq: Seq, problem: Problem) -> Self {
+    pub(super) const fn damaged(seq: Seq, problem: FrameProblem) -> Self {
         Self::Damaged { seq, problem }
     }
 
@@ -135,7 +135,7 @@ impl ReadFailure {
 /// How stored bytes differ from what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum FrameProblem {
     /// Fewer or more bytes than the frame states.
     #[error("the frame is cut short or of another length")]
     Length,

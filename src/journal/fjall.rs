@@ -7,9 +7,9 @@ use std::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 
-use super::append_rules::Standing;
+use super::append_rules::JournalStanding;
 use super::chained_frames::{self, ChainedFrames};
-use super::error::{AppendFailure, Problem, ReadFailure};
+use super::error::{AppendFailure, FrameProblem, ReadFailure};
 use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished, held};
 use crate::database::{self, Damage, TornTail, wal::Wal};
 use crate::error::{Cause, Fault, OpenError};
@@ -45,7 +45,7 @@ impl Default for JournalOptions {
 }
 
 /// Dropped as a whole at close: one handle left alive would keep the database locked.
-struct Opened {
+struct OpenDatabase {
     frames: Keyspace,
     database: Database,
 }
@@ -53,9 +53,9 @@ struct Opened {
 /// The journal in a directory.
 pub struct FjallJournal {
     path: PathBuf,
-    opened: RwLock<Option<Opened>>,
+    opened: RwLock<Option<OpenDatabase>>,
     /// What is durable and shown.
-    standing: RwLock<Standing>,
+    standing: RwLock<JournalStanding>,
     /// Held while appending; true after an append with an unknown outcome.
     failed: Mutex<bool>,
     /// An append is under way, or ended with an unknown outcome.
@@ -91,7 +91,7 @@ impl FjallJournal {
         path: &Path,
         options: &JournalOptions,
         claim: Option<&Claim>,
-    ) -> Result<(Self, Found), OpenError> {
+    ) -> Result<(Self, FoundInJournal), OpenError> {
         let acknowledged = claim.map_or(0, |claim| claim.seq);
         let path = &*database::absolute(path)?;
         let keyspace = database::journal_keyspace(options.memtable_bytes);
@@ -104,7 +104,7 @@ impl FjallJournal {
             });
         } else {
             database::create(path, &[(FRAMES, keyspace.clone())])?;
-            Found::default()
+            FoundInJournal::default()
         };
         let database = database::open(path, options.cache_bytes, options.files_max)?;
         let engine = |error| database::engine_error(path, error);
@@ -118,12 +118,12 @@ impl FjallJournal {
         let last = last.transpose().map_err(OpenError::journal)?;
         let standing = last
             .as_ref()
-            .map_or_else(Standing::default, Standing::after);
+            .map_or_else(JournalStanding::default, JournalStanding::after);
         last.map_or(Ok(()), |frame| frame.verify())
             .map_err(OpenError::journal)?;
         let journal = Self {
             path: path.to_owned(),
-            opened: RwLock::new(Some(Opened { frames, database })),
+            opened: RwLock::new(Some(OpenDatabase { frames, database })),
             standing: RwLock::new(standing),
             failed: Mutex::new(false),
             unfinished: AtomicBool::new(false),
@@ -131,16 +131,16 @@ impl FjallJournal {
         Ok((journal, found))
     }
 
-    fn opened(&self) -> RwLockReadGuard<'_, Option<Opened>> {
+    fn opened(&self) -> RwLockReadGuard<'_, Option<OpenDatabase>> {
         whole(self.opened.read())
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> JournalStanding {
         *whole(self.standing.read())
     }
 
     /// Where the journal stands, as long as it is open.
-    fn standing_if_open(&self) -> Result<Standing, ReadFailure> {
+    fn standing_if_open(&self) -> Result<JournalStanding, ReadFailure> {
         match &*self.opened() {
             Some(_) => Ok(self.standing()),
             None => Err(ReadFailure::Closed),
@@ -177,7 +177,7 @@ impl FjallJournal {
 /// What was found in a closed journal, and set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
-pub struct Found {
+pub struct FoundInJournal {
     /// Files of the database's write-ahead log.
     pub log_files: u64,
     /// Whole batches in them: frames that were not in tables alone.
@@ -190,7 +190,7 @@ pub struct Found {
 }
 
 /// Looks at a closed database, and repairs what a crash leaves.
-fn prepare(path: &Path, claim: Option<&Claim>) -> Result<Found, OpenError> {
+fn prepare(path: &Path, claim: Option<&Claim>) -> Result<FoundInJournal, OpenError> {
     let inspected = database::inspect(path, &KEYSPACES)?;
     // While nothing is changed yet: a tail that was acknowledged is not a torn one.
     let last = inspected.last_value()?;
@@ -202,7 +202,7 @@ fn prepare(path: &Path, claim: Option<&Claim>) -> Result<Found, OpenError> {
     {
         check_end(path, claim, wal)?;
     }
-    Ok(Found {
+    Ok(FoundInJournal {
         log_files: wal.files.len() as u64,
         log_batches: wal.files.iter().map(|file| file.batches).sum(),
         log_gap: wal.gap(),
@@ -244,7 +244,7 @@ fn decode(guard: Guard, wanted: Seq) -> Result<Frame, ReadFailure> {
         .map_err(|problem| ReadFailure::damaged(wanted, problem))?;
     if *stored != key(frame.first) {
         let found = frame.first.get();
-        return Err(ReadFailure::damaged(wanted, Problem::Seq { found }));
+        return Err(ReadFailure::damaged(wanted, FrameProblem::Seq { found }));
     }
     Ok(frame)
 }
@@ -253,7 +253,7 @@ fn read_failure(error: fjall::Error, wanted: Seq) -> ReadFailure {
     let fault = database::fault(&error);
     let cause = Cause::of(error).fault_is(fault);
     match fault {
-        Fault::Bytes => ReadFailure::damaged(wanted, Problem::Database(cause)),
+        Fault::Bytes => ReadFailure::damaged(wanted, FrameProblem::Database(cause)),
         _ => ReadFailure::Io { cause },
     }
 }
@@ -268,7 +268,7 @@ impl Journal for FjallJournal {
             return Err(held::unavailable());
         }
         let opened = self.opened();
-        let Some(Opened { frames, database }) = &*opened else {
+        let Some(OpenDatabase { frames, database }) = &*opened else {
             return Err(AppendFailure::Unavailable {
                 cause: "the journal is closed".into(),
             });
@@ -300,7 +300,7 @@ impl Journal for FjallJournal {
             }
         })?;
         self.unfinished.store(false, Ordering::Release);
-        *whole(self.standing.write()) = Standing::after(frame);
+        *whole(self.standing.write()) = JournalStanding::after(frame);
         Ok(())
     }
 
@@ -319,7 +319,7 @@ impl Journal for FjallJournal {
         }
         match self.frame_before(seq)? {
             Some(frame) if frame.contains(seq) => standing.own(frame).map(Some),
-            _ => Err(ReadFailure::damaged(seq, Problem::Missing)),
+            _ => Err(ReadFailure::damaged(seq, FrameProblem::Missing)),
         }
     }
 
@@ -353,7 +353,7 @@ impl Journal for FjallJournal {
 
     fn wal_holds(&self) -> bool {
         let opened = self.opened();
-        opened.as_ref().is_some_and(|Opened { frames, .. }| {
+        opened.as_ref().is_some_and(|OpenDatabase { frames, .. }| {
             frames.tree.active_memtable().size() > 0 || frames.tree.sealed_memtable_count() > 0
         })
     }

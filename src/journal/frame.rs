@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use super::Head;
-use super::error::{Problem, ReadFailure};
+use super::error::{FrameProblem, ReadFailure};
 use super::layout::{Entry, FRAME_HEADER_LEN, FrameHeader};
 use crate::database::Buffer;
 use crate::events::readable::hex::Hex;
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Frame {
 }
 
 /// A record's bytes in the body, not yet checked.
-pub(super) struct Parts<'a> {
+pub(super) struct RecordParts<'a> {
     pub(super) header: &'a [u8],
     pub(super) salt: &'a [u8; SALT_LEN],
     pub(super) payload: &'a [u8],
@@ -92,20 +92,20 @@ impl Frame {
     /// Reads a frame: header and offset table are checked, records when they are read.
     ///
     /// # Errors
-    /// [`Problem`] where the bytes are not a frame of this version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Problem> {
+    /// [`FrameProblem`] where the bytes are not a frame of this version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FrameProblem> {
         Self::from_buffer(Buffer::from(bytes))
     }
 
-    pub(super) fn from_buffer(bytes: Buffer) -> Result<Self, Problem> {
+    pub(super) fn from_buffer(bytes: Buffer) -> Result<Self, FrameProblem> {
         let header = FrameHeader::decode(&bytes)?;
         let frame = Self::new(&header, bytes);
         if integrity::checksum(frame.table()) != header.table_checksum {
-            return Err(Problem::TableChecksum);
+            return Err(FrameProblem::TableChecksum);
         }
         let last = frame.entry(frame.count as usize - 1);
         if last.is_none_or(|entry| entry.hash != header.last_hash) {
-            return Err(Problem::Table);
+            return Err(FrameProblem::Table);
         }
         Ok(frame)
     }
@@ -132,7 +132,7 @@ impl Frame {
     /// [`ReadFailure::Damaged`] where it is not what was written, or not in this frame.
     pub fn record(&self, seq: Seq) -> Result<Record, ReadFailure> {
         self.index(seq)
-            .ok_or(Problem::Missing)
+            .ok_or(FrameProblem::Missing)
             .and_then(|index| self.checked(index, seq))
             .map_err(|problem| ReadFailure::damaged(seq, problem))
     }
@@ -191,7 +191,7 @@ impl Frame {
         Entry::at(self.table(), index)
     }
 
-    pub(super) fn parts(&self, index: usize) -> Option<Parts<'_>> {
+    pub(super) fn parts(&self, index: usize) -> Option<RecordParts<'_>> {
         let entry = self.entry(index)?;
         let end = entry.offset.checked_add(entry.length)?;
         let (header, salted) = self
@@ -199,7 +199,7 @@ impl Frame {
             .get(entry.offset..end)?
             .split_at_checked(HEADER_LEN)?;
         let (salt, payload) = salted.split_first_chunk::<SALT_LEN>()?;
-        Some(Parts {
+        Some(RecordParts {
             header,
             salt,
             payload,
@@ -209,40 +209,44 @@ impl Frame {
     }
 
     /// The record in this place, its bytes checked by nothing but its structure.
-    fn parsed(&self, index: usize, seq: Seq) -> Result<(Parts<'_>, RecordHeader), Problem> {
-        let parts = self.parts(index).ok_or(Problem::Table)?;
+    fn parsed(
+        &self,
+        index: usize,
+        seq: Seq,
+    ) -> Result<(RecordParts<'_>, RecordHeader), FrameProblem> {
+        let parts = self.parts(index).ok_or(FrameProblem::Table)?;
         let header = RecordHeader::decode(parts.header)?;
         if header.seq != seq {
-            return Err(Problem::Seq {
+            return Err(FrameProblem::Seq {
                 found: header.seq.get(),
             });
         }
         if header.payload_len as usize != parts.payload.len() {
-            return Err(Problem::Table);
+            return Err(FrameProblem::Table);
         }
         Ok((parts, header))
     }
 
-    fn checked(&self, index: usize, seq: Seq) -> Result<Record, Problem> {
+    fn checked(&self, index: usize, seq: Seq) -> Result<Record, FrameProblem> {
         let previous = match index.checked_sub(1) {
             None => self.previous,
-            Some(before) => self.entry(before).ok_or(Problem::Table)?.hash,
+            Some(before) => self.entry(before).ok_or(FrameProblem::Table)?.hash,
         };
-        let raw = self.parts(index).ok_or(Problem::Table)?;
+        let raw = self.parts(index).ok_or(FrameProblem::Table)?;
         // Hash before structure: what was tampered with is not interpreted.
         if chain().record_hash(&previous, raw.header) != raw.hash {
-            return Err(Problem::RecordHash);
+            return Err(FrameProblem::RecordHash);
         }
         let (parts, header) = self.parsed(index, seq)?;
         let commitment = chain().payload_commitment(parts.salt, parts.payload);
         if commitment != header.payload_commitment {
-            return Err(Problem::Commitment);
+            return Err(FrameProblem::Commitment);
         }
         Ok(record(&parts, header))
     }
 }
 
-fn record(parts: &Parts<'_>, header: RecordHeader) -> Record {
+fn record(parts: &RecordParts<'_>, header: RecordHeader) -> Record {
     Record {
         header,
         hash: parts.hash,

@@ -12,17 +12,17 @@ use crate::locks::whole;
 const BYTES_MAX: usize = 8 << 20;
 
 #[derive(Default)]
-struct Kept {
+struct CachedFrame {
     frames: VecDeque<Frame>,
     bytes: usize,
 }
 
 /// Durable frames, in order and without a gap.
 #[derive(Default)]
-pub(super) struct FrameCache(Mutex<Kept>);
+pub(super) struct FrameCache(Mutex<CachedFrame>);
 
 impl FrameCache {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, CachedFrame> {
         whole(self.0.lock())
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A frame as a whole: everything that can be checked of it by itself, without copying a record.
 
-use super::error::{Problem, ReadFailure};
+use super::error::{FrameProblem, ReadFailure};
 use super::frame::{Frame, chain};
 use crate::events::{EventType, HEADER_LEN, Hash, RecordHeader, Seq};
 use crate::integrity::{ABREAST, LINK_END};
@@ -90,7 +90,7 @@ impl Frame {
     /// the frame and with none of its records is told of the first once more.
     pub(crate) fn look<'frame>(
         &'frame self,
-        tell: &mut dyn FnMut(Seq, Result<Looked<'frame>, Problem>),
+        tell: &mut dyn FnMut(Seq, Result<Looked<'frame>, FrameProblem>),
     ) {
         let (mut offset, mut time_ns) = (0, self.first_time_ns);
         let (mut sound, mut hashed) = (true, Hashed::new());
@@ -103,7 +103,7 @@ impl Frame {
             let placed = entry.filter(|entry| entry.offset == offset);
             let looked = match placed {
                 Some(_) => self.whole(index, seq, hashed.at(index % ABREAST)),
-                None => Err(Problem::Table),
+                None => Err(FrameProblem::Table),
             };
             let looked = looked.and_then(|looked| {
                 let found_ns = looked.time_ns;
@@ -111,7 +111,7 @@ impl Frame {
                 let ends_right = seq.get() != self.last.seq || found_ns == self.last.time_ns;
                 match found_ns >= time_ns && starts_right && ends_right {
                     true => Ok(looked),
-                    false => Err(Problem::Time),
+                    false => Err(FrameProblem::Time),
                 }
             });
             offset = entry.map_or(offset, |entry| entry.offset.saturating_add(entry.length));
@@ -120,7 +120,7 @@ impl Frame {
             tell(seq, looked);
         }
         if sound && (offset != self.body().len() || !self.is_body_intact()) {
-            tell(self.first, Err(Problem::BodyChecksum));
+            tell(self.first, Err(FrameProblem::BodyChecksum));
         }
     }
 
@@ -130,24 +130,24 @@ impl Frame {
         index: usize,
         seq: Seq,
         hashed: Option<(&Hash, &Hash)>,
-    ) -> Result<Looked<'_>, Problem> {
-        let parts = self.parts(index).ok_or(Problem::Table)?;
-        let (hash, commitment) = hashed.ok_or(Problem::Table)?;
+    ) -> Result<Looked<'_>, FrameProblem> {
+        let parts = self.parts(index).ok_or(FrameProblem::Table)?;
+        let (hash, commitment) = hashed.ok_or(FrameProblem::Table)?;
         // Hash before structure: what was tampered with is not interpreted.
         if *hash != parts.hash {
-            return Err(Problem::RecordHash);
+            return Err(FrameProblem::RecordHash);
         }
         let header = RecordHeader::decode(parts.header)?;
         if header.seq != seq {
-            return Err(Problem::Seq {
+            return Err(FrameProblem::Seq {
                 found: header.seq.get(),
             });
         }
         if header.payload_len as usize != parts.payload.len() {
-            return Err(Problem::Table);
+            return Err(FrameProblem::Table);
         }
         if *commitment != header.payload_commitment {
-            return Err(Problem::Commitment);
+            return Err(FrameProblem::Commitment);
         }
         Ok(Looked {
             event_type: header.event_type,

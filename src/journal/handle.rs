@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use super::frame_cache::FrameCache;
 use super::head_waiter::HeadWaiter;
-use super::reply_thread::{self, Answer};
+use super::reply_thread::{self, WriterAnswer};
 use super::sealed::Sealed;
-use super::under_way::{Hung, UnderWay};
+use super::under_way::{AppendUnderWay, Hung};
 use super::{Frame, Head};
 use crate::clock::Clock;
 use crate::error::Cause;
@@ -26,23 +26,23 @@ pub struct Work {
     /// What to append.
     pub frame: Option<Frame>,
     /// Given in order, after the frame and everything before it is durable.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<WriterAnswer>,
 }
 
 type Callback = Box<dyn Fn() + Send>;
 
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct WriterQueue {
     /// With the moment of each hand-over, in nanoseconds of the monotonic clock.
     works: VecDeque<(u64, Work)>,
     stopping: bool,
     ended: bool,
 }
 
-pub(super) struct Shared {
+pub(super) struct WriterShared {
     pub(super) head_waiter: Arc<HeadWaiter>,
     pub(super) recent: Arc<FrameCache>,
-    pub(super) queue: Mutex<Queue>,
+    pub(super) queue: Mutex<WriterQueue>,
     pub(super) submitted: Condvar,
     /// Nothing queued, nothing being appended. Changed under the queue's lock only.
     pub(super) idle: AtomicBool,
@@ -58,17 +58,18 @@ pub(super) struct Shared {
     /// What runs for this opening: the writer is the first of it.
     pub(super) vitals: Vitals,
     /// Frame and answers of the append under way.
-    pub(super) under_way: UnderWay,
+    pub(super) under_way: AppendUnderWay,
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl WriterShared {
+    fn queue(&self) -> MutexGuard<'_, WriterQueue> {
         whole(self.queue.lock())
     }
 
     /// The next work; `None` where the writer is to end and nothing is left.
     pub(super) fn take(&self) -> Option<(u64, Work)> {
-        let wait = |queue: &mut Queue| queue.works.is_empty() && !queue.stopping && !queue.ended;
+        let wait =
+            |queue: &mut WriterQueue| queue.works.is_empty() && !queue.stopping && !queue.ended;
         let waited = self.submitted.wait_while(self.queue(), wait);
         let mut queue = whole(waited);
         let work = queue.works.pop_front();
@@ -141,7 +142,7 @@ impl Shared {
 
 /// What the sequencer holds: hands over work. Clones are the same writer.
 #[derive(Clone)]
-pub struct WriterHandle(pub(super) Arc<Shared>);
+pub struct WriterHandle(pub(super) Arc<WriterShared>);
 
 impl WriterHandle {
     /// Nothing is appended any more: what waits and what comes is answered with `cause`.
@@ -252,7 +253,7 @@ impl WriterHandle {
     }
 }
 
-impl Shared {
+impl WriterShared {
     pub(super) fn seal(&self, cause: Cause, uncertain: Option<(Seq, Seq)>) -> Sealed {
         tracing::error!(%cause, "the ledger is sealed");
         let sealed = Sealed {

@@ -64,7 +64,7 @@ impl ClaimHook {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HeldState {
     held: bool,
     waiting: usize,
     fail_next: Option<FailedSync>,
@@ -73,12 +73,12 @@ struct State {
 /// The hooks: hold, release, fail.
 #[derive(Debug, Default)]
 pub(super) struct Hooks {
-    state: Mutex<State>,
+    state: Mutex<HeldState>,
     changed: Condvar,
 }
 
 impl Hooks {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HeldState> {
         whole(self.state.lock())
     }
 
@@ -96,7 +96,7 @@ impl Hooks {
     }
 
     pub(super) fn wait_until_held(&self, timeout: Duration) -> bool {
-        let until = |state: &mut State| state.waiting == 0;
+        let until = |state: &mut HeldState| state.waiting == 0;
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, until);
         whole(waited).0.waiting > 0
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The fixed parts of a frame, byte for byte as `docs/FORMAT.md` draws them. Little endian.
 
-use super::error::Problem;
+use super::error::FrameProblem;
 use crate::events::{Hash, LedgerId};
 use crate::integrity::{self, Checksum};
 use crate::parse;
@@ -38,8 +38,8 @@ pub(super) struct FrameHeader {
 }
 
 /// Takes a fixed number of bytes off the front.
-pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Problem> {
-    parse::take(bytes).ok_or(Problem::Length)
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], FrameProblem> {
+    parse::take(bytes).ok_or(FrameProblem::Length)
 }
 
 impl FrameHeader {
@@ -81,29 +81,29 @@ impl FrameHeader {
     }
 
     /// Reads the header at the front of `frame`; lengths are checked against `frame`'s.
-    pub(super) fn decode(frame: &[u8]) -> Result<Self, Problem> {
+    pub(super) fn decode(frame: &[u8]) -> Result<Self, FrameProblem> {
         let mut rest = frame;
         if take(&mut rest)? != MAGIC {
-            return Err(Problem::Magic);
+            return Err(FrameProblem::Magic);
         }
         // The version comes before any other check: another format may have another header.
         let version = u16::from_le_bytes(take(&mut rest)?);
         if version != FRAME_FORMAT_VERSION {
-            return Err(Problem::Version { found: version });
+            return Err(FrameProblem::Version { found: version });
         }
         let (checked, sum) = frame
             .get(..FRAME_HEADER_LEN)
             .and_then(|header| header.split_at_checked(CHECKED_LEN))
-            .ok_or(Problem::Length)?;
+            .ok_or(FrameProblem::Length)?;
         if integrity::checksum(checked) != sum {
-            return Err(Problem::HeaderChecksum);
+            return Err(FrameProblem::HeaderChecksum);
         }
         if usize::from(u16::from_le_bytes(take(&mut rest)?)) != FRAME_HEADER_LEN {
-            return Err(Problem::Length);
+            return Err(FrameProblem::Length);
         }
         match u32::from_le_bytes(take(&mut rest)?) {
             0 => {}
-            found => return Err(Problem::Flags { found }),
+            found => return Err(FrameProblem::Flags { found }),
         }
         let header = Self {
             ledger: LedgerId::from_bytes(take(&mut rest)?),
@@ -122,17 +122,17 @@ impl FrameHeader {
         header.check_lengths(frame.len()).map(|()| header)
     }
 
-    fn check_lengths(&self, frame_len: usize) -> Result<(), Problem> {
+    fn check_lengths(&self, frame_len: usize) -> Result<(), FrameProblem> {
         let length = (FRAME_HEADER_LEN as u64)
             .checked_add(u64::from(self.table_len))
             .and_then(|sum| sum.checked_add(self.body_len));
         if length != Some(frame_len as u64) {
-            return Err(Problem::Length);
+            return Err(FrameProblem::Length);
         }
         let entries = u64::from(self.count) * ENTRY_LEN as u64;
         let fits = self.first > 0 && self.first.checked_add(u64::from(self.count)).is_some();
         if self.count == 0 || entries != u64::from(self.table_len) || !fits {
-            return Err(Problem::Table);
+            return Err(FrameProblem::Table);
         }
         Ok(())
     }

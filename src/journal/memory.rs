@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::append_rules::Standing;
+use super::append_rules::JournalStanding;
 use super::chained_frames::{self, ChainedFrames};
-use super::error::{AppendFailure, Problem, ReadFailure};
+use super::error::{AppendFailure, FrameProblem, ReadFailure};
 use super::held::{self, FailedSync, Hooks};
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{LedgerId, Seq};
@@ -17,7 +17,7 @@ use crate::locks::whole;
 type Disk = Arc<Mutex<Vec<Frame>>>;
 
 #[derive(Debug, Default)]
-struct Opening {
+struct MemoryOpening {
     disk: Disk,
     /// Frames that this opening shows: what failed with an unknown outcome is not among them.
     shown: AtomicUsize,
@@ -28,7 +28,7 @@ struct Opening {
 
 /// A journal in memory, with hooks over its sync. A clone is the same opening.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryJournal(Arc<Opening>);
+pub struct MemoryJournal(Arc<MemoryOpening>);
 
 fn lock(disk: &Disk) -> MutexGuard<'_, Vec<Frame>> {
     whole(disk.lock())
@@ -46,10 +46,10 @@ impl MemoryJournal {
     pub fn reopen(&self) -> Self {
         let disk = Arc::clone(&self.0.disk);
         let shown = AtomicUsize::new(lock(&disk).len());
-        Self(Arc::new(Opening {
+        Self(Arc::new(MemoryOpening {
             disk,
             shown,
-            ..Opening::default()
+            ..MemoryOpening::default()
         }))
     }
 
@@ -74,10 +74,10 @@ impl MemoryJournal {
         self.0.hooks.wait_until_held(timeout)
     }
 
-    fn standing(frames: &[Frame]) -> Standing {
+    fn standing(frames: &[Frame]) -> JournalStanding {
         frames
             .last()
-            .map_or_else(Standing::default, Standing::after)
+            .map_or_else(JournalStanding::default, JournalStanding::after)
     }
 
     /// Looks at the frames that are shown.
@@ -133,7 +133,9 @@ impl Journal for MemoryJournal {
 
     fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
         match self.look(|frames| frames.get(Self::start(frames, seq)).cloned())? {
-            Some(frame) if !frame.contains(seq) => Err(ReadFailure::damaged(seq, Problem::Missing)),
+            Some(frame) if !frame.contains(seq) => {
+                Err(ReadFailure::damaged(seq, FrameProblem::Missing))
+            }
             frame => Ok(frame),
         }
     }

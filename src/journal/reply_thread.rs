@@ -13,27 +13,27 @@ use super::Head;
 use super::sealed::Sealed;
 
 /// Told once: the head after the frame that it waited for, or why there will be none.
-pub type Answer = Box<dyn FnOnce(Result<&Head, &Sealed>) + Send>;
+pub type WriterAnswer = Box<dyn FnOnce(Result<&Head, &Sealed>) + Send>;
 
 /// More answers than this are worth a thread hop.
 const ON_THE_SPOT_MAX: usize = 16;
 
-struct Batch {
-    answers: Vec<Answer>,
+struct ReplyBatch {
+    answers: Vec<WriterAnswer>,
     outcome: Result<Head, Sealed>,
 }
 
 /// What the writer and the thread share.
 #[derive(Default)]
-struct Shared {
+struct ReplyShared {
     /// Batches handed over and not yet answered: while there are any, none is answered on the
     /// spot, or it would overtake them.
     waiting: AtomicUsize,
     panicked: AtomicBool,
 }
 
-impl Shared {
-    fn give(&self, Batch { answers, outcome }: Batch) {
+impl ReplyShared {
+    fn give(&self, ReplyBatch { answers, outcome }: ReplyBatch) {
         if !give(answers, outcome.as_ref()) {
             self.panicked.store(true, Ordering::Release);
         }
@@ -41,7 +41,7 @@ impl Shared {
 }
 
 /// Gives all of them; false where one panicked.
-pub(super) fn give(answers: Vec<Answer>, outcome: Result<&Head, &Sealed>) -> bool {
+pub(super) fn give(answers: Vec<WriterAnswer>, outcome: Result<&Head, &Sealed>) -> bool {
     let mut calm = true;
     for answer in answers {
         calm &= catch_unwind(AssertUnwindSafe(|| answer(outcome))).is_ok();
@@ -50,15 +50,15 @@ pub(super) fn give(answers: Vec<Answer>, outcome: Result<&Head, &Sealed>) -> boo
 }
 
 pub(super) struct ReplyThread {
-    sender: Sender<Batch>,
-    shared: Arc<Shared>,
+    sender: Sender<ReplyBatch>,
+    shared: Arc<ReplyShared>,
     thread: JoinHandle<()>,
 }
 
 impl ReplyThread {
     pub(super) fn start() -> io::Result<Self> {
-        let (sender, receiver): (_, Receiver<Batch>) = channel();
-        let shared = Arc::new(Shared::default());
+        let (sender, receiver): (_, Receiver<ReplyBatch>) = channel();
+        let shared = Arc::new(ReplyShared::default());
         let theirs = Arc::clone(&shared);
         let run = move || {
             for batch in receiver {
@@ -76,8 +76,8 @@ impl ReplyThread {
         })
     }
 
-    pub(super) fn give(&self, answers: Vec<Answer>, outcome: Result<Head, Sealed>) {
-        let batch = Batch { answers, outcome };
+    pub(super) fn give(&self, answers: Vec<WriterAnswer>, outcome: Result<Head, Sealed>) {
+        let batch = ReplyBatch { answers, outcome };
         let nobody_waits = self.shared.waiting.load(Ordering::Acquire) == 0;
         if nobody_waits && batch.answers.len() <= ON_THE_SPOT_MAX {
             return self.shared.give(batch);

@@ -5,34 +5,34 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::Frame;
-use super::reply_thread::Answer;
+use super::reply_thread::WriterAnswer;
 use crate::events::Seq;
 use crate::locks::whole;
 
 /// The append under way: whoever takes it out answers for it.
 #[derive(Default)]
-pub(super) struct UnderWay(Mutex<Option<Append>>);
+pub(super) struct AppendUnderWay(Mutex<Option<Append>>);
 
 struct Append {
     looked_ns: u64,
     waited_ns: u64,
     uncertain: (Seq, Seq),
-    answers: Vec<Answer>,
+    answers: Vec<WriterAnswer>,
 }
 
 /// An append that was given up.
 pub(super) struct Hung {
     pub(super) cause: Arc<str>,
     pub(super) uncertain: (Seq, Seq),
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<WriterAnswer>,
 }
 
-impl UnderWay {
+impl AppendUnderWay {
     fn lock(&self) -> MutexGuard<'_, Option<Append>> {
         whole(self.0.lock())
     }
 
-    pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<Answer>) {
+    pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<WriterAnswer>) {
         let last = Seq::new(frame.last.seq).unwrap_or(frame.first);
         *self.lock() = Some(Append {
             looked_ns: since_ns,
@@ -43,7 +43,7 @@ impl UnderWay {
     }
 
     /// `None` where it was given up meanwhile.
-    pub(super) fn end(&self) -> Option<Vec<Answer>> {
+    pub(super) fn end(&self) -> Option<Vec<WriterAnswer>> {
         self.lock().take().map(|append| append.answers)
     }
 
@@ -84,8 +84,8 @@ mod tests {
     const AFTER: Duration = Duration::from_secs(8);
     const PAUSE: Duration = Duration::from_secs(1);
 
-    fn under_way(since_ns: u64) -> UnderWay {
-        UnderWay(Mutex::new(Some(Append {
+    fn under_way(since_ns: u64) -> AppendUnderWay {
+        AppendUnderWay(Mutex::new(Some(Append {
             looked_ns: since_ns,
             waited_ns: 0,
             uncertain: (Seq::FIRST, Seq::FIRST),
@@ -93,7 +93,7 @@ mod tests {
         })))
     }
 
-    fn looks(under_way: &UnderWay, at_s: impl IntoIterator<Item = u64>) -> Option<u64> {
+    fn looks(under_way: &AppendUnderWay, at_s: impl IntoIterator<Item = u64>) -> Option<u64> {
         let mut at_s = at_s.into_iter();
         at_s.find(|at| {
             let now_ns = at * 1_000_000_000;

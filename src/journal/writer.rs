@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::commit_watchdog::Watch;
+use super::commit_watchdog::CommitWatch;
 use super::error::{AppendFailure, ReadFailure};
-use super::handle::{Shared, Work, WriterHandle};
+use super::handle::{Work, WriterHandle, WriterShared};
 use super::head_waiter::HeadWaiter;
-use super::reply_thread::{Answer, ReplyThread};
+use super::reply_thread::{ReplyThread, WriterAnswer};
 use super::sealed::Sealed;
-use super::under_way::UnderWay;
+use super::under_way::AppendUnderWay;
 use super::{Frame, Head, Journal};
 use crate::clock::Clock;
 use crate::error::Cause;
 use crate::events::Seq;
 use crate::metrics::SEALED;
-use crate::vitals::{Part, Vital, Vitals};
+use crate::vitals::{Vital, VitalPart, Vitals};
 
 /// One append, told to the observer.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Appended<'a> {
 pub type Observer = Box<dyn FnMut(&Appended<'_>) + Send>;
 
 /// Answers, and what they are to say.
-type Outcome = (Vec<Answer>, Result<Head, Sealed>);
+type AppendOutcome = (Vec<WriterAnswer>, Result<Head, Sealed>);
 
 /// How often a thread that may hang is asked whether it has come back.
 const JOIN_STEP: Duration = Duration::from_millis(1);
@@ -74,12 +74,12 @@ impl Writer {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
         observer: Option<Observer>,
-        watch: Option<Watch>,
+        watch: Option<CommitWatch>,
     ) -> Result<Self, ReadFailure> {
         let head = journal.head()?;
         let head_waiter = Arc::new(HeadWaiter::default());
         head_waiter.set(head.seq);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterShared {
             head_waiter,
             recent: Arc::default(),
             queue: Mutex::default(),
@@ -93,7 +93,7 @@ impl Writer {
             clock,
             gone: AtomicBool::new(false),
             vitals: Vitals::default(),
-            under_way: UnderWay::default(),
+            under_way: AppendUnderWay::default(),
         });
         let io = |error: io::Error| ReadFailure::Io {
             cause: Cause::of(error),
@@ -101,11 +101,11 @@ impl Writer {
         if let Some(watch) = watch {
             watch.start(&shared).map_err(io)?;
         }
-        let running = Running {
+        let running = WriterThread {
             shared: Arc::clone(&shared),
             journal,
             observer,
-            vital: shared.vitals.start(Part::Writer),
+            vital: shared.vitals.start(VitalPart::Writer),
             reply_thread: ReplyThread::start().map_err(io)?,
             head,
         };
@@ -166,7 +166,7 @@ impl Drop for Writer {
 }
 
 /// Told last, whatever ends the thread.
-struct Leaving(Arc<Shared>);
+struct Leaving(Arc<WriterShared>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
@@ -178,8 +178,8 @@ impl Drop for Leaving {
 }
 
 /// What lives on the thread.
-struct Running {
-    shared: Arc<Shared>,
+struct WriterThread {
+    shared: Arc<WriterShared>,
     journal: Arc<dyn Journal>,
     observer: Option<Observer>,
     vital: Vital,
@@ -187,7 +187,7 @@ struct Running {
     head: Head,
 }
 
-impl Running {
+impl WriterThread {
     fn run(mut self) {
         let _leaving = Leaving(Arc::clone(&self.shared));
         while let Some((handed_over, Work { frame, answers })) = self.shared.take() {
@@ -213,9 +213,9 @@ impl Running {
     fn commit(
         &mut self,
         frame: Option<&Frame>,
-        answers: Vec<Answer>,
+        answers: Vec<WriterAnswer>,
         handed_over: u64,
-    ) -> Option<Outcome> {
+    ) -> Option<AppendOutcome> {
         if let Some(sealed) = &*self.shared.sealed.borrow() {
             return Some((answers, Err(sealed.clone())));
         }

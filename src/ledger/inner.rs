@@ -10,10 +10,10 @@ use crate::locks::whole;
 
 use super::attest::checkpoints::Signing;
 use super::background::tasks::Background;
-use super::lifecycle::end::End;
+use super::lifecycle::end::LedgerEnd;
 use super::lifecycle::released::Released;
 use super::operate::scrub::Scrub;
-use super::parts::Parts;
+use super::parts::LedgerParts;
 use super::read::views::ViewSet;
 use super::recover::recovery::Recovery;
 use super::recover::snapshots::Snapshots;
@@ -27,9 +27,9 @@ pub(crate) struct Inner {
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) recovery: Option<Recovery>,
     pub(super) background: Background,
-    pub(super) running: Mutex<Option<Parts>>,
+    pub(super) running: Mutex<Option<LedgerParts>>,
     /// Once it ends.
-    pub(super) end: Mutex<Option<Arc<End>>>,
+    pub(super) end: Mutex<Option<Arc<LedgerEnd>>>,
     pub(super) released: Mutex<Released>,
 }
 
@@ -46,7 +46,7 @@ impl Inner {
         self.core.shared.durable.in_force()
     }
 
-    pub(super) fn end(&self) -> MutexGuard<'_, Option<Arc<End>>> {
+    pub(super) fn end(&self) -> MutexGuard<'_, Option<Arc<LedgerEnd>>> {
         whole(self.end.lock())
     }
 

@@ -36,7 +36,7 @@ pub use operate::read_only::{
 };
 pub use operate::salvage::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
 pub use operate::scrub::Scrubbed;
-pub use operate::verify::{Damaged, Progress, Unread, Verified, VerifyOptions};
+pub use operate::verify::{Damaged, Unread, Verified, VerifyOptions, VerifyProgress};
 pub use options::Options;
 pub use read::follow::Follow;
 pub use read::reads::Reads;

@@ -86,7 +86,7 @@ impl Ledger {
     /// [`OpenError`]: locked, not a ledger, another format, damage — named, and nothing changed.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, Root), OpenError> {
         let path = database::absolute(path.as_ref())?;
-        let inner = open::open(open::Place::Directory(path), options).await?;
+        let inner = open::open(open::LedgerPlace::Directory(path), options).await?;
         Ok((Self::new(Arc::clone(&inner)), Root::new(inner)))
     }
 
@@ -102,7 +102,7 @@ impl Ledger {
         options: Options,
     ) -> Result<(Self, Root), OpenError> {
         let views = database::absolute(views.as_ref())?;
-        let inner = open::open(open::Place::Journal(journal, views), options).await?;
+        let inner = open::open(open::LedgerPlace::Journal(journal, views), options).await?;
         Ok((Self::new(Arc::clone(&inner)), Root::new(inner)))
     }
 

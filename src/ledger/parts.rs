@@ -10,7 +10,7 @@ use crate::projections::Views;
 use super::recover::locked_journal::LockedJournal;
 
 /// What must be closed in order.
-pub(crate) struct Parts {
+pub(crate) struct LedgerParts {
     pub(crate) actors: Actors,
     pub(crate) writer: Writer,
     pub(crate) views: Views,

@@ -10,8 +10,16 @@ fn names_follow_the_conventions_and_none_is_used_twice() {
         let Metric {
             name, kind, help, ..
         } = *metric;
-        assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
-        assert_eq!(metric.buckets.is_empty(), kind != Kind::Histogram, "{name}");
+        assert_eq!(
+            name.ends_with("_total"),
+            kind == MetricKind::Counter,
+            "{name}"
+        );
+        assert_eq!(
+            metric.buckets.is_empty(),
+            kind != MetricKind::Histogram,
+            "{name}"
+        );
         assert!(metric.buckets.is_sorted(), "{name}");
         assert!(help.ends_with('.'), "{name}: {help}");
         let stem = name.trim_end_matches("_total");

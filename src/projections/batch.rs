@@ -38,7 +38,7 @@ type Value = Option<Vec<u8>>;
 /// Values as earlier batches of this generation wrote them: what is changed again and again is not
 /// read from the database each time. The runner alone writes a generation, so they are never stale.
 #[derive(Default)]
-pub(super) struct Recent {
+pub(super) struct RecentValues {
     newer: ByKey<Value>,
     /// How much they take.
     newer_bytes: usize,
@@ -49,7 +49,7 @@ fn bytes_of(key: &[u8], value: Option<&Vec<u8>>) -> usize {
     RECENT_ENTRY_BYTES + key.len() + value.map_or(0, Vec::capacity)
 }
 
-impl Recent {
+impl RecentValues {
     fn get(&self, key: &[u8]) -> Option<&Value> {
         self.newer.get(key).or_else(|| self.older.get(key))
     }
@@ -77,7 +77,7 @@ impl Recent {
     }
 }
 
-struct Change {
+struct Edit {
     value: Value,
     /// It may be read again by a later batch.
     again: bool,
@@ -88,8 +88,8 @@ struct Change {
 pub struct ViewBatch {
     generation: Arc<Generation>,
     after: u64,
-    recent: Recent,
-    pending: ByKey<Change>,
+    recent: RecentValues,
+    pending: ByKey<Edit>,
     /// The stored form of the key at hand.
     key: Vec<u8>,
     /// Whether the changes are an embedder's: then they are held to the limits.
@@ -108,7 +108,7 @@ impl ViewBatch {
     pub(super) fn new(
         generation: Arc<Generation>,
         after: u64,
-        recent: Recent,
+        recent: RecentValues,
         foreign: bool,
     ) -> Self {
         Self {
@@ -253,7 +253,7 @@ impl ViewBatch {
             }
         }
         self.take_key(key);
-        let change = Change { value, again };
+        let change = Edit { value, again };
         match self.pending.get_mut(self.key.as_slice()) {
             Some(pending) => *pending = change,
             None => drop(self.pending.insert(Slice::from(&self.key), change)),
@@ -280,7 +280,7 @@ impl ViewBatch {
         };
         let mut value = stored.unwrap_or_default();
         edit(&mut value);
-        let change = Change {
+        let change = Edit {
             value: Some(value),
             again: true,
         };
@@ -318,13 +318,13 @@ impl ViewBatch {
 
     /// Moves everything, and the position that goes with it, into one database batch; gives what the
     /// next batch may know once this one is committed.
-    pub(super) fn write_into(self, position: &Position, batch: &mut WriteBatch) -> Recent {
+    pub(super) fn write_into(self, position: &Position, batch: &mut WriteBatch) -> RecentValues {
         let keyspace = &self.generation.keyspace;
         let mut recent = self.recent;
         // In order, neighbours follow each other, whose place in a memtable is half found already.
         let mut changes: Vec<_> = self.pending.into_iter().collect();
         changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        for (key, Change { value, again }) in changes {
+        for (key, Edit { value, again }) in changes {
             match &value {
                 Some(value) => batch.insert(keyspace, key.clone(), value.as_slice()),
                 None => batch.remove(keyspace, key.clone()),
@@ -344,7 +344,7 @@ mod tests {
 
     const KEPT: u32 = 30_000;
 
-    fn held(recent: &Recent) -> usize {
+    fn held(recent: &RecentValues) -> usize {
         let halves = recent.newer.iter().chain(&recent.older);
         halves
             .map(|(key, value)| bytes_of(key, value.as_ref()))
@@ -361,7 +361,7 @@ mod tests {
             (50, 1_000),
             (9_000, 1_025),
         ] {
-            let mut recent = Recent::default();
+            let mut recent = RecentValues::default();
             for at in 0..KEPT {
                 let mut value = vec![0; length];
                 value[..4].copy_from_slice(&at.to_be_bytes());
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn a_value_that_became_too_long_is_forgotten() {
         for others in [0, RECENT_BYTES / 1_000] {
-            let (mut recent, key) = (Recent::default(), Slice::from(*b"key"));
+            let (mut recent, key) = (RecentValues::default(), Slice::from(*b"key"));
             recent.keep(key.clone(), Some(vec![1]));
             for other in 0..others {
                 recent.keep(Slice::from(other.to_be_bytes()), Some(vec![0; 1_000]));

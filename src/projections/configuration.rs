@@ -13,7 +13,7 @@ use crate::integrity::digest;
 use super::diff::{DiffLine, diff_lines};
 use super::keys::{key, name_key, pack, unpack};
 use super::view::reader;
-use super::{Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
+use super::{Projection, ProjectionError, View, ViewBatch, ViewError, ViewSnapshot};
 
 const VERSION: u32 = 1;
 /// name key → document: its name and current version.
@@ -116,21 +116,21 @@ impl DocumentVersion {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Document {
+struct DocumentRow {
     name: String,
     version: u64,
 }
 
 /// The projection.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Configuration;
+pub struct ConfigurationProjection;
 
-impl Configuration {
+impl ConfigurationProjection {
     /// The view's name.
     pub const NAME: &'static str = "configuration";
 }
 
-impl Projection for Configuration {
+impl Projection for ConfigurationProjection {
     fn name(&self) -> &'static str {
         Self::NAME
     }
@@ -160,7 +160,7 @@ fn store(record: &Record, change: &ConfigurationChangedV1, batch: &mut ViewBatch
     let name = name_key(&change.document);
     let version = change.version.to_be_bytes();
     let info = VersionInfo::of(&record.header, change);
-    let document = Document {
+    let document = DocumentRow {
         name: change.document.clone(),
         version: change.version,
     };
@@ -178,18 +178,18 @@ fn store(record: &Record, change: &ConfigurationChangedV1, batch: &mut ViewBatch
 #[derive(Debug, Clone)]
 pub struct ConfigurationView(View);
 
-reader!(ConfigurationView, Configuration, VERSION);
+reader!(ConfigurationView, ConfigurationProjection, VERSION);
 
 impl ConfigurationView {
     /// The names of all documents, sorted.
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn documents(&self) -> Result<Vec<String>, ReadError> {
+    pub fn documents(&self) -> Result<Vec<String>, ViewError> {
         self.read(|snapshot| {
             let mut names = Vec::new();
             for pair in snapshot.scan(&[DOCUMENT], &[DOCUMENT]) {
-                names.push(unpack::<Document>(&pair?.1)?.name);
+                names.push(unpack::<DocumentRow>(&pair?.1)?.name);
             }
             names.sort();
             Ok(names)
@@ -200,7 +200,7 @@ impl ConfigurationView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn configuration_version(&self) -> Result<u64, ReadError> {
+    pub fn configuration_version(&self) -> Result<u64, ViewError> {
         self.read(|snapshot| {
             let bytes = snapshot.get(&[TOTAL])?.unwrap_or_default();
             Ok(bytes.try_into().map_or(0, u64::from_be_bytes))
@@ -210,8 +210,8 @@ impl ConfigurationView {
     /// The document's current version; `None` where there is no such document.
     ///
     /// # Errors
-    /// [`ReadError::ContentDamaged`] where the content fails its digest; else as [`View::read`].
-    pub fn current(&self, document: &str) -> Result<Option<DocumentVersion>, ReadError> {
+    /// [`ViewError::ContentDamaged`] where the content fails its digest; else as [`View::read`].
+    pub fn current(&self, document: &str) -> Result<Option<DocumentVersion>, ViewError> {
         self.read(|snapshot| {
             let version = current_version(snapshot, document)?;
             load(snapshot, document, version)
@@ -227,7 +227,7 @@ impl ConfigurationView {
         &self,
         document: &str,
         version: u64,
-    ) -> Result<Option<DocumentVersion>, ReadError> {
+    ) -> Result<Option<DocumentVersion>, ViewError> {
         self.read(|snapshot| {
             let current = current_version(snapshot, document)?;
             if current <= version {
@@ -245,7 +245,7 @@ impl ConfigurationView {
         &self,
         document: &str,
         version: u64,
-    ) -> Result<Option<DocumentVersion>, ReadError> {
+    ) -> Result<Option<DocumentVersion>, ViewError> {
         self.read(|snapshot| load(snapshot, document, version))
     }
 
@@ -253,7 +253,7 @@ impl ConfigurationView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn history(&self, document: &str) -> Result<Vec<VersionInfo>, ReadError> {
+    pub fn history(&self, document: &str) -> Result<Vec<VersionInfo>, ViewError> {
         self.read(|snapshot| {
             let prefix = key(INFO, &[&name_key(document)]);
             let pairs = snapshot.scan(&prefix, &prefix);
@@ -265,7 +265,7 @@ impl ConfigurationView {
     ///
     /// # Errors
     /// As [`ConfigurationView::current`].
-    pub fn as_of(&self, document: &str, at: AsOf) -> Result<Option<DocumentVersion>, ReadError> {
+    pub fn as_of(&self, document: &str, at: AsOf) -> Result<Option<DocumentVersion>, ViewError> {
         self.read(|snapshot| {
             // Versions are gapless and neither their records nor their times ever go back.
             let (mut from, mut beyond) = (0, current_version(snapshot, document)? + 1);
@@ -291,7 +291,7 @@ impl ConfigurationView {
         document: &str,
         from: u64,
         to: u64,
-    ) -> Result<Option<Vec<DiffLine>>, ReadError> {
+    ) -> Result<Option<Vec<DiffLine>>, ViewError> {
         self.read(|snapshot| {
             let from = load(snapshot, document, from)?;
             let to = load(snapshot, document, to)?;
@@ -302,8 +302,8 @@ impl ConfigurationView {
     }
 }
 
-fn current_version(snapshot: &ViewSnapshot, document: &str) -> Result<u64, ReadError> {
-    let found: Option<Document> = snapshot.value(&key(DOCUMENT, &[&name_key(document)]))?;
+fn current_version(snapshot: &ViewSnapshot, document: &str) -> Result<u64, ViewError> {
+    let found: Option<DocumentRow> = snapshot.value(&key(DOCUMENT, &[&name_key(document)]))?;
     Ok(found.map_or(0, |document| document.version))
 }
 
@@ -311,7 +311,7 @@ fn load_info(
     snapshot: &ViewSnapshot,
     document: &str,
     version: u64,
-) -> Result<Option<VersionInfo>, ReadError> {
+) -> Result<Option<VersionInfo>, ViewError> {
     snapshot.value(&key(INFO, &[&name_key(document), &version.to_be_bytes()]))
 }
 
@@ -319,7 +319,7 @@ fn load(
     snapshot: &ViewSnapshot,
     document: &str,
     version: u64,
-) -> Result<Option<DocumentVersion>, ReadError> {
+) -> Result<Option<DocumentVersion>, ViewError> {
     let Some(info) = load_info(snapshot, document, version)? else {
         return Ok(None);
     };
@@ -328,7 +328,7 @@ fn load(
         Some(content) if digest(&content) == info.content_digest => {
             Ok(Some(DocumentVersion { info, content }))
         }
-        _ => Err(ReadError::ContentDamaged {
+        _ => Err(ViewError::ContentDamaged {
             document: document.to_owned(),
             version,
         }),

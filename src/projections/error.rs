@@ -10,7 +10,7 @@ use crate::error::{Cause, Fault, Retry};
 /// Views could not be set up at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum ViewsOpenError {
     /// A projection's name is not 1 to 64 of `a-z`, `0-9` and `_`, or is given twice.
     #[error("projection name {0:?} is not usable or is given twice")]
     Name(String),
@@ -32,7 +32,7 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
+impl ViewsOpenError {
     /// A stable word.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -86,7 +86,7 @@ impl ProjectionError {
 /// A view has no answer to give.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum ViewError {
     /// The view is being made and nothing serves in its stead.
     #[error("view is being rebuilt: {done} of {total} records")]
     Building {
@@ -133,7 +133,7 @@ pub enum ReadError {
     Closed,
 }
 
-impl ReadError {
+impl ViewError {
     /// A stable word for programs and metric labels.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -167,7 +167,7 @@ impl ReadError {
 
 /// Why the runner cannot go on with the database it has.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum HaltReason {
     /// The files are not what was written: set aside, make again.
     Damage(String),
     /// The system refuses (no descriptors, full, read-only): nothing wrong with what is there; wait.
@@ -181,7 +181,7 @@ pub(super) enum Failure {
     Source(String),
 }
 
-impl Failure {
+impl HaltReason {
     pub(super) fn cause(&self) -> &str {
         match self {
             Self::Damage(cause)
@@ -217,13 +217,13 @@ impl Failure {
     }
 }
 
-impl From<fjall::Error> for Failure {
+impl From<fjall::Error> for HaltReason {
     fn from(error: fjall::Error) -> Self {
         Self::of(database::fault(&error), error.to_string())
     }
 }
 
-impl Failure {
+impl HaltReason {
     /// What was found in closed views; `None` where it is no reason not to open them.
     pub(super) fn found(damage: &Damage) -> Option<Self> {
         let fault = match damage.meaning() {
@@ -247,13 +247,13 @@ impl From<fjall::Error> for ProjectionError {
     }
 }
 
-impl From<fjall::Error> for ReadError {
+impl From<fjall::Error> for ViewError {
     fn from(error: fjall::Error) -> Self {
         ProjectionError::from(error).into()
     }
 }
 
-impl From<ProjectionError> for ReadError {
+impl From<ProjectionError> for ViewError {
     fn from(error: ProjectionError) -> Self {
         match error {
             ProjectionError::Damaged(cause) => Self::Damaged(cause),

@@ -25,7 +25,7 @@ pub struct ExecutionFilter {
 
 /// From which end executions are given, by their first records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum ExecutionOrder {
     /// The oldest first.
     Oldest,
     /// The newest first.

@@ -3,12 +3,12 @@
 
 use crate::events::ExecutionId;
 
-use super::execution_filter::{ExecutionFilter, Order};
+use super::execution_filter::{ExecutionFilter, ExecutionOrder};
 use super::execution_status::ExecutionStatus;
 use super::executions::{COUNT, ExecutionEntry, VERSION, entry_key, status_key};
 use super::keys::trailing_u64;
 use super::view::reader;
-use super::{ReadError, View, ViewSnapshot};
+use super::{View, ViewError, ViewSnapshot};
 
 /// Reads the executions view, at the view's position: wait for a newer one with
 /// [`View::at_least`].
@@ -22,7 +22,7 @@ impl ExecutionsView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ReadError> {
+    pub fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ViewError> {
         self.read(|snapshot| load(snapshot, execution.as_bytes()))
     }
 
@@ -34,16 +34,16 @@ impl ExecutionsView {
     pub fn find(
         &self,
         filter: &ExecutionFilter,
-        order: Order,
+        order: ExecutionOrder,
         limit: usize,
-    ) -> Result<Vec<ExecutionEntry>, ReadError> {
+    ) -> Result<Vec<ExecutionEntry>, ViewError> {
         self.read(|snapshot| {
             let mut found = Vec::new();
             for status in filter.asked() {
                 of_status(snapshot, status, filter, order, limit, &mut found)?;
             }
             found.sort_unstable_by_key(|entry| entry.first_seq);
-            if order == Order::Newest {
+            if order == ExecutionOrder::Newest {
                 found.reverse();
             }
             found.truncate(limit);
@@ -56,7 +56,7 @@ impl ExecutionsView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ReadError> {
+    pub fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ViewError> {
         self.read(|snapshot| {
             let mut counts = Vec::new();
             for status in ExecutionStatus::ALL {
@@ -78,22 +78,22 @@ fn of_status(
     snapshot: &ViewSnapshot,
     status: ExecutionStatus,
     filter: &ExecutionFilter,
-    order: Order,
+    order: ExecutionOrder,
     limit: usize,
     found: &mut Vec<ExecutionEntry>,
-) -> Result<(), ReadError> {
+) -> Result<(), ViewError> {
     let full = found.len().saturating_add(limit);
     let from = status_key(status, filter.after.saturating_add(1));
     let until = status_key(status, filter.before.unwrap_or(u64::MAX));
     let mut pairs = snapshot.range(&from, &until);
     while found.len() < full {
         let pair = match order {
-            Order::Oldest => pairs.next(),
-            Order::Newest => pairs.next_back(),
+            ExecutionOrder::Oldest => pairs.next(),
+            ExecutionOrder::Newest => pairs.next_back(),
         };
         let Some(pair) = pair else { break };
         let entry = load(snapshot, &pair?.1)?
-            .ok_or_else(|| ReadError::Damaged("an execution has a status and no entry".into()))?;
+            .ok_or_else(|| ViewError::Damaged("an execution has a status and no entry".into()))?;
         if filter.fits(&entry) {
             found.push(entry);
         }
@@ -101,6 +101,6 @@ fn of_status(
     Ok(())
 }
 
-fn load(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<Option<ExecutionEntry>, ReadError> {
+fn load(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<Option<ExecutionEntry>, ViewError> {
     snapshot.value(&entry_key(execution))
 }

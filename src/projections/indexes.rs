@@ -122,7 +122,7 @@ type Current = (u32, CommandId, CommandPlace);
 
 /// What this batch knows of what an execution asked for, and whether the view does not yet.
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownRequest {
     asked: Option<Asked>,
     changed: bool,
 }
@@ -131,7 +131,7 @@ struct Known {
 #[derive(Debug, Clone, Default)]
 pub struct Indexes {
     current: Option<Current>,
-    known: HashMap<ExecutionId, Known, RandomState>,
+    known: HashMap<ExecutionId, KnownRequest, RandomState>,
 }
 
 impl Indexes {
@@ -200,7 +200,7 @@ impl Projection for Indexes {
 
     fn finish(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
         self.place(None, batch);
-        for (execution, Known { asked, changed }) in self.known.drain() {
+        for (execution, KnownRequest { asked, changed }) in self.known.drain() {
             if let (Some(asked), true) = (asked, changed) {
                 batch.put(&asked_key(execution), pack(&asked));
             }
@@ -270,10 +270,10 @@ impl Indexes {
         let known = match self.known.entry(header.execution) {
             Entry::Occupied(known) if !begins_execution(header) => known.into_mut(),
             Entry::Occupied(mut known) => {
-                known.insert(Known::of(header, batch)?);
+                known.insert(KnownRequest::of(header, batch)?);
                 known.into_mut()
             }
-            Entry::Vacant(unknown) => unknown.insert(Known::of(header, batch)?),
+            Entry::Vacant(unknown) => unknown.insert(KnownRequest::of(header, batch)?),
         };
         let early = match known.asked.take() {
             Some(Asked::For((kind, bytes))) => {
@@ -302,7 +302,7 @@ impl Indexes {
     }
 }
 
-impl Known {
+impl KnownRequest {
     /// What is stored of the execution that this record speaks of. What others said of it before its
     /// first record lies in other commits.
     fn of(header: &RecordHeader, batch: &ViewBatch) -> Result<Self, ProjectionError> {

@@ -41,10 +41,12 @@ mod views_database;
 
 pub use batch::{VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
 pub use boot_mark::Boot;
-pub use configuration::{AsOf, Configuration, ConfigurationView, DocumentVersion, VersionInfo};
+pub use configuration::{
+    AsOf, ConfigurationProjection, ConfigurationView, DocumentVersion, VersionInfo,
+};
 pub use diff::{DiffLine, diff_lines};
-pub use error::{OpenError, ProjectionError, ReadError};
-pub use execution_filter::{ExecutionFilter, Order};
+pub use error::{ProjectionError, ViewError, ViewsOpenError};
+pub use execution_filter::{ExecutionFilter, ExecutionOrder};
 pub use execution_status::ExecutionStatus;
 pub use executions::{ExecutionEntry, Executions};
 pub use executions_view::ExecutionsView;
@@ -54,11 +56,11 @@ pub use query::{Filter, IndexesView};
 pub(crate) use registry::registry_digest;
 pub use registry::{Capability, RegistryState};
 pub use runtime_metadata::{
-    Module, Runtime, RuntimeMetadata, RuntimeMetadataView, RuntimeState, SavedPosition,
+    Module, Runtime, RuntimeMetadataProjection, RuntimeMetadataView, RuntimeState, SavedPosition,
 };
 pub use subscription::{Subscription, SubscriptionError};
 pub use tree::{Tree, TreeAt, TreeView};
-pub use view::{Progress, View, ViewSnapshot, ViewStatus};
+pub use view::{RebuildProgress, View, ViewSnapshot, ViewStatus};
 pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
 
 /// A key and its value.
@@ -141,8 +143,8 @@ pub trait Source: Send + Sync + 'static {
 #[must_use]
 pub fn built_in() -> Vec<Box<dyn Projection>> {
     vec![
-        Box::new(Configuration),
-        Box::new(RuntimeMetadata),
+        Box::new(ConfigurationProjection),
+        Box::new(RuntimeMetadataProjection),
         Box::new(Executions::default()),
         Box::new(Indexes::default()),
         Box::new(Tree),
@@ -151,8 +153,8 @@ pub fn built_in() -> Vec<Box<dyn Projection>> {
 
 /// Their names: no other view has one of them.
 const BUILT_IN: [&str; 5] = [
-    Configuration::NAME,
-    RuntimeMetadata::NAME,
+    ConfigurationProjection::NAME,
+    RuntimeMetadataProjection::NAME,
     Executions::NAME,
     Indexes::NAME,
     Tree::NAME,

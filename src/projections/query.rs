@@ -12,7 +12,7 @@ use super::indexes::{
     postings_prefix,
 };
 use super::keys::trailing_u64;
-use super::{ReadError, Source, View, ViewSnapshot};
+use super::{Source, View, ViewError, ViewSnapshot};
 
 /// What records must have in common; whatever is `None` is not asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,9 +69,9 @@ impl IndexesView {
     /// range that begins after the last one.
     ///
     /// # Errors
-    /// As [`View::read`]; [`ReadError::Source`] where a time range needs the journal and it
+    /// As [`View::read`]; [`ViewError::Source`] where a time range needs the journal and it
     /// cannot be read.
-    pub fn query(&self, filter: &Filter, limit: usize) -> Result<Vec<Seq>, ReadError> {
+    pub fn query(&self, filter: &Filter, limit: usize) -> Result<Vec<Seq>, ViewError> {
         Ok(self.query_at(filter, limit)?.1)
     }
 
@@ -79,7 +79,7 @@ impl IndexesView {
     ///
     /// # Errors
     /// As [`IndexesView::query`].
-    pub fn query_at(&self, filter: &Filter, limit: usize) -> Result<(u64, Vec<Seq>), ReadError> {
+    pub fn query_at(&self, filter: &Filter, limit: usize) -> Result<(u64, Vec<Seq>), ViewError> {
         self.view.read_version(Some(VERSION), |snapshot| {
             let position = snapshot.position();
             let range = self.seq_range(snapshot, filter)?;
@@ -92,7 +92,7 @@ impl IndexesView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn first_grant(&self, component: ComponentId) -> Result<Option<Seq>, ReadError> {
+    pub fn first_grant(&self, component: ComponentId) -> Result<Option<Seq>, ViewError> {
         self.view.read_version(Some(VERSION), |snapshot| {
             let (terms, range) = ([granted_term(component.0)], 1..=snapshot.position());
             let found = search(snapshot, &terms, range, 1)?;
@@ -108,7 +108,7 @@ impl IndexesView {
         &self,
         component: ComponentId,
         command: CommandId,
-    ) -> Result<(u64, Option<CommandPlace>), ReadError> {
+    ) -> Result<(u64, Option<CommandPlace>), ViewError> {
         self.view.read_version(Some(VERSION), |snapshot| {
             let found = snapshot.value(&command_key(component.0, command))?;
             Ok((snapshot.position(), found))
@@ -120,7 +120,7 @@ impl IndexesView {
         &self,
         snapshot: &ViewSnapshot,
         filter: &Filter,
-    ) -> Result<RangeInclusive<u64>, ReadError> {
+    ) -> Result<RangeInclusive<u64>, ViewError> {
         let (mut start, mut end) = (1, snapshot.position());
         if let Some(range) = &filter.seq {
             start = start.max(*range.start());
@@ -141,7 +141,7 @@ impl IndexesView {
     /// The first record whose time is `time_ns` or later; one beyond the position where there is
     /// none. Times never go back, so this is a binary search: over the blocks' first records in
     /// the view, then within one block in the journal.
-    fn first_at_or_after(&self, snapshot: &ViewSnapshot, time_ns: i64) -> Result<u64, ReadError> {
+    fn first_at_or_after(&self, snapshot: &ViewSnapshot, time_ns: i64) -> Result<u64, ViewError> {
         let position = snapshot.position();
         let (mut earlier, mut later) = (0, position.div_ceil(BLOCK));
         while earlier < later {
@@ -150,7 +150,7 @@ impl IndexesView {
                 .get(&block_time_key(middle))?
                 .and_then(|bytes| bytes.try_into().ok())
                 .map(i64::from_be_bytes)
-                .ok_or_else(|| ReadError::Damaged(format!("block {middle} has no time").into()))?;
+                .ok_or_else(|| ViewError::Damaged(format!("block {middle} has no time").into()))?;
             if first_ns < time_ns {
                 earlier = middle + 1;
             } else {
@@ -174,13 +174,13 @@ impl IndexesView {
         Ok(end + 1)
     }
 
-    fn block_records(&self, from: u64, to: u64) -> Result<Vec<crate::events::Record>, ReadError> {
-        let missing = || ReadError::Source(format!("record {from} is missing").into());
+    fn block_records(&self, from: u64, to: u64) -> Result<Vec<crate::events::Record>, ViewError> {
+        let missing = || ViewError::Source(format!("record {from} is missing").into());
         let max = usize::try_from(to - from + 1).unwrap_or(usize::MAX);
         let records = self
             .source
             .records(Seq::new(from).ok_or_else(missing)?, max)
-            .map_err(|problem| ReadError::Source(problem.into()))?;
+            .map_err(|problem| ViewError::Source(problem.into()))?;
         let starts_there = records
             .first()
             .is_some_and(|record| record.header.seq.get() == from);
@@ -198,7 +198,7 @@ fn search(
     terms: &[Term],
     range: RangeInclusive<u64>,
     limit: usize,
-) -> Result<Vec<u64>, ReadError> {
+) -> Result<Vec<u64>, ViewError> {
     let Some((driver, others)) = terms.split_first() else {
         return Ok(range.take(limit).collect());
     };
@@ -232,9 +232,9 @@ fn search(
     Ok(found)
 }
 
-fn check_ascending(offsets: &[u8]) -> Result<(), ReadError> {
+fn check_ascending(offsets: &[u8]) -> Result<(), ViewError> {
     if offsets.is_sorted_by(|a, b| a < b) {
         return Ok(());
     }
-    Err(ReadError::Damaged("a posting list is out of order".into()))
+    Err(ViewError::Damaged("a posting list is out of order".into()))
 }

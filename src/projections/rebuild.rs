@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::Failure;
+use super::error::HaltReason;
 use super::runner::Runner;
 use super::seal;
 use super::slot::Slot;
@@ -26,7 +26,7 @@ const READER_POLLS_AT_STOP: u32 = 1_000;
 
 /// What went wrong lately.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct ViewHealth {
     set_aside: u32,
     /// Troubles in a row that were no damage: each is waited out longer than the one before.
     waited: u32,
@@ -45,7 +45,7 @@ enum Then {
     Wait,
 }
 
-impl Health {
+impl ViewHealth {
     pub(super) fn recovered(&mut self) {
         *self = Self::default();
     }
@@ -69,7 +69,7 @@ impl Health {
 
 impl Runner {
     /// Opens the database. False where the runner has given up on it.
-    pub(super) fn open(&mut self) -> Result<bool, Failure> {
+    pub(super) fn open(&mut self) -> Result<bool, HaltReason> {
         if self.health.gave_up {
             return Ok(false);
         }
@@ -89,20 +89,20 @@ impl Runner {
     }
 
     /// Reads every byte of the closed database: what is damaged is told from what only was in the way.
-    fn look(&self) -> Result<(), Failure> {
+    fn look(&self) -> Result<(), HaltReason> {
         if !database::exists(&self.path).unwrap_or(true) {
             return Ok(());
         }
         let found = database::look_through(&self.path, None);
         let mut damages = found.damages.iter();
-        if let Some(failure) = damages.find_map(Failure::found) {
+        if let Some(failure) = damages.find_map(HaltReason::found) {
             return Err(failure);
         }
         for table in &found.tables {
             match table.check(&mut |_| !self.control.is_stopping()) {
                 Ok(true) => {}
-                Ok(false) => return Err(Failure::Medium("views are being closed".to_owned())),
-                Err(damage) => Failure::found(&damage).map_or(Ok(()), Err)?,
+                Ok(false) => return Err(HaltReason::Medium("views are being closed".to_owned())),
+                Err(damage) => HaltReason::found(&damage).map_or(Ok(()), Err)?,
             }
         }
         Ok(())
@@ -122,14 +122,14 @@ impl Runner {
         }
     }
 
-    pub(super) fn rebuild_on_demand(&mut self, names: &[String]) -> Result<(), Failure> {
+    pub(super) fn rebuild_on_demand(&mut self, names: &[String]) -> Result<(), HaltReason> {
         if names.is_empty() {
             return Ok(());
         }
         self.health.ordered();
         if self.database.is_none() {
             // The operator wants them made again, also where nobody can tell what is wrong with these.
-            self.open().map_err(Failure::when_ordered)?;
+            self.open().map_err(HaltReason::when_ordered)?;
         }
         let head = self.source.head();
         let Some(database) = &self.database else {
@@ -143,37 +143,37 @@ impl Runner {
         Ok(())
     }
 
-    pub(super) fn heal(&mut self, failure: Failure) {
+    pub(super) fn heal(&mut self, failure: HaltReason) {
         if let Then::Wait = self.mend(failure) {
             let doublings = self.health.waited.saturating_sub(1).min(RETRY_DOUBLINGS);
             self.control.pause(RETRY_PAUSE * 2_u32.pow(doublings));
         }
     }
 
-    fn mend(&mut self, failure: Failure) -> Then {
+    fn mend(&mut self, failure: HaltReason) -> Then {
         self.slots.iter().for_each(Slot::failed);
         match failure {
-            Failure::Source(cause) => self.wait(&cause),
-            Failure::Medium(cause) => {
+            HaltReason::Source(cause) => self.wait(&cause),
+            HaltReason::Medium(cause) => {
                 self.release();
                 self.wait(&cause)
             }
-            Failure::Unknown(cause) => {
+            HaltReason::Unknown(cause) => {
                 self.health.look = true;
                 self.release();
                 self.wait(&cause)
             }
-            Failure::Panic(cause) if database::are_short() => {
+            HaltReason::Panic(cause) if database::are_short() => {
                 self.release();
                 self.wait(&format!("{cause}; no descriptors are left"))
             }
-            Failure::Panic(cause) if self.health.panics + 1 < PANICS_MAX => {
+            HaltReason::Panic(cause) if self.health.panics + 1 < PANICS_MAX => {
                 self.health.panics += 1;
                 self.health.look = true;
                 self.release();
                 self.wait(&cause)
             }
-            Failure::Panic(cause) | Failure::Damage(cause) => self.quarantine(&cause),
+            HaltReason::Panic(cause) | HaltReason::Damage(cause) => self.quarantine(&cause),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::events::{Event, EventType, Hash, Record};
 use crate::integrity::FieldDigest;
 
 use super::keys::{key, name_key, pack, trailing_u64, unpack};
-use super::{AsOf, ProjectionError, ReadError, ViewBatch, ViewSnapshot};
+use super::{AsOf, ProjectionError, ViewBatch, ViewError, ViewSnapshot};
 
 /// name key → the capability as it is now.
 const CAPABILITY: u8 = b'c';
@@ -63,13 +63,13 @@ pub struct RegistryState {
 }
 
 /// Texts (name, version, description), parameters, whether it is enabled.
-type Fields<'a> = ([&'a [u8]; 3], &'a [u8], bool);
+type RegistryFields<'a> = ([&'a [u8]; 3], &'a [u8], bool);
 
 /// Digest of a registry: its version, and of each capability, in the order of their names, every
 /// field that a change of it sets.
 pub(crate) fn registry_digest<'a>(
     version: u64,
-    capabilities: impl Iterator<Item = Fields<'a>>,
+    capabilities: impl Iterator<Item = RegistryFields<'a>>,
 ) -> Hash {
     let mut digest = FieldDigest::new("femtoclaw-ledger registry");
     digest.add(&version.to_be_bytes());
@@ -100,7 +100,7 @@ impl RegistryState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Change {
+struct RegistryChange {
     seq: u64,
     time_ns: i64,
     name: String,
@@ -133,7 +133,7 @@ pub(super) fn apply(
     } else {
         batch.delete(&capability_key);
     }
-    let change = Change {
+    let change = RegistryChange {
         seq: record.header.seq.get(),
         time_ns: record.header.time_ns,
         name: name.clone(),
@@ -176,7 +176,7 @@ fn after(event: &Event, before: Option<Capability>) -> Option<Capability> {
     }
 }
 
-pub(super) fn version(snapshot: &ViewSnapshot) -> Result<u64, ReadError> {
+pub(super) fn version(snapshot: &ViewSnapshot) -> Result<u64, ViewError> {
     match snapshot.get(&[TOTAL])? {
         Some(bytes) => Ok(trailing_u64(&bytes)?),
         None => Ok(0),
@@ -186,11 +186,11 @@ pub(super) fn version(snapshot: &ViewSnapshot) -> Result<u64, ReadError> {
 pub(super) fn capability(
     snapshot: &ViewSnapshot,
     name: &str,
-) -> Result<Option<Capability>, ReadError> {
+) -> Result<Option<Capability>, ViewError> {
     snapshot.value(&key(CAPABILITY, &[&name_key(name)]))
 }
 
-pub(super) fn current(snapshot: &ViewSnapshot) -> Result<RegistryState, ReadError> {
+pub(super) fn current(snapshot: &ViewSnapshot) -> Result<RegistryState, ViewError> {
     let mut state = RegistryState {
         registry_version: version(snapshot)?,
         ..RegistryState::default()
@@ -204,11 +204,11 @@ pub(super) fn current(snapshot: &ViewSnapshot) -> Result<RegistryState, ReadErro
     Ok(state)
 }
 
-pub(super) fn as_of(snapshot: &ViewSnapshot, at: AsOf) -> Result<RegistryState, ReadError> {
+pub(super) fn as_of(snapshot: &ViewSnapshot, at: AsOf) -> Result<RegistryState, ViewError> {
     let mut state = RegistryState::default();
     for pair in snapshot.scan(&[CHANGE], &[CHANGE]) {
         let (number, bytes) = pair?;
-        let change: Change = unpack(&bytes)?;
+        let change: RegistryChange = unpack(&bytes)?;
         if !at.covers(change.seq, change.time_ns) {
             break;
         }

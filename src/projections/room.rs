@@ -10,7 +10,7 @@ const WHILE_WAITING: u64 = 8;
 
 /// What the database is at, for who looks at its files meanwhile.
 #[derive(Default)]
-pub(super) struct UnderWay {
+pub(super) struct DatabaseUnderWay {
     /// A batch is being written, or could not be: the end of the log may not be whole.
     pub(super) batch: AtomicBool,
     /// A generation is being made, or could not be.
@@ -19,7 +19,7 @@ pub(super) struct UnderWay {
 
 /// What the memtables of all views have room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum MemtableRoom {
     /// More changes.
     Free,
     /// More changes, once the largest memtable is on its way to become a table.
@@ -28,7 +28,7 @@ pub(super) enum Room {
     Full,
 }
 
-impl Room {
+impl MemtableRoom {
     /// With so many bytes in memtables that take changes, and so many memtables of so many bytes that
     /// wait to become tables.
     pub(super) const fn of(active: u64, waiting: Option<(usize, u64)>, most: u64) -> Self {

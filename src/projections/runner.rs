@@ -16,9 +16,9 @@ use crate::events::{Record, Seq};
 
 use super::Source;
 use super::control::Control;
-use super::error::Failure;
-use super::rebuild::Health;
-use super::slot::{Read, Slot, Which, ends_commit};
+use super::error::HaltReason;
+use super::rebuild::ViewHealth;
+use super::slot::{ReadRecord, Slot, Which, ends_commit};
 use super::views::{Notice, ViewsOptions};
 use super::views_database::{Position, ViewsDatabase};
 
@@ -46,7 +46,7 @@ pub(super) struct Runner {
     pub(super) incarnation: u64,
     /// When the database was seen without room for changes last, and for how long by then.
     pub(super) without_room: Option<(u64, u64)>,
-    pub(super) health: Health,
+    pub(super) health: ViewHealth,
 }
 
 impl Runner {
@@ -60,7 +60,7 @@ impl Runner {
             if let Some((incarnation, cause)) = orders.complaint
                 && incarnation == self.incarnation
             {
-                self.heal(Failure::Damage(cause));
+                self.heal(HaltReason::Damage(cause));
             }
             let outcome = self.guarded(|runner| {
                 runner.rebuild_on_demand(&orders.rebuild)?;
@@ -87,15 +87,15 @@ impl Runner {
     /// The engine asserts where files are not what it wrote: a panic may be damage too.
     pub(super) fn guarded<R>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<R, Failure>,
-    ) -> Result<R, Failure> {
+        work: impl FnOnce(&mut Self) -> Result<R, HaltReason>,
+    ) -> Result<R, HaltReason> {
         catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| {
             let text = panic_text(panic);
-            Err(Failure::Panic(format!("the engine panicked: {text}")))
+            Err(HaltReason::Panic(format!("the engine panicked: {text}")))
         })
     }
 
-    fn step(&mut self) -> Result<Step, Failure> {
+    fn step(&mut self) -> Result<Step, HaltReason> {
         let head = self.source.head();
         if self.database.is_none() && !self.open()? {
             self.control.pause(IDLE);
@@ -124,7 +124,7 @@ impl Runner {
     }
 
     /// Whether the database takes more changes now.
-    fn has_room(&mut self) -> Result<bool, Failure> {
+    fn has_room(&mut self) -> Result<bool, HaltReason> {
         let Some(database) = &self.database else {
             return Ok(true);
         };
@@ -139,13 +139,13 @@ impl Runner {
         } else if waited > STUCK.as_nanos() as u64 {
             self.without_room = None;
             let cause = "the engine has stopped making tables of memtables".to_owned();
-            return Err(Failure::Unknown(cause));
+            return Err(HaltReason::Unknown(cause));
         }
         Ok(room)
     }
 
     /// One chunk for every view of this kind that is behind the head. False where none is.
-    fn advance(&mut self, which: Which, head: u64) -> Result<bool, Failure> {
+    fn advance(&mut self, which: Which, head: u64) -> Result<bool, HaltReason> {
         let behind = |slot: &Slot| {
             let at = slot.taking(which)?.position.seq;
             (at < head).then_some(at)
@@ -154,10 +154,11 @@ impl Runner {
             return Ok(false);
         };
         let chunk = self.chunk(after)?;
-        let (Some(database), Some(Read { record: last, .. })) = (&self.database, chunk.last())
+        let (Some(database), Some(ReadRecord { record: last, .. })) =
+            (&self.database, chunk.last())
         else {
             let cause = format!("no record after {after}, but the head is {head}");
-            return Err(Failure::Source(cause));
+            return Err(HaltReason::Source(cause));
         };
         let position = Position::of(last);
         let mut batch = database.batch();
@@ -180,7 +181,7 @@ impl Runner {
     }
 
     /// Whole commits after `after`, at least one.
-    fn chunk(&self, after: u64) -> Result<Vec<Read>, Failure> {
+    fn chunk(&self, after: u64) -> Result<Vec<ReadRecord>, HaltReason> {
         let mut records: Vec<Record> = Vec::new();
         loop {
             let next = after + records.len() as u64 + 1;
@@ -190,13 +191,15 @@ impl Runner {
             let more = self
                 .source
                 .records(from, CHUNK_RECORDS)
-                .map_err(Failure::Source)?;
+                .map_err(HaltReason::Source)?;
             let in_order = more
                 .iter()
                 .zip(next..)
                 .all(|(record, seq)| record.header.seq.get() == seq);
             if !in_order {
-                return Err(Failure::Source(format!("records after {after} have a gap")));
+                return Err(HaltReason::Source(format!(
+                    "records after {after} have a gap"
+                )));
             }
             let exhausted = more.is_empty();
             records.extend(more);
@@ -205,12 +208,12 @@ impl Runner {
                 records.truncate(end + 1);
             }
             if end.is_some() || exhausted {
-                return Ok(records.into_iter().map(Read::new).collect());
+                return Ok(records.into_iter().map(ReadRecord::new).collect());
             }
         }
     }
 
-    pub(super) fn settle(&mut self) -> Result<bool, Failure> {
+    pub(super) fn settle(&mut self) -> Result<bool, HaltReason> {
         let Some(database) = &self.database else {
             return Ok(false);
         };

@@ -9,7 +9,7 @@ use crate::events::{Event, EventType, Record, RecordHeader, RuntimeId, State};
 use super::keys::{key, name_key, pack, unpack};
 use super::registry::{self, Capability, RegistryState};
 use super::view::reader;
-use super::{AsOf, Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
+use super::{AsOf, Projection, ProjectionError, View, ViewBatch, ViewError, ViewSnapshot};
 
 const VERSION: u32 = 1;
 const RUNTIME: u8 = b'r';
@@ -88,14 +88,14 @@ crate::events::readable::debug_as_read!(SavedPosition);
 
 /// The projection.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RuntimeMetadata;
+pub struct RuntimeMetadataProjection;
 
-impl RuntimeMetadata {
+impl RuntimeMetadataProjection {
     /// The view's name.
     pub const NAME: &'static str = "runtime_metadata";
 }
 
-impl Projection for RuntimeMetadata {
+impl Projection for RuntimeMetadataProjection {
     fn name(&self) -> &'static str {
         Self::NAME
     }
@@ -173,14 +173,14 @@ impl Projection for RuntimeMetadata {
 #[derive(Debug, Clone)]
 pub struct RuntimeMetadataView(View);
 
-reader!(RuntimeMetadataView, RuntimeMetadata, VERSION);
+reader!(RuntimeMetadataView, RuntimeMetadataProjection, VERSION);
 
 impl RuntimeMetadataView {
-    fn value<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ReadError> {
+    fn value<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ViewError> {
         self.read(|snapshot| snapshot.value(key))
     }
 
-    fn values<T: serde::de::DeserializeOwned>(&self, tag: u8) -> Result<Vec<T>, ReadError> {
+    fn values<T: serde::de::DeserializeOwned>(&self, tag: u8) -> Result<Vec<T>, ViewError> {
         self.read(|snapshot| {
             let pairs = snapshot.scan(&[tag], &[tag]);
             pairs.map(|pair| Ok(unpack(&pair?.1)?)).collect()
@@ -191,7 +191,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn runtime(&self) -> Result<Option<Runtime>, ReadError> {
+    pub fn runtime(&self) -> Result<Option<Runtime>, ViewError> {
         self.value(&[RUNTIME])
     }
 
@@ -199,7 +199,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn modules(&self) -> Result<Vec<Module>, ReadError> {
+    pub fn modules(&self) -> Result<Vec<Module>, ViewError> {
         let mut modules: Vec<Module> = self.values(MODULE)?;
         modules.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(modules)
@@ -209,7 +209,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn registry(&self) -> Result<RegistryState, ReadError> {
+    pub fn registry(&self) -> Result<RegistryState, ViewError> {
         self.read(registry::current)
     }
 
@@ -217,7 +217,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn capability(&self, name: &str) -> Result<Option<Capability>, ReadError> {
+    pub fn capability(&self, name: &str) -> Result<Option<Capability>, ViewError> {
         self.read(|snapshot| registry::capability(snapshot, name))
     }
 
@@ -225,7 +225,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn registry_as_of(&self, at: AsOf) -> Result<RegistryState, ReadError> {
+    pub fn registry_as_of(&self, at: AsOf) -> Result<RegistryState, ViewError> {
         self.read(|snapshot| registry::as_of(snapshot, at))
     }
 
@@ -233,7 +233,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn registry_version(&self) -> Result<u64, ReadError> {
+    pub fn registry_version(&self) -> Result<u64, ViewError> {
         self.read(registry::version)
     }
 
@@ -241,7 +241,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn state(&self) -> Result<Option<RuntimeState>, ReadError> {
+    pub fn state(&self) -> Result<Option<RuntimeState>, ViewError> {
         let stored: Option<(u8, u64, i64)> = self.value(&[STATE])?;
         Ok(stored.and_then(|(state, seq, time_ns)| {
             let state = State::from_code(state)?;
@@ -257,7 +257,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn saved_position(&self, name: &str) -> Result<Option<SavedPosition>, ReadError> {
+    pub fn saved_position(&self, name: &str) -> Result<Option<SavedPosition>, ViewError> {
         self.value(&key(SAVED, &[&name_key(name)]))
     }
 
@@ -265,7 +265,7 @@ impl RuntimeMetadataView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn saved_positions(&self) -> Result<Vec<SavedPosition>, ReadError> {
+    pub fn saved_positions(&self) -> Result<Vec<SavedPosition>, ViewError> {
         let mut saved: Vec<SavedPosition> = self.values(SAVED)?;
         saved.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(saved)

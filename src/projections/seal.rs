@@ -22,7 +22,7 @@ use crate::events::Hash;
 use crate::integrity::{FieldDigest, digest};
 
 use super::boot_mark::BOOT;
-use super::error::Failure;
+use super::error::HaltReason;
 
 const SEAL: &str = "SEAL";
 /// Left behind where a close was cut short.
@@ -57,25 +57,25 @@ pub(super) fn write(views: &Path) {
 }
 
 /// Compares with the seal. False where there is none.
-pub(super) fn check(views: &Path) -> Result<bool, Failure> {
+pub(super) fn check(views: &Path) -> Result<bool, HaltReason> {
     let path = views.join(SEAL);
     let sealed = match files::read(&path, SEAL_BYTES_MAX) {
         Ok(sealed) => sealed,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) if files::is_odd(&error) => {
-            return Err(Failure::Damage(format!("{}: {error}", path.display())));
+            return Err(HaltReason::Damage(format!("{}: {error}", path.display())));
         }
-        Err(error) => return Err(Failure::io(&path, &error)),
+        Err(error) => return Err(HaltReason::io(&path, &error)),
     };
     let sealed = String::from_utf8_lossy(&sealed).into_owned();
-    let found = describe(views, Some(&sealed)).map_err(|error| Failure::io(views, &error))?;
+    let found = describe(views, Some(&sealed)).map_err(|error| HaltReason::io(views, &error))?;
     if found != sealed {
         let differing = found
             .lines()
             .find(|line| !sealed.contains(line))
             .unwrap_or(SEAL);
         let cause = format!("views are not as they were closed: {differing}");
-        return Err(Failure::Damage(cause));
+        return Err(HaltReason::Damage(cause));
     }
     Ok(true)
 }
@@ -83,15 +83,15 @@ pub(super) fn check(views: &Path) -> Result<bool, Failure> {
 /// Breaks the seal: the last step before the engine opens the database, so that an opening which is
 /// refused before leaves the views closed as they were. Where there is none, its removal by an earlier
 /// opening may not be durable yet.
-pub(super) fn break_it(views: &Path) -> Result<(), Failure> {
+pub(super) fn break_it(views: &Path) -> Result<(), HaltReason> {
     break_with(views, &sync)
 }
 
-fn break_with(views: &Path, sync: Sync<'_>) -> Result<(), Failure> {
+fn break_with(views: &Path, sync: Sync<'_>) -> Result<(), HaltReason> {
     let path = views.join(SEAL);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::io(&path, &error)),
-        _ => sync(views).map_err(|error| Failure::io(views, &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HaltReason::io(&path, &error)),
+        _ => sync(views).map_err(|error| HaltReason::io(views, &error)),
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
         let refused = |_: &Path| Err(io::Error::from_raw_os_error(5));
         assert!(matches!(
             break_with(views, &refused),
-            Err(Failure::Unknown(_))
+            Err(HaltReason::Unknown(_))
         ));
     }
 

@@ -11,16 +11,16 @@ use crate::clock::Clock;
 use crate::events::{DecodeError, Event, Record, Seq};
 use crate::metrics;
 
-use super::batch::Recent;
-use super::error::Failure;
-use super::view::{Progress, Shared};
+use super::batch::RecentValues;
+use super::error::HaltReason;
+use super::view::{RebuildProgress, ViewShared};
 use super::views_database::{Generation, Position, ViewsDatabase};
 use super::{Projection, ProjectionError, Source, ViewBatch};
 
 pub(super) struct Stored {
     pub(super) generation: Arc<Generation>,
     pub(super) position: Position,
-    recent: Recent,
+    recent: RecentValues,
 }
 
 impl Stored {
@@ -28,7 +28,7 @@ impl Stored {
         Self {
             generation,
             position,
-            recent: Recent::default(),
+            recent: RecentValues::default(),
         }
     }
 }
@@ -51,7 +51,7 @@ pub(super) struct Slot {
     /// Asked for once.
     version: u32,
     seat: Arc<Seat>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ViewShared>,
     pub(super) serving: Option<Stored>,
     pub(super) building: Option<Build>,
     halted: bool,
@@ -62,12 +62,12 @@ pub(super) struct Slot {
 }
 
 /// A record with its event, which is decoded once for all views, when the first of them wants it.
-pub(super) struct Read {
+pub(super) struct ReadRecord {
     pub(super) record: Record,
     event: OnceCell<Result<Event, DecodeError>>,
 }
 
-impl Read {
+impl ReadRecord {
     pub(super) const fn new(record: Record) -> Self {
         Self {
             record,
@@ -89,7 +89,7 @@ impl Slot {
         projection: Box<dyn Projection>,
         version: u32,
         seat: Arc<Seat>,
-        shared: Arc<Shared>,
+        shared: Arc<ViewShared>,
     ) -> Self {
         let view = [shared.name];
         Self {
@@ -138,7 +138,7 @@ impl Slot {
         database: &ViewsDatabase,
         source: &dyn Source,
         damaged: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), HaltReason> {
         self.start_again();
         self.building = None;
         let mut reason = if damaged { "damaged" } else { "missing" };
@@ -172,7 +172,7 @@ impl Slot {
         database: &ViewsDatabase,
         target: u64,
         reason: &'static str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), HaltReason> {
         if self.building.is_some() && !self.halted {
             return Ok(());
         }
@@ -198,7 +198,7 @@ impl Slot {
 
     /// Lets the new generation serve and drops the old, once the new has caught up.
     /// True where it did.
-    pub(super) fn settle(&mut self, database: &ViewsDatabase) -> Result<bool, Failure> {
+    pub(super) fn settle(&mut self, database: &ViewsDatabase) -> Result<bool, HaltReason> {
         let served = self.taking(Which::Serving).map_or(0, |s| s.position.seq);
         let ready = self.building.as_ref().is_some_and(|build| {
             build.stored.position.seq >= build.target && build.stored.position.seq >= served
@@ -231,9 +231,9 @@ impl Slot {
     pub(super) fn apply(
         &mut self,
         which: Which,
-        chunk: &[Read],
+        chunk: &[ReadRecord],
         clock: &dyn Clock,
-    ) -> Result<Option<(ViewBatch, Position)>, Failure> {
+    ) -> Result<Option<(ViewBatch, Position)>, HaltReason> {
         if self.taking(which).is_none() {
             return Ok(None);
         }
@@ -256,15 +256,15 @@ impl Slot {
         // The engine's word alone, or a built-in view's, is believed where all views are concerned.
         match batch.engine_said() {
             Some(ProjectionError::Damaged(cause)) => {
-                return Err(Failure::Damage(cause.to_string()));
+                return Err(HaltReason::Damage(cause.to_string()));
             }
-            Some(error) => return Err(Failure::Unknown(error.to_string())),
+            Some(error) => return Err(HaltReason::Unknown(error.to_string())),
             None => {}
         }
         let cause = match outcome {
             Ok(Ok(position)) => return Ok(position.map(|position| (batch, position))),
             Ok(Err(ProjectionError::Damaged(cause))) if !foreign => {
-                return Err(Failure::Damage(cause.to_string()));
+                return Err(HaltReason::Damage(cause.to_string()));
             }
             Ok(Err(error @ ProjectionError::TooLarge { .. })) => self.seat.nonsense(&error),
             Ok(Err(error)) => self.seat.failed(&error),
@@ -281,7 +281,7 @@ impl Slot {
         }
     }
 
-    pub(super) fn moved(&mut self, which: Which, position: Position, recent: Recent) {
+    pub(super) fn moved(&mut self, which: Which, position: Position, recent: RecentValues) {
         if let Some(stored) = self.stored_mut(which) {
             stored.position = position;
             stored.recent = recent;
@@ -306,7 +306,7 @@ impl Slot {
             return;
         }
         let serving = self.serving.as_ref();
-        let building = self.building.as_ref().map(|build| Progress {
+        let building = self.building.as_ref().map(|build| RebuildProgress {
             done: build.stored.position.seq.min(build.target),
             total: build.target,
         });
@@ -336,7 +336,7 @@ impl Slot {
 fn fold(
     projection: &mut dyn Projection,
     batch: &mut ViewBatch,
-    chunk: &[Read],
+    chunk: &[ReadRecord],
     after: u64,
     steps: &Steps<'_>,
 ) -> Result<Option<Position>, ProjectionError> {

@@ -9,7 +9,7 @@ use crate::integrity::merkle::{
 };
 
 use super::keys::{fixed_key, name_key};
-use super::{Projection, ProjectionError, ReadError, View, ViewBatch, ViewSnapshot};
+use super::{Projection, ProjectionError, View, ViewBatch, ViewError, ViewSnapshot};
 
 const VERSION: u32 = 1;
 /// level, strip → up to 16 hashes.
@@ -158,19 +158,19 @@ impl TreeView {
     ///
     /// # Errors
     /// As [`View::read`]. A problem of a tile is damage of the view; a leaf that is not within the
-    /// tree is [`ReadError::Behind`].
+    /// tree is [`ViewError::Behind`].
     pub fn read<R>(
         &self,
-        read: impl FnOnce(&TreeAt<'_>) -> Result<R, ProveError<ReadError>>,
-    ) -> Result<R, ReadError> {
+        read: impl FnOnce(&TreeAt<'_>) -> Result<R, ProveError<ViewError>>,
+    ) -> Result<R, ViewError> {
         self.0.read_version(Some(VERSION), |snapshot| {
             read(&TreeAt(snapshot)).map_err(|error| match error {
                 ProveError::Source(_, error) => error,
-                ProveError::OutOfTree { asked, size } => ReadError::Behind {
+                ProveError::OutOfTree { asked, size } => ViewError::Behind {
                     position: size,
                     wanted: asked,
                 },
-                error => ReadError::Damaged(Cause::of(error)),
+                error => ViewError::Damaged(Cause::of(error)),
             })
         })
     }
@@ -181,7 +181,7 @@ impl TreeView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn newest_checkpoint(&self) -> Result<(u64, Option<Vec<u8>>), ReadError> {
+    pub fn newest_checkpoint(&self) -> Result<(u64, Option<Vec<u8>>), ViewError> {
         self.0.read_version(Some(VERSION), |snapshot| {
             Ok((snapshot.position(), snapshot.get(&[CHECKPOINT])?))
         })
@@ -192,7 +192,7 @@ impl TreeView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn cosigned(&self, size: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    pub fn cosigned(&self, size: u64) -> Result<Option<Vec<u8>>, ViewError> {
         self.get(&cosigned_key(size))
     }
 
@@ -200,9 +200,9 @@ impl TreeView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn signing_key(&self) -> Result<Option<String>, ReadError> {
+    pub fn signing_key(&self) -> Result<Option<String>, ViewError> {
         let text = self.get(&[KEY])?.map(String::from_utf8).transpose();
-        text.map_err(|error| ReadError::Damaged(Cause::of(error)))
+        text.map_err(|error| ViewError::Damaged(Cause::of(error)))
     }
 
     /// The newest `CheckpointWitnessed` record of the log with this origin: where it is, not what it
@@ -210,17 +210,17 @@ impl TreeView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn witnessed(&self, origin: &str) -> Result<Option<Seq>, ReadError> {
+    pub fn witnessed(&self, origin: &str) -> Result<Option<Seq>, ViewError> {
         let Some(bytes) = self.get(&witnessed_key(origin))? else {
             return Ok(None);
         };
         let number = bytes.as_slice().try_into().ok().map(u64::from_be_bytes);
         let seq = number.and_then(Seq::new);
         seq.map(Some)
-            .ok_or_else(|| ReadError::Damaged("a record's number is none".into()))
+            .ok_or_else(|| ViewError::Damaged("a record's number is none".into()))
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.0
             .read_version(Some(VERSION), |snapshot| snapshot.get(key))
     }
@@ -238,9 +238,9 @@ impl TreeAt<'_> {
 }
 
 impl TileSource for TreeAt<'_> {
-    type Error = ReadError;
+    type Error = ViewError;
 
-    fn tile(&self, tile: Tile) -> Result<Vec<u8>, ReadError> {
+    fn tile(&self, tile: Tile) -> Result<Vec<u8>, ViewError> {
         let length = usize::from(tile.width()) * HASH_LEN;
         let mut bytes = Vec::with_capacity(length + STRIP_BYTES);
         let mut strip = tile.index() * (u64::from(TILE_WIDTH) / STRIP_WIDTH);

@@ -13,7 +13,7 @@ use crate::locks::whole;
 
 use super::control::Control;
 use super::views_database::Generation;
-use super::{Pair, ReadError};
+use super::{Pair, ViewError};
 
 mod reader;
 mod serving;
@@ -24,7 +24,7 @@ pub use snapshot::ViewSnapshot;
 
 /// How far a rebuild is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Progress {
+pub struct RebuildProgress {
     /// Records read.
     pub done: u64,
     /// Records to read: the head when the rebuild began.
@@ -43,7 +43,7 @@ pub struct ViewStatus {
     /// How far the serving generation has read.
     pub position: u64,
     /// Set while another generation is being made.
-    pub building: Option<Progress>,
+    pub building: Option<RebuildProgress>,
     /// Set where it stopped: why.
     pub halted: Option<String>,
 }
@@ -52,13 +52,13 @@ pub struct ViewStatus {
 pub(super) struct ViewState {
     pub(super) serving: Option<Arc<Generation>>,
     pub(super) position: u64,
-    pub(super) building: Option<Progress>,
+    pub(super) building: Option<RebuildProgress>,
     pub(super) halted: Option<String>,
     pub(super) closed: bool,
 }
 
 /// What the runner and the readers of one view share; the runner alone writes it.
-pub(super) struct Shared {
+pub(super) struct ViewShared {
     pub(super) name: &'static str,
     /// Of the ledger's own, not an embedder's.
     pub(super) built_in: bool,
@@ -69,7 +69,7 @@ pub(super) struct Shared {
     reached: AtomicU64,
 }
 
-impl Shared {
+impl ViewShared {
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -94,21 +94,21 @@ impl Shared {
     }
 }
 
-fn unavailable(state: &ViewState) -> ReadError {
+fn unavailable(state: &ViewState) -> ViewError {
     if state.closed {
-        return ReadError::Closed;
+        return ViewError::Closed;
     }
     if let Some(cause) = &state.halted {
-        return ReadError::Halted {
+        return ViewError::Halted {
             cause: cause.as_str().into(),
         };
     }
-    let Progress { done, total } = state.building.unwrap_or_default();
-    ReadError::Building { done, total }
+    let RebuildProgress { done, total } = state.building.unwrap_or_default();
+    ViewError::Building { done, total }
 }
 
 /// What there is to say to someone who waits for `seq`; `None` where it may still come.
-fn reached(state: &ViewState, seq: u64) -> Option<Result<u64, ReadError>> {
+fn reached(state: &ViewState, seq: u64) -> Option<Result<u64, ViewError>> {
     if state.serving.is_some() && state.position >= seq {
         return Some(Ok(state.position));
     }
@@ -118,7 +118,7 @@ fn reached(state: &ViewState, seq: u64) -> Option<Result<u64, ReadError>> {
 /// A view, for readers. Survives rebuilds, damage and the replacement of its generation.
 #[derive(Clone)]
 pub struct View {
-    shared: Arc<Shared>,
+    shared: Arc<ViewShared>,
     control: Arc<Control>,
 }
 
@@ -129,7 +129,7 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
-    pub(super) fn new(shared: Arc<Shared>, control: Arc<Control>) -> Self {
+    pub(super) fn new(shared: Arc<ViewShared>, control: Arc<Control>) -> Self {
         Self { shared, control }
     }
 
@@ -196,9 +196,9 @@ impl View {
     /// Blocks the thread.
     ///
     /// # Errors
-    /// [`ReadError::Behind`] after `timeout`; [`ReadError::Halted`] and [`ReadError::Closed`] at
+    /// [`ViewError::Behind`] after `timeout`; [`ViewError::Halted`] and [`ViewError::Closed`] at
     /// once.
-    pub fn at_least(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+    pub fn at_least(&self, seq: u64, timeout: Duration) -> Result<u64, ViewError> {
         let waiting = |state: &mut ViewState| {
             !(state.closed || state.halted.is_some())
                 && (state.position < seq || state.serving.is_none())
@@ -206,7 +206,7 @@ impl View {
         let state = whole(self.shared.state.lock());
         let changed = &self.shared.changed;
         let (state, _) = whole(changed.wait_timeout_while(state, timeout, waiting));
-        reached(&state, seq).unwrap_or(Err(ReadError::Behind {
+        reached(&state, seq).unwrap_or(Err(ViewError::Behind {
             position: state.position,
             wanted: seq,
         }))
@@ -220,7 +220,7 @@ impl View {
     ///
     /// # Panics
     /// Outside a tokio runtime whose time is enabled.
-    pub async fn reached(&self, seq: u64, timeout: Duration) -> Result<u64, ReadError> {
+    pub async fn reached(&self, seq: u64, timeout: Duration) -> Result<u64, ViewError> {
         let look = |state: &ViewState| reached(state, seq);
         self.wait(seq, timeout, look).await
     }
@@ -229,8 +229,8 @@ impl View {
         &self,
         seq: u64,
         timeout: Duration,
-        look: impl Fn(&ViewState) -> Option<Result<u64, ReadError>>,
-    ) -> Result<u64, ReadError> {
+        look: impl Fn(&ViewState) -> Option<Result<u64, ViewError>>,
+    ) -> Result<u64, ViewError> {
         let mut moved = self.watch();
         let waiting = async {
             loop {
@@ -244,13 +244,13 @@ impl View {
                     return outcome;
                 }
                 if moved.changed().await.is_err() {
-                    return Err(ReadError::Closed);
+                    return Err(ViewError::Closed);
                 }
             }
         };
         let waited = tokio::time::timeout(timeout, waiting).await;
         waited.unwrap_or_else(|_| {
-            Err(ReadError::Behind {
+            Err(ViewError::Behind {
                 position: self.position(),
                 wanted: seq,
             })
@@ -261,12 +261,12 @@ impl View {
     /// for its readers.
     ///
     /// # Errors
-    /// [`ReadError`] where nothing serves, and whatever `read` returns. Damage that `read` meets
+    /// [`ViewError`] where nothing serves, and whatever `read` returns. Damage that `read` meets
     /// sets the views aside and rebuilds them.
     pub fn read<R>(
         &self,
-        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
+        read: impl FnOnce(&ViewSnapshot) -> Result<R, ViewError>,
+    ) -> Result<R, ViewError> {
         self.read_version(None, read)
     }
 
@@ -275,8 +275,8 @@ impl View {
     pub(super) fn read_version<R>(
         &self,
         version: Option<u32>,
-        read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-    ) -> Result<R, ReadError> {
+        read: impl FnOnce(&ViewSnapshot) -> Result<R, ViewError>,
+    ) -> Result<R, ViewError> {
         let generation = {
             let state = whole(self.shared.state.lock());
             match &state.serving {
@@ -288,7 +288,7 @@ impl View {
         };
         let incarnation = generation.incarnation;
         let outcome = ViewSnapshot::new(generation).and_then(|snapshot| read(&snapshot));
-        if let Err(ReadError::Damaged(cause)) = &outcome {
+        if let Err(ViewError::Damaged(cause)) = &outcome {
             let cause = format!("view {}: {cause}", self.shared.name);
             self.control.complain(incarnation, cause);
         }
@@ -299,7 +299,7 @@ impl View {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         self.read(|snapshot| snapshot.get(key))
     }
 
@@ -307,7 +307,7 @@ impl View {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Pair>, ReadError> {
+    pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Pair>, ViewError> {
         self.read(|snapshot| snapshot.scan(prefix, prefix).take(limit).collect())
     }
 
@@ -316,7 +316,7 @@ impl View {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn digest(&self) -> Result<(u64, Hash), ReadError> {
+    pub fn digest(&self) -> Result<(u64, Hash), ViewError> {
         self.read(|snapshot| {
             let mut digest = FieldDigest::new("femtoclaw-ledger view state");
             for pair in snapshot.scan(&[], &[]) {

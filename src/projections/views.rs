@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::boot_mark::Boot;
 use super::control::Control;
-use super::rebuild::Health;
+use super::rebuild::ViewHealth;
 use super::runner::Runner;
 use super::slot::Slot;
-use super::view::{Shared, View};
-use super::{OpenError, Projection, Source};
-use crate::callbacks::{Callbacks, Kind};
+use super::view::{View, ViewShared};
+use super::{Projection, Source, ViewsOpenError};
+use crate::callbacks::{CallbackKind, Callbacks};
 use crate::clock::{Clock, SystemClock};
 use crate::metrics;
 
@@ -63,7 +63,7 @@ impl ViewsOptions {
         let Some(listener) = &self.listener else {
             return;
         };
-        let seat = Callbacks::unwatched().seat(Kind::Listener, "views", Duration::MAX);
+        let seat = Callbacks::unwatched().seat(CallbackKind::Listener, "views", Duration::MAX);
         if seat.call(|| listener(notice)).is_err() {
             self.listener = None;
         }
@@ -106,16 +106,16 @@ pub struct Views {
 impl Views {
     /// Opens `directory/views`, creating it where it is missing. Views that will not open are
     /// moved to `directory/quarantine/views-<n>` and made again; until then reads say
-    /// [`super::ReadError::Building`].
+    /// [`super::ViewError::Building`].
     ///
     /// # Errors
-    /// [`OpenError`] where projection names are unusable or no thread can be had.
+    /// [`ViewsOpenError`] where projection names are unusable or no thread can be had.
     pub fn open(
         directory: &Path,
         options: ViewsOptions,
         projections: Vec<Box<dyn Projection>>,
         source: Arc<dyn Source>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, ViewsOpenError> {
         let callbacks = (&Callbacks::unwatched(), Duration::MAX);
         Self::open_watched(directory, options, projections, source, callbacks)
     }
@@ -127,20 +127,21 @@ impl Views {
         projections: Vec<Box<dyn Projection>>,
         source: Arc<dyn Source>,
         (callbacks, budget): (&Callbacks, Duration),
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, ViewsOpenError> {
         let control = Arc::new(Control::default());
         let mut views: Vec<View> = Vec::new();
         let mut slots = Vec::new();
         for (projection, number) in projections.into_iter().zip(1..) {
-            let unnamed = callbacks.seat(Kind::Projection, "", budget);
+            let unnamed = callbacks.seat(CallbackKind::Projection, "", budget);
             let asked = unnamed.call(|| (projection.name(), projection.version()));
-            let (name, version) = asked.map_err(|cause| OpenError::Projection { number, cause })?;
+            let (name, version) =
+                asked.map_err(|cause| ViewsOpenError::Projection { number, cause })?;
             if !is_usable(name) || views.iter().any(|view| view.name() == name) {
-                return Err(OpenError::Name(name.to_owned()));
+                return Err(ViewsOpenError::Name(name.to_owned()));
             }
-            let shared = Arc::new(Shared::new(name));
+            let shared = Arc::new(ViewShared::new(name));
             views.push(View::new(Arc::clone(&shared), Arc::clone(&control)));
-            let seat = callbacks.seat(Kind::Projection, name, budget);
+            let seat = callbacks.seat(CallbackKind::Projection, name, budget);
             slots.push(Slot::new(projection, version, seat, shared));
         }
         let path = directory.join("views");
@@ -154,7 +155,7 @@ impl Views {
             database: None,
             incarnation: 0,
             without_room: None,
-            health: Health::default(),
+            health: ViewHealth::default(),
         };
         runner.open_first();
         let told: Vec<_> = runner
@@ -165,7 +166,7 @@ impl Views {
         let thread = std::thread::Builder::new()
             .name("ledger-views".into())
             .spawn(move || Self::run(runner, &told))
-            .map_err(|source| OpenError::Io { path, source })?;
+            .map_err(|source| ViewsOpenError::Io { path, source })?;
         Ok(Self {
             control,
             views,
@@ -175,7 +176,7 @@ impl Views {
 
     /// The runner catches what its work throws. If it panics all the same, readers are told, and are
     /// not left waiting.
-    fn run(runner: Runner, views: &[Arc<Shared>]) {
+    fn run(runner: Runner, views: &[Arc<ViewShared>]) {
         if catch_unwind(AssertUnwindSafe(|| runner.run())).is_ok() {
             return;
         }

@@ -19,8 +19,8 @@ use fjall::{
 
 use crate::events::{Hash, Record};
 
-use super::error::Failure;
-use super::room::{Room, UnderWay};
+use super::error::HaltReason;
+use super::room::{DatabaseUnderWay, MemtableRoom};
 use super::views::ViewsOptions;
 use super::{boot_mark, seal};
 use crate::database::{self, Complain, Damage, Merges, files, structure, wal::Wal};
@@ -100,7 +100,7 @@ pub(super) struct Generation {
     /// Which opening of the database it belongs to: complaints about an earlier one are void.
     pub(super) incarnation: u64,
     /// The database's.
-    pub(super) under_way: Arc<UnderWay>,
+    pub(super) under_way: Arc<DatabaseUnderWay>,
 }
 
 /// The open database.
@@ -112,7 +112,7 @@ pub(super) struct ViewsDatabase {
     /// How large the memtable was that was made to become a table last.
     waiting_bytes: AtomicU64,
     merges: Arc<Merges>,
-    under_way: Arc<UnderWay>,
+    under_way: Arc<DatabaseUnderWay>,
 }
 
 impl Drop for ViewsDatabase {
@@ -129,21 +129,21 @@ impl ViewsDatabase {
         options: &ViewsOptions,
         incarnation: u64,
         complain: Complain,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, HaltReason> {
         if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
-            return Err(Failure::Damage(format!(
+            return Err(HaltReason::Damage(format!(
                 "{} is no directory",
                 path.display()
             )));
         }
-        let medium = |error: crate::error::OpenError| Failure::Medium(error.to_string());
+        let medium = |error: crate::error::OpenError| HaltReason::Medium(error.to_string());
         let create = || database::create(path, &[(META, create_options(META_BYTES))]);
         let is_new = !database::exists(path).map_err(medium)?;
         if is_new {
             create().map_err(medium)?;
         }
         let sealed = seal::check(path)?;
-        let told = |error: io::Error| Failure::io(path, &error);
+        let told = |error: io::Error| HaltReason::io(path, &error);
         let boot = options.boot.name().map_err(told)?;
         let is_same = boot_mark::is_same(path, boot.as_deref()).map_err(told)?;
         if !is_new && !sealed && !is_same {
@@ -152,18 +152,21 @@ impl ViewsDatabase {
             database::discard(path).map_err(told)?;
             create().map_err(medium)?;
         }
-        if let Some(failure) = check(path, sealed).err().and_then(|it| Failure::found(&it)) {
+        if let Some(failure) = check(path, sealed)
+            .err()
+            .and_then(|it| HaltReason::found(&it))
+        {
             return Err(failure);
         }
         if let Some(preflight) = &options.preflight {
-            preflight(path).map_err(Failure::Damage)?;
+            preflight(path).map_err(HaltReason::Damage)?;
         }
         if !is_same {
             boot_mark::mark(path, boot.as_deref()).map_err(told)?;
         }
         // The engine does not open a database without it, and there is nothing in it.
         let lock = path.join(structure::LOCK);
-        files::open_or_create(&lock).map_err(|error| Failure::io(&lock, &error))?;
+        files::open_or_create(&lock).map_err(|error| HaltReason::io(&lock, &error))?;
         seal::break_it(path)?;
         let merges = Merges::of(path, complain);
         let filters = Arc::clone(&merges);
@@ -192,7 +195,7 @@ impl ViewsDatabase {
     pub(super) fn make_room<'a>(
         &self,
         generations: impl Iterator<Item = &'a Generation>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, HaltReason> {
         let (mut total, mut waiting, mut largest) = (0, 0, None);
         for generation in generations {
             let tree = &generation.keyspace.tree;
@@ -205,15 +208,15 @@ impl ViewsDatabase {
         }
         let waiting_bytes = self.waiting_bytes.load(Ordering::Relaxed);
         let waiting = (waiting > 0).then_some((waiting, waiting_bytes));
-        match Room::of(total, waiting, self.memtable_bytes) {
-            Room::Free => {}
-            Room::FullSoon => {
+        match MemtableRoom::of(total, waiting, self.memtable_bytes) {
+            MemtableRoom::Free => {}
+            MemtableRoom::FullSoon => {
                 if let Some((bytes, keyspace)) = largest {
                     self.waiting_bytes.store(bytes, Ordering::Relaxed);
                     keyspace.rotate_memtable()?;
                 }
             }
-            Room::Full => {
+            MemtableRoom::Full => {
                 // No commit would tell, meanwhile, that the engine has stopped.
                 self.database.persist(PersistMode::Buffer)?;
                 return Ok(false);
@@ -227,7 +230,7 @@ impl ViewsDatabase {
         self.database.batch().durability(Some(PersistMode::Buffer))
     }
 
-    pub(super) fn commit(&self, batch: WriteBatch) -> Result<(), Failure> {
+    pub(super) fn commit(&self, batch: WriteBatch) -> Result<(), HaltReason> {
         self.under_way.batch.store(true, Ordering::Release);
         batch.commit()?;
         self.under_way.batch.store(false, Ordering::Release);
@@ -235,7 +238,7 @@ impl ViewsDatabase {
     }
 
     /// The generation that `meta` says serves; `None` where there is none.
-    pub(super) fn serving(&self, name: &str) -> Result<Option<Arc<Generation>>, Failure> {
+    pub(super) fn serving(&self, name: &str) -> Result<Option<Arc<Generation>>, HaltReason> {
         let Some(entry) = self.meta.get(name)? else {
             return Ok(None);
         };
@@ -243,8 +246,9 @@ impl ViewsDatabase {
             let number: [u8; 8] = rest.try_into().ok()?;
             Some((u32::from_be_bytes(*version), u64::from_be_bytes(number)))
         });
-        let (version, number) = parts
-            .ok_or_else(|| Failure::Damage(format!("meta entry of view {name} is not readable")))?;
+        let (version, number) = parts.ok_or_else(|| {
+            HaltReason::Damage(format!("meta entry of view {name} is not readable"))
+        })?;
         let keyspace_name = keyspace_name(name, version, number);
         if !self.database.keyspace_exists(&keyspace_name) {
             return Ok(None);
@@ -257,7 +261,7 @@ impl ViewsDatabase {
         name: &str,
         version: u32,
         number: u64,
-    ) -> Result<Arc<Generation>, Failure> {
+    ) -> Result<Arc<Generation>, HaltReason> {
         let keyspace = self
             .database
             .keyspace(name, || create_options(self.memtable_bytes))?;
@@ -278,7 +282,7 @@ impl ViewsDatabase {
         name: &str,
         version: u32,
         number: u64,
-    ) -> Result<Arc<Generation>, Failure> {
+    ) -> Result<Arc<Generation>, HaltReason> {
         self.under_way.making.store(true, Ordering::Release);
         let generation = self.generation(&keyspace_name(name, version, number), version, number)?;
         self.under_way.making.store(false, Ordering::Release);
@@ -289,7 +293,7 @@ impl ViewsDatabase {
     }
 
     /// From here on this generation serves, also after a power cut.
-    pub(super) fn switch(&self, name: &str, to: &Generation) -> Result<(), Failure> {
+    pub(super) fn switch(&self, name: &str, to: &Generation) -> Result<(), HaltReason> {
         let mut batch = self.batch();
         let mut entry = to.version.to_be_bytes().to_vec();
         entry.extend_from_slice(&to.number.to_be_bytes());
@@ -299,7 +303,11 @@ impl ViewsDatabase {
     }
 
     /// Removes every generation of `name` but `keep`; its files go when its last reader has gone.
-    pub(super) fn drop_others(&self, name: &str, keep: Option<&Generation>) -> Result<(), Failure> {
+    pub(super) fn drop_others(
+        &self,
+        name: &str,
+        keep: Option<&Generation>,
+    ) -> Result<(), HaltReason> {
         let kept = keep.map(|kept| keyspace_name(name, kept.version, kept.number));
         for other in self.generations(name) {
             if Some(&other) != kept.as_ref() {
@@ -331,10 +339,10 @@ impl ViewsDatabase {
         numbers.max().unwrap_or(0) + 1
     }
 
-    pub(super) fn persist(&self) -> Result<(), Failure> {
+    pub(super) fn persist(&self) -> Result<(), HaltReason> {
         self.database
             .persist(PersistMode::SyncAll)
-            .map_err(Failure::from)
+            .map_err(HaltReason::from)
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 mod circles;
 mod edges;
+mod names;
 mod rooms;
 mod shown;
 mod texts;

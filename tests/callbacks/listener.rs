@@ -19,7 +19,7 @@ async fn verification_goes_on_and_is_right() {
         let told = Arc::new(AtomicUsize::new(0));
         act.set(how);
         let (listener, counts) = (Arc::clone(&act), Arc::clone(&told));
-        let progress = move |_: &femtoclaw_ledger::verify::Progress| {
+        let progress = move |_: &femtoclaw_ledger::verify::VerifyProgress| {
             counts.fetch_add(1, Ordering::SeqCst);
             listener.now();
         };
@@ -32,7 +32,7 @@ async fn verification_goes_on_and_is_right() {
     // One that is slow is waited for, and nobody else is.
     act.set(How::Hang);
     let listener = Arc::clone(&act);
-    let progress = move |_: &femtoclaw_ledger::verify::Progress| {
+    let progress = move |_: &femtoclaw_ledger::verify::VerifyProgress| {
         listener.now();
     };
     let ledger = cell.ledger.clone();

@@ -11,7 +11,7 @@ use femtoclaw_ledger::integrity::witness::AddCheckpoint;
 use femtoclaw_ledger::{
     checkpoint::KeyChange,
     evidence::EvidenceOptions,
-    verify::{Progress, VerifyOptions},
+    verify::{VerifyOptions, VerifyProgress},
     witness::Witness,
 };
 
@@ -95,7 +95,7 @@ fn witnessing() -> Vec<Tried> {
     vec![
         call!("ledger/operate/online_check.rs verify", |s| (), |()| s
             .ledger()
-            .verify(VerifyOptions::default(), |_: &Progress| {})
+            .verify(VerifyOptions::default(), |_: &VerifyProgress| {})
             .await
             .is_ok()),
         call!("ledger/attest/witness.rs witness", |s| (), |()| {

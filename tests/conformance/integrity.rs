@@ -8,7 +8,7 @@ use std::time::Duration;
 use femtoclaw_ledger::events::{Event, HEADER_LEN, LedgerId, Seq};
 use femtoclaw_ledger::integrity::{Chain, GENESIS};
 use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, Problem, ReadFailure,
+    AppendFailure, Frame, FrameProblem, Frames, Head, Journal, MemoryJournal, ReadFailure,
 };
 use femtoclaw_ledger::{OpenError, Options, ReadError};
 
@@ -222,7 +222,7 @@ async fn s12_1_no_partial_corrupt_or_invalid_record_is_served() {
     let last = damaged.record(seq(frame.last.seq));
     let expected = ReadFailure::Damaged {
         seq: seq(frame.last.seq),
-        problem: Problem::Commitment,
+        problem: FrameProblem::Commitment,
     };
     assert_eq!(last, Err(expected));
     served_by_a_ledger().await;

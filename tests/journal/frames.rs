@@ -35,7 +35,7 @@ fn a_built_frame_reads_back_equal() {
     assert!(matches!(
         read.record(seq(8)),
         Err(ReadFailure::Damaged {
-            problem: Problem::Missing,
+            problem: FrameProblem::Missing,
             ..
         })
     ));
@@ -132,9 +132,9 @@ fn header_and_table_are_checked_before_any_record_is_read() {
     for at in 10..TABLE + 3 * ENTRY {
         bytes[at] ^= 1;
         let expected = if at < TABLE {
-            Problem::HeaderChecksum
+            FrameProblem::HeaderChecksum
         } else {
-            Problem::TableChecksum
+            FrameProblem::TableChecksum
         };
         assert_eq!(Frame::decode(&bytes), Err(expected), "byte {at}");
         bytes[at] ^= 1;
@@ -149,7 +149,7 @@ fn every_shorter_and_longer_frame_is_detected() {
     }
     let mut longer = built.bytes().to_vec();
     longer.push(0);
-    assert_eq!(Frame::decode(&longer), Err(Problem::Length));
+    assert_eq!(Frame::decode(&longer), Err(FrameProblem::Length));
 }
 
 /// Sets the checksums of table, body and header to what the bytes ask for, as someone would who
@@ -183,15 +183,15 @@ fn an_older_and_a_newer_frame_are_refused_by_their_version() {
     for found in [1_u16, 3] {
         let mut bytes = example().bytes().to_vec();
         bytes[8..10].copy_from_slice(&found.to_le_bytes());
-        assert_eq!(Frame::decode(&bytes), Err(Problem::Version { found }));
+        assert_eq!(Frame::decode(&bytes), Err(FrameProblem::Version { found }));
     }
     let mut bytes = example().bytes().to_vec();
     bytes[12] = 1;
     forge(&mut bytes);
-    assert_eq!(Frame::decode(&bytes), Err(Problem::Flags { found: 1 }));
+    assert_eq!(Frame::decode(&bytes), Err(FrameProblem::Flags { found: 1 }));
     assert_eq!(
         Frame::decode(b"not a frame, just text"),
-        Err(Problem::Magic)
+        Err(FrameProblem::Magic)
     );
 }
 
@@ -215,12 +215,12 @@ fn what_even_a_new_chain_does_not_hide() {
     let second = TABLE + 3 * ENTRY + length;
     // In the second record's header: seq, time, payload length; then salt and payload.
     let cases = [
-        (second + 16, Problem::Seq { found: 7 }),
-        (second + 25, Problem::Time),
-        (second + 156, Problem::Table),
-        (second + 160, Problem::Commitment),
-        (second + 192, Problem::Commitment),
-        (second + 208, Problem::Commitment),
+        (second + 16, FrameProblem::Seq { found: 7 }),
+        (second + 25, FrameProblem::Time),
+        (second + 156, FrameProblem::Table),
+        (second + 160, FrameProblem::Commitment),
+        (second + 192, FrameProblem::Commitment),
+        (second + 208, FrameProblem::Commitment),
     ];
     for (at, expected) in cases {
         let mut bytes = example().bytes().to_vec();

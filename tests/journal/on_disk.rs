@@ -163,25 +163,25 @@ fn a_missing_or_exchanged_frame_is_named() {
             "missing",
             vec![(1, bytes(&one)), (6, bytes(&three))],
             3,
-            Problem::Missing,
+            FrameProblem::Missing,
         ),
         (
             "first missing",
             vec![(3, bytes(&two)), (6, bytes(&three))],
             1,
-            Problem::Missing,
+            FrameProblem::Missing,
         ),
         (
             "exchanged",
             vec![(1, bytes(&one)), (3, bytes(&other_two)), (6, bytes(&three))],
             3,
-            Problem::Chain,
+            FrameProblem::Chain,
         ),
         (
             "under another key",
             vec![(1, bytes(&one)), (4, bytes(&two)), (6, bytes(&three))],
             3,
-            Problem::Seq { found: 3 },
+            FrameProblem::Seq { found: 3 },
         ),
     ];
     for (name, frames, bad, problem) in cases {
@@ -201,7 +201,7 @@ fn a_missing_or_exchanged_frame_is_named() {
         );
         if name.contains("missing") {
             let found = journal.frame_at(seq(bad));
-            let problem = Problem::Missing;
+            let problem = FrameProblem::Missing;
             assert_eq!(
                 found,
                 Err(ReadFailure::Damaged {

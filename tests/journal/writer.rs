@@ -40,7 +40,7 @@ impl Scene {
         }
     }
 
-    fn answer(&self, number: u64) -> Answer {
+    fn answer(&self, number: u64) -> WriterAnswer {
         let note = Arc::clone(&self.note);
         Box::new(move |outcome| note((number, outcome.map(|head| head.seq).map_err(Clone::clone))))
     }
@@ -339,7 +339,7 @@ fn the_same_over_the_journal_on_disk() {
     assert_eq!(open().head().unwrap().seq, 4);
 }
 
-fn panicking() -> Answer {
+fn panicking() -> WriterAnswer {
     Box::new(|outcome| assert!(outcome.is_err(), "on purpose"))
 }
 
@@ -353,7 +353,7 @@ fn a_writer_that_panics_seals_and_leaves_nobody_waiting() {
     let (handle, mut sealed) = (writer.handle(), writer.handle().watch_sealed());
     journal.hold();
     let (sender, told) = channel();
-    let answer = |number: u8| -> Answer {
+    let answer = |number: u8| -> WriterAnswer {
         let sender = sender.clone();
         Box::new(move |outcome| sender.send((number, outcome.is_ok())).unwrap())
     };

@@ -9,7 +9,7 @@ use metrics::{
     SharedString, Unit,
 };
 
-use femtoclaw_ledger::metrics::Kind;
+use femtoclaw_ledger::metrics::MetricKind;
 
 /// Name and labels.
 pub(crate) type SeriesName = (String, Vec<(String, String)>);
@@ -23,7 +23,7 @@ pub(crate) struct Series {
 
 #[derive(Default)]
 pub(crate) struct Told {
-    pub(crate) described: BTreeMap<String, Kind>,
+    pub(crate) described: BTreeMap<String, MetricKind>,
     /// What was registered without being described, or as another kind.
     pub(crate) strange: BTreeSet<String>,
     pub(crate) series: BTreeMap<SeriesName, Series>,
@@ -44,12 +44,12 @@ impl Book {
         told.series.get(&key).map_or(0.0, |series| series.value)
     }
 
-    fn describe(&self, name: &KeyName, kind: Kind) {
+    fn describe(&self, name: &KeyName, kind: MetricKind) {
         let mut told = self.0.lock().unwrap();
         told.described.insert(name.as_str().to_owned(), kind);
     }
 
-    fn register(&self, key: &Key, kind: Kind) -> Arc<Cell> {
+    fn register(&self, key: &Key, kind: MetricKind) -> Arc<Cell> {
         let mut told = self.0.lock().unwrap();
         if told.described.get(key.name()) != Some(&kind) {
             told.strange.insert(key.name().to_owned());
@@ -125,26 +125,26 @@ impl HistogramFn for Cell {
 
 impl Recorder for Book {
     fn describe_counter(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
-        self.describe(&key, Kind::Counter);
+        self.describe(&key, MetricKind::Counter);
     }
 
     fn describe_gauge(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
-        self.describe(&key, Kind::Gauge);
+        self.describe(&key, MetricKind::Gauge);
     }
 
     fn describe_histogram(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
-        self.describe(&key, Kind::Histogram);
+        self.describe(&key, MetricKind::Histogram);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.register(key, Kind::Counter))
+        Counter::from_arc(self.register(key, MetricKind::Counter))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.register(key, Kind::Gauge))
+        Gauge::from_arc(self.register(key, MetricKind::Gauge))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::from_arc(self.register(key, Kind::Histogram))
+        Histogram::from_arc(self.register(key, MetricKind::Histogram))
     }
 }

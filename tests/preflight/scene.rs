@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use femtoclaw_ledger::OpenError;
-use femtoclaw_ledger::journal::{Claim, FjallJournal, Found, Journal, JournalOptions};
+use femtoclaw_ledger::journal::{Claim, FjallJournal, FoundInJournal, Journal, JournalOptions};
 
 use crate::fixtures::{LEDGER, frame, seq};
 
@@ -20,7 +20,10 @@ pub(crate) struct Scene {
 /// Everything under a directory, and what it holds.
 pub(crate) type State = Vec<(PathBuf, Vec<u8>)>;
 
-pub(crate) fn open(path: &Path, acknowledged: u64) -> Result<(FjallJournal, Found), OpenError> {
+pub(crate) fn open(
+    path: &Path,
+    acknowledged: u64,
+) -> Result<(FjallJournal, FoundInJournal), OpenError> {
     let claim = Claim {
         ledger: LEDGER,
         generation: 1,
@@ -119,7 +122,7 @@ impl Scene {
     }
 
     /// It opens with so many records, each of which verifies; gives what was found.
-    pub(crate) fn opens_with(&self, records: u64) -> Found {
+    pub(crate) fn opens_with(&self, records: u64) -> FoundInJournal {
         let (journal, found) = open(&self.path, 0).unwrap();
         assert_eq!(journal.head().unwrap().seq, records);
         for frame in journal.frames(seq(1)) {

@@ -7,8 +7,8 @@ use femtoclaw_ledger::events::{
     ModuleVersionSetV1, PositionSavedV1, RuntimeId, RuntimeIdentifiedV1, State,
 };
 use femtoclaw_ledger::projections::{
-    AsOf, Configuration, ConfigurationView, DiffLine, ReadError, RegistryState, RuntimeMetadata,
-    RuntimeMetadataView,
+    AsOf, ConfigurationProjection, ConfigurationView, DiffLine, RegistryState,
+    RuntimeMetadataProjection, RuntimeMetadataView, ViewError,
 };
 
 use crate::support::{History, Journal, WAIT, open, transitions, view};
@@ -29,7 +29,7 @@ fn configuration_by_number_by_seq_and_by_time() {
     let history = configured();
     let journal = Journal::new(&history.records, 9);
     let views = open(directory.path(), &journal);
-    let configuration = ConfigurationView::new(view(&views, Configuration::NAME));
+    let configuration = ConfigurationView::new(view(&views, ConfigurationProjection::NAME));
     configuration.view().at_least(history.head(), WAIT).unwrap();
     let version_at = |at| -> Option<u64> {
         let found = configuration.as_of("a", at).unwrap();
@@ -85,9 +85,9 @@ fn content_that_fails_its_digest_is_an_error_and_no_default() {
     history.commit(0, ExecutionId::NIL, vec![event.into()]);
     let journal = Journal::new(&history.records, 9);
     let views = open(directory.path(), &journal);
-    let configuration = ConfigurationView::new(view(&views, Configuration::NAME));
+    let configuration = ConfigurationView::new(view(&views, ConfigurationProjection::NAME));
     configuration.view().at_least(history.head(), WAIT).unwrap();
-    let damaged = ReadError::ContentDamaged {
+    let damaged = ViewError::ContentDamaged {
         document: "a".into(),
         version: 41,
     };
@@ -160,7 +160,7 @@ fn the_registry_as_of_any_moment_is_what_it_was() {
     let mut history = History::default();
     let journal = Journal::new(&[], 100);
     let views = open(directory.path(), &journal);
-    let metadata = RuntimeMetadataView::new(view(&views, RuntimeMetadata::NAME));
+    let metadata = RuntimeMetadataView::new(view(&views, RuntimeMetadataProjection::NAME));
     let mut states = vec![RegistryState::default()];
     for event in registry_events() {
         history.time_ns += 10;
@@ -227,7 +227,7 @@ fn runtime_modules_state_and_saved_positions() {
     history.commit(0, ExecutionId::NIL, events);
     let journal = Journal::new(&history.records, 100);
     let views = open(directory.path(), &journal);
-    let metadata = RuntimeMetadataView::new(view(&views, RuntimeMetadata::NAME));
+    let metadata = RuntimeMetadataView::new(view(&views, RuntimeMetadataProjection::NAME));
     metadata.view().at_least(history.head(), WAIT).unwrap();
     let found = metadata.runtime().unwrap().unwrap();
     assert_eq!((found.runtime, found.version.as_str()), (runtime, "0.9"));

@@ -5,7 +5,7 @@ use femtoclaw_ledger::events::{
     Decision, Event, ExecutionCancelledV1, ExecutionFailedV1, ExecutionId, ExecutionResolvedV1,
 };
 use femtoclaw_ledger::projections::{
-    ExecutionFilter, ExecutionStatus as S, Executions, ExecutionsView, Order,
+    ExecutionFilter, ExecutionOrder, ExecutionStatus as S, Executions, ExecutionsView,
 };
 
 use crate::support::{
@@ -86,7 +86,9 @@ fn every_status_and_what_an_opening_does_to_it() {
     journal.append(&history.records[known..]);
     executions.view().at_least(history.head(), WAIT).unwrap();
     let ids = |status| -> Vec<ExecutionId> {
-        let entries = executions.find(&of(status), Order::Oldest, 10).unwrap();
+        let entries = executions
+            .find(&of(status), ExecutionOrder::Oldest, 10)
+            .unwrap();
         entries.into_iter().map(|entry| entry.execution).collect()
     };
     assert_eq!(ids(S::InDoubt), [execution(8)]);
@@ -123,14 +125,14 @@ fn lists_go_on_where_they_stopped() {
     let executions = ExecutionsView::new(view(&views, Executions::NAME));
     executions.view().at_least(history.head(), WAIT).unwrap();
     let mut all: Vec<_> = (1..=25).map(execution).collect();
-    for order in [Order::Oldest, Order::Newest] {
+    for order in [ExecutionOrder::Oldest, ExecutionOrder::Newest] {
         let (mut filter, mut seen) = (of(S::Running), Vec::new());
         loop {
             let page = executions.find(&filter, order, 10).unwrap();
             let Some(last) = page.last() else { break };
             match order {
-                Order::Oldest => filter.after = last.first_seq,
-                Order::Newest => filter.before = Some(last.first_seq),
+                ExecutionOrder::Oldest => filter.after = last.first_seq,
+                ExecutionOrder::Newest => filter.before = Some(last.first_seq),
             }
             seen.extend(page.into_iter().map(|entry| entry.execution));
         }
@@ -143,7 +145,7 @@ fn lists_go_on_where_they_stopped() {
         before: Some(20),
         ..of(S::Running)
     };
-    for order in [Order::Oldest, Order::Newest] {
+    for order in [ExecutionOrder::Oldest, ExecutionOrder::Newest] {
         assert_eq!(executions.find(&filter, order, 10).unwrap(), []);
     }
     views.close();

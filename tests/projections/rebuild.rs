@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{
-    Boot, Indexes, Notice, Projection, ProjectionError, ReadError, ViewBatch, Views, ViewsOptions,
+    Boot, Indexes, Notice, Projection, ProjectionError, ViewBatch, ViewError, Views, ViewsOptions,
 };
 
 use crate::support::{History, Journal, WAIT, digests, open, open_with, until, view};
@@ -269,7 +269,7 @@ fn a_projection_that_fails_halts_alone() {
         let refused = view(&views, "picky")
             .at_least(history.head(), WAIT)
             .unwrap_err();
-        let ReadError::Halted { cause } = refused else {
+        let ViewError::Halted { cause } = refused else {
             panic!("{refused:?}");
         };
         assert!(cause.contains("does not like 150"), "{cause}");
@@ -298,7 +298,7 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
     assert!(
         matches!(
             behind,
-            Err(ReadError::Behind {
+            Err(ViewError::Behind {
                 wanted: 1_000_000,
                 ..
             })
@@ -306,8 +306,8 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
         "{behind:?}"
     );
     views.close();
-    assert_eq!(waiter.join().unwrap(), Err(ReadError::Closed));
-    assert_eq!(indexes.get(b"x"), Err(ReadError::Closed));
+    assert_eq!(waiter.join().unwrap(), Err(ViewError::Closed));
+    assert_eq!(indexes.get(b"x"), Err(ViewError::Closed));
     assert_eq!(
         rebuilt.lock().unwrap().len(),
         5,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use femtoclaw_ledger::projections::{Boot, Notice, ReadError, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Boot, Notice, ViewError, Views, ViewsOptions, built_in};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{child_command, child_path};
@@ -251,7 +251,7 @@ fn views_that_could_not_be_read_come_back_once_they_can() {
     assert!(
         halted
             .into_iter()
-            .all(|it| matches!(it, Err(ReadError::Halted { .. })))
+            .all(|it| matches!(it, Err(ViewError::Halted { .. })))
     );
     std::fs::remove_dir(boot).unwrap();
     until_they_serve(&views);
@@ -269,7 +269,7 @@ fn views_that_nobody_can_read_are_made_again_where_that_is_ordered_and_kept() {
     let name = views.all().next().unwrap().name();
     assert!(matches!(
         views.view(name).unwrap().get(b"x"),
-        Err(ReadError::Halted { .. })
+        Err(ViewError::Halted { .. })
     ));
     assert!(views.rebuild(name));
     until_they_serve(&views);

@@ -5,7 +5,7 @@ use femtoclaw_ledger::integrity::merkle::{
     Frontier, TreeHash, consistency, frontier, inclusion, leaf_hash, root, verify_consistency,
     verify_inclusion,
 };
-use femtoclaw_ledger::projections::{ReadError, Tree, TreeView};
+use femtoclaw_ledger::projections::{Tree, TreeView, ViewError};
 
 use crate::support::{History, Journal, WAIT, open, view};
 
@@ -71,5 +71,5 @@ fn the_view_is_the_tree_of_all_headers() {
     .unwrap();
     let beyond = tree.read(|tree| inclusion(tree, size, size));
     let (position, wanted) = (size, size);
-    assert_eq!(beyond, Err(ReadError::Behind { position, wanted }));
+    assert_eq!(beyond, Err(ViewError::Behind { position, wanted }));
 }

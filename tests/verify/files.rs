@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use femtoclaw_ledger::{
     Ledger, Seq,
-    verify::{Progress, Verified, VerifyOptions},
+    verify::{Verified, VerifyOptions, VerifyProgress},
 };
 
 use crate::scene::{Bulky, Scene, flip, options, until, used};
@@ -251,10 +251,10 @@ async fn a_log_that_lost_its_end_while_open_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn progress_only_rises_and_ends_at_the_whole() {
     let scene = Scene::filled(|_| {}).await;
-    let told: Arc<Mutex<Vec<Progress>>> = Arc::default();
+    let told: Arc<Mutex<Vec<VerifyProgress>>> = Arc::default();
     let tell = {
         let told = Arc::clone(&told);
-        move |progress: &Progress| told.lock().unwrap().push(*progress)
+        move |progress: &VerifyProgress| told.lock().unwrap().push(*progress)
     };
     let verifying = scene.ledger.verify(VerifyOptions::default(), tell);
     let verified = tokio::time::timeout(WAIT, verifying)
@@ -262,7 +262,7 @@ async fn progress_only_rises_and_ends_at_the_whole() {
         .unwrap()
         .unwrap();
     let told = told.lock().unwrap();
-    let figures = |it: &Progress| [it.records, it.bytes, it.files];
+    let figures = |it: &VerifyProgress| [it.records, it.bytes, it.files];
     for pair in told.windows(2) {
         let (before, after) = (figures(&pair[0]), figures(&pair[1]));
         assert!(

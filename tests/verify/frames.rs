@@ -8,7 +8,7 @@ use femtoclaw_ledger::events::{
 };
 use femtoclaw_ledger::integrity::{Chain, checksum};
 use femtoclaw_ledger::journal::{
-    FRAME_HEADER_LEN, Frame, FrameBuilder, Head, NewRecord, Problem, ReadFailure,
+    FRAME_HEADER_LEN, Frame, FrameBuilder, FrameProblem, Head, NewRecord, ReadFailure,
 };
 
 const RECORDS: u64 = 300;
@@ -73,9 +73,9 @@ fn a_forged_record_anywhere_in_a_large_frame_is_named() {
     for index in [
         0, 1, 15, 16, 126, 127, 128, 129, 254, 255, 256, 257, 298, 299,
     ] {
-        let salted = (HEADER_LEN, Problem::Commitment);
-        let after = (HEADER_LEN + SALT_LEN - 1, Problem::Commitment);
-        for (place, problem) in [(4, Problem::RecordHash), salted, after] {
+        let salted = (HEADER_LEN, FrameProblem::Commitment);
+        let after = (HEADER_LEN + SALT_LEN - 1, FrameProblem::Commitment);
+        for (place, problem) in [(4, FrameProblem::RecordHash), salted, after] {
             let seq = frame.first.get() + index;
             let expected = ReadFailure::Damaged {
                 seq: Seq::new(seq).unwrap(),

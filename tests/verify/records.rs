@@ -10,12 +10,12 @@ use femtoclaw_ledger::events::{LedgerId, Record};
 use femtoclaw_ledger::integrity::Chain;
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, FrameBuilder, Frames, Head, Journal, MemoryJournal, NewRecord, Problem,
-    ReadFailure,
+    AppendFailure, Frame, FrameBuilder, FrameProblem, Frames, Head, Journal, MemoryJournal,
+    NewRecord, ReadFailure,
 };
 use femtoclaw_ledger::{
     Context, Ledger, Options, Root, Seq,
-    verify::{Progress, Verified, VerifyOptions},
+    verify::{Verified, VerifyOptions, VerifyProgress},
 };
 
 use crate::scene::{options, until};
@@ -175,7 +175,7 @@ async fn what_cannot_be_read_is_named_and_what_lies_behind_it_is_verified() {
     world.spoil(move |frame| match frame.last.seq {
         seq if gone(seq) => Err(ReadFailure::Damaged {
             seq: frame.first,
-            problem: Problem::HeaderChecksum,
+            problem: FrameProblem::HeaderChecksum,
         }),
         2_000 => Ok(flipped(frame)),
         _ => Ok(frame.clone()),
@@ -221,7 +221,7 @@ async fn dropping_the_answer_ends_the_work() {
     let (begun, dropped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let tell = {
         let (begun, dropped) = (Arc::clone(&begun), Arc::clone(&dropped));
-        move |_: &Progress| {
+        move |_: &VerifyProgress| {
             begun.fetch_add(1, Ordering::SeqCst);
             while dropped.load(Ordering::SeqCst) == 0 {
                 std::thread::sleep(Duration::from_millis(1));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::journal::{Problem, ReadFailure};
+use femtoclaw_ledger::journal::{FrameProblem, ReadFailure};
 use femtoclaw_ledger::{
     Ledger, OpenError, Options, Retry, Root, checkpoint::CheckpointOptions, error::ReopenError,
 };
@@ -134,7 +134,7 @@ struct Damaged(u64);
 impl Hook for Damaged {
     fn failure(&self, last: u64) -> Option<ReadFailure> {
         let seq = Seq::new(self.0).unwrap();
-        let problem = Problem::Magic;
+        let problem = FrameProblem::Magic;
         (last >= self.0).then_some(ReadFailure::Damaged { seq, problem })
     }
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::State;
+use super::ConfigurationState;
 use crate::actors::in_force::DocumentInForce;
 use crate::events::{Event, RecordHeader, Seq};
 
-impl State {
+impl ConfigurationState {
     /// Counts changes: a change makes one record.
     pub(crate) const fn mark(&self) -> u64 {
         self.version
@@ -62,7 +62,7 @@ impl State {
     }
 }
 
-impl super::Portrait {
+impl super::ConfigurationPortrait {
     /// Its missing places are behind this record; `None` where none is missing.
     pub(crate) fn unplaced_after(&self) -> Option<u64> {
         let missing = self.documents.iter().any(|(_, _, seq)| seq.is_none());

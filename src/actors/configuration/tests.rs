@@ -40,7 +40,7 @@ fn changed(decided: &Decided) -> &ConfigurationChangedV1 {
 
 #[test]
 fn versions_count_per_document_and_over_all() {
-    let (world, mut twins) = (World::default(), Twins::<State>::default());
+    let (world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
     for (document, content, version, all) in [
         ("policy", &b"a"[..], 1, 1),
         ("policy", b"b", 2, 2),
@@ -73,7 +73,7 @@ fn versions_count_per_document_and_over_all() {
 
 #[test]
 fn a_wrong_expected_version_is_a_conflict() {
-    let (world, mut twins) = (World::default(), Twins::<State>::default());
+    let (world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
     let conflict = |expected, actual| AppendError::VersionConflict { expected, actual };
     let error = twins.one(&world, change("p", b"a", Some(1))).unwrap_err();
     assert_eq!(error, conflict(1, 0));
@@ -87,7 +87,7 @@ fn a_wrong_expected_version_is_a_conflict() {
 
 #[test]
 fn a_rollback_is_a_new_version_with_old_content() {
-    let (mut world, mut twins) = (World::default(), Twins::<State>::default());
+    let (mut world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
     for content in [b"one", b"two"] {
         twins.one(&world, change("p", content, None)).unwrap();
     }
@@ -127,7 +127,7 @@ fn a_rollback_is_a_new_version_with_old_content() {
 
 #[test]
 fn a_content_needs_a_verdict_whatever_it_comes_from() {
-    let (mut world, mut twins) = (World::default(), Twins::<State>::default());
+    let (mut world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
     twins.one(&world, change("p", b"copper", None)).unwrap();
     let rejected = AppendError::Rejected {
         document: "p".into(),
@@ -152,7 +152,7 @@ fn a_content_needs_a_verdict_whatever_it_comes_from() {
 #[test]
 fn damaged_or_disordered_history_is_an_error() {
     let world = World::default();
-    let decided = State::default()
+    let decided = ConfigurationState::default()
         .decide(&change("p", b"a", None), &world.around())
         .unwrap();
     let (header, event) = records(&decided, 7).remove(0);
@@ -168,7 +168,7 @@ fn damaged_or_disordered_history_is_an_error() {
     for (spoil, corrupt) in cases {
         let mut bad = good.clone();
         spoil(&mut bad);
-        let mut state = State::default();
+        let mut state = ConfigurationState::default();
         let error = state.replay(&header, &bad.into()).unwrap_err();
         assert!(error.to_string().starts_with("record 7: "), "{error}");
         assert_eq!(
@@ -182,7 +182,7 @@ fn damaged_or_disordered_history_is_an_error() {
 
 #[test]
 fn groups_and_bounds() {
-    let (mut world, mut twins) = (World::default(), Twins::<State>::default());
+    let (mut world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
     let group = [
         change("a", b"1", None),
         change("a", b"2", Some(1)),
@@ -242,12 +242,12 @@ fn bad_changes_are_refused() {
 }
 
 /// A change decided and applied, which has no place yet.
-fn decide(state: &mut State, world: &World, document: &str) {
+fn decide(state: &mut ConfigurationState, world: &World, document: &str) {
     let command = change(document, document.as_bytes(), None);
     state.execute(&[command], &world.around()).unwrap();
 }
 
-fn places(state: &State) -> Vec<(String, Option<u64>)> {
+fn places(state: &ConfigurationState) -> Vec<(String, Option<u64>)> {
     let in_force = state.documents.iter();
     in_force
         .map(|(name, it)| (name.to_string(), it.seq.map(Seq::get)))
@@ -260,7 +260,7 @@ fn at(place: u64) -> Seq {
 
 #[test]
 fn a_document_is_placed_when_its_last_change_is() {
-    let (world, mut state) = (World::default(), State::default());
+    let (world, mut state) = (World::default(), ConfigurationState::default());
     let named = |a, b| vec![("a".to_owned(), a), ("b".to_owned(), b)];
     decide(&mut state, &world, "a");
     decide(&mut state, &world, "b");
@@ -288,7 +288,7 @@ fn a_document_is_placed_when_its_last_change_is() {
 
 #[test]
 fn what_was_on_its_way_when_it_was_saved_finds_its_place_in_the_journal() {
-    let (world, mut twins) = (World::default(), Twins::<State>::default());
+    let (world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
     let mut all = Vec::new();
     for document in ["a", "b", "a"] {
         let decided = twins.one(&world, change(document, b"1", None)).unwrap();
@@ -300,7 +300,7 @@ fn what_was_on_its_way_when_it_was_saved_finds_its_place_in_the_journal() {
     let portrait = twins.live.portrait();
     // The second change is the first without a place: it was decided when the head stood there.
     assert_eq!(portrait.unplaced_after(), Some(102));
-    let mut restored = State::from_portrait(portrait);
+    let mut restored = ConfigurationState::from_portrait(portrait);
     for (header, event) in &all {
         restored.place(header, event);
     }

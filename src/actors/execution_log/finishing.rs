@@ -4,8 +4,8 @@
 use super::super::draft::{Decided, Reply};
 use super::super::event_sourced::Surroundings;
 use super::drafting::{Drafting, inherit};
-use super::truncation::{self, Kept};
-use super::{State, Status};
+use super::truncation::{self, KeptBytes};
+use super::{ExecutionLogState, Status};
 use crate::commands::measure::Whole;
 use crate::commands::{Ending, Finish, ResolveInDoubt};
 use crate::config::Limits;
@@ -19,7 +19,7 @@ use crate::events::{
 const TO_COMPLETED: &[Machine] = &[Machine::MemoryCommitting, Machine::Completed];
 const TO_ERROR: &[Machine] = &[Machine::Error];
 
-impl State {
+impl ExecutionLogState {
     pub(super) fn finish(
         &self,
         finish: &Finish,
@@ -71,7 +71,7 @@ impl State {
         }
         let context = inherit(command.context, open.parent, open.trace);
         let mut drafting = Drafting::new(command.execution, context, open.version);
-        let result = Kept::result(&resolve.result, whole.result, around.limits);
+        let result = KeptBytes::result(&resolve.result, whole.result, around.limits);
         let (reason, cut) = truncation::text(&resolve.reason, around.limits.text_bytes_max);
         let event = ExecutionResolvedV1 {
             resolution: resolve.resolution.code(),
@@ -100,7 +100,7 @@ pub(super) fn end(
 ) -> &'static [Machine] {
     match ending {
         Ending::Completed(result) => {
-            let kept = Kept::result(result, whole.result, limits);
+            let kept = KeptBytes::result(result, whole.result, limits);
             let event = ExecutionCompletedV1 {
                 result: kept.bytes,
                 result_len: kept.len,
@@ -110,7 +110,7 @@ pub(super) fn end(
             TO_COMPLETED
         }
         Ending::Failed(failure) => {
-            let kept = Kept::result(&failure.result, whole.result, limits);
+            let kept = KeptBytes::result(&failure.result, whole.result, limits);
             let (code, code_cut) = truncation::text(&failure.code, limits.name_bytes_max);
             let (message, message_cut) = truncation::text(&failure.message, limits.text_bytes_max);
             let event = ExecutionFailedV1 {

@@ -5,7 +5,9 @@
 //! history has caught up, and leaves memory then.
 
 use super::draft::{Decided, Draft, Reply, execution_stream};
-use super::event_sourced::{EventSourced, Known, Place, ReplayError, Surroundings, cross_store};
+use super::event_sourced::{
+    EventPlace, EventSourced, KnownExecution, ReplayError, Surroundings, cross_store,
+};
 use crate::commands::{Basis, Command, Context, Permit};
 use crate::error::AppendError;
 use crate::events::{
@@ -21,11 +23,11 @@ mod status;
 mod truncation;
 mod window;
 
-pub(crate) use state::{Open, Portrait, Saved, State};
+pub(crate) use state::{BeforeGroup, ExecutionLogState, ExecutionsPortrait, Open};
 pub(crate) use status::Status;
 
-impl EventSourced for State {
-    type Saved = Saved;
+impl EventSourced for ExecutionLogState {
+    type Saved = BeforeGroup;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
         let (command, whole) = command.parts();
@@ -41,15 +43,15 @@ impl EventSourced for State {
         }
     }
 
-    fn on(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+    fn on(&mut self, place: &EventPlace, event: &Event) -> Result<(), ReplayError> {
         self.advance(place, event)
     }
 
-    fn save(&self, commands: &[Command]) -> Saved {
+    fn save(&self, commands: &[Command]) -> BeforeGroup {
         self.save_open(commands.iter().filter_map(Command::execution))
     }
 
-    fn undo(&mut self, saved: Saved, applied: &[Decided]) {
+    fn undo(&mut self, saved: BeforeGroup, applied: &[Decided]) {
         let drafts = applied.iter().flat_map(|decided| &decided.drafts);
         self.restore(saved, drafts.map(|draft| draft.execution));
     }
@@ -78,13 +80,13 @@ impl EventSourced for State {
     }
 }
 
-impl State {
+impl ExecutionLogState {
     /// What memory and history know of an execution.
     fn known(
         &self,
         execution: ExecutionId,
         around: &Surroundings<'_>,
-    ) -> Result<Option<Known>, AppendError> {
+    ) -> Result<Option<KnownExecution>, AppendError> {
         match self.remembered(execution) {
             Some(known) => Ok(Some(known)),
             None => Ok(around.history.execution(execution)?),

@@ -4,8 +4,8 @@
 use super::super::draft::{Decided, REGISTRY_STREAM, RUNTIME_STREAM, Reply, execution_stream};
 use super::super::event_sourced::Surroundings;
 use super::drafting::{Drafting, inherit};
-use super::truncation::Kept;
-use super::{State, Status};
+use super::truncation::KeptBytes;
+use super::{ExecutionLogState, Status};
 use crate::commands::check::invalid;
 use crate::commands::measure::{Measure, Whole};
 use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Start};
@@ -24,7 +24,7 @@ const TO_DECISION: [Machine; 3] = [
     Machine::AuthorizationEvaluating,
 ];
 
-impl State {
+impl ExecutionLogState {
     pub(super) fn authorize(
         &self,
         request: &Request,
@@ -83,7 +83,7 @@ impl State {
     ) -> Result<Decided, AppendError> {
         let execution = self.fresh(rejection.execution, around)?;
         let mut drafting = Drafting::new(execution, rejection.context, 0);
-        let input = Kept::input(&rejection.input, whole.input);
+        let input = KeptBytes::input(&rejection.input, whole.input);
         validated(&mut drafting, input, Some(&rejection.problem));
         let path = [
             Machine::InputReceived,
@@ -238,7 +238,7 @@ fn enabled(capability: &str, around: &Surroundings<'_>) -> Result<(), AppendErro
     })
 }
 
-fn validated(drafting: &mut Drafting, kept: Kept, problem: Option<&str>) {
+fn validated(drafting: &mut Drafting, kept: KeptBytes, problem: Option<&str>) {
     let event = ProtocolValidatedV1 {
         input: kept.bytes,
         input_len: kept.len,
@@ -256,7 +256,7 @@ fn validated(drafting: &mut Drafting, kept: Kept, problem: Option<&str>) {
 /// Input and decision; returns the digest of the arguments.
 fn decide_on(drafting: &mut Drafting, request: &Request, cut: Option<Measure>) -> Hash {
     if let Some(input) = &request.input {
-        validated(drafting, Kept::input(input, cut), None);
+        validated(drafting, KeptBytes::input(input, cut), None);
     }
     let arguments_digest = digest(&request.arguments);
     let event = AuthorizationDecidedV1 {

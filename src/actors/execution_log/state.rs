@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::event_sourced::{Known, Place, ReplayError};
+use super::super::event_sourced::{EventPlace, KnownExecution, ReplayError};
 use super::status::Status;
 use super::window::Window;
 use crate::commands::Grounds;
@@ -32,7 +32,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    fn authorized(place: &Place, event: &AuthorizationDecidedV1) -> Self {
+    fn authorized(place: &EventPlace, event: &AuthorizationDecidedV1) -> Self {
         Self {
             status: Status::Authorized,
             version: place.stream_version,
@@ -73,7 +73,7 @@ pub(crate) struct InDoubt {
 
 /// All executions that have not ended, and those that ended lately.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct ExecutionLogState {
     open: HashMap<ExecutionId, Open>,
     running: usize,
     authorized: usize,
@@ -82,14 +82,14 @@ pub(crate) struct State {
 
 /// What is saved of it.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Portrait {
+pub(crate) struct ExecutionsPortrait {
     open: Vec<(ExecutionId, Open)>,
-    finished: Vec<(ExecutionId, Known)>,
+    finished: Vec<(ExecutionId, KnownExecution)>,
 }
 
 /// What a group may change.
 #[derive(Debug)]
-pub(crate) struct Saved {
+pub(crate) struct BeforeGroup {
     open: Vec<(ExecutionId, Open)>,
     running: usize,
     authorized: usize,
@@ -107,13 +107,13 @@ pub(super) const fn finishes(kind: EventType) -> bool {
     )
 }
 
-impl State {
+impl ExecutionLogState {
     pub(super) fn open(&self, execution: ExecutionId) -> Option<&Open> {
         self.open.get(&execution)
     }
 
-    pub(super) fn remembered(&self, execution: ExecutionId) -> Option<Known> {
-        let open = self.open.get(&execution).map(|open| Known {
+    pub(super) fn remembered(&self, execution: ExecutionId) -> Option<KnownExecution> {
+        let open = self.open.get(&execution).map(|open| KnownExecution {
             status: open.status,
             version: open.version,
         });
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// How many executions have ended so far; goes with the next sequence number that the actor
-    /// learns, to [`State::committed`].
+    /// learns, to [`ExecutionLogState::committed`].
     pub(crate) fn mark(&self) -> u64 {
         self.window.mark()
     }
@@ -181,7 +181,7 @@ impl State {
         self.window.forget_through(seq);
     }
 
-    pub(super) fn advance(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+    pub(super) fn advance(&mut self, place: &EventPlace, event: &Event) -> Result<(), ReplayError> {
         let execution = place.execution;
         match event {
             Event::LedgerOpened(_) => self.reopen(place),
@@ -222,7 +222,7 @@ impl State {
     }
 
     /// Every event, of any type, has taken a place in the execution's stream.
-    fn touch(&mut self, place: &Place) {
+    fn touch(&mut self, place: &EventPlace) {
         if place.stream.as_bytes() != place.execution.as_bytes() {
             return;
         }
@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    fn start_at(&mut self, place: &Place) -> Result<(), ReplayError> {
+    fn start_at(&mut self, place: &EventPlace) -> Result<(), ReplayError> {
         match self.open.get_mut(&place.execution) {
             Some(open) if open.status == Status::Authorized => {
                 open.status = Status::Running;
@@ -247,7 +247,7 @@ impl State {
         }
     }
 
-    fn doubt(&mut self, place: &Place) -> Result<(), ReplayError> {
+    fn doubt(&mut self, place: &EventPlace) -> Result<(), ReplayError> {
         match self.open.get_mut(&place.execution) {
             Some(open) if open.status == Status::Running => {
                 open.status = Status::InDoubt;
@@ -260,7 +260,7 @@ impl State {
         }
     }
 
-    fn end(&mut self, place: &Place, status: Status) -> Result<(), ReplayError> {
+    fn end(&mut self, place: &EventPlace, status: Status) -> Result<(), ReplayError> {
         match self.open.remove(&place.execution).map(|open| open.status) {
             Some(Status::Running) => self.running -= 1,
             Some(Status::Authorized) => self.authorized -= 1,
@@ -274,26 +274,27 @@ impl State {
         Ok(())
     }
 
-    fn end_at_once(&mut self, place: &Place, status: Status) {
+    fn end_at_once(&mut self, place: &EventPlace, status: Status) {
         let version = place.stream_version;
-        self.window.push(place.execution, Known { status, version });
+        self.window
+            .push(place.execution, KnownExecution { status, version });
         if let Some(seq) = place.seq {
             self.window.committed(self.window.mark(), seq);
         }
     }
 
     /// All that it holds, in an order that depends on nothing else.
-    pub(crate) fn portrait(&self) -> Portrait {
+    pub(crate) fn portrait(&self) -> ExecutionsPortrait {
         let mut open: Vec<_> = self.open.iter().map(|(id, it)| (*id, it.clone())).collect();
         open.sort_unstable_by_key(|(execution, _)| *execution);
-        Portrait {
+        ExecutionsPortrait {
             open,
             finished: self.window.all().collect(),
         }
     }
 
     /// The state right before the record `at`: no finish lies at it or behind it.
-    pub(crate) fn from_portrait(portrait: Portrait, at: Seq) -> Self {
+    pub(crate) fn from_portrait(portrait: ExecutionsPortrait, at: Seq) -> Self {
         let mut state = Self::default();
         for (execution, open) in portrait.open {
             match open.status {
@@ -311,7 +312,7 @@ impl State {
     }
 
     /// A new opening: what was running is in doubt, what was not started never will be.
-    fn reopen(&mut self, place: &Place) {
+    fn reopen(&mut self, place: &EventPlace) {
         let mut abandoned = Vec::new();
         for (execution, open) in &mut self.open {
             match open.status {
@@ -324,7 +325,8 @@ impl State {
         for (execution, version) in abandoned {
             self.open.remove(&execution);
             let status = Status::Abandoned;
-            self.window.push(execution, Known { status, version });
+            self.window
+                .push(execution, KnownExecution { status, version });
         }
         if let Some(seq) = place.seq {
             self.window.committed(self.window.mark(), seq);
@@ -333,9 +335,9 @@ impl State {
         self.authorized = 0;
     }
 
-    pub(super) fn save_open(&self, executions: impl Iterator<Item = ExecutionId>) -> Saved {
+    pub(super) fn save_open(&self, executions: impl Iterator<Item = ExecutionId>) -> BeforeGroup {
         let open = |id| self.open.get(&id).map(|open| (id, open.clone()));
-        Saved {
+        BeforeGroup {
             open: executions.filter_map(open).collect(),
             running: self.running,
             authorized: self.authorized,
@@ -343,7 +345,11 @@ impl State {
         }
     }
 
-    pub(super) fn restore(&mut self, saved: Saved, touched: impl Iterator<Item = ExecutionId>) {
+    pub(super) fn restore(
+        &mut self,
+        saved: BeforeGroup,
+        touched: impl Iterator<Item = ExecutionId>,
+    ) {
         for execution in touched {
             self.open.remove(&execution);
         }

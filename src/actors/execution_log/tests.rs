@@ -18,7 +18,7 @@ mod counting;
 mod refusals;
 mod reopening;
 
-type Log = Twins<State>;
+type Log = Twins<ExecutionLogState>;
 
 fn id(byte: u8) -> ExecutionId {
     ExecutionId::from_bytes([byte; 16])
@@ -137,7 +137,7 @@ fn status(log: &Log, execution: u8) -> Option<Status> {
         replayed.remembered(id(execution)),
         "replayed differs"
     );
-    let counts = |it: &State| (it.running(), it.authorized(), it.unfinished());
+    let counts = |it: &ExecutionLogState| (it.running(), it.authorized(), it.unfinished());
     assert_eq!(counts(live), counts(replayed));
     known.map(|known| known.status)
 }

@@ -7,14 +7,14 @@ use crate::config::{KEPT_BYTES, Limits};
 use crate::events::{Hash, flags};
 
 /// Bytes as they are stored, with length and digest of the whole.
-pub(super) struct Kept {
+pub(super) struct KeptBytes {
     pub(super) bytes: Vec<u8>,
     pub(super) len: u64,
     pub(super) digest: Hash,
     pub(super) flags: u16,
 }
 
-impl Kept {
+impl KeptBytes {
     /// A result: whole where it fits a payload, else its first 64 KiB. `cut` is the measure of the
     /// whole where these bytes are what was kept of it.
     pub(super) fn result(bytes: &[u8], cut: Option<Measure>, limits: &Limits) -> Self {
@@ -61,12 +61,12 @@ mod tests {
             ((1 << 20) + 1, 64 << 10, flags::TRUNCATED),
         ] {
             let bytes = vec![b'7'; len];
-            let it = Kept::result(&bytes, None, &limits);
+            let it = KeptBytes::result(&bytes, None, &limits);
             assert_eq!((it.bytes.len(), it.len, it.flags), (kept, len as u64, flag));
             assert_eq!(it.digest, digest(&bytes));
         }
         assert_eq!(
-            Kept::input(&vec![0; (64 << 10) + 1], None).flags,
+            KeptBytes::input(&vec![0; (64 << 10) + 1], None).flags,
             flags::TRUNCATED
         );
         assert_eq!(text("aäb", 2), ("a".into(), flags::TRUNCATED));

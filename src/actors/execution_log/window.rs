@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::event_sourced::Known;
+use super::super::event_sourced::KnownExecution;
 use crate::events::{ExecutionId, Seq};
 
 /// In order of finishing. Its length is bounded by how far a view may lag.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    known: HashMap<ExecutionId, Known>,
+    known: HashMap<ExecutionId, KnownExecution>,
     order: VecDeque<ExecutionId>,
     /// How many have left at the front.
     gone: u64,
@@ -18,21 +18,21 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn get(&self, execution: ExecutionId) -> Option<Known> {
+    pub(super) fn get(&self, execution: ExecutionId) -> Option<KnownExecution> {
         self.known.get(&execution).copied()
     }
 
-    pub(super) fn get_mut(&mut self, execution: ExecutionId) -> Option<&mut Known> {
+    pub(super) fn get_mut(&mut self, execution: ExecutionId) -> Option<&mut KnownExecution> {
         self.known.get_mut(&execution)
     }
 
-    pub(super) fn push(&mut self, execution: ExecutionId, known: Known) {
+    pub(super) fn push(&mut self, execution: ExecutionId, known: KnownExecution) {
         self.known.insert(execution, known);
         self.order.push_back(execution);
     }
 
     /// In order of finishing.
-    pub(super) fn all(&self) -> impl Iterator<Item = (ExecutionId, Known)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (ExecutionId, KnownExecution)> {
         let known = |id: &ExecutionId| Some((*id, *self.known.get(id)?));
         self.order.iter().filter_map(known)
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where the registry's last change stands in the journal: known once its commit is durable.
 
-use super::{Portrait, State, Unplaced};
-use crate::actors::event_sourced::Place;
+use super::{RuntimeMetadataState, RuntimePortrait, UnplacedRegistry};
+use crate::actors::event_sourced::EventPlace;
 use crate::events::{Event, RecordHeader, Seq};
 
-impl State {
+impl RuntimeMetadataState {
     /// Counts events: one record each.
     pub(crate) const fn mark(&self) -> u64 {
         self.applied
@@ -17,9 +17,9 @@ impl State {
     }
 
     /// The registry changes with the event applied last.
-    pub(super) fn moved(&mut self, place: &Place) {
+    pub(super) fn moved(&mut self, place: &EventPlace) {
         self.registry_seq = place.seq;
-        self.unplaced = place.seq.is_none().then_some(Unplaced {
+        self.unplaced = place.seq.is_none().then_some(UnplacedRegistry {
             number: self.applied,
             after: 0,
         });
@@ -55,7 +55,7 @@ impl State {
     }
 }
 
-impl Portrait {
+impl RuntimePortrait {
     /// The registry's record is behind this one; `None` where it is known or there is none.
     pub(crate) fn unplaced_after(&self) -> Option<u64> {
         let missing = self.registry.version > 0 && self.registry_seq.is_none();

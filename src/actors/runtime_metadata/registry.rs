@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::super::capability_registry::{Capability, Registry};
-use super::super::event_sourced::{Place, ReplayError, cross_store, expect_version};
-use super::{State, room};
+use super::super::capability_registry::{RegisteredCapability, Registry};
+use super::super::event_sourced::{EventPlace, ReplayError, cross_store, expect_version};
+use super::{RuntimeMetadataState, room};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{
@@ -18,7 +18,7 @@ pub(super) const UNREGISTERED: &str = "UNREGISTERED";
 pub(super) const DISABLED: &str = "DISABLED";
 pub(super) const ENABLED: &str = "ENABLED";
 
-impl State {
+impl RuntimeMetadataState {
     /// The capability's place in its life, checked against what the command needs.
     fn capability(
         &self,
@@ -102,7 +102,11 @@ impl State {
     }
 
     /// The next registry, where its version is the next one.
-    fn registry_at(&mut self, place: &Place, version: u64) -> Result<&mut Registry, ReplayError> {
+    fn registry_at(
+        &mut self,
+        place: &EventPlace,
+        version: u64,
+    ) -> Result<&mut Registry, ReplayError> {
         if version != self.registry.version + 1 {
             return Err(place.inconsistent(format!("registry version {version} is out of order")));
         }
@@ -112,10 +116,14 @@ impl State {
         Ok(registry)
     }
 
-    pub(super) fn on_registry(&mut self, place: &Place, event: &Event) -> Result<(), ReplayError> {
+    pub(super) fn on_registry(
+        &mut self,
+        place: &EventPlace,
+        event: &Event,
+    ) -> Result<(), ReplayError> {
         match event {
             Event::CapabilityRegistered(it) => {
-                let capability = Capability {
+                let capability = RegisteredCapability {
                     version: it.version.clone(),
                     description: it.description.clone(),
                     parameters: it.parameters.clone(),
@@ -171,9 +179,9 @@ fn switched(capability: &str, enabled: bool, reason: &str, registry_version: u64
 
 fn existing<'a>(
     registry: &'a mut Registry,
-    place: &Place,
+    place: &EventPlace,
     name: &str,
-) -> Result<&'a mut Capability, ReplayError> {
+) -> Result<&'a mut RegisteredCapability, ReplayError> {
     let unknown = || place.inconsistent(format!("capability {name:?} is not registered"));
     registry.capabilities.get_mut(name).ok_or_else(unknown)
 }

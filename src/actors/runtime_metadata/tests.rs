@@ -12,7 +12,7 @@ use Machine::{
     CapabilityExecuting, Error, Idle, Initializing, InputReceived, Shutdown, Terminated,
 };
 
-type Metadata = Twins<State>;
+type Metadata = Twins<RuntimeMetadataState>;
 
 fn definition(version: &str) -> CapabilityDefinition {
     CapabilityDefinition {
@@ -350,7 +350,9 @@ fn a_group_is_all_or_nothing_and_disorder_is_an_error() {
         .decide(&unregister("read"), &world.around())
         .unwrap();
     let (header, event) = records(&decided, 4).remove(0);
-    let error = State::default().replay(&header, &event).unwrap_err();
+    let error = RuntimeMetadataState::default()
+        .replay(&header, &event)
+        .unwrap_err();
     assert!(error.to_string().contains("registry version 3"), "{error}");
 }
 
@@ -380,7 +382,7 @@ fn the_registry_is_placed_when_its_last_change_is() {
     let portrait = live.portrait();
     assert_eq!(portrait.unplaced_after(), Some(50));
     assert_eq!(replayed.portrait().unplaced_after(), None);
-    let mut restored = State::from_portrait(portrait);
+    let mut restored = RuntimeMetadataState::from_portrait(portrait);
     for (header, event) in &all {
         restored.place(header, event);
     }

@@ -4,7 +4,7 @@
 use super::super::claims::Place;
 use super::super::draft::{Decided, Draft, Reply};
 use super::super::sequencer::{Sequenced, SequencerMsg};
-use super::{Answered, Id, Order, Refusal, Shared};
+use super::{Answered, Id, Order, Refusal, StoreShared};
 use crate::commands::{Command, Hold, Receipt};
 use crate::error::AppendError;
 use crate::events::{CommandId, ComponentId, LedgerId};
@@ -12,7 +12,7 @@ use crate::journal::{Head, NewRecord, Sealed};
 
 /// The commit point has passed: every command of the group learns its place.
 pub(super) fn place(
-    shared: &Shared,
+    shared: &StoreShared,
     whole: Sequenced,
     ids: &[Id],
     places: &[Place],
@@ -118,7 +118,7 @@ pub(super) fn new_record(
 }
 
 /// Refuses in order: the refusal rests on what was decided before it and may not overtake it.
-pub(super) fn refuse(shared: &Shared, order: Order, error: AppendError) -> Result<(), String> {
+pub(super) fn refuse(shared: &StoreShared, order: Order, error: AppendError) -> Result<(), String> {
     let Order {
         grant,
         reply,
@@ -146,7 +146,7 @@ pub(super) fn refuse(shared: &Shared, order: Order, error: AppendError) -> Resul
     send(shared, SequencerMsg::Answer(answer))
 }
 
-pub(super) fn send(shared: &Shared, message: SequencerMsg) -> Result<(), String> {
+pub(super) fn send(shared: &StoreShared, message: SequencerMsg) -> Result<(), String> {
     shared
         .sequencer
         .send(message)

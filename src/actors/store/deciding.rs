@@ -34,7 +34,7 @@ macro_rules! counted_and_saved {
     };
 }
 
-impl Deciding for execution_log::State {
+impl Deciding for execution_log::ExecutionLogState {
     const STORE: Store = Store::ExecutionLog;
 
     counted_and_saved!();
@@ -71,15 +71,15 @@ impl Deciding for execution_log::State {
     }
 }
 
-impl Deciding for audit_log::State {
+impl Deciding for audit_log::AuditLogState {
     const STORE: Store = Store::AuditLog;
 }
 
-impl Deciding for telemetry::State {
+impl Deciding for telemetry::TelemetryState {
     const STORE: Store = Store::Telemetry;
 }
 
-impl Deciding for configuration::State {
+impl Deciding for configuration::ConfigurationState {
     const STORE: Store = Store::Configuration;
     const PUBLISHES: bool = true;
 
@@ -99,7 +99,7 @@ impl Deciding for configuration::State {
     }
 }
 
-impl Deciding for runtime_metadata::State {
+impl Deciding for runtime_metadata::RuntimeMetadataState {
     const STORE: Store = Store::RuntimeMetadata;
     const PUBLISHES: bool = true;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the ids of a group stand for already: in the window, else in the past.
 
-use super::super::claims::{Claim, Claims, Place};
+use super::super::claims::{Claims, CommandClaim, Place};
 use super::{Id, Past};
 use crate::error::AppendError;
 use crate::events::ComponentId;
@@ -10,7 +10,7 @@ use crate::events::ComponentId;
 pub(super) enum Claimed {
     New(Vec<Place>),
     /// All of them were committed before.
-    Before(Vec<Claim>),
+    Before(Vec<CommandClaim>),
 }
 
 /// Claims the ids of a group, or says what they stand for already.
@@ -21,7 +21,7 @@ pub(super) fn claim(
     ids: &[Id],
 ) -> Result<Claimed, AppendError> {
     let mut places = Vec::with_capacity(ids.len());
-    let mut taken: Vec<(Id, Claim)> = Vec::new();
+    let mut taken: Vec<(Id, CommandClaim)> = Vec::new();
     let mut failure = None;
     for id in ids {
         let key = (component, id.command);

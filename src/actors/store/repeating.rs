@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use super::super::claims::Claim;
+use super::super::claims::CommandClaim;
 use super::super::draft::Reply;
 use super::super::sequencer::{Sequenced, SequencerMsg};
 use super::answers::{receipt, refuse, send};
 use super::holding::holds;
-use super::{Answered, Deciding, Id, Order, Refusal, Shared, StoreState, around, half_decided};
+use super::{
+    Answered, Deciding, Id, Order, Refusal, StoreShared, StoreState, around, half_decided,
+};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::CommandId;
@@ -18,9 +20,9 @@ impl<E: Deciding> StoreState<E> {
     /// Answers a duplicate once its original is durable.
     pub(super) fn repeat(
         &self,
-        shared: &Arc<Shared>,
+        shared: &Arc<StoreShared>,
         order: Order,
-        claims: Vec<Claim>,
+        claims: Vec<CommandClaim>,
     ) -> Result<(), String> {
         let replies = match self.replies(shared, &order, &claims) {
             Ok(replies) => replies,
@@ -68,9 +70,9 @@ impl<E: Deciding> StoreState<E> {
 
     fn replies(
         &self,
-        shared: &Shared,
+        shared: &StoreShared,
         order: &Order,
-        claims: &[Claim],
+        claims: &[CommandClaim],
     ) -> Result<Vec<Reply>, AppendError> {
         let in_force = shared.in_force.read().map_err(|_| AppendError::Sealed {
             cause: half_decided().into(),
@@ -92,7 +94,7 @@ impl<E: Deciding> StoreState<E> {
 
 /// Where the originals stand, if one commit or adjacent ones in the same order made them: a receipt over more would span
 /// the records of others.
-pub(super) fn together(ids: &[Id], claims: &[Claim]) -> Result<Vec<Sequenced>, AppendError> {
+pub(super) fn together(ids: &[Id], claims: &[CommandClaim]) -> Result<Vec<Sequenced>, AppendError> {
     let mut placed: Vec<Sequenced> = Vec::with_capacity(claims.len());
     for (id, claim) in ids.iter().zip(claims) {
         let command: CommandId = id.command;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 
 use super::super::StoreRef;
-use super::super::claims::{Claim, Claims, Gist, Place};
+use super::super::claims::{Claims, CommandClaim, Gist, Place};
 use super::super::decided_in_force::DecidedInForce;
 use super::super::draft::{Draft, Reply};
 use super::super::event_sourced::{EventSourced, History, Surroundings};
@@ -29,7 +29,7 @@ use crate::vitals::{Vital, Vitals};
 
 /// The past beyond the windows: views, each hit confirmed against its record.
 pub(crate) trait Past: History + Send + Sync {
-    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError>;
+    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<CommandClaim>, ReadError>;
     /// Everything up to here is in the views.
     fn position(&self) -> u64;
     /// What lies up to here leaves the windows: said before it does.
@@ -41,7 +41,7 @@ pub(crate) trait Past: History + Send + Sync {
 }
 
 /// What all store actors share.
-pub(crate) struct Shared {
+pub(crate) struct StoreShared {
     pub(crate) ledger: LedgerId,
     pub(crate) epoch: u64,
     pub(crate) clock: Arc<dyn Clock>,
@@ -107,7 +107,7 @@ pub(crate) trait Deciding: EventSourced + Send + 'static {
 
 pub(crate) struct StoreState<E> {
     pub(super) entity: E,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<StoreShared>,
     pub(super) inbox: Inbox<Message>,
     /// This store's own, for those who hold what it starts.
     pub(super) address: StoreRef,

@@ -2,20 +2,20 @@
 //! What ids stand for, and what a command that was sent again is told.
 
 use super::*;
-use crate::actors::claims::{Claim, Claims, Gist};
-use crate::actors::event_sourced::{History, Known};
+use crate::actors::claims::{Claims, CommandClaim, Gist};
+use crate::actors::event_sourced::{History, KnownExecution};
 use crate::error::ReadError;
 use crate::events::{CommandId, ComponentId, ExecutionId, Seq};
 
 const WHO: ComponentId = ComponentId(3);
 
 /// Views that hold one command, or do not answer.
-struct Viewed(Option<Claim>);
+struct Viewed(Option<CommandClaim>);
 
 const OLD: u8 = 9;
 
 impl History for Viewed {
-    fn execution(&self, _: ExecutionId) -> Result<Option<Known>, ReadError> {
+    fn execution(&self, _: ExecutionId) -> Result<Option<KnownExecution>, ReadError> {
         Ok(None)
     }
 
@@ -29,7 +29,7 @@ impl History for Viewed {
 }
 
 impl Past for Viewed {
-    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
+    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<CommandClaim>, ReadError> {
         let held = self.0.clone().ok_or(ReadError::Closed)?;
         Ok((key == (WHO, id(OLD).command)).then_some(held))
     }
@@ -62,13 +62,13 @@ fn seq(number: u64) -> Seq {
     Seq::new(number).unwrap_or(Seq::FIRST)
 }
 
-fn known(number: u8, first: u64, last: u64) -> Claim {
+fn known(number: u8, first: u64, last: u64) -> CommandClaim {
     let sequenced = Sequenced {
         first: seq(first),
         last: seq(last),
         time_ns: 7,
     };
-    Claim::known([number; 32], Gist::Receipt, sequenced)
+    CommandClaim::known([number; 32], Gist::Receipt, sequenced)
 }
 
 fn views() -> Viewed {
@@ -147,7 +147,7 @@ fn originals_are_one_group_where_they_stand_one_behind_the_other() {
     for apart in [[(5, 6), (8, 8)], [(7, 7), (5, 6)], [(5, 6), (6, 7)]] {
         assert_eq!(told(&apart), Err("group_conflict"), "{apart:?}");
     }
-    let unacknowledged = Claim {
+    let unacknowledged = CommandClaim {
         digest: [1; 32],
         place: Place::default(),
     };

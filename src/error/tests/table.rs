@@ -9,7 +9,7 @@ use super::{
 };
 use crate::events::{DecodeError, Seq};
 use crate::ledger::{CheckpointError, EvidenceError};
-use crate::projections::{ReadError as ViewError, SubscriptionError};
+use crate::projections::{SubscriptionError, ViewError};
 
 /// What one table says of each code, and whose codes it takes over.
 #[derive(Default)]

@@ -24,18 +24,18 @@ pub(crate) use debug_as_read;
 
 /// Writes what serde is given for people, in the form of `Debug`.
 pub(crate) fn as_read<T: Serialize + ?Sized>(value: &T, f: &mut Formatter<'_>) -> fmt::Result {
-    value.serialize(Shown(f))
+    value.serialize(DebugShown(f))
 }
 
-struct Read<'a, T: ?Sized>(&'a T);
+struct DebugRead<'a, T: ?Sized>(&'a T);
 
-impl<T: Serialize + ?Sized> Debug for Read<'_, T> {
+impl<T: Serialize + ?Sized> Debug for DebugRead<'_, T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         as_read(self.0, f)
     }
 }
 
-struct Shown<'a, 'f>(&'a mut Formatter<'f>);
+struct DebugShown<'a, 'f>(&'a mut Formatter<'f>);
 
 struct Parts<T>(T);
 
@@ -45,10 +45,10 @@ macro_rules! plain {
     )+};
 }
 
-type Fields<'a, 'f> = Parts<DebugStruct<'a, 'f>>;
+type DebugFields<'a, 'f> = Parts<DebugStruct<'a, 'f>>;
 type Tuple<'a, 'f> = Parts<DebugTuple<'a, 'f>>;
 
-impl<'a, 'f> Serializer for Shown<'a, 'f> {
+impl<'a, 'f> Serializer for DebugShown<'a, 'f> {
     type Ok = ();
     type Error = fmt::Error;
     type SerializeSeq = Parts<DebugList<'a, 'f>>;
@@ -56,8 +56,8 @@ impl<'a, 'f> Serializer for Shown<'a, 'f> {
     type SerializeTupleStruct = Tuple<'a, 'f>;
     type SerializeTupleVariant = Tuple<'a, 'f>;
     type SerializeMap = Parts<DebugMap<'a, 'f>>;
-    type SerializeStruct = Fields<'a, 'f>;
-    type SerializeStructVariant = Fields<'a, 'f>;
+    type SerializeStruct = DebugFields<'a, 'f>;
+    type SerializeStructVariant = DebugFields<'a, 'f>;
 
     plain! {
         serialize_bool bool, serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64,
@@ -70,7 +70,7 @@ impl<'a, 'f> Serializer for Shown<'a, 'f> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> fmt::Result {
-        self.0.debug_tuple("Some").field(&Read(value)).finish()
+        self.0.debug_tuple("Some").field(&DebugRead(value)).finish()
     }
 
     fn serialize_unit(self) -> fmt::Result {
@@ -96,7 +96,10 @@ impl<'a, 'f> Serializer for Shown<'a, 'f> {
         variant: &'static str,
         value: &T,
     ) -> fmt::Result {
-        self.0.debug_tuple(variant).field(&Read(value)).finish()
+        self.0
+            .debug_tuple(variant)
+            .field(&DebugRead(value))
+            .finish()
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, fmt::Error> {
@@ -125,7 +128,7 @@ impl<'a, 'f> Serializer for Shown<'a, 'f> {
         Ok(Parts(self.0.debug_map()))
     }
 
-    fn serialize_struct(self, name: &str, _: usize) -> Result<Fields<'a, 'f>, fmt::Error> {
+    fn serialize_struct(self, name: &str, _: usize) -> Result<DebugFields<'a, 'f>, fmt::Error> {
         Ok(Parts(self.0.debug_struct(name)))
     }
 
@@ -135,7 +138,7 @@ impl<'a, 'f> Serializer for Shown<'a, 'f> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Fields<'a, 'f>, fmt::Error> {
+    ) -> Result<DebugFields<'a, 'f>, fmt::Error> {
         Ok(Parts(self.0.debug_struct(variant)))
     }
 
@@ -151,7 +154,7 @@ macro_rules! parts {
             type Error = fmt::Error;
 
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: &'static str,)? value: &T) -> fmt::Result {
-                self.0.$entry($($key,)? &Read(value));
+                self.0.$entry($($key,)? &DebugRead(value));
                 Ok(())
             }
 
@@ -176,12 +179,12 @@ impl SerializeMap for Parts<DebugMap<'_, '_>> {
     type Error = fmt::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> fmt::Result {
-        self.0.key(&Read(key));
+        self.0.key(&DebugRead(key));
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> fmt::Result {
-        self.0.value(&Read(value));
+        self.0.value(&DebugRead(value));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! Puts a bundle together: nothing is made that would not verify.
 
 use super::bundle::{Bundle, Item, Opening, stream_of};
-use super::verify::{VerifyError, verify_self};
+use super::verify::{BundleVerifyError, verify_self};
 use super::{BUNDLE_BYTES_MAX, KEYS_MAX, Naming, RECORDS_MAX, StreamError};
 use crate::events::ExecutionId;
 use crate::integrity::key::VerifierKey;
@@ -29,7 +29,7 @@ pub enum MakeError {
     Note(#[from] NoteError),
     /// The records are not those of the checkpoint, or their proofs are wrong.
     #[error("the evidence would not verify")]
-    Unsound(#[from] VerifyError),
+    Unsound(#[from] BundleVerifyError),
 }
 
 impl Bundle {

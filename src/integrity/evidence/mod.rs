@@ -5,7 +5,7 @@
 //!
 //! * [`Bundle`] is read ([`Bundle::parse`]) and written (`to_string`) in one spelling.
 //! * [`Bundle::verify`] checks all of it by the checker's own [policy](super::policy); a changed byte
-//!   anywhere is refused, and the refusal names the [`Part`].
+//!   anywhere is refused, and the refusal names the [`BundlePart`].
 //! * [`Stream`] says whether the records are all there are, by the ledger's own numbering;
 //!   [`scan()`] says it from every header of an [export](super::export).
 //! * [`Naming`] says which name a component's number stands for, by the record of its grant.
@@ -30,10 +30,10 @@ pub use bundle::{Bundle, Item, Opening};
 pub use make::MakeError;
 pub use names::Naming;
 pub use page::PAGE_VERSION;
-pub use read::ParseError;
+pub use read::BundleParseError;
 pub use scan::{ScanError, Scanned, scan};
 pub use stream::{Closing, Stream, StreamError, StreamReader};
-pub use verify::{Problem, Verified, VerifyError};
+pub use verify::{BundleProblem, BundleVerifyError, VerifiedBundle};
 
 use std::fmt;
 
@@ -58,7 +58,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
 /// A part of a bundle: what a refusal names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Part {
+pub enum BundlePart {
     /// The first line.
     Version,
     /// The line `ledger`: another than the opening's record names.
@@ -92,7 +92,7 @@ pub enum Part {
     Page,
 }
 
-impl Part {
+impl BundlePart {
     /// A stable word.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -127,7 +127,7 @@ impl Part {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for BundlePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version => f.write_str("first line"),
@@ -143,4 +143,4 @@ impl fmt::Display for Part {
     }
 }
 
-crate::events::readable::words::spoken!(Part);
+crate::events::readable::words::spoken!(BundlePart);

@@ -5,8 +5,8 @@ use base64ct::{Base64, Encoding};
 
 use super::bundle::is_payload_len;
 use super::{
-    BUNDLE_BYTES_MAX, Bundle, Closing, Content, FIRST_LINE, Item, KEYS_MAX, Naming, Opening, Part,
-    RECORDS_MAX, Stream,
+    BUNDLE_BYTES_MAX, Bundle, BundlePart, Closing, Content, FIRST_LINE, Item, KEYS_MAX, Naming,
+    Opening, RECORDS_MAX, Stream,
 };
 use crate::events::{ExecutionId, HEADER_LEN, LedgerId, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::key::VerifierKey;
@@ -18,7 +18,7 @@ use crate::integrity::text::decimal;
 /// The bytes are no bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParseError {
+pub enum BundleParseError {
     /// More than [`BUNDLE_BYTES_MAX`] bytes.
     #[error("a bundle has at most {BUNDLE_BYTES_MAX} bytes")]
     TooLarge,
@@ -31,22 +31,22 @@ pub enum ParseError {
         /// Which line, from 1.
         line: usize,
         /// What must be there.
-        part: Part,
+        part: BundlePart,
     },
     /// The note at the end is none.
     #[error("the checkpoint is not a signed note")]
     Note(#[source] NoteError),
 }
 
-impl ParseError {
+impl BundleParseError {
     /// The part that is wrong; `None` where it is the whole.
     #[must_use]
-    pub const fn part(&self) -> Option<Part> {
+    pub const fn part(&self) -> Option<BundlePart> {
         match self {
             Self::TooLarge => None,
-            Self::Version => Some(Part::Version),
+            Self::Version => Some(BundlePart::Version),
             Self::Line { part, .. } => Some(*part),
-            Self::Note(_) => Some(Part::Checkpoint),
+            Self::Note(_) => Some(BundlePart::Checkpoint),
         }
     }
 }
@@ -82,12 +82,12 @@ impl<'a> Lines<'a> {
     fn value<T>(
         &mut self,
         word: &str,
-        part: Part,
+        part: BundlePart,
         read: impl FnOnce(&'a str) -> Option<T>,
-    ) -> Result<T, ParseError> {
+    ) -> Result<T, BundleParseError> {
         let line = self.line;
         let value = self.take(word).and_then(read);
-        value.ok_or(ParseError::Line { line, part })
+        value.ok_or(BundleParseError::Line { line, part })
     }
 }
 
@@ -96,10 +96,10 @@ impl Bundle {
     /// three times the bytes.
     ///
     /// # Errors
-    /// [`ParseError`] says what is wrong with it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+    /// [`BundleParseError`] says what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BundleParseError> {
         if bytes.len() > BUNDLE_BYTES_MAX {
-            return Err(ParseError::TooLarge);
+            return Err(BundleParseError::TooLarge);
         }
         let (head, is_text, note) = split(bytes);
         let mut lines = Lines {
@@ -107,37 +107,41 @@ impl Bundle {
             line: 1,
         };
         if !lines.is(FIRST_LINE) {
-            return Err(ParseError::Version);
+            return Err(BundleParseError::Version);
         }
-        let ledger = lines.value("ledger ", Part::Ledger, read_id::<LedgerId>)?;
+        let ledger = lines.value("ledger ", BundlePart::Ledger, read_id::<LedgerId>)?;
         let opening = read_opening(&mut lines)?;
         // What is neither a hash nor the next line stands behind the opening's proof.
         let part = match lines.rest.starts_with("execution ") {
-            true => Part::Execution,
-            false => Part::Proof(opening.header.seq),
+            true => BundlePart::Execution,
+            false => BundlePart::Proof(opening.header.seq),
         };
         let execution = lines.value("execution ", part, read_id::<ExecutionId>)?;
-        let stream = lines.value("stream ", Part::Stream, read_stream)?;
+        let stream = lines.value("stream ", BundlePart::Stream, read_stream)?;
         let keys = read_keys(&mut lines)?;
         let names = read_names(&mut lines)?;
         // What is neither a hash nor a record stands behind the proof of the last name.
         let part = match names.last() {
-            Some(naming) if !lines.rest.starts_with("record ") => Part::Proof(naming.header.seq),
-            _ => Part::Record(1),
+            Some(naming) if !lines.rest.starts_with("record ") => {
+                BundlePart::Proof(naming.header.seq)
+            }
+            _ => BundlePart::Record(1),
         };
         let items = read_items(&mut lines, part)?;
         // What is neither a hash, a record nor the checksum stands behind the last record's proof.
         let part = match items.last() {
-            Some(item) if !lines.rest.starts_with("checksum ") => Part::Proof(item.header.seq),
-            _ => Part::Checksum,
+            Some(item) if !lines.rest.starts_with("checksum ") => {
+                BundlePart::Proof(item.header.seq)
+            }
+            _ => BundlePart::Checksum,
         };
         let checksum = lines.value("checksum ", part, TreeHash::from_base64)?;
         if !lines.rest.is_empty() || !is_text {
-            let (line, part) = (lines.line, Part::Checksum);
-            return Err(ParseError::Line { line, part });
+            let (line, part) = (lines.line, BundlePart::Checksum);
+            return Err(BundleParseError::Line { line, part });
         }
-        let note = note.ok_or(ParseError::Note(NoteError::Form))?;
-        let checkpoint = Note::parse(note).map_err(ParseError::Note)?;
+        let note = note.ok_or(BundleParseError::Note(NoteError::Form))?;
+        let checkpoint = Note::parse(note).map_err(BundleParseError::Note)?;
         Ok(Self {
             ledger,
             opening,
@@ -185,24 +189,24 @@ fn read_stream(text: &str) -> Option<Stream> {
     }
 }
 
-fn read_keys(lines: &mut Lines<'_>) -> Result<Vec<VerifierKey>, ParseError> {
+fn read_keys(lines: &mut Lines<'_>) -> Result<Vec<VerifierKey>, BundleParseError> {
     let mut keys = Vec::new();
     while keys.is_empty() || lines.rest.starts_with("key ") {
-        let (line, part) = (lines.line, Part::Key(keys.len() + 1));
+        let (line, part) = (lines.line, BundlePart::Key(keys.len() + 1));
         if keys.len() >= KEYS_MAX {
-            return Err(ParseError::Line { line, part });
+            return Err(BundleParseError::Line { line, part });
         }
         keys.push(lines.value("key ", part, |text| VerifierKey::parse(text).ok())?);
     }
     Ok(keys)
 }
 
-fn read_names(lines: &mut Lines<'_>) -> Result<Vec<Naming>, ParseError> {
+fn read_names(lines: &mut Lines<'_>) -> Result<Vec<Naming>, BundleParseError> {
     let mut names = Vec::new();
     while lines.rest.starts_with("named ") {
-        let (line, part) = (lines.line, Part::Named(names.len() + 1));
+        let (line, part) = (lines.line, BundlePart::Named(names.len() + 1));
         if names.len() >= RECORDS_MAX {
-            return Err(ParseError::Line { line, part });
+            return Err(BundleParseError::Line { line, part });
         }
         let header = read_header(lines, "named ", part)?;
         names.push(Naming {
@@ -215,30 +219,34 @@ fn read_names(lines: &mut Lines<'_>) -> Result<Vec<Naming>, ParseError> {
 }
 
 /// `first` is what is missing where there is no record.
-fn read_items(lines: &mut Lines<'_>, first: Part) -> Result<Vec<Item>, ParseError> {
+fn read_items(lines: &mut Lines<'_>, first: BundlePart) -> Result<Vec<Item>, BundleParseError> {
     let mut items = Vec::new();
     while items.is_empty() || lines.rest.starts_with("record ") {
         let part = match items.len() {
             0 => first,
-            before => Part::Record(before + 1),
+            before => BundlePart::Record(before + 1),
         };
         let line = lines.line;
         if items.len() >= RECORDS_MAX {
-            return Err(ParseError::Line { line, part });
+            return Err(BundleParseError::Line { line, part });
         }
         items.push(read_item(lines, part)?);
     }
     Ok(items)
 }
 
-fn read_opening(lines: &mut Lines<'_>) -> Result<Opening, ParseError> {
-    let header = read_header(lines, "opened ", Part::Opened)?;
+fn read_opening(lines: &mut Lines<'_>) -> Result<Opening, BundleParseError> {
+    let header = read_header(lines, "opened ", BundlePart::Opened)?;
     let path = read_path(lines, header.seq)?;
     Ok(Opening { header, path })
 }
 
 /// A line with a sequence number, and the header of that record.
-fn read_header(lines: &mut Lines<'_>, word: &str, part: Part) -> Result<RecordHeader, ParseError> {
+fn read_header(
+    lines: &mut Lines<'_>,
+    word: &str,
+    part: BundlePart,
+) -> Result<RecordHeader, BundleParseError> {
     let number = |text: &str| decimal(text).and_then(Seq::new);
     let seq = lines.value(word, part, number)?;
     let header = |text: &str| {
@@ -246,29 +254,29 @@ fn read_header(lines: &mut Lines<'_>, word: &str, part: Part) -> Result<RecordHe
         let header = RecordHeader::decode(&bytes).ok()?;
         (header.seq == seq).then_some(header)
     };
-    lines.value("header ", Part::Header(seq), header)
+    lines.value("header ", BundlePart::Header(seq), header)
 }
 
-fn read_path(lines: &mut Lines<'_>, seq: Seq) -> Result<Vec<TreeHash>, ParseError> {
+fn read_path(lines: &mut Lines<'_>, seq: Seq) -> Result<Vec<TreeHash>, BundleParseError> {
     let mut path = Vec::new();
     while lines.rest.starts_with("hash ") {
-        let (line, part) = (lines.line, Part::Proof(seq));
+        let (line, part) = (lines.line, BundlePart::Proof(seq));
         if path.len() >= PATH_MAX {
-            return Err(ParseError::Line { line, part });
+            return Err(BundleParseError::Line { line, part });
         }
         path.push(lines.value("hash ", part, TreeHash::from_base64)?);
     }
     Ok(path)
 }
 
-fn read_content(lines: &mut Lines<'_>, seq: Seq) -> Result<Content, ParseError> {
-    let part = Part::Payload(seq);
+fn read_content(lines: &mut Lines<'_>, seq: Seq) -> Result<Content, BundleParseError> {
+    let part = BundlePart::Payload(seq);
     let salt = lines.value("salt ", part, fixed::<SALT_LEN>)?;
     let payload = lines.value("payload ", part, read_payload)?;
     Ok(Content { salt, payload })
 }
 
-fn read_item(lines: &mut Lines<'_>, part: Part) -> Result<Item, ParseError> {
+fn read_item(lines: &mut Lines<'_>, part: BundlePart) -> Result<Item, BundleParseError> {
     let header = read_header(lines, "record ", part)?;
     let seq = header.seq;
     let content = if lines.is("withheld") {

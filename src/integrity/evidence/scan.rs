@@ -3,7 +3,7 @@
 
 use super::{Bundle, RECORDS_MAX, Stream, StreamError, StreamReader};
 use crate::events::{HEADER_LEN, Seq};
-use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
+use crate::integrity::checkpoint::{Checkpoint, CheckpointTextError};
 use crate::integrity::export::{ExportError, ExportSource, verify_export};
 use crate::integrity::merkle::{self, ProofError};
 
@@ -13,7 +13,7 @@ use crate::integrity::merkle::{self, ProofError};
 pub enum ScanError<E: std::error::Error + 'static> {
     /// The bundle's note is no checkpoint.
     #[error("the bundle's checkpoint is not one")]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(#[from] CheckpointTextError),
     /// The export is of another log.
     #[error("the export is of the log {0:?}")]
     OtherLog(String),

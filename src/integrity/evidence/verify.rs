@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::bundle::stream_of;
 use super::stream::agrees;
 use super::write::checksum;
-use super::{Bundle, Item, Opening, Part, Stream, StreamError};
+use super::{Bundle, BundlePart, Item, Opening, Stream, StreamError};
 use crate::events::{ComponentId, Content, Event, ExecutionId, LedgerId, RecordHeader, Seq};
 use crate::integrity::Chain;
-use crate::integrity::checkpoint::{Checkpoint, CheckpointError};
+use crate::integrity::checkpoint::{Checkpoint, CheckpointTextError};
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, ProofError, TreeHash};
 use crate::integrity::note::NoteError;
@@ -18,13 +18,13 @@ use crate::integrity::policy::{Policy, TrustError, Trusted};
 /// Why a part is not what it claims to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum BundleProblem {
     /// The checker's policy does not trust the checkpoint.
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// The note is no checkpoint.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(#[from] CheckpointTextError),
     /// A stated key's signature is false.
     #[error(transparent)]
     Signature(#[from] NoteError),
@@ -106,16 +106,16 @@ pub enum Problem {
 /// A bundle is refused: which part, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part}")]
-pub struct VerifyError {
+pub struct BundleVerifyError {
     /// Which part.
-    pub part: Part,
+    pub part: BundlePart,
     /// Why.
     #[source]
-    pub problem: Problem,
+    pub problem: BundleProblem,
 }
 
-impl VerifyError {
-    pub(super) fn new(part: Part, problem: impl Into<Problem>) -> Self {
+impl BundleVerifyError {
+    pub(super) fn new(part: BundlePart, problem: impl Into<BundleProblem>) -> Self {
         let problem = problem.into();
         Self { part, problem }
     }
@@ -123,7 +123,7 @@ impl VerifyError {
 
 /// What a bundle shows.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Verified {
+pub struct VerifiedBundle {
     /// Whether these are all records of the execution, by the ledger's own numbering.
     #[serde(flatten)]
     pub stream: Stream,
@@ -150,12 +150,17 @@ impl Bundle {
     /// [`Stream`] and [`super::scan()`].
     ///
     /// # Errors
-    /// [`VerifyError`] names the first part that is wrong.
-    pub fn verify(&self, policy: &Policy, now_s: Option<u64>) -> Result<Verified, VerifyError> {
+    /// [`BundleVerifyError`] names the first part that is wrong.
+    pub fn verify(
+        &self,
+        policy: &Policy,
+        now_s: Option<u64>,
+    ) -> Result<VerifiedBundle, BundleVerifyError> {
         let trusted = policy.check(&self.checkpoint, now_s);
-        let trusted = trusted.map_err(|error| VerifyError::new(Part::Checkpoint, error))?;
+        let trusted =
+            trusted.map_err(|error| BundleVerifyError::new(BundlePart::Checkpoint, error))?;
         verify_self(self)?;
-        Ok(Verified {
+        Ok(VerifiedBundle {
             stream: self.stream,
             mentions: self.mentions().count(),
             withheld: self.withheld(),
@@ -166,9 +171,9 @@ impl Bundle {
 }
 
 /// Everything that does not rest on whom the checker trusts.
-pub(super) fn verify_self(bundle: &Bundle) -> Result<(), VerifyError> {
+pub(super) fn verify_self(bundle: &Bundle) -> Result<(), BundleVerifyError> {
     let note = &bundle.checkpoint;
-    let wrong = |error| VerifyError::new(Part::Checkpoint, error);
+    let wrong = |error| BundleVerifyError::new(BundlePart::Checkpoint, error);
     let checkpoint = Checkpoint::parse(note.text()).map_err(wrong)?;
     check_keys(bundle)?;
     check_opening(bundle, &checkpoint)?;
@@ -180,35 +185,38 @@ pub(super) fn verify_self(bundle: &Bundle) -> Result<(), VerifyError> {
         if execution != bundle.execution {
             // Where the first one is of another already, the line is what is wrong.
             let part = if number == 0 {
-                Part::Execution
+                BundlePart::Execution
             } else {
-                Part::Header(seq)
+                BundlePart::Header(seq)
             };
-            let problem = Problem::OtherExecution { seq, execution };
-            return Err(VerifyError::new(part, problem));
+            let problem = BundleProblem::OtherExecution { seq, execution };
+            return Err(BundleVerifyError::new(part, problem));
         }
     }
     let found = stream_of(bundle.execution, &bundle.items);
-    let found = found.map_err(|error| VerifyError::new(Part::Stream, error))?;
+    let found = found.map_err(|error| BundleVerifyError::new(BundlePart::Stream, error))?;
     if found != bundle.stream {
-        let problem = Problem::Statement { found };
-        return Err(VerifyError::new(Part::Stream, problem));
+        let problem = BundleProblem::Statement { found };
+        return Err(BundleVerifyError::new(BundlePart::Stream, problem));
     }
     let said = bundle.checksum;
     if said.is_some_and(|said| said != checksum(bundle.lines().as_bytes())) {
-        return Err(VerifyError::new(Part::Checksum, Problem::Checksum));
+        return Err(BundleVerifyError::new(
+            BundlePart::Checksum,
+            BundleProblem::Checksum,
+        ));
     }
     Ok(())
 }
 
 /// Every signature is of the key that is stated at its place, and no key or signature is left over: so a
 /// changed byte of either is found, whomever the checker trusts.
-fn check_keys(bundle: &Bundle) -> Result<(), VerifyError> {
+fn check_keys(bundle: &Bundle) -> Result<(), BundleVerifyError> {
     let (keys, lines) = (&bundle.keys, bundle.checkpoint.signatures());
     for number in 0..keys.len().max(lines.len()) {
-        let part = Part::Key(number + 1);
+        let part = BundlePart::Key(number + 1);
         let (Some(key), Some(line)) = (keys.get(number), lines.get(number)) else {
-            return Err(VerifyError::new(part, Problem::NotSigned));
+            return Err(BundleVerifyError::new(part, BundleProblem::NotSigned));
         };
         check_signature(bundle, key, (line.name(), line.id()), part)?;
     }
@@ -219,58 +227,67 @@ fn check_signature(
     bundle: &Bundle,
     key: &VerifierKey,
     signer: (&str, u32),
-    part: Part,
-) -> Result<(), VerifyError> {
+    part: BundlePart,
+) -> Result<(), BundleVerifyError> {
     if signer != (key.name(), key.id()) {
-        return Err(VerifyError::new(part, Problem::NotSigned));
+        return Err(BundleVerifyError::new(part, BundleProblem::NotSigned));
     }
     match bundle.checkpoint.signed_by(key) {
         Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(VerifyError::new(part, Problem::NotSigned)),
-        Err(error) => Err(VerifyError::new(Part::Checkpoint, error)),
+        Ok(None) => Err(BundleVerifyError::new(part, BundleProblem::NotSigned)),
+        Err(error) => Err(BundleVerifyError::new(BundlePart::Checkpoint, error)),
     }
 }
 
 /// The ledger is the one that its own first words name.
-fn check_opening(bundle: &Bundle, checkpoint: &Checkpoint) -> Result<(), VerifyError> {
+fn check_opening(bundle: &Bundle, checkpoint: &Checkpoint) -> Result<(), BundleVerifyError> {
     let Opening { header, path } = &bundle.opening;
     let (seq, stated) = (header.seq, bundle.ledger);
     check_header(header, path, checkpoint)?;
     match Opening::ledger(header) {
         Some(recorded) if recorded == stated => Ok(()),
         Some(recorded) => {
-            let problem = Problem::OtherLedger {
+            let problem = BundleProblem::OtherLedger {
                 seq,
                 stated,
                 recorded,
             };
-            Err(VerifyError::new(Part::Ledger, problem))
+            Err(BundleVerifyError::new(BundlePart::Ledger, problem))
         }
-        None => Err(VerifyError::new(Part::Opened, Problem::NotOpened(seq))),
+        None => Err(BundleVerifyError::new(
+            BundlePart::Opened,
+            BundleProblem::NotOpened(seq),
+        )),
     }
 }
 
 /// Every record that names somebody is in the tree and a grant, stands before the records of the
 /// component, and no component has two. A component without one is allowed: see [`Bundle::unnamed`].
-fn check_names(bundle: &Bundle, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
+fn check_names(
+    bundle: &Bundle,
+    checkpoint: &Checkpoint,
+    chain: &Chain,
+) -> Result<(), BundleVerifyError> {
     let components = bundle.components();
     let (mut named, mut last) = (BTreeMap::new(), None);
     for naming in &bundle.names {
         let seq = naming.header.seq;
-        let wrong = |problem: Problem| VerifyError::new(Part::Name(seq), problem);
+        let wrong = |problem: BundleProblem| BundleVerifyError::new(BundlePart::Name(seq), problem);
         check_header(&naming.header, &naming.path, checkpoint)?;
         check_content(&naming.header, &naming.content, chain)?;
-        let (component, _) = naming.named().ok_or_else(|| wrong(Problem::NoGrant))?;
+        let (component, _) = naming
+            .named()
+            .ok_or_else(|| wrong(BundleProblem::NoGrant))?;
         let first = components.get(&component);
-        let first = *first.ok_or_else(|| wrong(Problem::NamesNobody(component)))?;
+        let first = *first.ok_or_else(|| wrong(BundleProblem::NamesNobody(component)))?;
         if seq >= first {
-            return Err(wrong(Problem::NamedLate { component, first }));
+            return Err(wrong(BundleProblem::NamedLate { component, first }));
         }
         if named.insert(component, seq).is_some() {
-            return Err(wrong(Problem::NamedTwice(component)));
+            return Err(wrong(BundleProblem::NamedTwice(component)));
         }
         if last.is_some_and(|last| last >= seq) {
-            return Err(wrong(Problem::NameOrder));
+            return Err(wrong(BundleProblem::NameOrder));
         }
         last = Some(seq);
     }
@@ -282,14 +299,18 @@ fn check_header(
     header: &RecordHeader,
     path: &[TreeHash],
     checkpoint: &Checkpoint,
-) -> Result<(), VerifyError> {
+) -> Result<(), BundleVerifyError> {
     let leaf = merkle::leaf_hash(&header.encode());
     let (index, size) = (header.seq.get() - 1, checkpoint.size());
     merkle::verify_inclusion(&leaf, index, size, path, checkpoint.root())
-        .map_err(|error| VerifyError::new(Part::Proof(header.seq), error))
+        .map_err(|error| BundleVerifyError::new(BundlePart::Proof(header.seq), error))
 }
 
-fn check_item(item: &Item, checkpoint: &Checkpoint, chain: &Chain) -> Result<(), VerifyError> {
+fn check_item(
+    item: &Item,
+    checkpoint: &Checkpoint,
+    chain: &Chain,
+) -> Result<(), BundleVerifyError> {
     check_header(&item.header, &item.path, checkpoint)?;
     match &item.content {
         Some(content) => check_content(&item.header, content, chain),
@@ -302,18 +323,20 @@ fn check_content(
     header: &RecordHeader,
     content: &Content,
     chain: &Chain,
-) -> Result<(), VerifyError> {
-    let part = Part::Payload(header.seq);
+) -> Result<(), BundleVerifyError> {
+    let part = BundlePart::Payload(header.seq);
     let committed = chain.payload_commitment(&content.salt, &content.payload);
     if committed != header.payload_commitment
         || usize::try_from(header.payload_len) != Ok(content.payload.len())
     {
-        return Err(VerifyError::new(part, Problem::Commitment));
+        return Err(BundleVerifyError::new(part, BundleProblem::Commitment));
     }
     let (kind, revision) = (header.event_type, header.revision);
     // What does not decode tells nothing; it is what the ledger wrote.
     match Event::decode(kind, revision, header.codec, &content.payload) {
-        Ok(event) if !agrees(header, &event) => Err(VerifyError::new(part, Problem::Disagreement)),
+        Ok(event) if !agrees(header, &event) => {
+            Err(BundleVerifyError::new(part, BundleProblem::Disagreement))
+        }
         _ => Ok(()),
     }
 }

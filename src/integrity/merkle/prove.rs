@@ -66,13 +66,13 @@ pub(in crate::integrity) fn read<S: TileSource>(
 }
 
 /// One tree of one size, seen through its tiles; keeps the tile last read of each level.
-struct Tree<'a, S> {
+struct TiledTree<'a, S> {
     source: &'a S,
     size: u64,
     last: Vec<(Tile, Vec<TreeHash>)>,
 }
 
-impl<'a, S: TileSource> Tree<'a, S> {
+impl<'a, S: TileSource> TiledTree<'a, S> {
     fn new(source: &'a S, size: u64) -> Result<Self, ProveError<S::Error>> {
         if size > SIZE_MAX {
             let asked = size;
@@ -132,7 +132,7 @@ fn split(from: u64, to: u64) -> u64 {
 /// # Errors
 /// [`ProveError`] where a tile cannot be read or has another length than it must.
 pub fn root<S: TileSource>(source: &S, size: u64) -> Result<TreeHash, ProveError<S::Error>> {
-    Tree::new(source, size)?.range(0, size)
+    TiledTree::new(source, size)?.range(0, size)
 }
 
 /// The right edge of the tree of the first `size` leaves: at most eight tiles are read.
@@ -140,7 +140,7 @@ pub fn root<S: TileSource>(source: &S, size: u64) -> Result<TreeHash, ProveError
 /// # Errors
 /// [`ProveError`] where a tile cannot be read or has another length than it must.
 pub fn frontier<S: TileSource>(source: &S, size: u64) -> Result<Frontier, ProveError<S::Error>> {
-    let peaks = Tree::new(source, size)?.peaks(0, size)?;
+    let peaks = TiledTree::new(source, size)?.peaks(0, size)?;
     let outside = ProveError::OutOfTree { asked: size, size };
     Frontier::from_peaks(size, peaks).ok_or(outside)
 }
@@ -155,7 +155,7 @@ pub fn inclusion<S: TileSource>(
     size: u64,
     index: u64,
 ) -> Result<Vec<TreeHash>, ProveError<S::Error>> {
-    let mut tree = Tree::new(source, size)?;
+    let mut tree = TiledTree::new(source, size)?;
     if index >= size {
         return Err(ProveError::OutOfTree { asked: index, size });
     }
@@ -184,7 +184,7 @@ pub fn consistency<S: TileSource>(
     old: u64,
     size: u64,
 ) -> Result<Vec<TreeHash>, ProveError<S::Error>> {
-    let mut tree = Tree::new(source, size)?;
+    let mut tree = TiledTree::new(source, size)?;
     if old > size {
         return Err(ProveError::OutOfTree { asked: old, size });
     }

@@ -5,7 +5,7 @@ use super::*;
 use crate::integrity::key::Signer;
 use crate::integrity::policy::Policy;
 use crate::integrity::proof::TlogProof;
-use crate::integrity::witness::{AddCheckpoint, Outcome, check, outcome};
+use crate::integrity::witness::{AddCheckpoint, WitnessOutcome, check, outcome};
 use proptest::prelude::*;
 
 /// Some bytes of a genuine text removed, doubled or replaced: this gets further than noise.
@@ -74,7 +74,7 @@ fn answer(bytes: &[u8]) {
     let note = signed();
     for status in [200, 409, 500] {
         let outcome = outcome(status, bytes, &note, witness(1).key());
-        assert!(!matches!(outcome, Outcome::Cosigned(_)));
+        assert!(!matches!(outcome, WitnessOutcome::Cosigned(_)));
     }
     let _ = Policy::parse(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {

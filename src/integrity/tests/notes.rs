@@ -2,7 +2,7 @@
 //! Notes, public keys and checkpoints.
 
 use super::*;
-use crate::integrity::checkpoint::CheckpointError;
+use crate::integrity::checkpoint::CheckpointTextError;
 use crate::integrity::key::{KeyError, SignError, Signer};
 use crate::integrity::note::{NOTE_BYTES_MAX, NoteError, SIGNATURES_MAX};
 
@@ -232,29 +232,32 @@ fn what_is_no_checkpoint_is_refused() {
     assert_eq!(read.text(), fine);
     let r = root(1);
     let bad = [
-        (String::new(), CheckpointError::Lines),
-        (format!("o\n1\n{r}"), CheckpointError::Lines),
-        ("o\n1\n".into(), CheckpointError::Lines),
-        (format!("o\n1\n{r}\n\n"), CheckpointError::Lines),
-        (format!("\n1\n{r}\n"), CheckpointError::Origin),
+        (String::new(), CheckpointTextError::Lines),
+        (format!("o\n1\n{r}"), CheckpointTextError::Lines),
+        ("o\n1\n".into(), CheckpointTextError::Lines),
+        (format!("o\n1\n{r}\n\n"), CheckpointTextError::Lines),
+        (format!("\n1\n{r}\n"), CheckpointTextError::Origin),
         (
             format!("{}\n1\n{r}\n", "o".repeat(256)),
-            CheckpointError::Origin,
+            CheckpointTextError::Origin,
         ),
-        (format!("o\n01\n{r}\n"), CheckpointError::Size),
-        (format!("o\n+1\n{r}\n"), CheckpointError::Size),
-        (format!("o\n\n{r}\n"), CheckpointError::Size),
+        (format!("o\n01\n{r}\n"), CheckpointTextError::Size),
+        (format!("o\n+1\n{r}\n"), CheckpointTextError::Size),
+        (format!("o\n\n{r}\n"), CheckpointTextError::Size),
         (
             format!("o\n9223372036854775808\n{r}\n"),
-            CheckpointError::Size,
+            CheckpointTextError::Size,
         ),
         (
             format!("o\n99999999999999999999\n{r}\n"),
-            CheckpointError::Size,
+            CheckpointTextError::Size,
         ),
-        ("o\n1\nAAAA\n".into(), CheckpointError::Root),
-        (format!("o\n1\n{}\n", "A".repeat(44)), CheckpointError::Root),
-        (format!("o\n0\n{r}\n"), CheckpointError::Root),
+        ("o\n1\nAAAA\n".into(), CheckpointTextError::Root),
+        (
+            format!("o\n1\n{}\n", "A".repeat(44)),
+            CheckpointTextError::Root,
+        ),
+        (format!("o\n0\n{r}\n"), CheckpointTextError::Root),
     ];
     for (text, error) in bad {
         assert_eq!(Checkpoint::parse(&text), Err(error), "{text}");

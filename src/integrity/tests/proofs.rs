@@ -5,7 +5,7 @@ use super::*;
 use crate::integrity::key::Signer;
 use crate::integrity::merkle::{ProofError, Tile, TileSource, TileWriter};
 use crate::integrity::policy::{Policy, TrustError};
-use crate::integrity::proof::{ParseError, TlogProof, VerifyError};
+use crate::integrity::proof::{ProofParseError, ProofVerifyError, TlogProof};
 
 /// A tree small enough for one tile.
 struct OneTile(Vec<TreeHash>);
@@ -83,19 +83,22 @@ fn a_proof_of_the_only_entry_has_no_hashes() {
 fn a_proof_for_something_else_is_refused() {
     let good = proof(5, 7);
     let verify = |proof: &TlogProof, entry: &[u8]| proof.verify(entry, &policy(), None);
-    let wrong = Err(VerifyError::Proof(ProofError::Root));
+    let wrong = Err(ProofVerifyError::Proof(ProofError::Root));
     assert_eq!(verify(&good, &entry(4)), wrong);
     let mut moved = good.clone();
     moved.index = 4;
     assert_eq!(verify(&moved, &entry(5)), wrong);
     moved.index = 7;
     let outside = ProofError::OutOfTree { index: 7, size: 7 };
-    assert_eq!(verify(&moved, &entry(5)), Err(VerifyError::Proof(outside)));
+    assert_eq!(
+        verify(&moved, &entry(5)),
+        Err(ProofVerifyError::Proof(outside))
+    );
     let mut other = good.clone();
     other.checkpoint = proof(5, 8).checkpoint;
     assert!(matches!(
         verify(&other, &entry(5)),
-        Err(VerifyError::Proof(_))
+        Err(ProofVerifyError::Proof(_))
     ));
     let mut strange = good;
     let checkpoint = Checkpoint::new("ledger.example/b", 7, root(1)).unwrap();
@@ -103,7 +106,7 @@ fn a_proof_for_something_else_is_refused() {
     let unknown = TrustError::OtherLog("ledger.example/b".into());
     assert_eq!(
         verify(&strange, &entry(5)),
-        Err(VerifyError::Trust(unknown))
+        Err(ProofVerifyError::Trust(unknown))
     );
 }
 
@@ -113,50 +116,62 @@ fn what_is_no_proof_is_refused() {
     let note = signed().to_string();
     let head = "c2sp.org/tlog-proof@v1";
     let bad = [
-        (String::new(), ParseError::Header),
+        (String::new(), ProofParseError::Header),
         (
             format!("c2sp.org/tlog-proof@v2\nindex 0\n\n{note}"),
-            ParseError::Header,
+            ProofParseError::Header,
         ),
-        (format!("{head} \nindex 0\n\n{note}"), ParseError::Header),
-        (format!("{head}\n\n\n{note}"), ParseError::Index),
-        (format!("{head}\nindex \n\n{note}"), ParseError::Index),
-        (format!("{head}\nindex -5\n\n{note}"), ParseError::Index),
-        (format!("{head}\nindex 05\n\n{note}"), ParseError::Index),
+        (
+            format!("{head} \nindex 0\n\n{note}"),
+            ProofParseError::Header,
+        ),
+        (format!("{head}\n\n\n{note}"), ProofParseError::Index),
+        (format!("{head}\nindex \n\n{note}"), ProofParseError::Index),
+        (
+            format!("{head}\nindex -5\n\n{note}"),
+            ProofParseError::Index,
+        ),
+        (
+            format!("{head}\nindex 05\n\n{note}"),
+            ProofParseError::Index,
+        ),
         (
             format!("{head}\nindex 99999999999999999999\n\n{note}"),
-            ParseError::Index,
+            ProofParseError::Index,
         ),
         (
             format!("{head}\nextra !!\nindex 0\n\n{note}"),
-            ParseError::Extra,
+            ProofParseError::Extra,
         ),
         (
             format!("{head}\nindex 0\nextra AAAA\n\n{note}"),
-            ParseError::Hash(1),
+            ProofParseError::Hash(1),
         ),
         (
             format!("{head}\nindex 0\n{hash}\n{hash}A\n\n{note}"),
-            ParseError::Hash(2),
+            ProofParseError::Hash(2),
         ),
         (
             format!(
                 "{head}\nindex 0\n{}\n{note}",
                 format!("{hash}\n").repeat(64)
             ),
-            ParseError::Hash(64),
+            ProofParseError::Hash(64),
         ),
-        (format!("{head}\nindex 0\n"), ParseError::NoCheckpoint),
+        (format!("{head}\nindex 0\n"), ProofParseError::NoCheckpoint),
         (
             format!("{head}\nindex 0\n{hash}\n"),
-            ParseError::NoCheckpoint,
+            ProofParseError::NoCheckpoint,
         ),
-        (" ".repeat(1_100_000), ParseError::TooLarge),
+        (" ".repeat(1_100_000), ProofParseError::TooLarge),
     ];
     for (text, error) in bad {
         assert_eq!(TlogProof::parse(text.as_bytes()), Err(error), "{text:.200}");
     }
     let unsigned = format!("{head}\nindex 0\n\nnot a note\n");
     let unsigned = TlogProof::parse(unsigned.as_bytes());
-    assert!(matches!(unsigned, Err(ParseError::Note(_))), "{unsigned:?}");
+    assert!(
+        matches!(unsigned, Err(ProofParseError::Note(_))),
+        "{unsigned:?}"
+    );
 }

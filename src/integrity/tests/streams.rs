@@ -8,7 +8,8 @@ use crate::events::{
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::evidence::{
-    Bundle, Closing, Item, MakeError, Opening, Part, Problem, Stream, StreamError, StreamReader,
+    Bundle, BundlePart, BundleProblem, Closing, Item, MakeError, Opening, Stream, StreamError,
+    StreamReader,
 };
 use crate::integrity::key::{Algorithm, Signer};
 use crate::integrity::merkle::{leaf_hash, perfect_root};
@@ -193,6 +194,6 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
     let Err(MakeError::Unsound(refused)) = made(1) else {
         panic!("it is accepted");
     };
-    assert_eq!(refused.part, Part::Payload(Seq::new(2).unwrap()));
-    assert_eq!(refused.problem, Problem::Disagreement);
+    assert_eq!(refused.part, BundlePart::Payload(Seq::new(2).unwrap()));
+    assert_eq!(refused.problem, BundleProblem::Disagreement);
 }

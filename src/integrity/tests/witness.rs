@@ -5,8 +5,8 @@ use super::*;
 use crate::integrity::key::Signer;
 use crate::integrity::merkle::{empty_root, node_hash};
 use crate::integrity::witness::{
-    ANSWER_BYTES_MAX, AddCheckpoint, Outcome, REQUEST_BYTES_MAX, Refusal, RequestError, check,
-    outcome,
+    ANSWER_BYTES_MAX, AddCheckpoint, REQUEST_BYTES_MAX, RequestError, WitnessOutcome,
+    WitnessRefusal, check, outcome,
 };
 
 const ORIGIN: &str = "ledger.example/a";
@@ -37,7 +37,7 @@ fn request(old_size: u64, proof: &[TreeHash], checkpoint: Note) -> AddCheckpoint
 }
 
 /// What a witness that has cosigned the tree of this size says.
-fn asked(request: &AddCheckpoint, cosigned: u64) -> Result<Checkpoint, Refusal> {
+fn asked(request: &AddCheckpoint, cosigned: u64) -> Result<Checkpoint, WitnessRefusal> {
     let last = (cosigned > 0).then(|| (cosigned, tree(cosigned)));
     check(request, &[log().key().clone()], |origin| {
         assert_eq!(origin, ORIGIN);
@@ -45,7 +45,7 @@ fn asked(request: &AddCheckpoint, cosigned: u64) -> Result<Checkpoint, Refusal> 
     })
 }
 
-fn status(refused: Result<Checkpoint, Refusal>) -> (u16, &'static str, String) {
+fn status(refused: Result<Checkpoint, WitnessRefusal>) -> (u16, &'static str, String) {
     let refusal = refused.unwrap_err();
     let answer = refusal.answer();
     let body = String::from_utf8(answer.body).unwrap();
@@ -170,11 +170,11 @@ fn a_log_believes_only_its_witness() {
     let mut cosigned = note.clone();
     cosigned.cosign(&witness(1), 1_767_225_600).unwrap();
     let line = witnessed(1, &note);
-    assert_eq!(said(200, &line), Outcome::Cosigned(cosigned.clone()));
+    assert_eq!(said(200, &line), WitnessOutcome::Cosigned(cosigned.clone()));
     // Others' lines beside it are ignored.
     let both = witnessed(2, &note) + &line;
-    assert_eq!(said(200, &both), Outcome::Cosigned(cosigned));
-    assert_eq!(said(409, "17\n"), Outcome::From(17));
+    assert_eq!(said(200, &both), WitnessOutcome::Cosigned(cosigned));
+    assert_eq!(said(409, "17\n"), WitnessOutcome::From(17));
     for (status, body) in [
         (200, witnessed(2, &note)),
         (200, witnessed(1, &checkpoint(2, tree(2)))),
@@ -188,7 +188,7 @@ fn a_log_believes_only_its_witness() {
     ] {
         let outcome = said(status, &body);
         assert!(
-            matches!(outcome, Outcome::Refused(_)),
+            matches!(outcome, WitnessOutcome::Refused(_)),
             "{status}: {outcome:?}"
         );
     }

@@ -5,11 +5,11 @@
 //! somebody put into a payload to look like a frame, so it counts only where the chain leads from it to
 //! something that nobody could have known before: a frame in its right place, or the anchor's claim.
 
-use super::finding::{Finding, FindingKind, Findings};
+use super::finding::{Finding, FindingKind, JournalFindings};
 use super::gather::{Candidate, genesis};
-use crate::database::offline_reader::Place;
+use crate::database::offline_reader::BytesPlace;
 use crate::events::Seq;
-use crate::journal::{AfterClose, Closes, Stretch};
+use crate::journal::{AfterClose, Closes, EpochStretch};
 
 /// How good a continuation is: better is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +17,7 @@ struct Worth {
     anchored: bool,
     vouched: bool,
     end: u64,
-    place: Place,
+    place: BytesPlace,
 }
 
 struct Links {
@@ -59,7 +59,7 @@ fn link(candidates: &[Candidate], anchor: Option<(u64, u64)>) -> Links {
         let is_anchored = Some((candidate.last, candidate.hash)) == anchor;
         let mut own = Worth {
             anchored: is_anchored,
-            vouched: is_anchored || candidate.place == Place::Right,
+            vouched: is_anchored || candidate.place == BytesPlace::Right,
             end: candidate.last,
             place: candidate.place,
         };
@@ -90,7 +90,7 @@ fn follows(candidates: &[Candidate], index: usize, hash: u64) -> bool {
 pub(super) fn select(
     candidates: &[Candidate],
     anchor: Option<(u64, u64)>,
-    findings: &mut Findings,
+    findings: &mut JournalFindings,
 ) -> Selection {
     let links = link(candidates, anchor);
     let worth = |index: usize| links.worth.get(index).copied();
@@ -101,7 +101,10 @@ pub(super) fn select(
             beginning(candidates, seq + 1).filter(|next| follows(candidates, *next, hash));
         let following: Vec<usize> = following.collect();
         let rivals = following.iter().filter_map(|next| candidates.get(*next));
-        forked(rivals.filter(|rival| rival.place == Place::Right), findings);
+        forked(
+            rivals.filter(|rival| rival.place == BytesPlace::Right),
+            findings,
+        );
         let best = following.into_iter().max_by_key(|next| worth(*next));
         let vouched = best.filter(|best| worth(*best).is_some_and(|worth| worth.vouched));
         let Some(candidate) = vouched.and_then(|at| candidates.get(at)) else {
@@ -127,11 +130,11 @@ pub(super) fn select(
 
 /// Tells what lies behind a close in its epoch. The history stops before the first such frame; gives what
 /// is in it where nothing else has stopped it before.
-fn after_close(selection: &mut Selection, findings: &mut Findings) -> Option<AfterClose> {
+fn after_close(selection: &mut Selection, findings: &mut JournalFindings) -> Option<AfterClose> {
     let (mut closes, mut stops) = (Closes::default(), None);
     for (at, frame) in selection.shown.iter().enumerate() {
         let seq = |seq| Seq::new(seq).unwrap_or(Seq::FIRST);
-        let Some(after) = closes.next(&Stretch {
+        let Some(after) = closes.next(&EpochStretch {
             epoch: frame.epoch,
             first: seq(frame.first),
             last: seq(frame.last),
@@ -168,7 +171,7 @@ fn aside(candidates: &[Candidate], history: &[Candidate]) -> Vec<Candidate> {
     others
 }
 
-fn forked<'a>(rivals: impl Iterator<Item = &'a Candidate>, findings: &mut Findings) {
+fn forked<'a>(rivals: impl Iterator<Item = &'a Candidate>, findings: &mut JournalFindings) {
     let mut known: Option<&Candidate> = None;
     for rival in rivals {
         if known.is_some_and(|known| (known.last, known.hash) != (rival.last, rival.hash)) {
@@ -187,11 +190,11 @@ fn behind(
     mut seq: u64,
     mut hash: u64,
     selection: &mut Selection,
-    findings: &mut Findings,
+    findings: &mut JournalFindings,
 ) {
     loop {
         let start = candidates.partition_point(|candidate| candidate.first <= seq);
-        let shown = |candidate: &Candidate| candidate.place != Place::Tail;
+        let shown = |candidate: &Candidate| candidate.place != BytesPlace::Tail;
         let Some(first) = candidates
             .iter()
             .skip(start)

@@ -198,13 +198,13 @@ impl From<Trouble> for Finding {
 
 /// Findings in the order in which they were made.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct JournalFindings {
     pub(super) kept: Vec<Finding>,
     /// Those that were too many.
     pub(super) more: u64,
 }
 
-impl Findings {
+impl JournalFindings {
     pub(super) fn add(&mut self, finding: Finding) {
         if self.kept.len() < KEPT_MAX {
             self.kept.push(finding);

@@ -6,15 +6,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::finding::{Finding, FindingKind, Findings};
+use super::finding::{Finding, FindingKind, JournalFindings};
 use crate::database::files;
-use crate::database::offline_reader::{self, Place};
+use crate::database::offline_reader::{self, BytesPlace};
 use crate::error::Fault;
 use crate::events::{Hash, LedgerId, Seq};
 use crate::integrity::GENESIS;
 use crate::journal::error::ReadFailure;
 use crate::journal::layout::{FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader, MAGIC};
-use crate::journal::{Claim, Frame, Stretch};
+use crate::journal::{Claim, EpochStretch, Frame};
 
 /// Read at a time when looking for the beginning of a frame.
 const STEP: usize = 256 << 10;
@@ -40,7 +40,7 @@ pub(super) struct Candidate {
     pub(super) hash: u64,
     pub(super) epoch: u64,
     pub(super) spot: Spot,
-    pub(super) place: Place,
+    pub(super) place: BytesPlace,
     /// Every record in it verifies.
     pub(super) whole: bool,
     /// The first record in it that closed the ledger.
@@ -63,10 +63,10 @@ pub(super) fn anchored(claim: &Claim) -> (u64, u64) {
 }
 
 /// Takes frames out of stretches.
-pub(super) struct Gather {
+pub(super) struct FrameGather {
     pub(super) ledger: Option<LedgerId>,
     pub(super) candidates: Vec<Candidate>,
-    pub(super) findings: Findings,
+    pub(super) findings: JournalFindings,
     open: Option<(u32, File)>,
     /// The first refusal of the system.
     pub(super) refused: Option<(PathBuf, io::Error)>,
@@ -74,19 +74,19 @@ pub(super) struct Gather {
     certain: (u32, u64),
 }
 
-impl Gather {
+impl FrameGather {
     pub(super) fn new(ledger: Option<LedgerId>) -> Self {
         Self {
             ledger,
             candidates: Vec::new(),
-            findings: Findings::default(),
+            findings: JournalFindings::default(),
             open: None,
             refused: None,
             certain: (0, 0),
         }
     }
 
-    pub(super) fn stretch(&mut self, path: &Path, stretch: offline_reader::Stretch) {
+    pub(super) fn stretch(&mut self, path: &Path, stretch: offline_reader::FileStretch) {
         let read = match self.open.take() {
             Some((number, file)) if number == stretch.file => Ok(file),
             _ => files::open(path),
@@ -113,7 +113,7 @@ impl Gather {
         &mut self,
         path: &Path,
         file: &File,
-        stretch: offline_reader::Stretch,
+        stretch: offline_reader::FileStretch,
     ) -> io::Result<()> {
         if self.certain.0 != stretch.file {
             self.certain = (stretch.file, 0);
@@ -126,7 +126,7 @@ impl Gather {
                 None => found + MAGIC.len() as u64,
             };
         }
-        if stretch.place == Place::Right {
+        if stretch.place == BytesPlace::Right {
             self.certain.1 = self.certain.1.max(stretch.end);
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Gather {
         path: &Path,
         file: &File,
         at: u64,
-        stretch: offline_reader::Stretch,
+        stretch: offline_reader::FileStretch,
     ) -> io::Result<Option<u64>> {
         let left = stretch.end - at;
         let mut header = [0; FRAME_HEADER_LEN];
@@ -149,7 +149,7 @@ impl Gather {
         let length = FrameHeader::stated_len(&header);
         let length = length.filter(|length| *length <= FRAME_BYTES_MAX && *length as u64 <= left);
         let Some(length) = length else {
-            if stretch.place == Place::Right {
+            if stretch.place == BytesPlace::Right {
                 let finding = Finding::new(FindingKind::Frame, "a frame's header is not whole");
                 self.findings.add(finding.of(path).at(at));
             }
@@ -187,17 +187,17 @@ impl Gather {
         frame: &Frame,
         at: u64,
         length: usize,
-        stretch: offline_reader::Stretch,
+        stretch: offline_reader::FileStretch,
     ) -> Result<(), ReadFailure> {
         let verified = frame.verify();
-        let close = verified.as_ref().ok().and(Stretch::of(frame).close);
+        let close = verified.as_ref().ok().and(EpochStretch::of(frame).close);
         let mut place = stretch.place;
         // Reached from what is certain without a look into any record: it is where the engine put it.
         let is_near = at
             .checked_sub(self.certain.1)
             .is_some_and(|far| far <= NEAR);
-        if verified.is_ok() && place == Place::Found && is_near {
-            place = Place::Right;
+        if verified.is_ok() && place == BytesPlace::Found && is_near {
+            place = BytesPlace::Right;
             self.certain.1 = at + length as u64;
         }
         self.candidates.push(Candidate {

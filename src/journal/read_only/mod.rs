@@ -12,9 +12,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::append_rules::Standing;
+use super::append_rules::JournalStanding;
 use super::chained_frames::ChainedFrames;
-use super::error::{AppendFailure, Problem, ReadFailure};
+use super::error::{AppendFailure, FrameProblem, ReadFailure};
 use super::{Claim, Frame, Frames, Head, Journal};
 use crate::database::files;
 use crate::database::offline_reader::survey;
@@ -27,7 +27,7 @@ mod finding;
 mod gather;
 
 pub use finding::{Finding, FindingKind};
-use gather::{Candidate, Gather, Spot};
+use gather::{Candidate, FrameGather, Spot};
 
 /// By the engine's number.
 const FRAMES_KEYSPACE: u64 = 1;
@@ -45,13 +45,13 @@ pub(crate) struct Aside {
 }
 
 #[derive(Debug)]
-struct Inner {
+struct ReadOnlyInner {
     files: Vec<PathBuf>,
     frames: Vec<Candidate>,
     aside: Vec<Candidate>,
     findings: Vec<Finding>,
     findings_more: u64,
-    standing: Standing,
+    standing: JournalStanding,
     verified: Head,
     verified_frames: u64,
     stop: Option<(u64, String)>,
@@ -63,7 +63,7 @@ struct Inner {
 
 /// A journal that can be read and nothing else. A clone is the same.
 #[derive(Debug, Clone)]
-pub struct ReadOnlyJournal(Arc<Inner>);
+pub struct ReadOnlyJournal(Arc<ReadOnlyInner>);
 
 impl ReadOnlyJournal {
     /// Reads the journal in the directory `path`, of which `ledger` is the ledger where that is known,
@@ -78,11 +78,11 @@ impl ReadOnlyJournal {
         ledger: Option<LedgerId>,
         claim: Option<&Claim>,
     ) -> Result<Self, OpenError> {
-        let mut gather = Gather::new(ledger);
+        let mut gather = FrameGather::new(ledger);
         let survey = survey(path, FRAMES_KEYSPACE, &mut |path, stretch| {
             gather.stretch(path, stretch);
         });
-        let Gather {
+        let FrameGather {
             ledger,
             mut candidates,
             findings: found,
@@ -92,7 +92,7 @@ impl ReadOnlyJournal {
         if let Some((path, error)) = survey.refused.or(refused) {
             return Err(OpenError::io(&path, error));
         }
-        let mut findings = finding::Findings::default();
+        let mut findings = finding::JournalFindings::default();
         survey
             .troubles
             .into_iter()
@@ -104,14 +104,14 @@ impl ReadOnlyJournal {
         let anchor = claim.map(gather::anchored).filter(|(seq, _)| *seq > 0);
         let selection = chain::select(&candidates, anchor, &mut findings);
         let epoch_max = candidates.iter().map(|candidate| candidate.epoch).max();
-        let mut inner = Inner {
+        let mut inner = ReadOnlyInner {
             files: survey.files,
             verified_frames: selection.verified as u64,
             frames: selection.shown,
             aside: selection.aside,
             findings: findings.kept,
             findings_more: findings.more,
-            standing: Standing::default(),
+            standing: JournalStanding::default(),
             verified: Head::default(),
             stop: selection.stop,
             epoch_max: epoch_max.unwrap_or(0),
@@ -129,7 +129,7 @@ impl ReadOnlyJournal {
         let verified = head(selection.verified.checked_sub(1))?;
         let last = head(inner.frames.len().checked_sub(1))?;
         inner.verified = verified;
-        inner.standing = Standing { head: last, ledger };
+        inner.standing = JournalStanding { head: last, ledger };
         inner.compare_with_anchor();
         inner.excuse();
         Ok(Self(Arc::new(inner)))
@@ -227,7 +227,7 @@ impl ReadOnlyJournal {
     }
 }
 
-impl Inner {
+impl ReadOnlyInner {
     fn file(&self, number: u32) -> io::Result<Arc<File>> {
         let mut open = whole(self.open.lock());
         match &*open {
@@ -262,7 +262,7 @@ impl Inner {
         match same && gather::short(&frame.last.hash) == candidate.hash {
             true => Ok(frame),
             // It was there when the journal was opened.
-            false => Err(damaged(Problem::Missing)),
+            false => Err(damaged(FrameProblem::Missing)),
         }
     }
 
@@ -337,7 +337,7 @@ impl Journal for ReadOnlyJournal {
         let at = frames.partition_point(|frame| frame.last < seq.get());
         match frames.get(at).filter(|frame| frame.first <= seq.get()) {
             Some(candidate) => self.0.read(candidate).map(Some),
-            None => Err(ReadFailure::damaged(seq, Problem::Missing)),
+            None => Err(ReadFailure::damaged(seq, FrameProblem::Missing)),
         }
     }
 

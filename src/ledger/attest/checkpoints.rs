@@ -19,7 +19,7 @@ use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::{self, TreeHash};
 use crate::integrity::note::Note;
 use crate::locks::whole;
-use crate::projections::{ReadError as ViewError, TreeAt, TreeView};
+use crate::projections::{TreeAt, TreeView, ViewError};
 
 use super::cosigned::Cosigned;
 use crate::ledger::recover::caller_gone::Dropped;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::integrity::merkle::TreeHash;
 
 /// Size and root.
-pub(in crate::ledger) type Newest = (u64, TreeHash);
+pub(in crate::ledger) type NewestCosigned = (u64, TreeHash);
 
 /// Of each log, by its origin. Locked while one is cosigned and recorded.
-pub(in crate::ledger) type Cosigned = tokio::sync::Mutex<HashMap<String, Newest>>;
+pub(in crate::ledger) type Cosigned = tokio::sync::Mutex<HashMap<String, NewestCosigned>>;

@@ -112,8 +112,8 @@ impl CheckpointDirectory {
     }
 
     /// The names that matter, of however many there are: the highest sizes, and what is disputed.
-    fn names(&self) -> io::Result<Names> {
-        let mut names = Names::default();
+    fn names(&self) -> io::Result<CheckpointNames> {
+        let mut names = CheckpointNames::default();
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
             entries => entries?,
@@ -149,7 +149,7 @@ fn stated(text: &str) -> Option<u64> {
 }
 
 #[derive(Default)]
-struct Names {
+struct CheckpointNames {
     sizes: BTreeSet<u64>,
     disputed: BTreeSet<(u64, String)>,
     /// There are lower ones.
@@ -158,13 +158,13 @@ struct Names {
 
 /// What may be read of a directory in one look.
 #[derive(Default)]
-struct Look {
+struct DirectoryLook {
     files: u64,
     bytes: u64,
     full: bool,
 }
 
-impl Look {
+impl DirectoryLook {
     /// The note in a file, if one of these keys signed it over the size in its name.
     fn genuine(&mut self, path: &Path, stated: u64, keys: &[VerifierKey]) -> Option<Note> {
         if self.files as usize >= FILES_READ_MAX || self.bytes >= BYTES_READ_MAX {
@@ -232,7 +232,7 @@ impl Destination for CheckpointDirectory {
 
     fn kept(&self, keys: &[VerifierKey]) -> io::Result<Vec<Note>> {
         let names = self.names()?;
-        let (mut look, mut notes) = (Look::default(), Vec::new());
+        let (mut look, mut notes) = (DirectoryLook::default(), Vec::new());
         let disputed = names.disputed.iter().rev();
         let disputed = disputed.map(|(size, name)| (*size, self.path.join(name)));
         notes.extend(

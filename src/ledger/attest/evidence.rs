@@ -112,7 +112,7 @@ impl EvidenceError {
 
 /// Records of an execution, as far as they were wanted.
 #[derive(Default)]
-struct Found {
+struct WantedRecords {
     records: Vec<Record>,
     /// The last one of its stream.
     last: Option<Seq>,
@@ -257,8 +257,8 @@ impl Reads {
         &self,
         execution: ExecutionId,
         options: &EvidenceOptions,
-    ) -> Result<Found, EvidenceError> {
-        let (mut found, mut bytes, mut from) = (Found::default(), 0, 1);
+    ) -> Result<WantedRecords, EvidenceError> {
+        let (mut found, mut bytes, mut from) = (WantedRecords::default(), 0, 1);
         loop {
             let filter = Filter {
                 execution: Some(execution),

@@ -96,7 +96,7 @@ fn write(
         }
         None => 0,
     };
-    let mut files = Files::new(path);
+    let mut files = ExportFiles::new(path);
     if before.is_none() || from < own.size() {
         grow(signing, own, &note, from, &mut files)?;
     } else {
@@ -173,7 +173,7 @@ pub(in crate::ledger) fn write_new<E: std::error::Error + Send + Sync + 'static>
         records,
         own,
         note,
-        &mut Files::new(path),
+        &mut ExportFiles::new(path),
     )?;
     sync_parent(path).map_err(failed)
 }
@@ -184,7 +184,7 @@ fn grow(
     own: &Checkpoint,
     note: &Note,
     from: u64,
-    files: &mut Files,
+    files: &mut ExportFiles,
 ) -> Result<(), CheckpointError> {
     let resumed = match from {
         0 => Ok(Exporter::default()),
@@ -203,7 +203,7 @@ fn fill<E: std::error::Error + Send + Sync + 'static>(
     records: impl Iterator<Item = Result<Record, E>>,
     own: &Checkpoint,
     note: &Note,
-    files: &mut Files,
+    files: &mut ExportFiles,
 ) -> Result<(), CheckpointError> {
     for record in records {
         if exporter.tree().size() >= own.size() {
@@ -261,12 +261,12 @@ fn real(directory: &Path) -> io::Result<()> {
 }
 
 /// Writes files that appear whole, and remembers whose names are not durable yet.
-struct Files {
+struct ExportFiles {
     root: PathBuf,
     directories: BTreeSet<PathBuf>,
 }
 
-impl Files {
+impl ExportFiles {
     fn new(root: &Path) -> Self {
         let root = root.to_owned();
         let directories = BTreeSet::new();

@@ -14,11 +14,13 @@ use crate::events::{CheckpointWitnessedV1, Event, Seq};
 use crate::integrity::key::{Algorithm, Signer, VerifierKey};
 use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::{Note, NoteSignature};
-use crate::integrity::witness::{AddCheckpoint, Answer, Refusal, RequestError, check};
+use crate::integrity::witness::{
+    AddCheckpoint, RequestError, WitnessAnswer, WitnessRefusal, check,
+};
 use crate::metrics;
 
 use super::checkpoints::Signing;
-use super::cosigned::Newest;
+use super::cosigned::NewestCosigned;
 use super::witness_destination::WitnessTransport;
 use crate::ledger::blocking::blocking;
 use crate::ledger::root::Root;
@@ -33,7 +35,7 @@ const COMPONENT: &str = "witness";
 pub enum WitnessError {
     /// It must not be cosigned. The recorded checkpoint has not changed.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] WitnessRefusal),
     /// The key is not one that cosigns.
     #[error("the key {0} is not a witness's")]
     Key(String),
@@ -148,7 +150,10 @@ impl Root {
 
 /// What the records say was cosigned last of each of these logs. The view tells where the record is;
 /// what it says is read, and checked, in the journal.
-fn recorded(signing: &Signing, mut origins: Vec<String>) -> Result<Vec<(String, Newest)>, Cause> {
+fn recorded(
+    signing: &Signing,
+    mut origins: Vec<String>,
+) -> Result<Vec<(String, NewestCosigned)>, Cause> {
     let tree = &signing.checkpoints.tree;
     origins.sort_unstable();
     origins.dedup();
@@ -238,24 +243,24 @@ impl Witness {
     /// [`REQUEST_BYTES_MAX`](crate::integrity::witness::REQUEST_BYTES_MAX) bytes and one.
     ///
     /// Cancelling as with [`Witness::add_checkpoint`].
-    pub async fn answer(&self, body: &[u8]) -> Answer {
+    pub async fn answer(&self, body: &[u8]) -> WitnessAnswer {
         let answered = match AddCheckpoint::parse(body) {
             Ok(request) => self.add_checkpoint(request).await,
             Err(error) => Err(self.unreadable(error)),
         };
         match answered {
-            Ok(signature) => Answer {
+            Ok(signature) => WitnessAnswer {
                 status: 200,
                 content_type: "text/plain; charset=utf-8",
                 body: signature.to_string().into_bytes(),
             },
             Err(WitnessError::Refused(refusal)) => refusal.answer(),
-            Err(error) => Answer::text(500, error.to_string()),
+            Err(error) => WitnessAnswer::text(500, error.to_string()),
         }
     }
 
     fn unreadable(&self, error: RequestError) -> WitnessError {
-        let refusal = Refusal::from(error);
+        let refusal = WitnessRefusal::from(error);
         let own = &self.signing.core.shared.self_records;
         own.refused(COMPONENT, refusal.code(), false, String::new);
         refusal.into()
@@ -263,7 +268,7 @@ impl Witness {
 
     /// What the log itself signed and must not have is told in the audit log, with what it signed:
     /// the first of a kind at once, the rest counted. Anything else is anybody's, and costs no disk.
-    fn refused(&self, request: &AddCheckpoint, refusal: &Refusal) {
+    fn refused(&self, request: &AddCheckpoint, refusal: &WitnessRefusal) {
         let own = &self.signing.core.shared.self_records;
         own.refused(COMPONENT, refusal.code(), refusal.is_suspicious(), || {
             let mut note = Note::new(request.checkpoint.text().to_owned());

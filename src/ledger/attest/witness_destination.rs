@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::callbacks::{Callbacks, Kind, Seat};
+use crate::callbacks::{CallbackKind, Callbacks, Seat};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::Note;
-use crate::integrity::witness::{ANSWER_BYTES_MAX, AddCheckpoint, Outcome, outcome};
+use crate::integrity::witness::{ANSWER_BYTES_MAX, AddCheckpoint, WitnessOutcome, outcome};
 
 use super::destination::Destination;
 
@@ -56,7 +56,7 @@ impl WitnessDestination {
     #[must_use]
     pub fn new(key: VerifierKey, transport: Arc<dyn WitnessTransport>) -> Self {
         // The destination's own seat watches it; this one says whose panic it was.
-        let seat = Callbacks::unwatched().seat(Kind::Transport, key.name(), Duration::MAX);
+        let seat = Callbacks::unwatched().seat(CallbackKind::Transport, key.name(), Duration::MAX);
         Self {
             key,
             transport,
@@ -93,26 +93,26 @@ impl WitnessDestination {
                 return Err(io::Error::other(self.seat.nonsense(&problem)));
             }
             match outcome(status, &body, &request.checkpoint, &self.key) {
-                Outcome::Cosigned(note) => {
+                WitnessOutcome::Cosigned(note) => {
                     self.cosigned.store(size, Ordering::Release);
                     return Ok(note);
                 }
-                Outcome::From(cosigned) if cosigned > size => {
+                WitnessOutcome::From(cosigned) if cosigned > size => {
                     said = format!(
                         "it has cosigned {cosigned} records, and this ledger has {size}: an older \
                          copy of it was put back, or another history is signed with its key"
                     );
                     break;
                 }
-                Outcome::From(cosigned) if cosigned == old_size => {
+                WitnessOutcome::From(cosigned) if cosigned == old_size => {
                     said = format!("it has cosigned another root over the same {size} records");
                     break;
                 }
-                Outcome::From(cosigned) => {
+                WitnessOutcome::From(cosigned) => {
                     said = format!("it has cosigned {cosigned} records");
                     old_size = cosigned;
                 }
-                Outcome::Refused(why) => {
+                WitnessOutcome::Refused(why) => {
                     said = why;
                     break;
                 }

@@ -39,7 +39,7 @@ impl Load {
 }
 
 #[derive(Default)]
-pub(super) struct Buffer {
+pub(super) struct EmitBuffer {
     pub(super) waiting: VecDeque<(Grant, Command, usize)>,
     pub(super) load: Load,
     /// Of each component of which something waits.
@@ -52,7 +52,7 @@ pub(super) struct Buffer {
 
 /// A bounded buffer between `emit` and the store: never waits.
 pub(super) struct Emitted {
-    pub(super) buffer: Mutex<Buffer>,
+    pub(super) buffer: Mutex<EmitBuffer>,
     pub(super) filled: Notify,
     pub(super) emptied: Notify,
     pub(super) most: Load,
@@ -61,7 +61,7 @@ pub(super) struct Emitted {
 }
 
 impl Emitted {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Buffer> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, EmitBuffer> {
         whole(self.buffer.lock())
     }
 

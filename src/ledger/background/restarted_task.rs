@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::vitals::{Part, Vitals};
+use crate::vitals::{VitalPart, Vitals};
 
 /// Before it is started again: what panics at once must not keep a core busy.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// moment on, also where the runtime drops it before its first poll.
 pub(in crate::ledger) fn kept<F>(
     vitals: &Vitals,
-    part: Part,
+    part: VitalPart,
     mut run: impl FnMut() -> F + Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static
 where
@@ -55,7 +55,7 @@ mod tests {
         let vitals = Vitals::default();
         let (told, runs) = (vitals.clone(), std::cell::Cell::new(0));
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        let task = kept(&vitals, Part::Ticks, move || {
+        let task = kept(&vitals, VitalPart::Ticks, move || {
             runs.set(runs.get() + 1);
             let (run, sender) = (runs.get(), sender.clone());
             async move {
@@ -63,7 +63,7 @@ mod tests {
                 assert_eq!(run, 2, "as the test wants");
             }
         });
-        assert_eq!(vitals.alive(), [Part::Ticks]);
+        assert_eq!(vitals.alive(), [VitalPart::Ticks]);
         let task = tokio::spawn(task);
         assert_eq!(receiver.recv().await, Some(1));
         tokio::task::yield_now().await;
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn the_end_of_the_runtime_is_told_before_the_first_poll() {
         let vitals = Vitals::default();
-        drop(kept(&vitals, Part::Ticks, std::future::pending));
+        drop(kept(&vitals, VitalPart::Ticks, std::future::pending));
         assert!(vitals.complaint().unwrap().contains("runtime"));
     }
 }

@@ -13,7 +13,7 @@ use crate::admission::part;
 use crate::commands::Command;
 use crate::metrics;
 use crate::projections::View;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 use super::emit_buffer::{Emitted, Load, observed};
 use super::restarted_task::kept;
@@ -65,12 +65,12 @@ impl Background {
             core: Arc::clone(core),
             emitted: Arc::clone(&emitted),
         };
-        let pump = kept(vitals, Part::Emitting, move || {
+        let pump = kept(vitals, VitalPart::Emitting, move || {
             pump(Arc::clone(&left.core), Arc::clone(&left.emitted))
         });
         let (weak, set) = (Arc::downgrade(core), set.clone());
         let tick = move || tick(weak.clone(), set.clone(), interval, Arc::clone(&jobs));
-        let ticks = tokio::spawn(kept(vitals, Part::Ticks, tick));
+        let ticks = tokio::spawn(kept(vitals, VitalPart::Ticks, tick));
         let pump = tokio::spawn(pump);
         Self {
             emitted,
@@ -165,12 +165,12 @@ async fn redacted(core: &Core, emitted: &Emitted, commands: Vec<Command>) -> Vec
 }
 
 /// Observations on their way: lost where they do not arrive, and counted then, whatever the reason.
-struct UnderWay<'a> {
+struct EmittedUnderWay<'a> {
     core: &'a Core,
     observed: Vec<i64>,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for EmittedUnderWay<'_> {
     fn drop(&mut self) {
         for observed_ns in self.observed.drain(..) {
             self.core.shared.self_records.lost(observed_ns);
@@ -207,7 +207,7 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
         let grant = grant.clone();
         let commands = group.into_iter().map(|(_, command)| command).collect();
         let commands = redacted(&core, &emitted, commands).await;
-        let mut under_way = UnderWay {
+        let mut under_way = EmittedUnderWay {
             core: &core,
             observed: commands.iter().filter_map(observed).collect(),
         };

@@ -2,8 +2,8 @@
 //! The configuration store's handle (FC-STORAGE §8).
 
 use super::super::blocking::blocking;
-use super::answers::misfit;
 use super::handle::{Handle, Wanted};
+use super::to_caller::misfit;
 use super::watch::Watch;
 use crate::actors::{DocumentInForce, InForce, Reply};
 use crate::commands::{Change, Changed, Command, Rollback};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The execution log's handle (FC-STORAGE §5).
 
-use super::answers::{execution_of, misfit};
 use super::executions::ExecutionQuery;
 use super::handle::{Handle, Wanted};
 use super::running::{Answer, Begun, Started};
+use super::to_caller::{execution_of, misfit};
 use crate::actors::Refusal;
 use crate::commands::{
     Authorization, Command, Context, Ending, Failure, Finish, Imported, Permit, Receipt, Recorded,
@@ -13,7 +13,7 @@ use crate::commands::{
 use crate::error::{AppendError, ReadError};
 use crate::events::{ExecutionId, Store};
 use crate::ledger::read::views::ViewSet;
-use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionStatus, Order};
+use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionOrder, ExecutionStatus};
 
 /// Names, states, versions, places and times of this store.
 const STANDING: Wanted = Wanted::Standing(Store::ExecutionLog);
@@ -234,7 +234,10 @@ impl ExecutionLog {
             statuses: vec![ExecutionStatus::InDoubt],
             ..ExecutionFilter::default()
         };
-        let read = move |set: &ViewSet| set.executions.find(&filter, Order::Oldest, usize::MAX);
+        let read = move |set: &ViewSet| {
+            set.executions
+                .find(&filter, ExecutionOrder::Oldest, usize::MAX)
+        };
         let read = self.0.read_behind(head, STANDING, read);
         let mut entries = read.await?;
         entries.sort_unstable_by_key(|entry| entry.started_seq);

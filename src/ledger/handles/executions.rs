@@ -5,7 +5,7 @@ use super::handle::{Handle, Wanted};
 use crate::error::ReadError;
 use crate::events::{ComponentId, Decision, Store};
 use crate::ledger::read::views::ViewSet;
-use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionStatus, Order};
+use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionOrder, ExecutionStatus};
 
 /// Executions to be found, by what is said of them; made by
 /// [`ExecutionLog::executions`](crate::ExecutionLog::executions). Nothing is read before
@@ -74,7 +74,7 @@ impl ExecutionQuery {
     /// # Errors
     /// [`ReadError`].
     pub async fn first(self, limit: usize) -> Result<Vec<ExecutionEntry>, ReadError> {
-        self.find(Order::Oldest, limit).await
+        self.find(ExecutionOrder::Oldest, limit).await
     }
 
     /// The newest of them, at most `limit`, the newest first; otherwise as [`first`](Self::first).
@@ -84,10 +84,14 @@ impl ExecutionQuery {
     /// # Errors
     /// [`ReadError`].
     pub async fn last(self, limit: usize) -> Result<Vec<ExecutionEntry>, ReadError> {
-        self.find(Order::Newest, limit).await
+        self.find(ExecutionOrder::Newest, limit).await
     }
 
-    async fn find(self, order: Order, limit: usize) -> Result<Vec<ExecutionEntry>, ReadError> {
+    async fn find(
+        self,
+        order: ExecutionOrder,
+        limit: usize,
+    ) -> Result<Vec<ExecutionEntry>, ReadError> {
         let Self { log, filter } = self;
         let read = move |set: &ViewSet| set.executions.find(&filter, order, limit);
         log.read(Wanted::Standing(Store::ExecutionLog), read).await

@@ -113,7 +113,7 @@ impl Handle {
     pub(super) async fn read<R: Send + 'static>(
         &self,
         wanted: Wanted,
-        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
+        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ViewError> + Send + 'static,
     ) -> Result<R, ReadError> {
         let durable = &self.inner.core.shared.durable;
         let acknowledged = durable.acknowledged(wanted.store());
@@ -125,7 +125,7 @@ impl Handle {
         &self,
         seq: u64,
         wanted: Wanted,
-        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
+        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ViewError> + Send + 'static,
     ) -> Result<R, ReadError> {
         self.may_read(wanted)?;
         let inner = &self.inner;
@@ -139,7 +139,7 @@ impl Handle {
     pub(super) async fn read_now<R: Send + 'static>(
         &self,
         wanted: Wanted,
-        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ReadError> + Send + 'static,
+        read: impl FnOnce(&ViewSet) -> Result<R, crate::projections::ViewError> + Send + 'static,
     ) -> Result<R, ReadError> {
         self.may_read(wanted)?;
         let set = self.inner.set.clone();

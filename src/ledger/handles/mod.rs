@@ -2,7 +2,6 @@
 //! A component's handles: one per store, made from its grant. What takes time is asynchronous;
 //! dropping a call's future drops the wait, not the command.
 
-mod answers;
 mod audit_log;
 mod configuration;
 mod execution_log;
@@ -11,6 +10,7 @@ mod handle;
 mod running;
 mod runtime_metadata;
 mod telemetry;
+mod to_caller;
 mod watch;
 
 pub use audit_log::AuditLog;

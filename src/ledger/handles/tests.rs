@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::events::{CommandId, ComponentId, ExecutionId, Hash, LedgerId, Outcome, Seq};
 use crate::integrity::evidence::{Closing, Stream};
 use crate::integrity::merkle::TreeHash;
-use crate::journal::{Finding, FindingKind, Found, Head};
+use crate::journal::{Finding, FindingKind, FoundInJournal, Head};
 use crate::ledger::recover::recovery::Recovery;
 use crate::ledger::{Closed, CopyStatus, Damaged, Health, Scrubbed, Summary, Unread};
 use crate::projections::{
@@ -253,9 +253,9 @@ fn a_recovery_with_a_path_that_is_no_text() {
         kept: path,
     };
     let recovery = Recovery {
-        found: Found {
+        found: FoundInJournal {
             torn: Some(torn),
-            ..Found::default()
+            ..FoundInJournal::default()
         },
         duration: Duration::from_secs(2),
         ..Recovery::default()

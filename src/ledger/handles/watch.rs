@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::handle::{Handle, Wanted};
 use crate::error::ReadError;
 use crate::ledger::read::views::ViewSet;
-use crate::projections::ReadError as ViewError;
+use crate::projections::ViewError;
 
 /// Reads the state with its version, where that is above the one seen last.
 type Newer<T> = dyn Fn(&ViewSet, u64) -> Result<Option<(u64, T)>, ViewError> + Send + Sync;

@@ -15,11 +15,11 @@ use crate::journal::Head;
 use crate::locks::whole;
 
 use super::deadline::{Deadline, LEAST, Until};
-use super::end::{Closed, End, Ended, Kind, Stage};
-use super::ending::{self, Ending};
+use super::end::{Closed, EndKind, EndStage, Ended, LedgerEnd};
+use super::ending::{self, EndUnderWay};
 use crate::ledger::attest::checkpoints;
 use crate::ledger::inner::Inner;
-use crate::ledger::parts::Parts;
+use crate::ledger::parts::LedgerParts;
 use crate::ledger::phase::{FINISHING, SHUT};
 use crate::ledger::root::Root;
 use crate::ledger::write::submit::Core;
@@ -68,13 +68,13 @@ async fn close(
     let joined = end.wait(timeout.max(LEAST).saturating_add(SLACK)).await;
     let still_running = inner.core.shared.running.load(Ordering::Acquire) as u64;
     match joined {
-        Stage::Over(ended) => match inner.released().give_up() {
+        EndStage::Over(ended) => match inner.released().give_up() {
             true => Err(CloseError::Reopened),
             false => ended,
         },
-        Stage::Left(what) => Err(CloseError::StillInUse { what }),
+        EndStage::Left(what) => Err(CloseError::StillInUse { what }),
         // The runtime was slow to turn to it; it goes on.
-        Stage::UnderWay => Err(CloseError::DeadlinePassed {
+        EndStage::UnderWay => Err(CloseError::DeadlinePassed {
             running: still_running,
             pending: inner.core.gate.pending_records() as u64,
         }),
@@ -82,19 +82,19 @@ async fn close(
 }
 
 /// The end under way, which this may hurry; else it begins here.
-fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<End> {
+fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<LedgerEnd> {
     let mut known = inner.end();
     if let Some(end) = &*known {
         end.deadline.shorten(timeout, patience);
         return Arc::clone(end);
     }
-    let end = End::new(Kind::Close, Deadline::new(timeout, patience));
+    let end = LedgerEnd::new(EndKind::Close, Deadline::new(timeout, patience));
     *known = Some(Arc::clone(&end));
     let running = whole(inner.running.lock()).take();
     inner.core.shared.vitals.close();
     inner.core.phase.advance(FINISHING);
     if let Some(running) = running {
-        let mut ending = Ending {
+        let mut ending = EndUnderWay {
             inner: Arc::clone(inner),
             end: Arc::clone(&end),
             running: Some(running),
@@ -107,7 +107,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<End> 
     end
 }
 
-async fn run(ending: &mut Ending) -> Ended {
+async fn run(ending: &mut EndUnderWay) -> Ended {
     let (inner, end) = (Arc::clone(&ending.inner), Arc::clone(&ending.end));
     let (core, deadline) = (&inner.core, &end.deadline);
     let Some(running) = &ending.running else {
@@ -186,7 +186,11 @@ async fn last_words(core: &Core, running: u64) -> bool {
     matches!(closed.await, Ok(Ok(_)))
 }
 
-async fn let_go(inner: &Inner, running: Option<Parts>, end: &End) -> Result<Head, CloseError> {
+async fn let_go(
+    inner: &Inner,
+    running: Option<LedgerParts>,
+    end: &LedgerEnd,
+) -> Result<Head, CloseError> {
     let storage = |cause| CloseError::Storage { cause };
     let running = running.ok_or(CloseError::RuntimeGone)?;
     let letting_go = ending::let_go(inner, running);

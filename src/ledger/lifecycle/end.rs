@@ -26,14 +26,14 @@ pub(in crate::ledger) type Ended = Result<Closed, CloseError>;
 
 /// Who asked for it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ledger) enum Kind {
+pub(in crate::ledger) enum EndKind {
     Close,
     Reopen,
 }
 
 /// What came of it, as far as it has come.
 #[derive(Debug, Clone)]
-pub(in crate::ledger) enum Stage {
+pub(in crate::ledger) enum EndStage {
     UnderWay,
     /// Time is up, and this has not come back; it is still waited for.
     Left(&'static str),
@@ -41,30 +41,30 @@ pub(in crate::ledger) enum Stage {
 }
 
 /// What is known to everybody who waits for one end.
-pub(in crate::ledger) struct End {
-    pub(in crate::ledger) kind: Kind,
+pub(in crate::ledger) struct LedgerEnd {
+    pub(in crate::ledger) kind: EndKind,
     pub(in crate::ledger) deadline: Deadline,
-    pub(in crate::ledger) stage: watch::Sender<Stage>,
+    pub(in crate::ledger) stage: watch::Sender<EndStage>,
 }
 
-impl End {
-    pub(in crate::ledger) fn new(kind: Kind, deadline: Deadline) -> Arc<Self> {
+impl LedgerEnd {
+    pub(in crate::ledger) fn new(kind: EndKind, deadline: Deadline) -> Arc<Self> {
         Arc::new(Self {
             kind,
             deadline,
-            stage: watch::Sender::new(Stage::UnderWay),
+            stage: watch::Sender::new(EndStage::UnderWay),
         })
     }
 
     /// Waits until it is over, at most for `timeout`; until time is up, where it has not been told
     /// yet what is left behind.
-    pub(in crate::ledger) async fn wait(&self, timeout: Duration) -> Stage {
+    pub(in crate::ledger) async fn wait(&self, timeout: Duration) -> EndStage {
         let mut stage = self.stage.subscribe();
-        let before = matches!(&*stage.borrow(), Stage::Left(_));
+        let before = matches!(&*stage.borrow(), EndStage::Left(_));
         let over = stage.wait_for(|stage| match stage {
-            Stage::UnderWay => false,
-            Stage::Left(_) => !before,
-            Stage::Over(_) => true,
+            EndStage::UnderWay => false,
+            EndStage::Left(_) => !before,
+            EndStage::Over(_) => true,
         });
         let waited = tokio::time::timeout(timeout, over).await;
         match waited {

@@ -8,30 +8,30 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::deadline::Until;
-use super::end::{End, Ended, Stage};
+use super::end::{EndStage, Ended, LedgerEnd};
 use crate::directory::Directory;
 use crate::error::{Cause, CloseError};
 use crate::journal::Head;
 use crate::ledger::inner::Inner;
-use crate::ledger::parts::Parts;
+use crate::ledger::parts::LedgerParts;
 use crate::ledger::phase::CLOSED;
 use crate::locks::whole;
 
 /// An end on its way. Where its runtime ends before it does, whoever waits is told, and everything is
 /// let go of as after a crash.
-pub(in crate::ledger) struct Ending {
+pub(in crate::ledger) struct EndUnderWay {
     pub(in crate::ledger) inner: Arc<Inner>,
-    pub(in crate::ledger) end: Arc<End>,
-    pub(in crate::ledger) running: Option<Parts>,
+    pub(in crate::ledger) end: Arc<LedgerEnd>,
+    pub(in crate::ledger) running: Option<LedgerParts>,
 }
 
-impl Ending {
+impl EndUnderWay {
     pub(in crate::ledger) fn over(self, ended: Ended) {
-        self.end.stage.send_replace(Stage::Over(ended));
+        self.end.stage.send_replace(EndStage::Over(ended));
     }
 }
 
-impl Drop for Ending {
+impl Drop for EndUnderWay {
     fn drop(&mut self) {
         let core = &self.inner.core;
         self.inner.background.stop();
@@ -42,9 +42,9 @@ impl Drop for Ending {
         }
         core.phase.advance(CLOSED);
         self.end.stage.send_if_modified(|stage| {
-            let is_over = matches!(stage, Stage::Over(_));
+            let is_over = matches!(stage, EndStage::Over(_));
             if !is_over {
-                *stage = Stage::Over(Err(CloseError::RuntimeGone));
+                *stage = EndStage::Over(Err(CloseError::RuntimeGone));
             }
             !is_over
         });
@@ -52,7 +52,7 @@ impl Drop for Ending {
 }
 
 /// What was let go of.
-pub(in crate::ledger) struct LetGo {
+pub(in crate::ledger) struct PartsLetGo {
     pub(in crate::ledger) head: Result<Head, Cause>,
     /// Still locked.
     pub(in crate::ledger) directory: Option<Directory>,
@@ -60,9 +60,9 @@ pub(in crate::ledger) struct LetGo {
 
 /// What is being waited for, in words.
 #[derive(Clone)]
-pub(in crate::ledger) struct Step(Arc<Mutex<&'static str>>);
+pub(in crate::ledger) struct EndStep(Arc<Mutex<&'static str>>);
 
-impl Step {
+impl EndStep {
     fn lock(&self) -> MutexGuard<'_, &'static str> {
         whole(self.0.lock())
     }
@@ -79,9 +79,9 @@ impl Step {
 /// There is no thread to be had.
 pub(in crate::ledger) fn let_go(
     inner: &Inner,
-    running: Parts,
-) -> std::io::Result<(Step, oneshot::Receiver<LetGo>)> {
-    let Parts {
+    running: LedgerParts,
+) -> std::io::Result<(EndStep, oneshot::Receiver<PartsLetGo>)> {
+    let LedgerParts {
         writer,
         views,
         journal,
@@ -91,7 +91,7 @@ pub(in crate::ledger) fn let_go(
     // They hold no files: whatever they still say is answered by the writer, or dropped.
     drop(actors);
     let (told, gone) = oneshot::channel();
-    let step = Step(Arc::new(Mutex::new("the writer's thread")));
+    let step = EndStep(Arc::new(Mutex::new("the writer's thread")));
     let (core, scrub, at) = (
         Arc::clone(&inner.core),
         Arc::clone(&inner.scrub),
@@ -115,7 +115,7 @@ pub(in crate::ledger) fn let_go(
         };
         drop((journal, scrub, core));
         // Nobody waits any more: the directory is unlocked by being dropped.
-        drop(told.send(LetGo { head, directory }));
+        drop(told.send(PartsLetGo { head, directory }));
     };
     let builder = std::thread::Builder::new().name("ledger-closing".into());
     builder.spawn(work)?;
@@ -124,10 +124,10 @@ pub(in crate::ledger) fn let_go(
 
 /// Waits for what was let go of: says at the deadline what has not come back, and goes on waiting.
 pub(in crate::ledger) async fn gone(
-    end: &End,
-    step: &Step,
-    gone: oneshot::Receiver<LetGo>,
-) -> Result<LetGo, Cause> {
+    end: &LedgerEnd,
+    step: &EndStep,
+    gone: oneshot::Receiver<PartsLetGo>,
+) -> Result<PartsLetGo, Cause> {
     let mut gone = gone;
     let in_time = end.deadline.within(Until::End, &mut gone).await;
     let outcome = match in_time {
@@ -135,7 +135,7 @@ pub(in crate::ledger) async fn gone(
         None => {
             let what = step.now();
             tracing::error!(what, "the ledger is not let go of yet");
-            end.stage.send_replace(Stage::Left(what));
+            end.stage.send_replace(EndStage::Left(what));
             gone.await
         }
     };

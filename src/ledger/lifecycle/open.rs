@@ -12,7 +12,7 @@ use crate::database;
 use crate::directory::{self, Directory};
 use crate::error::{Cause, OpenError};
 use crate::events::{LedgerId, SigningKeyChangedV1};
-use crate::journal::{Appended, Head, Journal, Reader, Watch, Writer};
+use crate::journal::{Appended, CommitWatch, Head, Journal, Reader, Writer};
 use crate::metrics;
 use crate::projections::Views;
 
@@ -31,7 +31,7 @@ use crate::ledger::recover::snapshots;
 use crate::ledger::write::foreign::Foreign;
 
 /// Where a ledger's journal and views are.
-pub(crate) enum Place {
+pub(crate) enum LedgerPlace {
     /// One directory with everything.
     Directory(PathBuf),
     /// The same, which this process has locked.
@@ -41,7 +41,7 @@ pub(crate) enum Place {
 }
 
 /// The journal of a place, and where everything else goes.
-struct Found {
+struct FoundJournal {
     identity: Option<LedgerId>,
     locked_journal: Option<Arc<LockedJournal>>,
     recovery: Option<Recovery>,
@@ -49,14 +49,14 @@ struct Found {
     root: PathBuf,
 }
 
-fn found_in(directory: Directory, options: &Options) -> Result<Found, OpenError> {
+fn found_in(directory: Directory, options: &Options) -> Result<FoundJournal, OpenError> {
     let (identity, root) = (directory.identity().ledger, directory.path().to_owned());
     if let Some(expected) = options.ledger_id.filter(|expected| *expected != identity) {
         let found = identity;
         return Err(OpenError::OtherLedger { expected, found });
     }
     let (locked_journal, recovery) = recover(directory, options)?;
-    Ok(Found {
+    Ok(FoundJournal {
         identity: Some(identity),
         locked_journal: Some(locked_journal.clone()),
         recovery: Some(recovery),
@@ -65,17 +65,21 @@ fn found_in(directory: Directory, options: &Options) -> Result<Found, OpenError>
     })
 }
 
-fn find(place: Place, options: &Options, dropped: &Dropped) -> Result<Found, OpenError> {
+fn find(
+    place: LedgerPlace,
+    options: &Options,
+    dropped: &Dropped,
+) -> Result<FoundJournal, OpenError> {
     let found = match place {
-        Place::Directory(path) => {
+        LedgerPlace::Directory(path) => {
             let (clock, entropy) = (&*options.clock, &*options.entropy);
             let directory = Directory::open(&path, options.ledger_id, clock, entropy)?;
             found_in(directory, options)?
         }
-        Place::Locked(directory) => found_in(*directory, options)?,
-        Place::Journal(journal, path) => {
+        LedgerPlace::Locked(directory) => found_in(*directory, options)?,
+        LedgerPlace::Journal(journal, path) => {
             directory::check_own(&path)?;
-            Found {
+            FoundJournal {
                 identity: None,
                 locked_journal: None,
                 recovery: None,
@@ -89,13 +93,13 @@ fn find(place: Place, options: &Options, dropped: &Dropped) -> Result<Found, Ope
 }
 
 fn open_blocking(
-    place: Place,
+    place: LedgerPlace,
     mut options: Options,
     dropped: &Dropped,
 ) -> Result<Opened, OpenError> {
     let (files, callbacks) = prepared(&mut options)?;
     let started_ns = options.clock.monotonic_ns();
-    let Found {
+    let FoundJournal {
         identity,
         locked_journal,
         recovery,
@@ -282,7 +286,7 @@ fn start_writer(
 }
 
 /// What is done when a commit hangs.
-fn watch(options: &Options, note: FailureNote) -> Watch {
+fn watch(options: &Options, note: FailureNote) -> CommitWatch {
     let (clock, abort) = (Arc::clone(&options.clock), options.abort_when_hung);
     let on_hang = move |cause: &str| {
         metrics::WRITE_FAILURES.counter(&["unknown"]).increment(1);
@@ -298,7 +302,7 @@ fn watch(options: &Options, note: FailureNote) -> Watch {
             std::process::abort();
         }
     };
-    Watch {
+    CommitWatch {
         after: options.hang_after,
         on_hang: Box::new(on_hang),
     }
@@ -306,7 +310,7 @@ fn watch(options: &Options, note: FailureNote) -> Watch {
 
 /// Opens in the background and starts the actors on this runtime.
 pub(in crate::ledger) async fn open(
-    place: Place,
+    place: LedgerPlace,
     options: Options,
 ) -> Result<Arc<Inner>, OpenError> {
     metrics::describe_all();
@@ -322,7 +326,7 @@ pub(in crate::ledger) async fn open(
 }
 
 async fn opening(
-    place: Place,
+    place: LedgerPlace,
     options: Options,
     dropped: Dropped,
 ) -> Result<Arc<Inner>, OpenError> {

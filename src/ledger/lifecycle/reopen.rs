@@ -9,9 +9,9 @@ use crate::error::{Cause, CloseError, ReopenError};
 use crate::locks::whole;
 
 use super::deadline::{Deadline, Until};
-use super::end::{End, Ended, Kind, Stage};
-use super::ending::{self, Ending};
-use super::open::{self, Place};
+use super::end::{EndKind, EndStage, Ended, LedgerEnd};
+use super::ending::{self, EndUnderWay};
+use super::open::{self, LedgerPlace};
 use crate::ledger::inner::Inner;
 use crate::ledger::open_ledger::Ledger;
 use crate::ledger::options::Options;
@@ -50,7 +50,7 @@ async fn reopen(
 ) -> Result<Arc<Inner>, ReopenError> {
     let end = begun(inner, timeout)?;
     match end.wait(timeout).await {
-        Stage::Over(_) => {}
+        EndStage::Over(_) => {}
         // Still under way: the next attempt waits for the same.
         _ if inner.core.writer.has_ended() => return Err(ReopenError::StillInUse),
         _ => return Err(ReopenError::StillHung),
@@ -61,24 +61,24 @@ async fn reopen(
     Ok(opened)
 }
 
-fn place(inner: &Inner) -> Result<Place, ReopenError> {
+fn place(inner: &Inner) -> Result<LedgerPlace, ReopenError> {
     let mut released = inner.released();
     if released.reopened {
         return Err(ReopenError::Closed);
     }
     let path = released.path.clone();
     match (released.directory.take(), path) {
-        (Some(directory), _) => Ok(Place::Locked(Box::new(directory))),
-        (None, Some(path)) => Ok(Place::Directory(path)),
+        (Some(directory), _) => Ok(LedgerPlace::Locked(Box::new(directory))),
+        (None, Some(path)) => Ok(LedgerPlace::Directory(path)),
         (None, None) => Err(ReopenError::Closed),
     }
 }
 
 /// The end under way for the same purpose; else it begins here.
-fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError> {
+fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<LedgerEnd>, ReopenError> {
     let mut known = inner.end();
     match &*known {
-        Some(end) if end.kind == Kind::Reopen => return Ok(Arc::clone(end)),
+        Some(end) if end.kind == EndKind::Reopen => return Ok(Arc::clone(end)),
         Some(_) => return Err(ReopenError::Closed),
         None => {}
     }
@@ -92,11 +92,11 @@ fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError>
         }
         running.take().ok_or(ReopenError::Closed)?
     };
-    let end = End::new(Kind::Reopen, Deadline::new(timeout, timeout));
+    let end = LedgerEnd::new(EndKind::Reopen, Deadline::new(timeout, timeout));
     *known = Some(Arc::clone(&end));
     inner.core.shared.vitals.close();
     inner.core.phase.advance(SHUT);
-    let mut ending = Ending {
+    let mut ending = EndUnderWay {
         inner: Arc::clone(inner),
         end: Arc::clone(&end),
         running: Some(running),
@@ -108,7 +108,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<End>, ReopenError>
     Ok(end)
 }
 
-async fn run(ending: &mut Ending) -> Ended {
+async fn run(ending: &mut EndUnderWay) -> Ended {
     let (inner, end) = (Arc::clone(&ending.inner), Arc::clone(&ending.end));
     let core = &inner.core;
     let Some(running) = &ending.running else {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::actors::{
-    Actors, Claims, Draft, Meters, SelfRecords, Sequenced, SequencerArgs, Shared, States,
+    Actors, Claims, Draft, Meters, SelfRecords, Sequenced, SequencerArgs, StoreShared, StoreStates,
     start_sequencer,
 };
 use crate::admission::Gate;
@@ -22,8 +22,8 @@ use crate::ledger::attest::checkpoints::Signing;
 use crate::ledger::background::tasks::{Background, Job};
 use crate::ledger::inner::Inner;
 use crate::ledger::operate::scrub::Scrub;
-use crate::ledger::operate::verify::{Place, Subject};
-use crate::ledger::parts::Parts;
+use crate::ledger::operate::verify::{OpenDirectory, Subject};
+use crate::ledger::parts::LedgerParts;
 use crate::ledger::phase::Phase;
 use crate::ledger::recover::failure_note::LastWords;
 use crate::ledger::recover::recovery::Recovery;
@@ -42,7 +42,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     let draft = Draft::new(opened_event(&opened)).stream(stream, 0);
     let replayed = std::mem::take(&mut opened.replayed);
     let in_doubt = replayed.executions.unfinished();
-    let mut states = States {
+    let mut states = StoreStates {
         execution_log: replayed.executions,
         configuration: replayed.configuration,
         runtime_metadata: replayed.metadata,
@@ -62,7 +62,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     );
     // On its way before any command can be.
     let first = self_records.write_draft(&draft);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(StoreShared {
         ledger: opened.ledger,
         epoch: opened.epoch,
         clock: Arc::clone(&opened.options.clock),
@@ -120,7 +120,7 @@ fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inn
     ];
     let interval = options.activity_interval;
     let background = Background::start(&core, &opened.set, interval, jobs.into());
-    let running = Parts {
+    let running = LedgerParts {
         actors,
         writer: opened.writer,
         views: opened.views,
@@ -186,7 +186,7 @@ async fn durable(
 fn core(
     opened: &Opened,
     actors: &Actors,
-    shared: Arc<Shared>,
+    shared: Arc<StoreShared>,
     components: Components,
 ) -> Arc<Core> {
     let options = &opened.options;
@@ -213,7 +213,7 @@ fn subject(opened: &Opened) -> Subject {
         journal: Arc::clone(&opened.journal),
         head: opened.reader.head(),
         tree: Some(opened.set.tree.clone()),
-        place: Place::of(opened.locked_journal.as_deref(), opened.ledger),
+        place: OpenDirectory::of(opened.locked_journal.as_deref(), opened.ledger),
     }
 }
 

@@ -2,19 +2,19 @@
 //! Why nothing is appended although nothing refuses it: what would do it does not run any more.
 
 use crate::error::AppendError;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 use crate::ledger::write::submit::Core;
 
 /// Without these nothing is appended.
-const NEEDED: &[Part] = &[
-    Part::Writer,
-    Part::Sequencer,
-    Part::ExecutionLog,
-    Part::AuditLog,
-    Part::Telemetry,
-    Part::Configuration,
-    Part::RuntimeMetadata,
+const NEEDED: &[VitalPart] = &[
+    VitalPart::Writer,
+    VitalPart::Sequencer,
+    VitalPart::ExecutionLog,
+    VitalPart::AuditLog,
+    VitalPart::Telemetry,
+    VitalPart::Configuration,
+    VitalPart::RuntimeMetadata,
 ];
 
 impl Core {
@@ -30,13 +30,13 @@ impl Core {
     }
 
     /// Where one of these does not run any more.
-    fn ended(&self, parts: &[Part]) -> Option<AppendError> {
+    fn ended(&self, parts: &[VitalPart]) -> Option<AppendError> {
         let part = self.shared.vitals.ended(parts)?.name();
         Some(AppendError::Stopped { part })
     }
 
     /// Whether anybody takes to the store what is emitted.
     pub(in crate::ledger) fn emitting(&self) -> Result<(), AppendError> {
-        self.ended(&[Part::Emitting]).map_or(Ok(()), Err)
+        self.ended(&[VitalPart::Emitting]).map_or(Ok(()), Err)
     }
 }

@@ -8,10 +8,10 @@ use crate::callbacks::Listening;
 use crate::error::ReadError;
 use crate::locks::whole;
 
-use super::verify::{Place, Progress, Subject, Verified, VerifyOptions, verify};
+use super::verify::{OpenDirectory, Subject, Verified, VerifyOptions, VerifyProgress, verify};
 use crate::ledger::blocking::blocking;
 use crate::ledger::open_ledger::Ledger;
-use crate::ledger::parts::Parts;
+use crate::ledger::parts::LedgerParts;
 
 /// Sets its flag when it is dropped: whoever waited for the answer does not any more.
 struct Cancel(Arc<AtomicBool>);
@@ -34,14 +34,14 @@ impl Ledger {
     pub async fn verify(
         &self,
         options: VerifyOptions,
-        progress: impl Fn(&Progress) + Send + Sync + 'static,
+        progress: impl Fn(&VerifyProgress) + Send + Sync + 'static,
     ) -> Result<Verified, ReadError> {
         let subject = self.subject()?;
         let cancel = Cancel(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
         let progress = Listening::new("verify", progress);
         let work = move || {
-            let tell = |at: &Progress| progress.tell(|progress| progress(at));
+            let tell = |at: &VerifyProgress| progress.tell(|progress| progress(at));
             let verified = verify(&subject, &options, &tell, &cancelled);
             verified.map_err(ReadError::from)
         };
@@ -53,7 +53,7 @@ impl Ledger {
     fn subject(&self) -> Result<Subject, ReadError> {
         let running = self.0.running.lock();
         let running = whole(running);
-        let Some(Parts {
+        let Some(LedgerParts {
             journal,
             locked_journal,
             ..
@@ -65,7 +65,7 @@ impl Ledger {
             journal: Arc::clone(journal),
             head: self.head(),
             tree: Some(self.0.set.tree.clone()),
-            place: Place::of(locked_journal.as_deref(), self.id()),
+            place: OpenDirectory::of(locked_journal.as_deref(), self.id()),
         })
     }
 }

@@ -23,12 +23,12 @@ use crate::journal::Head;
 use crate::projections::{Subscription, SubscriptionError};
 
 /// A read under way, and the head that it goes up to.
-struct Reading {
+struct FollowReading {
     head: u64,
     task: JoinHandle<Result<Vec<Record>, ReadError>>,
 }
 
-impl Drop for Reading {
+impl Drop for FollowReading {
     /// One that has not begun takes no thread any more.
     fn drop(&mut self) {
         self.task.abort();
@@ -74,7 +74,7 @@ pub struct Follow {
     heads: watch::Receiver<Head>,
     bell: watch::Receiver<()>,
     /// Left by a call that was dropped: the next one takes what it reads.
-    reading: Option<Reading>,
+    reading: Option<FollowReading>,
     /// Wakes whoever polled last.
     stirred: Option<Stirred>,
     /// What comes ends a wait: it is no lag, however much comes at once.
@@ -196,7 +196,7 @@ impl Follow {
         }
     }
 
-    fn read(&self, head: u64) -> Reading {
+    fn read(&self, head: u64) -> FollowReading {
         let (from, most) = self.subscription.wanted(head);
         let reader = self.reads.inner.core.reader.clone();
         let read = move || {
@@ -205,7 +205,7 @@ impl Follow {
                 .map_err(ReadError::from)
         };
         let task = tokio::task::spawn_blocking(read);
-        Reading { head, task }
+        FollowReading { head, task }
     }
 
     /// What the grant may read of what was read up to `head`.

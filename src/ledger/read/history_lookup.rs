@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::actors::{Claim, Gist, History, Known, Past, Sequenced, Status};
+use crate::actors::{CommandClaim, Gist, History, KnownExecution, Past, Sequenced, Status};
 use crate::error::ReadError;
 use crate::events::{
     CommandId, ComponentId, Decision, Event, ExecutionId, Record, RecordHeader, Seq, flags,
@@ -70,7 +70,7 @@ impl ViewPast {
 }
 
 impl History for ViewPast {
-    fn execution(&self, execution: ExecutionId) -> Result<Option<Known>, ReadError> {
+    fn execution(&self, execution: ExecutionId) -> Result<Option<KnownExecution>, ReadError> {
         let found = self.executions.get(execution).map_err(unviewable);
         let Some(entry) = self.or_windows(found)? else {
             return Ok(None);
@@ -84,7 +84,7 @@ impl History for ViewPast {
             });
         }
         let status = status(entry.status, entry.resolution);
-        Ok(Some(Known {
+        Ok(Some(KnownExecution {
             status,
             version: record.header.stream_version,
         }))
@@ -124,7 +124,7 @@ const fn status(status: ExecutionStatus, resolution: u8) -> Status {
 }
 
 impl Past for ViewPast {
-    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<Claim>, ReadError> {
+    fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<CommandClaim>, ReadError> {
         let found = self.indexes.command(key.0, key.1).map_err(unviewable);
         let Some(place) = self.or_windows(found.map(|(_, place)| place))? else {
             return Ok(None);
@@ -239,8 +239,8 @@ impl Commanded {
         };
     }
 
-    pub(crate) fn into_claim(self) -> Claim {
-        Claim::known(self.digest, self.gist, self.sequenced)
+    pub(crate) fn into_claim(self) -> CommandClaim {
+        CommandClaim::known(self.digest, self.gist, self.sequenced)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::error;
-use crate::projections::ReadError;
+use crate::projections::ViewError;
 
 use super::views::unviewable;
 use crate::ledger::open_ledger::Ledger;
@@ -41,7 +41,7 @@ impl Ledger {
             return Err(error::ReadError::Unavailable { cause });
         };
         let reached = self.0.core.phase.unless_closed(view.reached(seq, WAIT));
-        let reached = reached.await.unwrap_or(Err(ReadError::Closed));
+        let reached = reached.await.unwrap_or(Err(ViewError::Closed));
         reached.map_err(unviewable)
     }
 

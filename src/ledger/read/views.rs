@@ -11,9 +11,9 @@ use crate::error::{self, OpenError};
 use crate::events::Store;
 use crate::journal::{Head, Reader, Writer};
 use crate::projections::{
-    self, Boot, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
-    NoTree, ReadError, RuntimeMetadata, RuntimeMetadataView, Source, Tree, TreeView, View, Views,
-    ViewsOptions,
+    self, Boot, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
+    IndexesView, NoTree, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView,
+    View, ViewError, Views, ViewsOptions,
 };
 
 use crate::ledger::options::Options;
@@ -37,7 +37,7 @@ impl ViewSet {
         store: Store,
         seq: u64,
         timeout: Duration,
-    ) -> Result<u64, ReadError> {
+    ) -> Result<u64, ViewError> {
         match store {
             Store::Configuration => self.configuration.serves(seq, timeout).await,
             Store::RuntimeMetadata => self.metadata.serves(seq, timeout).await,
@@ -106,7 +106,7 @@ pub(in crate::ledger) fn open(
     let source = JournalSource::shared(reader.clone());
     let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);
     let views = views.map_err(|error| match error {
-        projections::OpenError::Name(name) => OpenError::ProjectionName(name),
+        projections::ViewsOpenError::Name(name) => OpenError::ProjectionName(name),
         error => OpenError::Views(Cause::of(error)),
     });
     let opened = views.and_then(|views| Ok((view_set(&views, source)?, views)));
@@ -126,8 +126,8 @@ fn view_set(views: &Views, source: Arc<dyn Source>) -> Result<ViewSet, OpenError
             .ok_or_else(|| OpenError::Views(format!("no such view: {name}").into()))
     };
     Ok(ViewSet {
-        configuration: ConfigurationView::new(view(Configuration::NAME)?),
-        metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
+        configuration: ConfigurationView::new(view(ConfigurationProjection::NAME)?),
+        metadata: RuntimeMetadataView::new(view(RuntimeMetadataProjection::NAME)?),
         executions: ExecutionsView::new(view(Executions::NAME)?),
         indexes: IndexesView::new(view(Indexes::NAME)?, source),
         tree: TreeView::new(view(Tree::NAME)?),
@@ -136,10 +136,10 @@ fn view_set(views: &Views, source: Arc<dyn Source>) -> Result<ViewSet, OpenError
 }
 
 /// Why a view gives nothing, as a reader is told.
-pub(crate) fn unviewable(error: ReadError) -> error::ReadError {
+pub(crate) fn unviewable(error: ViewError) -> error::ReadError {
     match error {
-        ReadError::Building { done, total } => error::ReadError::Recovering { done, total },
-        ReadError::Closed => error::ReadError::Closed,
+        ViewError::Building { done, total } => error::ReadError::Recovering { done, total },
+        ViewError::Closed => error::ReadError::Closed,
         other => error::ReadError::Unavailable {
             cause: Cause::of(other),
         },

@@ -11,7 +11,7 @@ use crate::database::{self, files};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{RecoveryReportedV1, Seq};
-use crate::journal::{Anchor, Anchored, FjallJournal, Found, Journal, JournalOptions};
+use crate::journal::{Anchor, Anchored, FjallJournal, FoundInJournal, Journal, JournalOptions};
 
 use super::locked_journal::LockedJournal;
 use crate::ledger::options::Options;
@@ -30,7 +30,7 @@ pub struct Recovery {
     pub recovered: u64,
     /// What was in the journal's files. Bytes in `found.torn` were not covered by the anchor: a
     /// frame that was never finished, or the newest one acknowledged, damaged since.
-    pub found: Found,
+    pub found: FoundInJournal,
     /// One of the anchor's two slots was not whole: its writing was cut short, or it was damaged.
     pub anchor_slot_lost: bool,
     /// Why the anchor was made anew, where the options said so.

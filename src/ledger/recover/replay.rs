@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use crate::actors::{
-    Claim, ComponentNames, ConfigurationState, EventSourced, ExecutionLogState, ReplayError,
+    CommandClaim, ComponentNames, ConfigurationState, EventSourced, ExecutionLogState, ReplayError,
     RuntimeMetadataState,
 };
 use crate::events::{CommandId, ComponentId, Event, LedgerId, Record, RecordHeader, Seq};
-use crate::journal::{AfterClose, Closes, Frame, Head, Journal, Stretch};
+use crate::journal::{AfterClose, Closes, EpochStretch, Frame, Head, Journal};
 
 use crate::error::{Cause, OpenError};
 
@@ -27,11 +27,11 @@ pub(crate) struct Replayed {
     /// Component names and numbers.
     pub(crate) components: ComponentNames,
     /// Commands that the indexes may not hold yet.
-    pub(crate) claims: Vec<((ComponentId, CommandId), Claim)>,
+    pub(crate) claims: Vec<((ComponentId, CommandId), CommandClaim)>,
     /// True where the last record is a clean close, or there is none.
     pub(crate) clean: bool,
     /// Where the states were saved, if they were: right before these records.
-    pub(crate) from: Saved,
+    pub(crate) from: SavedDigests,
     /// Places that the saved states did not know yet are behind this record.
     pub(crate) places_from: Option<u64>,
     /// Records read.
@@ -42,14 +42,14 @@ pub(crate) struct Replayed {
 
 /// Sequence numbers of the records that hold the saved states' digests; 0: not saved.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Saved {
+pub(crate) struct SavedDigests {
     pub(crate) executions: u64,
     pub(crate) configuration: u64,
     pub(crate) metadata: u64,
     pub(crate) components: u64,
 }
 
-impl Saved {
+impl SavedDigests {
     pub(crate) fn first(&self) -> u64 {
         self.executions
             .min(self.configuration)
@@ -115,7 +115,7 @@ impl Replayed {
 
     fn record(&mut self, record: &Record, epoch: u64, window_from: u64) -> Result<(), OpenError> {
         let header = &record.header;
-        let next = Stretch::record(epoch, header.seq, header.event_type);
+        let next = EpochStretch::record(epoch, header.seq, header.event_type);
         if let Some(AfterClose { closed, found }) = self.closes.next(&next) {
             return Err(OpenError::RecordsAfterClose { closed, found });
         }

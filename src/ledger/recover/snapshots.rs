@@ -19,10 +19,10 @@ use crate::events::{Event, LedgerId, Seq, SnapshotTakenV1, Store};
 use crate::integrity::digest;
 use crate::journal::{Journal, ReadFailure};
 
-use super::replay::{Replayed, Saved};
+use super::replay::{Replayed, SavedDigests};
 use crate::ledger::background::tasks::Job;
 use crate::ledger::write::submit::Core;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 pub(in crate::ledger) const MAGIC: &[u8; 8] = b"FCLSTATE";
 pub(in crate::ledger) const SUFFIX: &str = "snapshot";
@@ -112,9 +112,9 @@ pub(in crate::ledger) fn directory(root: &Path) -> PathBuf {
 }
 
 /// Where it panics, too, the next one can begin.
-struct UnderWay(Arc<Snapshots>);
+struct SnapshotUnderWay(Arc<Snapshots>);
 
-impl Drop for UnderWay {
+impl Drop for SnapshotUnderWay {
     fn drop(&mut self) {
         self.0.under_way.store(false, Ordering::Release);
     }
@@ -124,8 +124,8 @@ impl Job for Arc<Snapshots> {
     /// Saves the states in the background where it is time to.
     fn tick(&self, _now_ns: u64) {
         if self.due(self.every) && !self.under_way.swap(true, Ordering::AcqRel) {
-            let under_way = UnderWay(Self::clone(self));
-            let vital = self.core.shared.vitals.start(Part::Snapshots);
+            let under_way = SnapshotUnderWay(Self::clone(self));
+            let vital = self.core.shared.vitals.start(VitalPart::Snapshots);
             tokio::spawn(async move {
                 under_way.0.take().await;
                 vital.done();
@@ -326,7 +326,7 @@ fn restore(
         places_from: places,
         ..
     } = replayed;
-    let Saved {
+    let SavedDigests {
         executions: executions_from,
         configuration: configuration_from,
         metadata: metadata_from,

@@ -11,9 +11,9 @@ use crate::events::ComponentId;
 use crate::locks::whole;
 
 /// The names stay for ever: they are in the journal, and numbers stand for them in every record.
-pub(crate) struct Components(Mutex<Known>);
+pub(crate) struct Components(Mutex<KnownComponents>);
 
-struct Known {
+struct KnownComponents {
     names: ComponentNames,
     next: u32,
     /// Those that were granted something in this opening.
@@ -24,14 +24,14 @@ impl Components {
     pub(in crate::ledger) fn new(names: ComponentNames) -> Self {
         // Once an opening, and never again: a new name costs no walk over all of them.
         let last = names.0.values().max().copied().unwrap_or(0);
-        Self(Mutex::new(Known {
+        Self(Mutex::new(KnownComponents {
             names,
             next: last.saturating_add(1),
             live: HashMap::new(),
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, KnownComponents> {
         whole(self.0.lock())
     }
 

@@ -8,7 +8,7 @@ use crate::error::AppendError;
 use crate::events::Store;
 
 use super::disk_reserve::Need;
-use super::submit::{Core, Room};
+use super::submit::{Core, OrderRoom};
 use crate::ledger::phase::SERVING;
 
 impl Core {
@@ -41,7 +41,7 @@ impl Core {
         let size = commands.iter().map(Command::size).sum();
         match self.gate.admit(&grant.0, size, true).await {
             Ok(admitted) => {
-                let room = Room {
+                let room = OrderRoom {
                     admitted,
                     finish: Vec::new(),
                 };

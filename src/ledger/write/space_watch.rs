@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::callbacks::{Kind, Seat};
+use crate::callbacks::{CallbackKind, Seat};
 use crate::database::Space;
 use crate::metrics;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 use super::submit::Core;
 use crate::ledger::phase::SHUT;
@@ -28,9 +28,9 @@ pub(in crate::ledger) async fn watch(
     (space, budget): (Arc<dyn Space>, Duration),
     root: PathBuf,
 ) -> io::Result<()> {
-    let seat = core.callbacks.seat(Kind::Space, "", budget);
+    let seat = core.callbacks.seat(CallbackKind::Space, "", budget);
     let (told, first) = oneshot::channel();
-    let vital = core.shared.vitals.start(Part::Space);
+    let vital = core.shared.vitals.start(VitalPart::Space);
     let core = Arc::downgrade(core);
     let run = move || {
         run(&core, &seat, &*space, &root, told);

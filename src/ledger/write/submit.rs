@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 use crate::access::{Charge, Grant, GrantState};
 use crate::actors::{
-    Answered, Claim, Id, Order, Prepared, Refusal, Sequenced, Shared, Stores, deliver,
+    Answered, CommandClaim, Id, Order, Prepared, Refusal, Sequenced, StoreShared, Stores, deliver,
 };
-use crate::admission::{Admitted, Ending, FinishReserve, Gate};
+use crate::admission::{Admitted, EndingRoom, FinishReserve, Gate};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::commands::check::invalid;
@@ -27,7 +27,7 @@ use crate::ledger::phase::{FINISHING, Phase, SERVING};
 
 /// What every handle shares.
 pub(crate) struct Core {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<StoreShared>,
     pub(crate) stores: Stores,
     pub(crate) gate: Gate,
     pub(crate) reserve: Reserve,
@@ -43,7 +43,7 @@ pub(crate) struct Core {
 }
 
 /// Room that an order holds until it is answered.
-pub(in crate::ledger) struct Room {
+pub(in crate::ledger) struct OrderRoom {
     pub(in crate::ledger) admitted: Admitted,
     pub(in crate::ledger) finish: Vec<FinishReserve>,
 }
@@ -109,7 +109,7 @@ impl Core {
         grant: &Grant,
         commands: Vec<Command>,
         prepared: Prepared,
-        room: Room,
+        room: OrderRoom,
     ) -> Result<Vec<Answered>, Refusal> {
         let Some(store) = commands.first().map(Command::store) else {
             return Ok(Vec::new());
@@ -122,7 +122,7 @@ impl Core {
         let kind = commands.first().map_or("group", Command::kind);
         let span = tracing::info_span!("command", kind, store = store.name(), command = %first);
         let (reply, answer) = oneshot::channel();
-        let Room { admitted, finish } = room;
+        let OrderRoom { admitted, finish } = room;
         let order = Order {
             commands,
             ids,
@@ -215,7 +215,11 @@ impl Core {
         Ok(())
     }
 
-    async fn enter(&self, grant: &GrantState, commands: &[Command]) -> Result<Room, AppendError> {
+    async fn enter(
+        &self,
+        grant: &GrantState,
+        commands: &[Command],
+    ) -> Result<OrderRoom, AppendError> {
         let finishes = commands.iter().all(Command::finishes);
         let size = commands.iter().map(Command::size).sum();
         let starts = disk_reserve::starts(commands);
@@ -237,7 +241,7 @@ impl Core {
             } else {
                 self.gate.admit(grant, over, true).await?
             };
-            return Ok(Room {
+            return Ok(OrderRoom {
                 admitted: admitted.ending(ending),
                 finish: Vec::new(),
             });
@@ -251,12 +255,12 @@ impl Core {
             .collect::<Result<_, _>>()?;
         let admitted = self.gate.admit(grant, size, self.wait).await?;
         charge.keep();
-        Ok(Room { admitted, finish })
+        Ok(OrderRoom { admitted, finish })
     }
 
     /// The room that these executions hold for their end; `None` where one of them does not run: its
     /// ending is a command like any other, and what nobody knows costs no more than that.
-    fn ending(&self, commands: &[Command]) -> Option<Ending> {
+    fn ending(&self, commands: &[Command]) -> Option<EndingRoom> {
         let executions: Vec<_> = commands.iter().filter_map(Command::execution).collect();
         self.gate.ends.take(&executions)
     }
@@ -278,7 +282,7 @@ impl Core {
         &self,
         key: (ComponentId, CommandId),
     ) -> Result<Option<Receipt>, ReadError> {
-        let place = |claim: Claim| claim.place.sequenced.get().copied();
+        let place = |claim: CommandClaim| claim.place.sequenced.get().copied();
         // A claim without a place is a command that is not acknowledged yet, or a duplicate whose
         // original is being looked for.
         let placed = match self.shared.claims.find(&key).and_then(place) {

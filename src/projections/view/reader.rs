@@ -22,14 +22,14 @@ macro_rules! reader {
                 &self,
                 seq: u64,
                 timeout: std::time::Duration,
-            ) -> Result<u64, ReadError> {
+            ) -> Result<u64, ViewError> {
                 self.0.serves($version, seq, timeout).await
             }
 
             fn read<R>(
                 &self,
-                read: impl FnOnce(&ViewSnapshot) -> Result<R, ReadError>,
-            ) -> Result<R, ReadError> {
+                read: impl FnOnce(&ViewSnapshot) -> Result<R, ViewError>,
+            ) -> Result<R, ViewError> {
                 self.0.read_version(Some($version), read)
             }
         }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::projections::keys::unpack;
 use crate::projections::views_database::{Generation, Position, state_key};
-use crate::projections::{Pair, ReadError};
+use crate::projections::{Pair, ViewError};
 
 /// A view as it was at one position.
 pub struct ViewSnapshot {
@@ -18,9 +18,9 @@ pub struct ViewSnapshot {
 }
 
 impl ViewSnapshot {
-    pub(super) fn new(generation: Arc<Generation>) -> Result<Self, ReadError> {
+    pub(super) fn new(generation: Arc<Generation>) -> Result<Self, ViewError> {
         let snapshot = generation.database.snapshot();
-        let position = Position::read(&snapshot, &generation.keyspace).map_err(ReadError::from)?;
+        let position = Position::read(&snapshot, &generation.keyspace).map_err(ViewError::from)?;
         Ok(Self {
             snapshot,
             generation,
@@ -37,12 +37,12 @@ impl ViewSnapshot {
     /// The value under `key`.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`], [`ReadError::Unread`].
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    /// [`ViewError::Damaged`], [`ViewError::Unread`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
         let found = self
             .snapshot
             .get(&self.generation.keyspace, state_key(key))
-            .map_err(ReadError::from)?;
+            .map_err(ViewError::from)?;
         Ok(found.map(|value| value.to_vec()))
     }
 
@@ -50,7 +50,7 @@ impl ViewSnapshot {
     pub(in crate::projections) fn value<T: DeserializeOwned>(
         &self,
         key: &[u8],
-    ) -> Result<Option<T>, ReadError> {
+    ) -> Result<Option<T>, ViewError> {
         let bytes = self.get(key)?;
         Ok(bytes.map(|bytes| unpack(&bytes)).transpose()?)
     }
@@ -60,11 +60,11 @@ impl ViewSnapshot {
         &self,
         prefix: &[u8],
         from: &[u8],
-    ) -> impl Iterator<Item = Result<Pair, ReadError>> + use<> {
+    ) -> impl Iterator<Item = Result<Pair, ViewError>> + use<> {
         let prefix = state_key(prefix);
         self.snapshot
             .range(&self.generation.keyspace, state_key(from)..)
-            .map(|guard| guard.into_inner().map_err(ReadError::from))
+            .map(|guard| guard.into_inner().map_err(ViewError::from))
             .take_while(move |pair| match pair {
                 Ok((key, _)) => key.starts_with(&prefix),
                 Err(_) => true,
@@ -77,14 +77,14 @@ impl ViewSnapshot {
         &self,
         from: &[u8],
         until: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Result<Pair, ReadError>> + use<> {
+    ) -> impl DoubleEndedIterator<Item = Result<Pair, ViewError>> + use<> {
         let (from, until) = (state_key(from), state_key(until).max(state_key(from)));
         let pairs = self.snapshot.range(&self.generation.keyspace, from..until);
-        pairs.map(|guard| pair(guard.into_inner().map_err(ReadError::from)?))
+        pairs.map(|guard| pair(guard.into_inner().map_err(ViewError::from)?))
     }
 }
 
 /// Without what says that it is state.
-fn pair((key, value): (fjall::Slice, fjall::Slice)) -> Result<Pair, ReadError> {
+fn pair((key, value): (fjall::Slice, fjall::Slice)) -> Result<Pair, ViewError> {
     Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
 }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::super::views::ViewsOptions;
-use super::{Room, ViewsDatabase};
+use super::{MemtableRoom, ViewsDatabase};
 
 /// Its commits would tell, but none is made while memtables wait: waiting has to find out.
 #[test]
@@ -45,17 +45,17 @@ fn stops() {
 #[test]
 fn memtables_that_wait_count_towards_the_bound() {
     for (active, waiting, room) in [
-        (0, None, Room::Free),
-        (699, None, Room::Free),
-        (700, None, Room::FullSoon),
-        (900, None, Room::FullSoon),
-        (499, Some((1, 300)), Room::Free),
-        (500, Some((1, 300)), Room::Full),
-        (0, Some((1, 900)), Room::Full),
-        (0, Some((2, 300)), Room::Full),
+        (0, None, MemtableRoom::Free),
+        (699, None, MemtableRoom::Free),
+        (700, None, MemtableRoom::FullSoon),
+        (900, None, MemtableRoom::FullSoon),
+        (499, Some((1, 300)), MemtableRoom::Free),
+        (500, Some((1, 300)), MemtableRoom::Full),
+        (0, Some((1, 900)), MemtableRoom::Full),
+        (0, Some((2, 300)), MemtableRoom::Full),
     ] {
         assert_eq!(
-            Room::of(active, waiting, 800),
+            MemtableRoom::of(active, waiting, 800),
             room,
             "{active}, {waiting:?}"
         );

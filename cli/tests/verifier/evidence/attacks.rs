@@ -6,7 +6,7 @@ use crate::shared::{World, command};
 use crate::support::{ORIGIN, log_key};
 use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
-use femtoclaw_ledger::integrity::evidence::{Bundle, Part};
+use femtoclaw_ledger::integrity::evidence::{Bundle, BundlePart};
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::merkle;
 use femtoclaw_ledger::integrity::note::Note;
@@ -60,12 +60,12 @@ impl Forged {
         self
     }
 
-    pub(super) fn refusal(&self) -> (Part, String) {
+    pub(super) fn refusal(&self) -> (BundlePart, String) {
         refusal(&self.file(), &policy())
     }
 }
 
-fn refusal(file: &str, policy: &Policy) -> (Part, String) {
+fn refusal(file: &str, policy: &Policy) -> (BundlePart, String) {
     let bundle = match Bundle::parse(file.as_bytes()) {
         Ok(bundle) => bundle,
         Err(error) => return (error.part().unwrap(), error.to_string()),
@@ -89,17 +89,17 @@ async fn a_record_left_out_anywhere_is_found() {
         let mut forged = genuine.clone();
         forged.records.remove(at);
         let (part, text) = forged.clone().says("complete 5 failed").refusal();
-        assert_eq!(part, Part::Stream, "{at}: {text}");
+        assert_eq!(part, BundlePart::Stream, "{at}: {text}");
         assert!(text.contains("of the stream"), "{at}: {text}");
     }
     // Without its end it is not complete, whatever is said.
     let mut forged = genuine.clone();
     forged.records.truncate(5);
     let (part, text) = forged.refusal();
-    assert_eq!(part, Part::Stream);
+    assert_eq!(part, BundlePart::Stream);
     assert!(text.contains("Open { records: 5 }"), "{text}");
     let (part, _) = forged.clone().says("complete 5 failed").refusal();
-    assert_eq!(part, Part::Stream);
+    assert_eq!(part, BundlePart::Stream);
     // Said honestly, it is a beginning, and shows no more than that.
     let honest = Bundle::parse(forged.says("open 5").file().as_bytes()).unwrap();
     assert_eq!(
@@ -115,18 +115,18 @@ async fn records_swapped_repeated_or_of_another_execution_are_found() {
     let mut swapped = genuine.clone();
     swapped.records.swap(1, 2);
     let (part, text) = swapped.refusal();
-    assert_eq!(part, Part::Stream, "{text}");
+    assert_eq!(part, BundlePart::Stream, "{text}");
     let mut repeated = genuine.clone();
     let second = repeated.records[1].clone();
     repeated.records.insert(2, second);
-    assert_eq!(repeated.refusal().0, Part::Stream);
+    assert_eq!(repeated.refusal().0, BundlePart::Stream);
 
     // A record of another execution, with its own good proof.
     let other = Forged::of(&scene.file("failed").await);
     let mut replayed = genuine.clone();
     replayed.records.push(other.records[5].clone());
     let (part, text) = replayed.refusal();
-    assert!(matches!(part, Part::Header(_)), "{text}");
+    assert!(matches!(part, BundlePart::Header(_)), "{text}");
     assert!(text.contains(&id_of("failed").to_string()), "{text}");
 
     // Its payload and salt under this one's header.
@@ -139,7 +139,7 @@ async fn records_swapped_repeated_or_of_another_execution_are_found() {
     let mut mixed = genuine.clone();
     let (own, strange) = (content(&mixed.records[1]), content(&other.records[0]));
     mixed.records[1] = mixed.records[1].replace(&own, &strange);
-    assert!(matches!(mixed.refusal().0, Part::Payload(_)));
+    assert!(matches!(mixed.refusal().0, BundlePart::Payload(_)));
 }
 
 #[tokio::test]
@@ -152,25 +152,25 @@ async fn another_checkpoint_is_found() {
     assert_ne!(forged.note, later.note);
     // Genuine, of the same ledger, and not the one that the proofs lead to.
     forged.note = later.note;
-    assert!(matches!(forged.refusal().0, Part::Proof(_)));
+    assert!(matches!(forged.refusal().0, BundlePart::Proof(_)));
     // A made-up one over the same size.
     let size = 3;
     let made_up = Checkpoint::new(ORIGIN, size, merkle::leaf_hash(b"x")).unwrap();
     forged.note = made_up.sign(&log_key()).unwrap().to_string();
-    assert!(matches!(forged.refusal().0, Part::Proof(_)));
+    assert!(matches!(forged.refusal().0, BundlePart::Proof(_)));
     // Signatures of the other one.
     let mut mixed = Forged::of(&file);
     let signature = forged.note.rsplit_once("\n\n").unwrap().1;
     let text = mixed.note.rsplit_once("\n\n").unwrap().0;
     mixed.note = format!("{text}\n\n{signature}");
-    assert_eq!(mixed.refusal().0, Part::Checkpoint);
+    assert_eq!(mixed.refusal().0, BundlePart::Checkpoint);
     // One signature more, by a key that is not stated.
     let stranger = SigningKey::from_seed("stranger", Algorithm::Ed25519, &[5; 32]).unwrap();
     let mut note = Note::parse(Forged::of(&file).note.as_bytes()).unwrap();
     note.sign(&stranger).unwrap();
     let mut more = Forged::of(&file);
     more.note = note.to_string();
-    assert_eq!(more.refusal().0, Part::Key(2));
+    assert_eq!(more.refusal().0, BundlePart::Key(2));
 }
 
 /// A whole ledger of the forger's own, with the origin's name and another key: everything in it fits, and nobody who
@@ -200,12 +200,12 @@ async fn a_forged_history_with_a_key_of_its_own_is_found() {
     let bundle = Bundle::parse(file.as_bytes()).unwrap();
     assert!(bundle.verify(&own, None).is_ok(), "it is sound in itself");
     let (part, text) = refusal(&file, &policy());
-    assert_eq!(part, Part::Checkpoint, "{text}");
+    assert_eq!(part, BundlePart::Checkpoint, "{text}");
     // The forger names the true key as the signer's: then the signature is not by it.
     let stated = bundle.keys()[0].to_string();
     let file = file.replace(&stated, &log_key().key().to_string());
     let (part, text) = refusal(&Forged::of(&file).file(), &policy());
-    assert_eq!(part, Part::Checkpoint, "{text}");
+    assert_eq!(part, BundlePart::Checkpoint, "{text}");
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn another_execution_cannot_be_claimed() {
     let mut forged = Forged::of(&scene.file("denied").await);
     let other = ExecutionId::from_bytes([9; 16]).to_string();
     forged.head = forged.head.replace(&id_of("denied").to_string(), &other);
-    assert_eq!(forged.refusal().0, Part::Execution);
+    assert_eq!(forged.refusal().0, BundlePart::Execution);
     // Withholding is open to everybody, and hides no record.
     let bundle = scene.evidence("denied", EvidenceOptions::default()).await;
     let bare = bundle.withhold(|_| true).to_string();
@@ -234,7 +234,7 @@ async fn another_ledger_cannot_be_claimed() {
     let (own, other) = ("1d".repeat(16), "1e".repeat(16));
     let forged = genuine.clone().with(&own, &other);
     let (part, text) = forged.refusal();
-    assert_eq!(part, Part::Ledger);
+    assert_eq!(part, BundlePart::Ledger);
     assert!(text.contains(&own) && text.contains(&other), "{text}");
 
     // A ledger of that name, with the same key, and its opening: it is in another tree.
@@ -255,7 +255,7 @@ async fn another_ledger_cannot_be_claimed() {
     let (replaced, _) = replaced.split_once("execution ").unwrap();
     let forged = forged.with(replaced, opening);
     let (part, text) = forged.refusal();
-    assert_eq!(part, Part::Proof(Seq::FIRST), "{text}");
+    assert_eq!(part, BundlePart::Proof(Seq::FIRST), "{text}");
 
     // A record of the same tree that opens nothing, with its own good proof.
     let (header, _) = genuine.records[0].split_once("salt ").unwrap();
@@ -265,5 +265,5 @@ async fn another_ledger_cannot_be_claimed() {
         .clone()
         .with(replaced, &format!("{record}hash {path}"));
     let (part, text) = forged.refusal();
-    assert_eq!(part, Part::Opened, "{text}");
+    assert_eq!(part, BundlePart::Opened, "{text}");
 }

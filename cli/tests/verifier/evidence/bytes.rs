@@ -3,10 +3,10 @@
 
 use super::scene::{Scene, policy};
 use femtoclaw_ledger::events::Seq;
-use femtoclaw_ledger::integrity::evidence::{Bundle, Part};
+use femtoclaw_ledger::integrity::evidence::{Bundle, BundlePart};
 
 /// What is said of these bytes: the part that is refused.
-fn refusal(bytes: &[u8]) -> Option<Part> {
+fn refusal(bytes: &[u8]) -> Option<BundlePart> {
     match Bundle::parse(bytes) {
         Err(error) => error.part(),
         Ok(bundle) => bundle.verify(&policy(), None).err().map(|error| error.part),
@@ -15,7 +15,7 @@ fn refusal(bytes: &[u8]) -> Option<Part> {
 
 /// Parts that may be named where the byte at `at` was changed: that of its line, and where the change
 /// makes another line of it, the neighbours.
-fn is_named(file: &str, at: usize, named: Part) -> bool {
+fn is_named(file: &str, at: usize, named: BundlePart) -> bool {
     let before = &file.as_bytes()[..at];
     let line = before
         .iter()
@@ -32,26 +32,29 @@ fn is_named(file: &str, at: usize, named: Part) -> bool {
     });
     let of_record = named.record().is_some() && named.record() == seq;
     match file[line..].split([' ', '\n']).next().unwrap() {
-        "femtoclaw-ledger" => named == Part::Version,
-        "ledger" => named == Part::Ledger,
-        "opened" => named == Part::Opened || of_record,
+        "femtoclaw-ledger" => named == BundlePart::Version,
+        "ledger" => named == BundlePart::Ledger,
+        "opened" => named == BundlePart::Opened || of_record,
         // Another word is what no proof has behind it.
-        "execution" => named == Part::Execution || of_record,
-        "stream" => named == Part::Stream,
-        "key" => matches!(named, Part::Key(_)),
+        "execution" => named == BundlePart::Execution || of_record,
+        "stream" => named == BundlePart::Stream,
+        "key" => matches!(named, BundlePart::Key(_)),
         // Where no line of that word stands behind the keys, a record must.
         "named" => {
-            matches!(named, Part::Named(_) | Part::Record(1))
+            matches!(named, BundlePart::Named(_) | BundlePart::Record(1))
                 || of_record
                 || named.record().is_some()
         }
-        "record" => named == Part::Record(records) || of_record || named.record().is_some(),
+        "record" => named == BundlePart::Record(records) || of_record || named.record().is_some(),
         "header" | "salt" | "payload" | "hash" => of_record,
-        "checksum" => named == Part::Checksum || of_record,
+        "checksum" => named == BundlePart::Checksum || of_record,
         // The note, and the empty line in front of it.
         _ => matches!(
             named,
-            Part::Checkpoint | Part::Key(_) | Part::Proof(_) | Part::Checksum
+            BundlePart::Checkpoint
+                | BundlePart::Key(_)
+                | BundlePart::Proof(_)
+                | BundlePart::Checksum
         ),
     }
 }
@@ -117,7 +120,7 @@ async fn every_changed_byte_of_the_page_is_refused_at_its_place() {
     for at in 0..page.len() {
         page[at] ^= 1;
         let refused = bundle.verify_page(&page).unwrap_err();
-        assert_eq!(refused.part, Part::Page);
+        assert_eq!(refused.part, BundlePart::Page);
         let text = refused.problem.to_string();
         let named = text.contains(&format!("byte {at} ")) || text.contains("(page 5)");
         assert!(named, "byte {at}: {text}");

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::scene::{Scene, policy};
 use femtoclaw_ledger::integrity::evidence::{
-    BUNDLE_BYTES_MAX, Bundle, KEYS_MAX, ParseError, Part, RECORDS_MAX,
+    BUNDLE_BYTES_MAX, Bundle, BundleParseError, BundlePart, KEYS_MAX, RECORDS_MAX,
 };
 
 fn holds(bytes: &[u8]) {
@@ -76,7 +76,7 @@ async fn a_genuine_bundle_with_lines_moved_doubled_or_lost_is_refused() {
 #[tokio::test]
 async fn nothing_is_read_beyond_its_bounds() {
     let large = vec![b'x'; BUNDLE_BYTES_MAX + 1];
-    assert_eq!(Bundle::parse(&large), Err(ParseError::TooLarge));
+    assert_eq!(Bundle::parse(&large), Err(BundleParseError::TooLarge));
     let scene = Scene::new().await;
     let file = scene.file("rejected").await;
     let many = |line: &str, count: usize| {
@@ -87,11 +87,14 @@ async fn nothing_is_read_beyond_its_bounds() {
         file.replacen(found, &found.repeat(count), 1)
     };
     let part = |file: String| Bundle::parse(file.as_bytes()).unwrap_err().part().unwrap();
-    assert_eq!(part(many("key ", KEYS_MAX + 1)), Part::Key(KEYS_MAX + 1));
-    assert!(matches!(part(many("hash ", 64)), Part::Proof(_)));
+    assert_eq!(
+        part(many("key ", KEYS_MAX + 1)),
+        BundlePart::Key(KEYS_MAX + 1)
+    );
+    assert!(matches!(part(many("hash ", 64)), BundlePart::Proof(_)));
     let start = file.find("record ").unwrap();
     let end = start + file[start + 1..].find("record ").unwrap() + 1;
     let records = file[start..end].repeat(RECORDS_MAX + 1);
     let many = [&file[..start], &records, &file[end..]].concat();
-    assert_eq!(part(many), Part::Record(RECORDS_MAX + 1));
+    assert_eq!(part(many), BundlePart::Record(RECORDS_MAX + 1));
 }

@@ -4,7 +4,7 @@
 use super::scene::{KINDS, Scene, asked, id_of, policy, signing};
 use crate::shared::{World, command};
 use crate::support::{log_key, witness};
-use femtoclaw_ledger::integrity::evidence::{Bundle, Part, Stream, VerifyError};
+use femtoclaw_ledger::integrity::evidence::{Bundle, BundlePart, BundleVerifyError, Stream};
 use femtoclaw_ledger::integrity::key::Signer;
 use femtoclaw_ledger::integrity::policy::Policy;
 use femtoclaw_ledger::{
@@ -188,8 +188,8 @@ async fn cosignatures_go_along_with_the_keys_that_were_given() {
     assert!(
         matches!(
             two,
-            Err(VerifyError {
-                part: Part::Checkpoint,
+            Err(BundleVerifyError {
+                part: BundlePart::Checkpoint,
                 ..
             })
         ),

@@ -3,14 +3,14 @@
 use super::*;
 
 /// Running, and authorized.
-fn counts(state: &State) -> (usize, usize) {
+fn counts(state: &ExecutionLogState) -> (usize, usize) {
     (state.running(), state.authorized())
 }
 
 /// A state that was saved and read again counts the same.
 fn counted(log: &Log, expected: (usize, usize)) {
     assert_eq!(counts(&log.live), expected);
-    let saved = State::from_portrait(log.live.portrait(), Seq::new(1_000).unwrap());
+    let saved = ExecutionLogState::from_portrait(log.live.portrait(), Seq::new(1_000).unwrap());
     assert_eq!(counts(&saved), expected, "saved and read again");
 }
 

@@ -11,7 +11,7 @@ mod text;
 use std::fmt::Write;
 
 use super::write::checksum;
-use super::{Bundle, Closing, Item, Part, Problem, Stream, VerifyError};
+use super::{Bundle, BundlePart, BundleProblem, BundleVerifyError, Closing, Item, Stream};
 use crate::events::{Decision, Event, EventType, Outcome, StreamId};
 use crate::integrity::text::rfc3339;
 use components::Names;
@@ -82,8 +82,8 @@ impl Bundle {
     /// Checks that a page is the one that this bundle gives.
     ///
     /// # Errors
-    /// [`VerifyError`] with [`Part::Page`]: the first byte that differs, or that the page is of another version.
-    pub fn verify_page(&self, page: &[u8]) -> Result<(), VerifyError> {
+    /// [`BundleVerifyError`] with [`BundlePart::Page`]: the first byte that differs, or that the page is of another version.
+    pub fn verify_page(&self, page: &[u8]) -> Result<(), BundleVerifyError> {
         let made = self.page();
         let made = made.as_bytes();
         if page == made {
@@ -91,10 +91,10 @@ impl Bundle {
         }
         let same = made.iter().zip(page).take_while(|(a, b)| a == b).count();
         let problem = match version_of(page) {
-            Some(version) if version != PAGE_VERSION => Problem::PageVersion(version),
-            _ => Problem::Page(same),
+            Some(version) if version != PAGE_VERSION => BundleProblem::PageVersion(version),
+            _ => BundleProblem::Page(same),
         };
-        Err(VerifyError::new(Part::Page, problem))
+        Err(BundleVerifyError::new(BundlePart::Page, problem))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::locks::whole;
 use crate::metrics;
 use crate::projections::TreeView;
 
-use super::couriers::{Courier, Outcome};
+use super::couriers::{Courier, CourierOutcome};
 use super::forks::{self, Fork};
 use super::options::CheckpointOptions;
 use crate::ledger::attest::destination::Destination;
@@ -69,14 +69,14 @@ impl Backoff {
     }
 }
 
-struct Kept {
+struct KeptCopies {
     size: u64,
     at_ns: u64,
     problem: String,
     backoff: Backoff,
 }
 
-impl Kept {
+impl KeptCopies {
     fn failed(&mut self, name: &str, cause: &str, now_ns: u64) {
         tracing::error!(name, cause, "a checkpoint was not copied");
         let problem = format!("{name}: {cause}");
@@ -92,12 +92,12 @@ impl Kept {
 /// The state of every destination, in the order of the options.
 pub(super) struct Destinations {
     couriers: Vec<Courier>,
-    kept: Mutex<Vec<Kept>>,
+    kept: Mutex<Vec<KeptCopies>>,
 }
 
 impl Destinations {
     pub(super) fn new(couriers: Vec<Courier>, now_ns: u64) -> Self {
-        let kept = |_: &Courier| Kept {
+        let kept = |_: &Courier| KeptCopies {
             size: 0,
             at_ns: now_ns,
             problem: String::new(),
@@ -107,7 +107,7 @@ impl Destinations {
         Self { couriers, kept }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<KeptCopies>> {
         whole(self.kept.lock())
     }
 
@@ -133,7 +133,7 @@ impl Destinations {
     /// instead. What they hold is compared at the next opening. Blocks.
     pub(super) fn read_again(&self, keys: &[VerifierKey], now_ns: u64) {
         for (index, courier) in self.couriers.iter().enumerate() {
-            let due = |kept: &Kept| kept.is_due(now_ns);
+            let due = |kept: &KeptCopies| kept.is_due(now_ns);
             if !self.lock().get(index).is_some_and(due) {
                 continue;
             }
@@ -192,7 +192,7 @@ impl Destinations {
         failed_only: bool,
     ) -> Copies {
         let size = Checkpoint::parse(note.text()).map_or(0, |checkpoint| checkpoint.size());
-        let due = |kept: &Kept| !failed_only || kept.is_due(now_ns);
+        let due = |kept: &KeptCopies| !failed_only || kept.is_due(now_ns);
         let due: Vec<bool> = self.lock().iter().map(due).collect();
         let couriers = self.couriers.iter().enumerate().zip(due);
         let couriers = couriers.filter(|(_, due)| *due).map(|(it, _)| it);
@@ -239,7 +239,7 @@ impl Destinations {
         index: usize,
         name: &str,
         (size, now_ns): (u64, u64),
-        outcome: Outcome<()>,
+        outcome: CourierOutcome<()>,
         copies: &mut Copies,
     ) {
         let count = |word| metrics::CHECKPOINT_COPIES.counter(&[word]).increment(1);

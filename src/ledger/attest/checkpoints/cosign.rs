@@ -9,7 +9,7 @@ use crate::events::CheckpointCosignedV1;
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::VerifierKey;
 use crate::integrity::note::Note;
-use crate::projections::ReadError as ViewError;
+use crate::projections::ViewError;
 
 use super::Checkpoints;
 use super::forks::holds;

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::callbacks::{Callbacks, Kind, Seat, Started};
+use crate::callbacks::{CallbackKind, Callbacks, Seat, StartedCall};
 use crate::integrity::key::VerifierKey;
 use crate::integrity::merkle;
 use crate::integrity::note::{NOTE_BYTES_MAX, Note};
@@ -14,10 +14,10 @@ use super::options::CheckpointOptions;
 use crate::ledger::attest::destination::{Destination, TooMuchJunk};
 
 /// How a call came out, with the text that is kept of a failure.
-pub(super) type Outcome<T> = Result<T, String>;
+pub(super) type CourierOutcome<T> = Result<T, String>;
 
 /// A call under way, or why there is none.
-pub(super) type Asked<T> = Result<Started<T>, String>;
+pub(super) type CourierAsked<T> = Result<StartedCall<T>, String>;
 
 pub(super) struct Courier {
     destination: Arc<dyn Destination>,
@@ -34,10 +34,10 @@ impl Courier {
         };
         let courier = |(destination, number): (&Arc<dyn Destination>, usize)| {
             let asked = Arc::clone(destination);
-            let unnamed = callbacks.seat(Kind::Destination, "", options.budget);
+            let unnamed = callbacks.seat(CallbackKind::Destination, "", options.budget);
             let name = unnamed.within(move || asked.name().to_owned());
             let name = name.unwrap_or_else(|_| format!("number {number}, which has no name"));
-            let seat = callbacks.seat(Kind::Destination, &name, options.budget);
+            let seat = callbacks.seat(CallbackKind::Destination, &name, options.budget);
             Self {
                 destination: Arc::clone(destination),
                 name: seat.name().to_owned(),
@@ -79,7 +79,7 @@ impl Courier {
         tree: &TreeView,
         note: &Note,
         size: u64,
-    ) -> Asked<Option<io::Result<Note>>> {
+    ) -> CourierAsked<Option<io::Result<Note>>> {
         let (destination, tree, note) = (Arc::clone(&self.destination), tree.clone(), note.clone());
         self.seat.start(move || {
             let prove = |old| {
@@ -93,10 +93,10 @@ impl Courier {
     /// What the witness gave comes to `note`; `None` where it is none, and is to be given a copy.
     pub(super) fn cosigned(
         &self,
-        asked: Asked<Option<io::Result<Note>>>,
+        asked: CourierAsked<Option<io::Result<Note>>>,
         note: &mut Note,
-    ) -> Option<Outcome<()>> {
-        let answered = match asked.and_then(Started::wait) {
+    ) -> Option<CourierOutcome<()>> {
+        let answered = match asked.and_then(StartedCall::wait) {
             Ok(None) => return None,
             Ok(Some(answered)) => answered.map_err(|error| self.seat.failed(&error)),
             Err(cause) => Err(cause),
@@ -114,22 +114,22 @@ impl Courier {
     }
 
     /// Gives it a copy to keep.
-    pub(super) fn send(&self, note: &Note) -> Asked<io::Result<()>> {
+    pub(super) fn send(&self, note: &Note) -> CourierAsked<io::Result<()>> {
         let (destination, note) = (Arc::clone(&self.destination), note.clone());
         self.seat.start(move || destination.put(&note))
     }
 
     /// What became of the copy.
-    pub(super) fn sent(&self, asked: Asked<io::Result<()>>) -> Outcome<()> {
-        let put = asked.and_then(Started::wait)?;
+    pub(super) fn sent(&self, asked: CourierAsked<io::Result<()>>) -> CourierOutcome<()> {
+        let put = asked.and_then(StartedCall::wait)?;
         put.map_err(|error| self.seat.failed(&error))?;
         self.seat.well();
         Ok(())
     }
 
     /// As [`Courier::sent`], for a copy that is of use and not owed: a witness keeps none.
-    pub(super) fn offered(&self, asked: Asked<io::Result<()>>) {
-        if let Ok(Err(error)) = asked.and_then(Started::wait) {
+    pub(super) fn offered(&self, asked: CourierAsked<io::Result<()>>) {
+        if let Ok(Err(error)) = asked.and_then(StartedCall::wait) {
             // The embedder's own words may panic where they are made.
             let said = self.seat.call(|| error.to_string()).unwrap_or_default();
             tracing::debug!(name = self.name, said, "cosignatures were not copied");

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::metrics;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 use super::copies::Backoff;
 use super::sign::{Signing, sign};
@@ -47,9 +47,9 @@ impl Checkpoints {
 }
 
 /// Signing or copying in the background; over when it is dropped, however it ended.
-struct UnderWay(Signing);
+struct SigningUnderWay(Signing);
 
-impl Drop for UnderWay {
+impl Drop for SigningUnderWay {
     fn drop(&mut self) {
         let Signing { core, checkpoints } = &self.0;
         if std::thread::panicking() {
@@ -66,8 +66,8 @@ impl Job for Signing {
         let due = self.checkpoints.due(self.core.reader.head().seq, now_ns);
         let Some(due) = due else { return };
         if !self.checkpoints.under_way.swap(true, Ordering::AcqRel) {
-            let under_way = UnderWay(self.clone());
-            let vital = self.core.shared.vitals.start(Part::Checkpoints);
+            let under_way = SigningUnderWay(self.clone());
+            let vital = self.core.shared.vitals.start(VitalPart::Checkpoints);
             tokio::spawn(async move {
                 let signing = &under_way.0;
                 let done = match due {

@@ -19,7 +19,7 @@ pub(super) fn changed(
     options: &CheckpointOptions,
     tree: &TreeView,
 ) -> Result<Option<SigningKeyChangedV1>, OpenError> {
-    let views = |error: crate::projections::ReadError| OpenError::Views(Cause::of(error));
+    let views = |error: crate::projections::ViewError| OpenError::Views(Cause::of(error));
     options.key_change.check().map_err(OpenError::Limits)?;
     let new = options.signer.key();
     let old = match tree.signing_key().map_err(views)? {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::callbacks::{Callbacks, ContainedSigner, Kind};
+use crate::callbacks::{CallbackKind, Callbacks, ContainedSigner};
 use crate::error::{AppendError, Cause, OpenError, Retry};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::key::{Signer, VerifierKey};
 use crate::integrity::note::Note;
 use crate::integrity::text::is_deceptive;
-use crate::projections::ReadError as ViewError;
+use crate::projections::ViewError;
 
 use crate::ledger::attest::destination::Destination;
 
@@ -85,7 +85,7 @@ impl CheckpointOptions {
         let signer = Arc::clone(&self.signer);
         let signer = ContainedSigner::new(signer, callbacks, self.budget);
         let failed = |problem| AppendError::CallbackFailed {
-            callback: Kind::Signer.word(),
+            callback: CallbackKind::Signer.word(),
             name: String::new(),
             command: "open",
             problem,

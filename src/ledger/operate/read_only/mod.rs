@@ -17,7 +17,7 @@ use crate::events::{Event, EventType, ExecutionId, LedgerId, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::note::Note;
 use crate::journal::{
-    Anchor, Claim, Finding, FindingKind, Frame, Head, Journal, Problem, ReadFailure,
+    Anchor, Claim, Finding, FindingKind, Frame, FrameProblem, Head, Journal, ReadFailure,
     ReadOnlyJournal,
 };
 
@@ -309,7 +309,7 @@ fn records(
     };
     let missing = Seq::new(*next).filter(|next| *next < frame.first);
     let missing = missing.map(|seq| {
-        let problem = Problem::Missing;
+        let problem = FrameProblem::Missing;
         Err(ReadFailure::Damaged { seq, problem }.into())
     });
     *next = frame.last.seq + 1;

@@ -79,7 +79,7 @@ impl CheckpointProblem {
 }
 
 /// A checkpoint that was read, before it is held against the tree.
-struct Told {
+struct UncheckedCheckpoint {
     seq: Seq,
     root: TreeHash,
     problem: Option<CheckpointProblem>,
@@ -113,8 +113,8 @@ impl ReadOnly {
         policy: &Policy,
         now_s: Option<u64>,
         result: &mut SignedCheckpoints,
-    ) -> Result<BTreeMap<u64, Vec<Told>>, ReadError> {
-        let mut all: BTreeMap<u64, Vec<Told>> = BTreeMap::new();
+    ) -> Result<BTreeMap<u64, Vec<UncheckedCheckpoint>>, ReadError> {
+        let mut all: BTreeMap<u64, Vec<UncheckedCheckpoint>> = BTreeMap::new();
         for record in self.range(Seq::FIRST) {
             let record = match record {
                 Ok(record) => record,
@@ -145,7 +145,7 @@ impl ReadOnly {
     /// Holds them against a tree over the headers.
     fn compare(
         &self,
-        told: BTreeMap<u64, Vec<Told>>,
+        told: BTreeMap<u64, Vec<UncheckedCheckpoint>>,
         result: &mut SignedCheckpoints,
     ) -> Result<(), ReadError> {
         let (mut tree, mut told) = (Frontier::default(), told.into_iter().peekable());
@@ -173,7 +173,11 @@ impl ReadOnly {
 }
 
 /// Size and root as the note has them, and what is wrong with it; without a root where it has none.
-fn tell(record: &Record, policy: &Policy, now_s: Option<u64>) -> (u64, Option<Told>) {
+fn tell(
+    record: &Record,
+    policy: &Policy,
+    now_s: Option<u64>,
+) -> (u64, Option<UncheckedCheckpoint>) {
     let (size, root, note) = match record.event() {
         Ok(Event::CheckpointSigned(it)) => (it.size, it.root, it.note),
         Ok(Event::CheckpointCosigned(it)) => (it.size, it.root, it.note),
@@ -191,7 +195,7 @@ fn tell(record: &Record, policy: &Policy, now_s: Option<u64>) -> (u64, Option<To
     } else {
         Some(CheckpointProblem::Disagrees)
     };
-    let told = Told {
+    let told = UncheckedCheckpoint {
         seq: record.header.seq,
         root: TreeHash::from_bytes(root),
         problem,
@@ -200,8 +204,8 @@ fn tell(record: &Record, policy: &Policy, now_s: Option<u64>) -> (u64, Option<To
 }
 
 impl SignedCheckpoints {
-    fn compare(&mut self, size: u64, same: Vec<Told>, root: Option<TreeHash>) {
-        for Told {
+    fn compare(&mut self, size: u64, same: Vec<UncheckedCheckpoint>, root: Option<TreeHash>) {
+        for UncheckedCheckpoint {
             seq,
             root: said,
             problem,
@@ -246,9 +250,9 @@ impl serde::Serialize for CheckpointProblem {
 mod tests {
     use super::*;
 
-    fn told(root: u8, problem: Option<CheckpointProblem>) -> Told {
+    fn told(root: u8, problem: Option<CheckpointProblem>) -> UncheckedCheckpoint {
         let root = leaf_hash(&[root]);
-        Told {
+        UncheckedCheckpoint {
             seq: Seq::FIRST,
             root,
             problem,

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use crate::error::ReadError;
 use crate::events::{EventType, ExecutionId, Seq, Store};
-use crate::journal::{Closes, Stretch};
+use crate::journal::{Closes, EpochStretch};
 
 use super::ReadOnly;
 
@@ -53,7 +53,9 @@ impl ReadOnly {
                 Ok(frame) => {
                     summary.frames += 1;
                     *summary.epochs.entry(frame.epoch).or_default() += u64::from(frame.count);
-                    let after = closes.next(&Stretch::of(&frame)).map(|after| after.found);
+                    let after = closes
+                        .next(&EpochStretch::of(&frame))
+                        .map(|after| after.found);
                     summary.after_close = summary.after_close.or(after);
                 }
                 Err(ReadError::Damaged { .. }) => {}

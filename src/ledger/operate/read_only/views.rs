@@ -10,8 +10,9 @@ use crate::error::{Cause, OpenError};
 use crate::events::{Record, Seq};
 use crate::journal::{Journal, ReadOnlyJournal};
 use crate::projections::{
-    self, Configuration, ConfigurationView, Executions, ExecutionsView, Indexes, IndexesView,
-    RuntimeMetadata, RuntimeMetadataView, Source, Tree, TreeView, Views, ViewsOptions,
+    self, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
+    IndexesView, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView, Views,
+    ViewsOptions,
 };
 
 use super::ReadOnly;
@@ -20,9 +21,9 @@ use super::ReadOnly;
 const CHUNK_BYTES: usize = 8 << 20;
 
 /// The history that verifies, as views read it: nothing behind a gap.
-struct Verified(ReadOnlyJournal);
+struct VerifiedHistory(ReadOnlyJournal);
 
-impl Source for Verified {
+impl Source for VerifiedHistory {
     fn head(&self) -> u64 {
         self.0.verified().seq
     }
@@ -99,7 +100,7 @@ impl ReadOnly {
             return Err(OpenError::Views(problem.into()));
         }
         let scratch = Scratch::create(&parent, &SystemEntropy::default()).map_err(io)?;
-        let source: Arc<dyn Source> = Arc::new(Verified(self.journal.clone()));
+        let source: Arc<dyn Source> = Arc::new(VerifiedHistory(self.journal.clone()));
         let how = ViewsOptions {
             clock: Arc::clone(&self.clock.0),
             ..ViewsOptions::default()
@@ -116,8 +117,8 @@ impl ReadOnly {
             found.ok_or_else(|| OpenError::Views(format!("no such view: {name}").into()))
         };
         let made = ReadOnlyViews {
-            configuration: ConfigurationView::new(view(Configuration::NAME)?),
-            runtime_metadata: RuntimeMetadataView::new(view(RuntimeMetadata::NAME)?),
+            configuration: ConfigurationView::new(view(ConfigurationProjection::NAME)?),
+            runtime_metadata: RuntimeMetadataView::new(view(RuntimeMetadataProjection::NAME)?),
             executions: ExecutionsView::new(view(Executions::NAME)?),
             indexes: IndexesView::new(view(Indexes::NAME)?, source),
             tree: TreeView::new(view(Tree::NAME)?),

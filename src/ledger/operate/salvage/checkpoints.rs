@@ -22,14 +22,14 @@ pub struct SalvagedCheckpoint {
 }
 
 /// A tree over what was copied, compared on its way.
-pub(super) struct Checkpoints {
+pub(super) struct CopiedTree {
     /// By size.
     told: Vec<SalvagedCheckpoint>,
     tree: Frontier,
     next: usize,
 }
 
-impl Checkpoints {
+impl CopiedTree {
     pub(super) fn of(recorded: Vec<RecordedCheckpoint>) -> Self {
         let told = recorded.into_iter().map(|recorded| SalvagedCheckpoint {
             seq: recorded.seq,

@@ -107,7 +107,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         return Err(SalvageError::OtherHistory { seq });
     }
     let told = source.checkpoints().map_err(SalvageError::Read)?;
-    let mut checkpoints = checkpoints::Checkpoints::of(told);
+    let mut checkpoints = checkpoints::CopiedTree::of(told);
     let aside = journal.aside().count() as u64;
     let took_ns = options.clock.monotonic_ns().saturating_sub(started_ns);
     let event = report(&source, &stop, aside, Duration::from_nanos(took_ns));

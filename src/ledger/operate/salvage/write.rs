@@ -15,7 +15,7 @@ use crate::journal::{
     Anchor, Aside, FillError, Frame, Head, JournalOptions, ReadOnlyJournal, create_filled,
 };
 
-use super::checkpoints::Checkpoints;
+use super::checkpoints::CopiedTree;
 use super::options::{SalvageProgress, Told};
 use crate::ledger::operate::read_only::ReadOnly;
 
@@ -110,7 +110,7 @@ impl Target {
         &self,
         source: &ReadOnly,
         last: &Frame,
-        checkpoints: &mut Checkpoints,
+        checkpoints: &mut CopiedTree,
         to: &Told<'_>,
     ) -> Result<(), SalvageError> {
         let total = source.verified().seq;

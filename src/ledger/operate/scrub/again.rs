@@ -2,7 +2,7 @@
 //! What could not be read is tried again soon, some times: the system that refused lets go again, and a
 //! medium may answer.
 
-use super::found::Found;
+use super::found::ScrubFindings;
 use crate::ledger::operate::verify::Unread;
 
 /// Before what could not be read is passed over until the next pass.
@@ -24,7 +24,7 @@ impl Again {
     }
 
     /// The next try begins: it tells anew what it cannot read.
-    pub(super) fn begin(&mut self, found: &mut Found) {
+    pub(super) fn begin(&mut self, found: &mut ScrubFindings) {
         if self.unread.is_empty() {
             self.tries = 0;
         }

@@ -34,7 +34,7 @@ pub struct Scrubbed {
 }
 
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct ScrubFindings {
     /// With the pass that met it last.
     damages: BTreeMap<Damaged, u64>,
     unread: BTreeMap<Unread, u64>,
@@ -45,7 +45,7 @@ pub(super) struct Found {
     bytes: u64,
 }
 
-impl Found {
+impl ScrubFindings {
     pub(super) fn complaint(&self) -> Option<String> {
         let Some((first, _)) = self.damages.first_key_value() else {
             let (first, _) = self.unread.first_key_value()?;

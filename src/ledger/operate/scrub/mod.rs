@@ -20,15 +20,15 @@ use crate::ledger::background::tasks::Job;
 use crate::ledger::options::Options;
 use crate::ledger::write::submit::Core;
 use crate::locks::whole;
-use crate::vitals::Part;
+use crate::vitals::VitalPart;
 
 pub use found::Scrubbed;
 use pass::Pass;
-use state::State;
+use state::ScrubState;
 
 /// The scrub of a ledger that serves.
 pub(crate) struct Scrub {
-    state: Arc<State>,
+    state: Arc<ScrubState>,
     /// Held while it reads.
     pass: Arc<Mutex<Pass>>,
     /// Its thread, once there is something to do: it takes moments of the monotonic clock.
@@ -39,7 +39,7 @@ impl Scrub {
     pub(in crate::ledger) fn new(core: &Arc<Core>, options: &Options, subject: Subject) -> Self {
         let now_ns = core.shared.clock.monotonic_ns();
         Self {
-            state: Arc::new(State::new(core, options, subject)),
+            state: Arc::new(ScrubState::new(core, options, subject)),
             pass: Arc::new(Mutex::new(Pass::new(now_ns))),
             thread: Mutex::default(),
         }
@@ -76,7 +76,7 @@ impl Scrub {
     /// the ledger.
     fn start(&self) -> std::io::Result<SyncSender<u64>> {
         let (ticks, taken) = sync_channel::<u64>(0);
-        let vital = self.state.core.shared.vitals.start(Part::Scrub);
+        let vital = self.state.core.shared.vitals.start(VitalPart::Scrub);
         let (state, pass) = (Arc::downgrade(&self.state), Arc::clone(&self.pass));
         let run = move || {
             for now_ns in taken {

@@ -8,12 +8,14 @@ use std::time::Duration;
 use crate::database::{Table, TableReading};
 use crate::error::Fault;
 use crate::events::Seq;
-use crate::journal::{Closes, Head, ReadFailure, Stretch};
+use crate::journal::{Closes, EpochStretch, Head, ReadFailure};
 
 use super::again::Again;
-use super::position::{Position, Stage, TableId};
-use super::state::State;
-use crate::ledger::operate::verify::{Begins, Damaged, Files, Met, Place, Unread, next_readable};
+use super::position::{ScrubPosition, ScrubStage, TableId};
+use super::state::ScrubState;
+use crate::ledger::operate::verify::{
+    Begins, Damaged, FilesToVerify, Met, OpenDirectory, Unread, next_readable,
+};
 
 /// Allowance that can be saved up: of so long a time.
 const SAVED_UP_NS: u64 = 1_000_000_000;
@@ -21,16 +23,16 @@ const SAVED_UP_NS: u64 = 1_000_000_000;
 const SAVE_NS: u64 = 60_000_000_000;
 
 /// The files that are left in this pass.
-struct Queue {
-    files: Files,
+struct FilesLeft {
+    files: FilesToVerify,
     tables: VecDeque<(TableId, Table)>,
     reading: Option<TableReading>,
 }
 
 pub(super) struct Pass {
-    position: Position,
+    position: ScrubPosition,
     /// Where the next opening is to begin, once damage was found: before it.
-    frozen: Option<Position>,
+    frozen: Option<ScrubPosition>,
     /// The position was read, and held against the journal.
     begun: bool,
     /// The frames are read up to here: the head when they were begun.
@@ -40,19 +42,19 @@ pub(super) struct Pass {
     /// A record of this pass is damaged: what lies behind it is not verified through.
     broken: bool,
     closes: Closes,
-    queue: Option<Queue>,
+    queue: Option<FilesLeft>,
     /// Bytes that may be read; below 0 after a large piece.
     allowance: i64,
     looked_ns: u64,
     again: Again,
     saved_ns: u64,
-    saved: Option<Position>,
+    saved: Option<ScrubPosition>,
 }
 
 impl Pass {
     pub(super) fn new(now_ns: u64) -> Self {
         Self {
-            position: Position::default(),
+            position: ScrubPosition::default(),
             frozen: None,
             begun: false,
             target: 0,
@@ -69,7 +71,7 @@ impl Pass {
     }
 
     /// Reads what the time since the last call allows.
-    pub(super) fn go_on(&mut self, scrub: &State, now_ns: u64) {
+    pub(super) fn go_on(&mut self, scrub: &ScrubState, now_ns: u64) {
         self.allow(scrub.bytes_per_second, now_ns);
         while self.allowance > 0 && !scrub.is_stopped() && self.again.may(now_ns) {
             if !self.begun {
@@ -78,13 +80,15 @@ impl Pass {
             let stage = self.position.stage;
             self.again.begin(&mut scrub.found());
             let read = match stage {
-                Stage::Frames => self.frame(scrub),
-                Stage::Files => self.file(scrub),
-                Stage::Done if self.is_rested(scrub.pause, scrub.core.shared.clock.now_ns()) => {
+                ScrubStage::Frames => self.frame(scrub),
+                ScrubStage::Files => self.file(scrub),
+                ScrubStage::Done
+                    if self.is_rested(scrub.pause, scrub.core.shared.clock.now_ns()) =>
+                {
                     self.again(scrub);
                     0
                 }
-                Stage::Done => break,
+                ScrubStage::Done => break,
             };
             self.allowance = self.allowance.saturating_sub_unsigned(read);
             scrub.found().read(read, self.position.verified);
@@ -107,7 +111,7 @@ impl Pass {
         self.allowance = allowance.min(bytes(SAVED_UP_NS).max(1));
     }
 
-    pub(super) fn save(&mut self, scrub: &State) {
+    pub(super) fn save(&mut self, scrub: &ScrubState) {
         let position = self.frozen.unwrap_or(self.position);
         let place = scrub.subject.place.as_ref();
         if let (Some(place), Some(file)) = (place, scrub.file())
@@ -120,12 +124,12 @@ impl Pass {
     }
 
     /// Where an earlier opening was, if the journal is still the one that it read.
-    fn begin(&mut self, scrub: &State) {
+    fn begin(&mut self, scrub: &ScrubState) {
         self.begun = true;
         let place = scrub.subject.place.as_ref();
         let loaded = place
             .zip(scrub.file())
-            .and_then(|(place, file)| Position::load(&file, place.ledger));
+            .and_then(|(place, file)| ScrubPosition::load(&file, place.ledger));
         self.position = loaded
             .filter(|position| is_there(scrub, position))
             .unwrap_or_default();
@@ -135,16 +139,16 @@ impl Pass {
     }
 
     /// The next pass.
-    fn again(&mut self, scrub: &State) {
-        self.position = Position {
+    fn again(&mut self, scrub: &ScrubState) {
+        self.position = ScrubPosition {
             verified: self.position.verified,
-            ..Position::default()
+            ..ScrubPosition::default()
         };
         self.frozen = None;
         self.start(scrub);
     }
 
-    fn start(&mut self, scrub: &State) {
+    fn start(&mut self, scrub: &ScrubState) {
         self.broken = false;
         self.closes = Closes::default();
         self.queue = None;
@@ -163,7 +167,7 @@ impl Pass {
         now_ns < self.position.ended_ns || now_ns - self.position.ended_ns >= pause
     }
 
-    fn damaged(&mut self, scrub: &State, damaged: Damaged) {
+    fn damaged(&mut self, scrub: &ScrubState, damaged: Damaged) {
         if let Some(seq) = damaged.seq {
             self.broken = true;
             self.position.verified = self.position.verified.min(seq.get() - 1);
@@ -176,10 +180,10 @@ impl Pass {
     }
 
     /// The next frame; gives its bytes.
-    fn frame(&mut self, scrub: &State) -> u64 {
+    fn frame(&mut self, scrub: &ScrubState) -> u64 {
         let at = self.position.seq + 1;
         let Some(seq) = Seq::new(at).filter(|_| at <= self.target) else {
-            self.position.stage = Stage::Files;
+            self.position.stage = ScrubStage::Files;
             return 0;
         };
         let journal = scrub.subject.journal_path();
@@ -221,7 +225,7 @@ impl Pass {
             wrong.extend(looked.err().map(|problem| (seq, problem.to_string())));
         });
         if wrong.is_empty()
-            && let Some(after) = self.closes.next(&Stretch::of(&frame))
+            && let Some(after) = self.closes.next(&EpochStretch::of(&frame))
         {
             wrong.push((after.found, after.to_string()));
         }
@@ -238,7 +242,7 @@ impl Pass {
     }
 
     /// The next piece of a table, or all the other files; gives the bytes.
-    fn file(&mut self, scrub: &State) -> u64 {
+    fn file(&mut self, scrub: &ScrubState) -> u64 {
         let Some(place) = scrub.subject.place.clone() else {
             self.end(scrub);
             return 0;
@@ -278,10 +282,10 @@ impl Pass {
         read
     }
 
-    fn look(&mut self, scrub: &State, place: &Place) -> u64 {
+    fn look(&mut self, scrub: &ScrubState, place: &OpenDirectory) -> u64 {
         let mut subject = scrub.subject.clone();
         subject.head = scrub.core.reader.head();
-        let files = Files::look(place, &subject);
+        let files = FilesToVerify::look(place, &subject);
         let read = files.read_bytes;
         if self.met(scrub, place, files.take_met()) {
             return read;
@@ -291,7 +295,7 @@ impl Pass {
         let tables = tables.map(|table| (table_id(place, &table.path), table.clone()));
         let mut tables: Vec<_> = tables.filter(|(id, _)| left(id)).collect();
         tables.sort_by_key(|(id, _)| *id);
-        self.queue = Some(Queue {
+        self.queue = Some(FilesLeft {
             files,
             tables: tables.into(),
             reading: None,
@@ -300,7 +304,7 @@ impl Pass {
     }
 
     /// Tells what was met; true where it is to be read once more.
-    fn met(&mut self, scrub: &State, place: &Place, met: Vec<Met>) -> bool {
+    fn met(&mut self, scrub: &ScrubState, place: &OpenDirectory, met: Vec<Met>) -> bool {
         if !met.is_empty() && !place.is_there() {
             let what = "the directory is no longer where it was opened";
             return self.unread(scrub, Unread::of(&place.root, Fault::System, what));
@@ -319,15 +323,15 @@ impl Pass {
     }
 
     /// True where it is worth to try again soon; else it is passed over until the next pass.
-    fn unread(&mut self, scrub: &State, unread: Unread) -> bool {
+    fn unread(&mut self, scrub: &ScrubState, unread: Unread) -> bool {
         self.frozen.get_or_insert(self.position);
         scrub.found().unread(unread.clone());
         self.again.later(unread, self.looked_ns)
     }
 
-    fn end(&mut self, scrub: &State) {
+    fn end(&mut self, scrub: &ScrubState) {
         self.queue = None;
-        self.position.stage = Stage::Done;
+        self.position.stage = ScrubStage::Done;
         self.position.table = None;
         self.position.ended_ns = scrub.core.shared.clock.now_ns();
         scrub.found().pass_ended(&scrub.core.shared.self_records);
@@ -335,7 +339,7 @@ impl Pass {
 }
 
 /// Whether the journal holds the record at which an earlier opening stopped.
-fn is_there(scrub: &State, position: &Position) -> bool {
+fn is_there(scrub: &ScrubState, position: &ScrubPosition) -> bool {
     let Some(seq) = Seq::new(position.seq) else {
         return true;
     };
@@ -343,7 +347,7 @@ fn is_there(scrub: &State, position: &Position) -> bool {
     record.is_some_and(|record| record.hash == position.hash)
 }
 
-fn table_id(place: &Place, table: &Path) -> TableId {
+fn table_id(place: &OpenDirectory, table: &Path) -> TableId {
     let number = |path: Option<&Path>| {
         let name = path
             .and_then(Path::file_name)

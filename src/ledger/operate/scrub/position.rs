@@ -15,7 +15,7 @@ const CHECKSUM_LEN: usize = 32;
 
 /// What is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum ScrubStage {
     /// The journal, frame by frame.
     Frames = 0,
     /// The files.
@@ -34,8 +34,8 @@ pub(super) struct TableId {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) stage: Stage,
+pub(super) struct ScrubPosition {
+    pub(super) stage: ScrubStage,
     /// Records from the first to this one were found sound, in this pass or the one before.
     pub(super) verified: u64,
     /// The last record read in this pass.
@@ -48,10 +48,10 @@ pub(super) struct Position {
     pub(super) ended_ns: i64,
 }
 
-impl Default for Position {
+impl Default for ScrubPosition {
     fn default() -> Self {
         Self {
-            stage: Stage::Frames,
+            stage: ScrubStage::Frames,
             verified: 0,
             seq: 0,
             hash: GENESIS,
@@ -61,7 +61,7 @@ impl Default for Position {
     }
 }
 
-impl Position {
+impl ScrubPosition {
     fn encode(&self, ledger: LedgerId) -> Vec<u8> {
         let table = self.table.unwrap_or_default();
         let mut out = Vec::with_capacity(LEN);
@@ -86,9 +86,9 @@ impl Position {
         let [_, _, stage, any, database, ..] = take::<8>(&mut rest)?;
         take::<16>(&mut rest)?;
         let stage = match stage {
-            0 => Stage::Frames,
-            1 => Stage::Files,
-            _ => Stage::Done,
+            0 => ScrubStage::Frames,
+            1 => ScrubStage::Files,
+            _ => ScrubStage::Done,
         };
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (verified, seq) = (number()?, number()?);
@@ -136,8 +136,8 @@ mod tests {
     #[test]
     fn a_position_is_read_back_and_a_changed_byte_is_no_position() {
         let ledger = LedgerId::from_bytes([7; 16]);
-        let position = Position {
-            stage: Stage::Files,
+        let position = ScrubPosition {
+            stage: ScrubStage::Files,
             verified: 11,
             seq: 12,
             hash: [3; 32],
@@ -150,16 +150,16 @@ mod tests {
         };
         let bytes = position.encode(ledger);
         assert_eq!(bytes.len(), LEN);
-        assert_eq!(Position::decode(&bytes, ledger), Some(position));
+        assert_eq!(ScrubPosition::decode(&bytes, ledger), Some(position));
         assert_eq!(
-            Position::decode(&bytes, LedgerId::from_bytes([8; 16])),
+            ScrubPosition::decode(&bytes, LedgerId::from_bytes([8; 16])),
             None
         );
         for at in 0..LEN {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            assert_eq!(Position::decode(&changed, ledger), None, "byte {at}");
+            assert_eq!(ScrubPosition::decode(&changed, ledger), None, "byte {at}");
         }
-        assert_eq!(Position::decode(&bytes[..LEN - 1], ledger), None);
+        assert_eq!(ScrubPosition::decode(&bytes[..LEN - 1], ledger), None);
     }
 }

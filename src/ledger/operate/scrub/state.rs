@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::found::Found;
+use super::found::ScrubFindings;
 use crate::ledger::operate::verify::Subject;
 use crate::ledger::options::Options;
 use crate::ledger::write::submit::Core;
@@ -14,17 +14,17 @@ use crate::locks::whole;
 
 const FILE: &str = "SCRUB";
 
-pub(super) struct State {
+pub(super) struct ScrubState {
     pub(super) core: Arc<Core>,
     /// 0: it does nothing.
     pub(super) bytes_per_second: u64,
     pub(super) pause: Duration,
     pub(super) subject: Subject,
-    found: Mutex<Found>,
+    found: Mutex<ScrubFindings>,
     stopped: AtomicBool,
 }
 
-impl State {
+impl ScrubState {
     pub(super) fn new(core: &Arc<Core>, options: &Options, subject: Subject) -> Self {
         Self {
             core: Arc::clone(core),
@@ -36,7 +36,7 @@ impl State {
         }
     }
 
-    pub(super) fn found(&self) -> MutexGuard<'_, Found> {
+    pub(super) fn found(&self) -> MutexGuard<'_, ScrubFindings> {
         whole(self.found.lock())
     }
 

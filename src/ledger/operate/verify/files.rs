@@ -13,16 +13,16 @@ use crate::locks::whole;
 
 use super::met::Met;
 use super::progress::ProgressTracker;
-use super::result::Findings;
+use super::result::VerifyFindings;
 use super::states::{self};
-use super::{Damaged, Place, Subject};
+use super::{Damaged, OpenDirectory, Subject};
 
 /// How often the anchor is read where a slot is not whole: it may be under way.
 const LOOKS_MAX: usize = 8;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// What was found without reading the tables, and the tables.
-pub(in crate::ledger) struct Files {
+pub(in crate::ledger) struct FilesToVerify {
     pub(in crate::ledger) tables: Vec<Table>,
     met: Mutex<Vec<Met>>,
     pub(super) not_checked: Vec<String>,
@@ -32,9 +32,9 @@ pub(in crate::ledger) struct Files {
     pub(in crate::ledger) read_bytes: u64,
 }
 
-impl Files {
+impl FilesToVerify {
     /// Looks at every file but the tables.
-    pub(in crate::ledger) fn look(place: &Place, subject: &Subject) -> Self {
+    pub(in crate::ledger) fn look(place: &OpenDirectory, subject: &Subject) -> Self {
         let mut met = Vec::new();
         met.extend(identity(place));
         met.extend(anchor(place, subject));
@@ -130,7 +130,7 @@ impl Files {
         std::mem::take(&mut *met)
     }
 
-    pub(super) fn tell(self, findings: &mut Findings) {
+    pub(super) fn tell(self, findings: &mut VerifyFindings) {
         let met = self.met.into_inner();
         for met in whole(met) {
             findings.push(met);
@@ -139,7 +139,7 @@ impl Files {
     }
 }
 
-fn identity(place: &Place) -> Option<Met> {
+fn identity(place: &OpenDirectory) -> Option<Met> {
     let path = place.root.join("LEDGER");
     match Identity::read(&path) {
         Ok(Some(identity)) if identity.ledger == place.ledger => None,
@@ -153,7 +153,7 @@ fn identity(place: &Place) -> Option<Met> {
 }
 
 /// Both slots are whole, and what they claim is in the journal.
-fn anchor(place: &Place, subject: &Subject) -> Vec<Met> {
+fn anchor(place: &OpenDirectory, subject: &Subject) -> Vec<Met> {
     let path = place.root.join("ANCHOR");
     let mut looks = 1;
     let (claims, unfinished) = loop {
@@ -184,7 +184,7 @@ fn anchor(place: &Place, subject: &Subject) -> Vec<Met> {
 }
 
 /// What a claim says that is not so.
-fn contradiction(claim: &Claim, place: &Place, subject: &Subject) -> Option<String> {
+fn contradiction(claim: &Claim, place: &OpenDirectory, subject: &Subject) -> Option<String> {
     if claim.ledger != place.ledger {
         return Some(format!("it is of ledger {}", claim.ledger));
     }

@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::events::{HEADER_LEN, Seq};
 use crate::integrity::GENESIS;
 use crate::integrity::merkle::{Frontier, Subtree, TreeHash, leaf_hash};
-use crate::journal::{Closes, Head, Journal, Problem, ReadFailure};
+use crate::journal::{Closes, FrameProblem, Head, Journal, ReadFailure};
 
 use super::damaged::Damaged;
 use super::met::Unread;
-use super::part::{Part, Signed};
+use super::part::{JournalPart, Signed};
 use super::progress::ProgressTracker;
-use super::result::Findings;
+use super::result::VerifyFindings;
 
 /// Leaves that are kept, so that the root at a size a while ago can be had.
 const WINDOW_LEAVES: usize = 1 << 18;
@@ -22,20 +22,20 @@ const WINDOW_LEAVES: usize = 1 << 18;
 const LATE_MAX: usize = 1 << 20;
 
 /// A stretch of the tree: how it was before, and what came to it.
-struct Stretch {
+struct TreeStretch {
     before: Frontier,
     runs: Vec<Subtree>,
     leaves: Vec<TreeHash>,
 }
 
-pub(super) struct Gather<'a> {
+pub(super) struct TreeGather<'a> {
     journal_path: &'a Path,
-    findings: &'a mut Findings,
+    findings: &'a mut VerifyFindings,
     /// The end of what came before; `None` behind a part that broke off.
     previous: Option<Head>,
     /// The tree so far; `None` behind a record that is damaged.
     tree: Option<Frontier>,
-    window: VecDeque<Stretch>,
+    window: VecDeque<TreeStretch>,
     kept: usize,
     /// The size of the tree that the view has, and our root of it.
     pub(super) view: Option<(u64, Option<TreeHash>)>,
@@ -47,12 +47,12 @@ pub(super) struct Gather<'a> {
     closes: Closes,
 }
 
-impl<'a> Gather<'a> {
+impl<'a> TreeGather<'a> {
     /// `view_size`: how many records the view's tree has.
     pub(super) fn new(
         journal_path: &'a Path,
         view_size: Option<u64>,
-        findings: &'a mut Findings,
+        findings: &'a mut VerifyFindings,
     ) -> Self {
         let genesis = Head {
             hash: GENESIS,
@@ -85,7 +85,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The next part.
-    pub(super) fn add(&mut self, part: Part) {
+    pub(super) fn add(&mut self, part: JournalPart) {
         self.frames += part.frames;
         if let (Some(last), Some(begins)) = (self.previous, part.begins) {
             let seq = Seq::new(last.seq + 1).unwrap_or(begins.seq);
@@ -132,7 +132,7 @@ impl<'a> Gather<'a> {
         }
         self.tree = Some(tree);
         self.kept += leaves.len();
-        self.window.push_back(Stretch {
+        self.window.push_back(TreeStretch {
             before,
             runs,
             leaves,
@@ -188,7 +188,7 @@ impl<'a> Gather<'a> {
         };
         let seq = Seq::new(last.seq + 1).unwrap_or(Seq::FIRST);
         if last.seq < head.seq {
-            self.damaged(seq, Problem::Missing.to_string());
+            self.damaged(seq, FrameProblem::Missing.to_string());
         } else if (last.seq, last.hash) != (head.seq, head.hash) && head.seq > 0 {
             let place = Seq::new(head.seq).unwrap_or(Seq::FIRST);
             self.damaged(

@@ -32,16 +32,16 @@ use std::sync::atomic::AtomicBool;
 use crate::journal::ReadFailure;
 
 pub use damaged::Damaged;
-pub(in crate::ledger) use files::Files;
+pub(in crate::ledger) use files::FilesToVerify;
 pub(in crate::ledger) use met::Met;
 pub use met::Unread;
 pub(in crate::ledger) use part::{Begins, next_readable};
-pub use progress::Progress;
+pub use progress::VerifyProgress;
 pub use result::Verified;
-pub(crate) use subject::{Place, Subject};
+pub(crate) use subject::{OpenDirectory, Subject};
 
 use progress::{ProgressTracker, stopped};
-use result::Findings;
+use result::VerifyFindings;
 
 /// How a ledger is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,7 +71,7 @@ const THREADS_MAX: usize = 64;
 pub(crate) fn verify(
     subject: &Subject,
     options: &VerifyOptions,
-    progress: &(dyn Fn(&Progress) + Send + Sync),
+    progress: &(dyn Fn(&VerifyProgress) + Send + Sync),
     cancelled: &AtomicBool,
 ) -> Result<Verified, ReadFailure> {
     let threads = match options.threads {
@@ -80,8 +80,8 @@ pub(crate) fn verify(
     };
     let threads = threads.min(THREADS_MAX);
     let tracker = ProgressTracker::new(subject.head.seq, progress, cancelled);
-    let mut findings = Findings::default();
-    let look = |place| (place, Files::look(place, subject));
+    let mut findings = VerifyFindings::default();
+    let look = |place| (place, FilesToVerify::look(place, subject));
     let files = subject.place.as_ref().map(look);
     let tables = files.as_ref().map(|(place, files)| {
         tracker.files(files.count, files.tables.len() as u64);

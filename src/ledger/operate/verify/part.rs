@@ -6,7 +6,7 @@ use crate::events::{Content, Event, Hash, LedgerId, Record, RecordHeader, SALT_L
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::merkle::{Subtree, TreeHash, leaf_hashes};
 use crate::integrity::note::Note;
-use crate::journal::{Frame, Head, Journal, Looked, Problem, ReadFailure, Stretch};
+use crate::journal::{EpochStretch, Frame, FrameProblem, Head, Journal, Looked, ReadFailure};
 
 use super::progress::{ProgressTracker, stopped};
 use super::subject::Subject;
@@ -26,7 +26,7 @@ pub(super) struct Signed {
 
 /// What a part of the journal held.
 #[derive(Debug, Default)]
-pub(super) struct Part {
+pub(super) struct JournalPart {
     /// What its first frame says of what comes before; `None` where nothing begins in it, or its
     /// first frame cannot be read.
     pub(super) begins: Option<Begins>,
@@ -45,7 +45,7 @@ pub(super) struct Part {
     pub(super) unread: Vec<(Seq, String)>,
     pub(super) frames: u64,
     /// What it says of closes.
-    pub(super) closes: Vec<Stretch>,
+    pub(super) closes: Vec<EpochStretch>,
 }
 
 /// Where a part begins.
@@ -70,9 +70,9 @@ impl Begins {
     /// What is wrong with beginning so after this record.
     pub(in crate::ledger) fn after(&self, last: &Head) -> Option<String> {
         let problem = match self {
-            _ if self.seq.get() != last.seq + 1 => Problem::Missing,
-            _ if self.previous != last.hash => Problem::Chain,
-            _ if self.time_ns < last.time_ns => Problem::Time,
+            _ if self.seq.get() != last.seq + 1 => FrameProblem::Missing,
+            _ if self.previous != last.hash => FrameProblem::Chain,
+            _ if self.time_ns < last.time_ns => FrameProblem::Time,
             Self { epoch, .. } if *epoch < last.epoch => {
                 return Some(format!("epoch {epoch} after epoch {}", last.epoch));
             }
@@ -83,18 +83,18 @@ impl Begins {
 }
 
 /// A part that is being read: the frames that begin from `from` on and before `end`.
-pub(super) struct Reading<'a> {
+pub(super) struct PartReading<'a> {
     journal: &'a dyn Journal,
     ledger: Option<LedgerId>,
     tracker: &'a ProgressTracker<'a>,
     from: u64,
     end: u64,
-    part: Part,
+    part: JournalPart,
     /// Not told yet: records, bytes.
     untold: (u64, u64),
 }
 
-impl<'a> Reading<'a> {
+impl<'a> PartReading<'a> {
     pub(super) fn new(
         subject: &'a Subject,
         tracker: &'a ProgressTracker<'a>,
@@ -107,16 +107,16 @@ impl<'a> Reading<'a> {
             tracker,
             from,
             end,
-            part: Part {
+            part: JournalPart {
                 whole,
-                ..Part::default()
+                ..JournalPart::default()
             },
             untold: (0, 0),
         }
     }
 
     /// Reads it to its end.
-    pub(super) fn read(mut self) -> Result<Part, ReadFailure> {
+    pub(super) fn read(mut self) -> Result<JournalPart, ReadFailure> {
         let (mut at, mut failed_at) = (self.from, 0);
         while at < self.end {
             let Err(failure) = self.stretch(&mut at)? else {
@@ -169,7 +169,7 @@ impl<'a> Reading<'a> {
             part.begins = Some(Begins::of(frame));
         }
         if ledger.is_some_and(|ledger| ledger != frame.ledger) {
-            let what = Problem::ForeignLedger {
+            let what = FrameProblem::ForeignLedger {
                 found: frame.ledger,
             };
             part.damages.push((frame.first, what.to_string()));
@@ -180,7 +180,7 @@ impl<'a> Reading<'a> {
         frame.look(&mut |seq, looked| match looked {
             Ok(looked) => {
                 headers.push(looked.canonical);
-                let record = Stretch::record(frame.epoch, seq, looked.event_type);
+                let record = EpochStretch::record(frame.epoch, seq, looked.event_type);
                 record.join(&mut part.closes);
                 part.record(seq, &looked);
             }
@@ -271,7 +271,7 @@ pub(in crate::ledger) fn next_readable(
     Ok(read)
 }
 
-impl Part {
+impl JournalPart {
     /// Nothing was met yet.
     pub(super) const fn is_empty(&self) -> bool {
         self.frames == 0 && self.damages.is_empty() && self.unread.is_empty()

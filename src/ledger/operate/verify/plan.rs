@@ -11,12 +11,12 @@ use std::path::Path;
 
 use crate::database::Table;
 
-use super::files::Files;
+use super::files::FilesToVerify;
 use super::progress::ProgressTracker;
-use super::subject::Place;
+use super::subject::OpenDirectory;
 
 pub(super) struct Plan<'a> {
-    tables: Option<(&'a Place, &'a Files)>,
+    tables: Option<(&'a OpenDirectory, &'a FilesToVerify)>,
     parts: Vec<Vec<&'a Table>>,
     /// Bytes of the tables of each part.
     bytes: Vec<u64>,
@@ -24,8 +24,12 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// For so many parts (at least one) of `step` records each.
-    pub(super) fn new(tables: Option<(&'a Place, &'a Files)>, parts: u64, step: u64) -> Self {
-        let begins = |(place, files): (&Place, &'a Files)| {
+    pub(super) fn new(
+        tables: Option<(&'a OpenDirectory, &'a FilesToVerify)>,
+        parts: u64,
+        step: u64,
+    ) -> Self {
+        let begins = |(place, files): (&OpenDirectory, &'a FilesToVerify)| {
             let journal = place.root.join("journal");
             let each = |table| (first_record(table, &journal), table);
             files.tables.iter().map(each).collect()

@@ -10,7 +10,7 @@ use crate::locks::whole;
 /// How far a verification is. Every figure only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct VerifyProgress {
     /// Records checked.
     pub records: u64,
     /// Records there are to check.
@@ -25,28 +25,28 @@ pub struct Progress {
 
 pub(super) struct ProgressTracker<'a> {
     /// Held while it is told, so that what is told only rises.
-    progress: Mutex<Progress>,
-    tell: &'a (dyn Fn(&Progress) + Send + Sync),
+    progress: Mutex<VerifyProgress>,
+    tell: &'a (dyn Fn(&VerifyProgress) + Send + Sync),
     cancelled: &'a AtomicBool,
 }
 
 impl<'a> ProgressTracker<'a> {
     pub(super) fn new(
         records_total: u64,
-        tell: &'a (dyn Fn(&Progress) + Send + Sync),
+        tell: &'a (dyn Fn(&VerifyProgress) + Send + Sync),
         cancelled: &'a AtomicBool,
     ) -> Self {
         Self {
-            progress: Mutex::new(Progress {
+            progress: Mutex::new(VerifyProgress {
                 records_total,
-                ..Progress::default()
+                ..VerifyProgress::default()
             }),
             tell,
             cancelled,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+    fn lock(&self) -> MutexGuard<'_, VerifyProgress> {
         whole(self.progress.lock())
     }
 
@@ -89,11 +89,11 @@ impl<'a> ProgressTracker<'a> {
         self.step(|progress| progress.records = progress.records_total);
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> VerifyProgress {
         *self.lock()
     }
 
-    fn step(&self, step: impl FnOnce(&mut Progress)) {
+    fn step(&self, step: impl FnOnce(&mut VerifyProgress)) {
         let mut progress = self.lock();
         step(&mut progress);
         (self.tell)(&progress);

@@ -17,11 +17,11 @@ pub(super) struct ReadAhead<'a> {
     plan: &'a Plan<'a>,
     /// Parts that are read ahead however large they are: one for each that is walked.
     threads: usize,
-    state: Mutex<State>,
+    state: Mutex<ReadAheadState>,
     changed: Condvar,
 }
 
-struct State {
+struct ReadAheadState {
     /// The next part whose tables nobody reads yet.
     next: usize,
     /// The furthest part that is walked.
@@ -32,9 +32,9 @@ struct State {
 }
 
 /// When it is dropped nobody waits for anybody any more.
-pub(super) struct Ending<'a, 'b>(&'b ReadAhead<'a>);
+pub(super) struct ReadAheadEnd<'a, 'b>(&'b ReadAhead<'a>);
 
-impl Drop for Ending<'_, '_> {
+impl Drop for ReadAheadEnd<'_, '_> {
     fn drop(&mut self) {
         self.0.lock().ended = true;
         self.0.changed.notify_all();
@@ -46,7 +46,7 @@ impl<'a> ReadAhead<'a> {
         Self {
             plan,
             threads,
-            state: Mutex::new(State {
+            state: Mutex::new(ReadAheadState {
                 next: 0,
                 walked: 0,
                 read: vec![false; plan.parts()],
@@ -56,18 +56,21 @@ impl<'a> ReadAhead<'a> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReadAheadState> {
         whole(self.state.lock())
     }
 
-    fn wait_while(&self, waits: impl Fn(&mut State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_while(
+        &self,
+        waits: impl Fn(&mut ReadAheadState) -> bool,
+    ) -> MutexGuard<'_, ReadAheadState> {
         let waited = self.changed.wait_while(self.lock(), waits);
         whole(waited)
     }
 
     /// Kept by a thread that others wait for, also where it panics.
-    pub(super) fn ending(&self) -> Ending<'a, '_> {
-        Ending(self)
+    pub(super) fn ending(&self) -> ReadAheadEnd<'a, '_> {
+        ReadAheadEnd(self)
     }
 
     /// Reads tables until all are read or taken by another thread.
@@ -87,7 +90,7 @@ impl<'a> ReadAhead<'a> {
     }
 
     fn take(&self) -> Option<usize> {
-        let far = |state: &State| {
+        let far = |state: &ReadAheadState| {
             state.next > state.walked + self.threads
                 && self.plan.bytes(state.walked..state.next) > LEAD_BYTES
         };
@@ -107,7 +110,7 @@ impl<'a> ReadAhead<'a> {
         state.walked = state.walked.max(part);
         drop(state);
         self.changed.notify_all();
-        let is_read = |state: &State| state.read.get(part).is_none_or(|read| *read);
+        let is_read = |state: &ReadAheadState| state.read.get(part).is_none_or(|read| *read);
         drop(self.wait_while(|state| !state.ended && !is_read(state)));
     }
 

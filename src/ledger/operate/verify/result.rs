@@ -7,7 +7,7 @@ use crate::journal::Head;
 
 use super::damaged::Damaged;
 use super::met::{Met, Unread};
-use super::progress::Progress;
+use super::progress::VerifyProgress;
 use super::subject::Subject;
 
 /// Damages that are kept; what is beyond is counted.
@@ -72,7 +72,7 @@ pub(super) struct Walked {
 
 /// What has been found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct VerifyFindings {
     damages: Vec<Damaged>,
     more: u64,
     first_bad: Option<Seq>,
@@ -83,7 +83,7 @@ pub(super) struct Findings {
     pub(super) not_checked: Vec<String>,
 }
 
-impl Findings {
+impl VerifyFindings {
     pub(super) fn push(&mut self, met: impl Into<Met>) {
         match met.into() {
             Met::Damaged(damaged) => self.damaged(damaged),
@@ -112,7 +112,7 @@ impl Findings {
         mut self,
         subject: &Subject,
         walked: &Walked,
-        progress: &Progress,
+        progress: &VerifyProgress,
     ) -> Verified {
         self.damages.sort();
         self.damages.dedup();

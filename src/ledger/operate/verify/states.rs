@@ -13,13 +13,13 @@ use crate::ledger::recover::snapshots;
 use crate::ledger::recover::snapshots::Doubt;
 
 use super::met::{Met, Unread};
-use super::{Damaged, Place};
+use super::{Damaged, OpenDirectory};
 
 /// Read at a time.
 const STEP: usize = 256 << 10;
 
 /// How many files there are, and what is wrong with them.
-pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Met>) {
+pub(super) fn check(place: &OpenDirectory, journal: &dyn Journal) -> (u64, Vec<Met>) {
     let (mut count, mut met) = (0, Vec::new());
     let directory = snapshots::directory(&place.root);
     let paths = match entries(&directory) {
@@ -40,7 +40,7 @@ pub(super) fn check(place: &Place, journal: &dyn Journal) -> (u64, Vec<Met>) {
                 continue;
             }
         };
-        let mut states = States {
+        let mut states = StateDigests {
             file: BufReader::with_capacity(STEP, file),
             at: 0,
         };
@@ -61,14 +61,14 @@ fn damaged(path: &Path, at: u64, what: String) -> Damaged {
     }
 }
 
-struct States {
+struct StateDigests {
     file: BufReader<File>,
     /// Where what is being read begins.
     at: u64,
 }
 
-impl States {
-    fn check(&mut self, place: &Place, journal: &dyn Journal) -> Result<(), Doubt> {
+impl StateDigests {
+    fn check(&mut self, place: &OpenDirectory, journal: &dyn Journal) -> Result<(), Doubt> {
         let head: [u8; 24] = self.take()?.ok_or("it ends too early")?;
         let head = head.split_first_chunk::<8>();
         let is_ours = head.is_some_and(|(magic, ledger)| {

@@ -19,12 +19,12 @@ pub(crate) struct Subject {
     /// The view that keeps the tree, where there is one.
     pub(crate) tree: Option<TreeView>,
     /// The directory; `None`: there is only a journal.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<OpenDirectory>,
 }
 
 /// The directory of an open ledger: files come and go while they are looked at.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct OpenDirectory {
     pub(crate) root: PathBuf,
     /// Whose it is to be.
     pub(crate) ledger: LedgerId,
@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) inode: Option<(u64, u64)>,
 }
 
-impl Place {
+impl OpenDirectory {
     /// The directory of a ledger that is open.
     pub(in crate::ledger) fn of(
         locked_journal: Option<&LockedJournal>,

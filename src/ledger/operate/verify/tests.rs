@@ -95,7 +95,7 @@ fn the_slot_of_a_claim_that_failed_is_no_damage_and_the_other_one_is() {
         head: anchored.head().unwrap(),
         journal: Arc::new(anchored),
         tree: None,
-        place: Some(Place {
+        place: Some(OpenDirectory {
             root: directory.path().to_owned(),
             ledger,
             inode: None,

@@ -8,14 +8,14 @@ use crate::journal::ReadFailure;
 use crate::projections::TreeView;
 
 use super::damaged::Damaged;
-use super::files::Files;
-use super::gather::Gather;
-use super::part::{Part, Reading};
+use super::files::FilesToVerify;
+use super::gather::TreeGather;
+use super::part::{JournalPart, PartReading};
 use super::plan::Plan;
 use super::progress::{ProgressTracker, stopped};
 use super::read_ahead::ReadAhead;
-use super::result::{Findings, Walked};
-use super::subject::{Place, Subject};
+use super::result::{VerifyFindings, Walked};
+use super::subject::{OpenDirectory, Subject};
 
 /// Records of one part: enough that finding its beginning costs nothing, few enough to be held.
 const PART_RECORDS_MAX: u64 = 1 << 16;
@@ -26,10 +26,10 @@ const AHEAD: usize = 1;
 /// Walks over the journal, and reads `tables` on the way.
 pub(super) fn walk(
     subject: &Subject,
-    tables: Option<(&Place, &Files)>,
+    tables: Option<(&OpenDirectory, &FilesToVerify)>,
     threads: usize,
     tracker: &ProgressTracker<'_>,
-    findings: &mut Findings,
+    findings: &mut VerifyFindings,
 ) -> Result<Walked, ReadFailure> {
     let head = subject.head;
     let path = subject.journal_path();
@@ -37,7 +37,7 @@ pub(super) fn walk(
     let tree = subject.tree.as_ref();
     let view_size = tree.map(|tree| tree.view().position().min(head.seq));
     let view_size = view_size.filter(|size| *size > 0);
-    let mut gather = Gather::new(&path, view_size, findings);
+    let mut gather = TreeGather::new(&path, view_size, findings);
     let per_thread = head.seq / (threads as u64 * 8);
     let step = per_thread.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
     // Where there is no record there may be tables.
@@ -57,7 +57,7 @@ pub(super) fn walk(
                         read_ahead.begin(part);
                         let from = 1 + part * step;
                         let end = (from + step).min(head.seq + 1);
-                        let read = Reading::new(subject, tracker, (from, end)).read();
+                        let read = PartReading::new(subject, tracker, (from, end)).read();
                         let failed = read.is_err();
                         // Nobody takes them any more once one has failed.
                         if sender.send(read).is_err() || failed {
@@ -95,9 +95,9 @@ pub(super) fn walk(
 
 /// Part n comes from thread n modulo their number.
 fn gather_all(
-    parts: &[Receiver<Result<Part, ReadFailure>>],
+    parts: &[Receiver<Result<JournalPart, ReadFailure>>],
     count: u64,
-    gather: &mut Gather<'_>,
+    gather: &mut TreeGather<'_>,
 ) -> Result<(), ReadFailure> {
     let mut from = parts.iter().cycle();
     for _ in 0..count {
@@ -114,7 +114,7 @@ fn against_view(
     tree: &TreeView,
     size: u64,
     root: Option<TreeHash>,
-    findings: &mut Findings,
+    findings: &mut VerifyFindings,
 ) {
     let Some(root) = root else {
         let why = "the tree's view: no tree behind a damaged record";

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::callbacks::{Callbacks, Kind, Seat};
+use crate::callbacks::{CallbackKind, Callbacks, Seat};
 use crate::commands::Command;
 use crate::commands::given::{Given, Redactor};
 use crate::config::{Limits, Validator};
@@ -37,12 +37,12 @@ impl Foreign {
         let budget = options.callback_budget;
         let redaction = options.redaction.as_ref().map(|redaction| {
             let name = || redaction.name().to_owned();
-            let seat = callbacks.named(Kind::Redactor, name, budget);
+            let seat = callbacks.named(CallbackKind::Redactor, name, budget);
             (Arc::clone(redaction), seat)
         });
         let validators = options.validators.iter().map(|validator| {
             let name = || validator.name().to_owned();
-            let seat = callbacks.named(Kind::Validator, name, budget);
+            let seat = callbacks.named(CallbackKind::Validator, name, budget);
             (Arc::clone(validator), seat)
         });
         Self {

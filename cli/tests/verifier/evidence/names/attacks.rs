@@ -7,7 +7,7 @@ use crate::foreign;
 use crate::support::log_key;
 use femtoclaw_ledger::events::{EventType, Seq};
 use femtoclaw_ledger::evidence::EvidenceOptions;
-use femtoclaw_ledger::integrity::evidence::{Bundle, Part, RECORDS_MAX};
+use femtoclaw_ledger::integrity::evidence::{Bundle, BundlePart, RECORDS_MAX};
 use femtoclaw_ledger::integrity::key::Signer;
 
 /// Sections that are not the genuine ones, most with good proofs.
@@ -118,7 +118,7 @@ async fn names_are_no_more_than_records_can_be() {
     let repeated = |count| with(&file, &vec![tester.clone(); count]).file();
     let many = repeated(RECORDS_MAX + 1);
     let refused = Bundle::parse(many.as_bytes()).unwrap_err();
-    assert_eq!(refused.part(), Some(Part::Named(RECORDS_MAX + 1)));
+    assert_eq!(refused.part(), Some(BundlePart::Named(RECORDS_MAX + 1)));
     let full = Bundle::parse(repeated(RECORDS_MAX).as_bytes()).unwrap();
     let refused = full.verify(&policy(), None).unwrap_err();
     assert_eq!(refused.part.name(), "name");
