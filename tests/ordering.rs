@@ -17,8 +17,10 @@ use std::task::Poll;
 
 use femtoclaw_ledger::events::Seq;
 use femtoclaw_ledger::journal::{FailedSync, Journal as _};
-use femtoclaw_ledger::{AppendError, Retry, Rollback, configuration::Changed};
-use shared::{A_WHILE, WAIT, World, change, command, id, observation, until};
+use femtoclaw_ledger::{
+    AppendError, Retry, Rollback, configuration::Changed, execution_log, group::Command,
+};
+use shared::{A_WHILE, WAIT, World, change, command, id, observation, request, until};
 use tokio::task::JoinHandle;
 
 type Answer = JoinHandle<Result<Changed, AppendError>>;
@@ -271,4 +273,57 @@ async fn what_gathers_behind_a_held_sync_is_cut_into_frames() {
         let lengths: Vec<usize> = frames.map(|it| it.unwrap().records().count()).collect();
         assert!(lengths.iter().all(|it| *it <= most), "{lengths:?}");
     }
+}
+
+/// Polls it once, which takes its place in the queue, and lets it go on by itself.
+async fn sent<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    let mut call = Box::pin(call);
+    let first = poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+    assert!(first.await.is_pending(), "answered while the sync is held");
+    tokio::spawn(call)
+}
+
+/// The effect has happened: its room was taken at its start. Two of them have the room of two.
+#[tokio::test]
+async fn endings_do_not_queue_behind_those_that_wait_for_room() {
+    const ROOM: usize = 256;
+    let world = World::new(|options| options.limits.pending_records_max = ROOM).await;
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let reserve = femtoclaw_ledger::Limits::default().finish_reserve_bytes;
+    let begin = async |number| {
+        let begun = log.begin(request(&world.ledger, command(number))).await;
+        begun.unwrap().started().unwrap().detach()
+    };
+    let (alone, one, two) = (begin(1).await, begin(2).await, begin(3).await);
+    let telemetry = world.ledger.telemetry(&world.grant).unwrap();
+    world.journal.hold();
+    // More than may be under way: the last ones wait for room.
+    let mut waiting = Vec::new();
+    for number in 0..ROOM as u128 {
+        let telemetry = telemetry.clone();
+        let beat = observation(command(1_000 + number), "beat");
+        waiting.push(sent(async move { telemetry.record(beat).await }).await);
+    }
+    let result = vec![b'1'; reserve * 3 / 4];
+    let (log, whole) = (log.clone(), result.clone());
+    let ending = sent(async move { log.complete(alone, command(4), whole).await }).await;
+    let finish = |execution, number| {
+        Command::Finish(execution_log::Finish {
+            context: command(number),
+            execution,
+            ending: execution_log::Ending::Completed(result.clone()),
+        })
+    };
+    let group = vec![finish(one, 5), finish(two, 6)];
+    let (ledger, grant) = (world.ledger.clone(), world.grant.clone());
+    let both = sent(async move { ledger.commit(&grant, group).await }).await;
+    world.journal.release();
+    let ended = ending.await.unwrap().unwrap();
+    let both = both.await.unwrap().unwrap().unwrap();
+    let mut last = Seq::FIRST;
+    for waited in waiting {
+        last = last.max(waited.await.unwrap().unwrap().last);
+    }
+    assert!(ended.first < last, "{ended:?} behind {last}");
+    assert!(both.receipt.first < last, "{both:?} behind {last}");
 }
