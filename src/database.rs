@@ -36,7 +36,7 @@ mod tables;
 pub(crate) mod wal;
 
 pub(crate) use boot_id::boot_id;
-pub(crate) use buffer::Buffer;
+pub(crate) use buffer::ValueBuffer;
 pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
     LOST_AND_FOUND, PRIVATE_DIRECTORY, PRIVATE_FILE, create_private, ensure_private, restrict,

@@ -11,9 +11,9 @@ use fjall::Slice;
 /// The engine's own buffer is in it and does not show, so a journal without the engine takes the same frames. The engine takes it
 /// over and gives it back as it is: a frame's payload is copied once on its way to the disk, into this.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Buffer(Slice);
+pub(crate) struct ValueBuffer(Slice);
 
-impl Buffer {
+impl ValueBuffer {
     /// So many bytes of what is read.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Buffer {
     }
 }
 
-impl Deref for Buffer {
+impl Deref for ValueBuffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -36,20 +36,20 @@ impl Deref for Buffer {
     }
 }
 
-impl From<&[u8]> for Buffer {
+impl From<&[u8]> for ValueBuffer {
     fn from(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 }
 
-impl From<Slice> for Buffer {
+impl From<Slice> for ValueBuffer {
     fn from(bytes: Slice) -> Self {
         Self(bytes)
     }
 }
 
-impl From<Buffer> for Slice {
-    fn from(buffer: Buffer) -> Self {
+impl From<ValueBuffer> for Slice {
+    fn from(buffer: ValueBuffer) -> Self {
         buffer.0
     }
 }

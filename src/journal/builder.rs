@@ -6,7 +6,7 @@ use std::io::Read;
 use super::Head;
 use super::frame::{Frame, chain};
 use super::layout::{Entry, FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader};
-use crate::database::Buffer;
+use crate::database::ValueBuffer;
 use crate::events::{
     CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, Hash,
     LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, TraceId,
@@ -256,11 +256,11 @@ fn clamped(value: usize) -> u32 {
 }
 
 /// One copy into the buffer that the database takes over.
-fn join(header: &[u8], table: &[u8], body: &[u8]) -> Buffer {
+fn join(header: &[u8], table: &[u8], body: &[u8]) -> ValueBuffer {
     let length = u32::try_from(header.len() + table.len() + body.len());
     let mut parts = header.chain(table).chain(body);
     let joined = length
         .ok()
-        .and_then(|length| Buffer::read(&mut parts, length).ok());
-    joined.unwrap_or_else(Buffer::empty)
+        .and_then(|length| ValueBuffer::read(&mut parts, length).ok());
+    joined.unwrap_or_else(ValueBuffer::empty)
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::Head;
 use super::error::{FrameProblem, ReadFailure};
 use super::layout::{Entry, FRAME_HEADER_LEN, FrameHeader};
-use crate::database::Buffer;
+use crate::database::ValueBuffer;
 use crate::events::readable::hex::Hex;
 use crate::events::{Content, HEADER_LEN, Hash, LedgerId, Record, RecordHeader, SALT_LEN, Seq};
 use crate::integrity::{self, Chain, Checksum};
@@ -41,7 +41,7 @@ pub struct Frame {
     pub last: Head,
     body_checksum: Checksum,
     table_len: usize,
-    bytes: Buffer,
+    bytes: ValueBuffer,
 }
 
 /// Without its records.
@@ -69,7 +69,7 @@ pub(super) struct RecordParts<'a> {
 }
 
 impl Frame {
-    pub(super) fn new(header: &FrameHeader, bytes: Buffer) -> Self {
+    pub(super) fn new(header: &FrameHeader, bytes: ValueBuffer) -> Self {
         Self {
             ledger: header.ledger,
             epoch: header.epoch,
@@ -94,10 +94,10 @@ impl Frame {
     /// # Errors
     /// [`FrameProblem`] where the bytes are not a frame of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameProblem> {
-        Self::from_buffer(Buffer::from(bytes))
+        Self::from_buffer(ValueBuffer::from(bytes))
     }
 
-    pub(super) fn from_buffer(bytes: Buffer) -> Result<Self, FrameProblem> {
+    pub(super) fn from_buffer(bytes: ValueBuffer) -> Result<Self, FrameProblem> {
         let header = FrameHeader::decode(&bytes)?;
         let frame = Self::new(&header, bytes);
         if integrity::checksum(frame.table()) != header.table_checksum {
@@ -116,7 +116,7 @@ impl Frame {
         &self.bytes
     }
 
-    pub(super) fn buffer(&self) -> Buffer {
+    pub(super) fn buffer(&self) -> ValueBuffer {
         self.bytes.clone()
     }
 

@@ -21,7 +21,7 @@ use crate::integrity::note::Note;
 use crate::locks::whole;
 use crate::projections::{TreeAt, TreeView, ViewError};
 
-use super::cosigned::Cosigned;
+use super::cosigned::CosignedByOrigin;
 use crate::ledger::recover::caller_gone::Dropped;
 
 mod copies;
@@ -55,7 +55,7 @@ pub(crate) struct Checkpoints {
     destinations: Destinations,
     fork: forks::Fork,
     /// Of other logs.
-    pub(in crate::ledger) witnessed: Cosigned,
+    pub(in crate::ledger) witnessed: CosignedByOrigin,
     /// One export at a time: two would write the same files.
     pub(in crate::ledger) exporting: Arc<tokio::sync::Mutex<()>>,
     /// What came after this record is covered by none.
@@ -111,7 +111,7 @@ impl Checkpoints {
             }),
             destinations,
             fork: forks::Fork::default(),
-            witnessed: Cosigned::default(),
+            witnessed: CosignedByOrigin::default(),
             exporting: Arc::default(),
             last_ns: AtomicU64::new(now_ns),
             under_way: AtomicBool::new(false),

@@ -9,4 +9,4 @@ use crate::integrity::merkle::TreeHash;
 pub(in crate::ledger) type NewestCosigned = (u64, TreeHash);
 
 /// Of each log, by its origin. Locked while one is cosigned and recorded.
-pub(in crate::ledger) type Cosigned = tokio::sync::Mutex<HashMap<String, NewestCosigned>>;
+pub(in crate::ledger) type CosignedByOrigin = tokio::sync::Mutex<HashMap<String, NewestCosigned>>;
