@@ -8,3 +8,6 @@ pub(super) mod emitting;
 pub(super) mod foreign;
 pub(super) mod space_watch;
 pub(super) mod submit;
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ impl Job for Arc<Scrub> {
         let _full = ticks.try_send(now_ns).is_err();
     }
 }
+
+#[cfg(test)]
+mod tests;
