@@ -161,7 +161,7 @@ pub use ledger::{
     RuntimeMetadata, Started, Telemetry,
 };
 
-/// What [`ExecutionLog`] takes and answers beside the common: decisions in two steps, endings, statements about
+/// Commands and answers of [`ExecutionLog`] beside the common: decisions in two steps, endings, statements about
 /// what is in doubt, and what is found of executions.
 #[cfg(feature = "engine")]
 pub mod execution_log {
@@ -175,7 +175,7 @@ pub mod execution_log {
     pub use crate::projections::{ExecutionEntry, ExecutionStatus};
 }
 
-/// What [`Configuration`] takes and answers: versions of documents, their differences, who validates them.
+/// Commands and answers of [`Configuration`]: versions of documents, their differences, who validates them.
 #[cfg(feature = "engine")]
 pub mod configuration {
     pub use crate::actors::DocumentInForce;
@@ -185,7 +185,7 @@ pub mod configuration {
     pub use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
 }
 
-/// What [`RuntimeMetadata`] takes and answers: the runtime and its modules, its state machine, its capabilities.
+/// Commands and answers of [`RuntimeMetadata`]: the runtime and its modules, its state machine, its capabilities.
 #[cfg(feature = "engine")]
 pub mod runtime_metadata {
     pub use crate::actors::RegistryInForce;
@@ -207,7 +207,7 @@ pub mod group {
     pub use crate::ledger::{Answer, CommitError, Committed};
 }
 
-/// What [`Reads`] gives: filtered records, a live tail, the steps of one execution.
+/// Answers of [`Reads`]: filtered records, a live tail, the steps of one execution.
 #[cfg(feature = "engine")]
 pub mod reading {
     pub use crate::ledger::{Follow, Reconstruction, TraceStep};
@@ -250,7 +250,7 @@ pub mod read_only {
     };
 }
 
-/// What verifies of a damaged ledger, in a new one ([`Ledger::salvage`]).
+/// The sound part of a damaged ledger, in a new one ([`Ledger::salvage`]).
 #[cfg(feature = "engine")]
 pub mod salvage {
     pub use crate::ledger::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a poisoned lock means: here alone it is passed over.
+//! Poisoned locks: here alone one is passed over.
 
 use std::sync::{LockResult, PoisonError};
 

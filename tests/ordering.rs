@@ -242,7 +242,7 @@ async fn a_failed_sync_whose_frame_is_not_there_is_an_unknown_outcome() {
     a_failed_sync(FailedSync::NotPersisted).await;
 }
 
-/// What gathers behind a slow medium is cut into frames: no frame is larger than a reader has room for.
+/// Commits that gather behind a slow medium are cut into frames: no frame is larger than a reader has room for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_gathers_behind_a_held_sync_is_cut_into_frames() {
     const SENT: u128 = 60;

@@ -13,7 +13,7 @@ use crate::projections::registry_digest;
 pub(crate) struct RegisteredCapability {
     /// Its version.
     pub(crate) version: String,
-    /// What it does.
+    /// Its effect, in words.
     pub(crate) description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
     pub(crate) parameters: Vec<u8>,

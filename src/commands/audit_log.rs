@@ -17,7 +17,7 @@ fields! {
         kept pub context: Context,
         /// Which of the nine families.
         kept pub family: AuditFamily,
-        /// What was done, as a stable word.
+        /// The action, as a stable word.
         text pub action: String,
         /// To what: one line, may be empty.
         text pub subject: String,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a decision rested on. Only a snapshot of what is in force makes one.
+//! The basis of a decision. Only a snapshot of what is in force makes one.
 
 use super::check::Fields;
 use super::given::fields;
 use crate::events::{Hash, LedgerId};
 
 fields! {
-    /// What a decision rested on: the versions of one `InForce`, which alone makes
+    /// The basis of a decision: the versions of one `InForce`, which alone makes
     /// it, and the policy by the gate's own word.
     ///
     /// The ledger compares the versions of an authorization with those in force. A decision read from

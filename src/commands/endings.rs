@@ -22,7 +22,7 @@ fields! {
     pub struct Failure {
         /// A stable code of the runtime's; cut where it is longer than a name.
         text pub code: String,
-        /// What happened, for a person; cut where it is longer than a text.
+        /// The error in words, for a person; cut where it is longer than a text.
         text pub message: String,
         /// Partial result or details, JSON; may be empty. An oversize one is truncated.
         json pub result: Vec<u8>,
@@ -189,7 +189,7 @@ fields! {
     pub struct Resolve {
         /// The verdict.
         kept pub resolution: Resolution,
-        /// Who or what knows, and how.
+        /// The source of the verdict: a person or a system, and how it knows.
         text pub reason: String,
         /// The late result, JSON; may be empty. An oversize one is truncated.
         json pub result: Vec<u8>,

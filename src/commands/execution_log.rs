@@ -28,7 +28,7 @@ fields! {
         kept pub decision: Decision,
         /// Why; may be empty.
         text pub reason: String,
-        /// What it rested on.
+        /// The basis of the decision.
         nested pub basis: Basis,
     }
 }
@@ -129,7 +129,7 @@ fields! {
         kept pub execution: Option<ExecutionId>,
         /// The output as received, any bytes: digest, length and the first 64 KiB are kept.
         bytes pub input: Vec<u8>,
-        /// What is wrong with it.
+        /// The defect that the validator found.
         text pub problem: String,
     }
 }

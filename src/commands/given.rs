@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What of a command its caller wrote freely. Each field of a command says so where it is defined, in
+//! The parts of a command that its caller wrote freely. Each field of a command says so where it is defined, in
 //! [`fields!`](super::fields): one that is not classified does not compile. From that come what a redactor is
 //! given and what `Debug` does not print.
 
@@ -64,7 +64,7 @@ impl<B: Buffer> Buffer for Option<B> {
     }
 }
 
-/// What has a command's context.
+/// Everything that has a command's context.
 pub(crate) trait InContext {
     fn context(&self) -> &Context;
 }

@@ -95,12 +95,12 @@ metadata_command!(
 );
 
 fields! {
-    /// What a capability is.
+    /// The definition of a capability.
     #[derive(Clone, PartialEq, Eq, Default)]
     pub struct CapabilityDefinition {
         /// Its version.
         text pub version: String,
-        /// What it does.
+        /// Its effect, in words.
         text pub description: String,
         /// Its parameters, JSON of any shape, kept byte for byte; may be empty.
         json pub parameters: Vec<u8>,
@@ -119,7 +119,7 @@ impl CapabilityDefinition {
 }
 
 setters!(CapabilityDefinition {
-    /// What it does.
+    /// Its effect, in words.
     into description = description: String;
     /// With these parameters: JSON, kept byte for byte.
     into parameters = parameters: Vec<u8>;
@@ -167,7 +167,7 @@ macro_rules! defining {
                 kept pub context: Context,
                 /// The capability's name.
                 name pub capability: String,
-                /// What it is from now on.
+                /// The definition from now on.
                 nested pub definition: CapabilityDefinition,
                 /// Refuse unless the registry stands at this version.
                 kept pub expected_version: Option<u64>,
@@ -269,7 +269,7 @@ fields! {
     pub struct Transition {
         /// Common to all commands.
         kept pub context: Context,
-        /// Where to: one of the runtime's five states.
+        /// The next state: one of the runtime's five.
         kept pub to: State,
         /// Refuse unless it stands here.
         kept pub expected: Option<State>,

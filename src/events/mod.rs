@@ -6,7 +6,7 @@
 //!
 //! # As JSON
 //!
-//! What is read from a ledger implements [`serde::Serialize`]. In formats for people, such as JSON, values read like this,
+//! Everything that is read from a ledger implements [`serde::Serialize`]. In formats for people, such as JSON, values read like this,
 //! and like this everywhere: in events, in entries of views, in reports and in what `femtoclaw-ledger` prints.
 //!
 //! | value | in JSON |

@@ -37,7 +37,7 @@ pub struct CapabilityRegisteredV1 {
     pub capability: String,
     /// Its version.
     pub version: String,
-    /// What it does.
+    /// Its effect, in words.
     pub description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
     #[serde(with = "super::readable::bytes")]
@@ -53,7 +53,7 @@ pub struct CapabilityChangedV1 {
     pub capability: String,
     /// Its version.
     pub version: String,
-    /// What it does.
+    /// Its effect, in words.
     pub description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
     #[serde(with = "super::readable::bytes")]

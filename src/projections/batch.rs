@@ -195,7 +195,7 @@ impl ViewBatch {
         self.stored(&key)
     }
 
-    /// What is packed under `key`.
+    /// The entries packed under `key`.
     pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Projected<Option<T>> {
         self.get(key)?.map(|bytes| unpack(&bytes)).transpose()
     }

@@ -35,7 +35,7 @@ pub struct Capability {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What it does.
+    /// Its effect, in words.
     pub description: String,
     /// Its parameters, JSON, byte for byte; may be empty.
     #[serde(with = "crate::events::readable::bytes")]

@@ -91,7 +91,7 @@ async fn the_answers_of_a_group_hold_what_they_start() {
     assert_eq!(stands(&world, execution).await, ExecutionStatus::Abandoned);
 }
 
-/// What has ended, or was recorded after the fact, is nobody's to end.
+/// An execution that has ended, or was recorded after the fact, is nobody's to end.
 #[tokio::test]
 async fn the_answers_of_a_group_hold_nothing_that_has_ended() {
     let world = World::new(|_| {}).await;

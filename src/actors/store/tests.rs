@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What ids stand for, and what a command that was sent again is told.
+//! Command ids: the content that each stands for, and the answer to a command that was sent again.
 
 use super::*;
 use crate::actors::claims::{Claims, CommandClaim, Gist};
@@ -75,7 +75,7 @@ fn views() -> Viewed {
     Viewed(Some(known(OLD, 5, 6)))
 }
 
-/// What ids stand for, in a word, and how many.
+/// Whether the ids are new or were there before, in a word, and how many.
 fn claimed(claims: &Claims, views: &Viewed, ids: &[Id]) -> (&'static str, usize) {
     match claim(claims, views, WHO, ids) {
         Ok(Claimed::New(places)) => ("new", places.len()),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What callers compare, and what people are shown.
+//! Comparison of permits and standings, and their forms for people.
 
 use super::*;
 use crate::events::LedgerId;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is too large to be kept whole is cut before its command waits: every part of it, and the whole stays known.
+//! Each part of a command that is too large to be kept whole is cut before the command waits; the whole stays known.
 
 use super::*;
 use crate::commands::measure::Measure;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a redactor may make of a field.
+//! The values that a redactor may put into a field.
 
 use super::*;
 use crate::commands::given::{Redactor, shortened};

@@ -17,7 +17,7 @@ use crate::projections::{AsOf, DiffLine, DocumentVersion, VersionInfo};
 
 /// Names, states, versions, places and times of this store.
 const STANDING: Wanted = Wanted::Standing(Store::Configuration);
-/// What components wrote into this store.
+/// The texts and bytes that components wrote into this store.
 const PAYLOADS: Wanted = Wanted::Payloads(Store::Configuration);
 
 /// The configuration store (FC-STORAGE §8).

@@ -56,7 +56,7 @@ pub(in crate::ledger) fn handle(
 pub(crate) enum Wanted {
     /// Names, states, versions, places and times.
     Standing(Store),
-    /// What components wrote.
+    /// The texts and bytes that components wrote.
     Payloads(Store),
 }
 

@@ -15,7 +15,7 @@ use crate::projections::{AsOf, Module, RegistryState, Runtime, RuntimeState, Sav
 
 /// Names, states, versions, places and times of this store.
 const STANDING: Wanted = Wanted::Standing(Store::RuntimeMetadata);
-/// What components wrote into this store.
+/// The texts and bytes that components wrote into this store.
 const PAYLOADS: Wanted = Wanted::Payloads(Store::RuntimeMetadata);
 
 /// The runtime metadata store (FC-STORAGE §9).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is read, as JSON and as `Debug`: one value of each family. Events and records are in `tests/golden`.
+//! The values that are read, as JSON and as `Debug`: one of each family. Events and records are in `tests/golden`.
 
 use std::fmt::Debug;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading one of the built-in views.
 
-/// What the readers of built-in views have in common.
+/// The common part of the readers of built-in views.
 macro_rules! reader {
     ($name:ident, $projection:ty, $version:expr) => {
         impl $name {

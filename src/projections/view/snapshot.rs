@@ -46,7 +46,7 @@ impl ViewSnapshot {
         Ok(found.map(|value| value.to_vec()))
     }
 
-    /// What is packed under `key`.
+    /// The entries packed under `key`.
     pub(in crate::projections) fn value<T: DeserializeOwned>(
         &self,
         key: &[u8],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a store saves while something is on its way, and what it has forgotten by then.
+//! The state that a store saves while a change is on its way, and the executions that it has forgotten by then.
 
 use super::*;
 use crate::commands::{CapabilityDefinition, Command, Ending, Imported};
@@ -11,7 +11,7 @@ async fn go_on() {
     }
 }
 
-/// What the store saves while `sent` is decided and not durable.
+/// The state that the store saves while `sent` is decided and not durable.
 async fn saved_while_held<T>(
     world: &World,
     store: Store,
