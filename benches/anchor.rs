@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the anchor costs: latency of a commit, one caller and several, with and without it, in one
-//! run, interleaved. `cargo bench --bench anchor -- --rounds 5 --commits 500`
+//! run, interleaved. Each is opened from its parts: the journal, with the anchor over it or without.
+//! `cargo bench --bench anchor -- --rounds 5 --commits 500`
 
 #![allow(
     clippy::unwrap_used,
@@ -14,40 +15,59 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::{Ledger, Options, journal::Anchoring};
+use femtoclaw_ledger::journal::{
+    Anchor, Anchored, Anchoring, FjallJournal, Journal, JournalOptions,
+};
+use femtoclaw_ledger::{Ledger, Options, Root};
 
 use support::{fresh_directory, nanos, now, percentile, shown, value};
 
 const CALLERS: [usize; 3] = [1, 8, 64];
+const CLOSE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
-    anchoring: Anchoring,
+    /// `None`: no anchor.
+    anchoring: Option<Anchoring>,
 }
 
 const KINDS: [Kind; 3] = [
     Kind {
         name: "off",
-        anchoring: Anchoring::Off,
+        anchoring: None,
     },
     Kind {
         name: "pipelined",
-        anchoring: Anchoring::Pipelined,
+        anchoring: Some(Anchoring::Pipelined),
     },
     Kind {
         name: "before every answer",
-        anchoring: Anchoring::BeforeEveryAnswer,
+        anchoring: Some(Anchoring::BeforeEveryAnswer),
     },
 ];
 
+/// A new ledger over its journal.
+async fn opened(path: &Path, kind: Kind) -> (Ledger, Root) {
+    let (_, root) = Ledger::open(path, Options::default()).await.unwrap();
+    root.close(CLOSE).await.unwrap();
+    let below = path.join("journal");
+    let journal = FjallJournal::open(&below, &JournalOptions::default()).unwrap();
+    let journal: Arc<dyn Journal> = match kind.anchoring {
+        None => Arc::new(journal),
+        Some(anchoring) => {
+            let anchor = Anchor::open(&Anchor::beside(&below)).unwrap();
+            Arc::new(Anchored::open(journal, anchor, anchoring).unwrap())
+        }
+    };
+    let views = path.join("views of its parts");
+    let opened = Ledger::open_on(journal, &views, Options::default()).await;
+    opened.unwrap()
+}
+
 /// Latencies in nanoseconds of `commits` audit entries from each of `callers`.
 async fn measure(path: &Path, kind: Kind, callers: usize, commits: usize) -> Vec<u64> {
-    let options = Options {
-        anchoring: kind.anchoring,
-        ..Options::default()
-    };
-    let (ledger, root) = Ledger::open(path, options).await.unwrap();
+    let (ledger, root) = opened(path, kind).await;
     let grant = support::grant(&root).await;
     let log = Arc::new(ledger.audit_log(&grant).unwrap());
     let tasks: Vec<_> = (0..callers)
@@ -68,7 +88,7 @@ async fn measure(path: &Path, kind: Kind, callers: usize, commits: usize) -> Vec
     for task in tasks {
         all.extend(task.await.unwrap());
     }
-    root.close(Duration::from_secs(10)).await.unwrap();
+    root.close(CLOSE).await.unwrap();
     all
 }
 

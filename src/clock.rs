@@ -194,7 +194,7 @@ pub fn fill_secret(secret: &mut [u8]) -> std::io::Result<()> {
     getrandom::fill(secret).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
-/// A counter instead of randomness: for tests that compare bytes.
+/// A counter instead of randomness: the same calls give the same bytes.
 #[derive(Debug, Default)]
 pub struct CountingEntropy(AtomicU64);
 

@@ -136,6 +136,13 @@ pub mod redaction;
 #[cfg(feature = "engine")]
 mod vitals;
 
+// The kit of the integration tests, for the tests in here too. It knows the library by its name.
+#[cfg(all(test, feature = "engine"))]
+extern crate self as femtoclaw_ledger;
+#[cfg(all(test, feature = "engine"))]
+#[path = "../tests/shared/held.rs"]
+mod held;
+
 #[cfg(feature = "engine")]
 pub use access::{Grant, Quota, Rights};
 #[cfg(feature = "engine")]

@@ -16,10 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::journal::{
-    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FailedSync, FrameBuilder, Head, HeldJournal,
-    Journal, MemoryJournal,
+    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FrameBuilder, Head, Journal, MemoryJournal,
 };
 use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Rights, Root, operation::Recovery};
+
+#[path = "shared/held.rs"]
+mod held;
+
+use held::{FailedSync, HeldJournal};
 
 #[path = "journal/fixtures.rs"]
 #[allow(dead_code, reason = "not all of it is used here")]

@@ -10,6 +10,8 @@
 
 #[path = "bad_input/commands.rs"]
 mod commands;
+#[path = "shared/held.rs"]
+mod held;
 #[path = "bad_input/opening.rs"]
 mod opening;
 #[path = "bad_input/scene.rs"]

@@ -17,13 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome, Seq};
-use femtoclaw_ledger::journal::{
-    Anchor, Anchored, ClaimHook, FailedClaim, FailedSync, FjallJournal, HeldJournal, JournalOptions,
-};
+use femtoclaw_ledger::journal::{Anchor, Anchored, FjallJournal, JournalOptions};
 use femtoclaw_ledger::{
     AppendError, AuditEntry, Context, Grant, Ledger, Options, Quota, Receipt, Rights, Root,
     journal::Anchoring,
 };
+
+#[path = "shared/held.rs"]
+mod held;
+
+use held::{FailedClaim, FailedSync, FailingClaims, HeldJournal};
 
 const WAIT: Duration = Duration::from_secs(60);
 /// Commands: acknowledged before; in the frame before; the one whose commit fails; one after it.
@@ -89,7 +92,7 @@ async fn record(ledger: &Ledger, grant: &Grant, command: u8) -> Result<Receipt, 
 /// A ledger over the parts of `path`, with hooks between them.
 struct Scene {
     hooks: Arc<HeldJournal<FjallJournal>>,
-    claims: ClaimHook,
+    claims: FailingClaims,
     ledger: Ledger,
     root: Root,
     grant: Grant,
@@ -100,7 +103,7 @@ impl Scene {
     async fn over(path: &Path, step: Step) -> Self {
         let journal = FjallJournal::open(&path.join("journal"), &JournalOptions::default());
         let hooks = Arc::new(HeldJournal::new(journal.unwrap()));
-        let (anchor, claims) = Anchor::open(&path.join("ANCHOR")).unwrap().hooked();
+        let (anchor, claims) = FailingClaims::anchor(&path.join("ANCHOR"));
         let anchoring = match step {
             Step::ClaimBeforeTheAnswer => Anchoring::BeforeEveryAnswer,
             _ => Anchoring::Pipelined,

@@ -30,6 +30,8 @@ mod durability;
 mod executions;
 #[path = "conformance/export.rs"]
 mod export;
+#[path = "shared/held.rs"]
+mod held;
 #[path = "conformance/ids.rs"]
 mod ids;
 #[path = "conformance/integrity.rs"]

@@ -16,10 +16,12 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use femtoclaw_ledger::events::Seq;
-use femtoclaw_ledger::journal::{FailedSync, Journal as _};
+use femtoclaw_ledger::journal::Journal as _;
 use femtoclaw_ledger::{
     AppendError, Retry, Rollback, configuration::Changed, execution_log, group::Command,
 };
+
+use crate::shared::held::FailedSync;
 use shared::{A_WHILE, WAIT, World, change, command, id, observation, request, until};
 use tokio::task::JoinHandle;
 

@@ -17,12 +17,17 @@ use std::time::Duration;
 
 use femtoclaw_ledger::clock::{Entropy, ManualClock, SystemEntropy};
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Event, Outcome, Record, Seq};
-use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
     AppendError, AuditEntry, Context, Decision, Grant, Ledger, OpenError, Options, Quota, Request,
     Rights, Root, operation::Space,
 };
+
+#[path = "shared/held.rs"]
+mod held;
+
+use held::HeldJournal;
 
 const WAIT: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(50);

@@ -5,13 +5,13 @@
 //! Invariants: it claims only what is durable in the journal; its two slots are written in turn,
 //! so that one is whole at any time; it is never written over a claim that was not checked.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::error::ReadFailure;
-use super::held::ClaimHook;
 use super::{Head, Journal};
 use crate::database::{self, files};
 use crate::error::OpenError;
@@ -81,14 +81,48 @@ impl Claim {
     }
 }
 
+/// The seam below an anchor: where its two slots are read from and written to. A [`File`] is one. All
+/// calls block.
+pub trait AnchorFile: Send + 'static {
+    /// Fills `bytes` from `offset` on.
+    ///
+    /// # Errors
+    /// As the operating system says; [`io::ErrorKind::UnexpectedEof`] where the file is shorter.
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes `bytes` at `offset`; returns when they are durable.
+    ///
+    /// # Errors
+    /// As the operating system says; any part of them may have been written then.
+    fn write_durably_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+}
+
+impl AnchorFile for File {
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, bytes, offset)
+    }
+
+    fn write_durably_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)?;
+        self.sync_data()
+    }
+}
+
 /// The file.
-#[derive(Debug)]
 pub struct Anchor {
     path: PathBuf,
-    file: File,
+    file: Box<dyn AnchorFile>,
     claim: Claim,
     slot_lost: bool,
-    hook: Option<ClaimHook>,
+}
+
+impl fmt::Debug for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Anchor");
+        shown.field("path", &self.path).field("claim", &self.claim);
+        shown.field("slot_lost", &self.slot_lost);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Anchor {
@@ -127,22 +161,21 @@ impl Anchor {
     /// # Errors
     /// [`OpenError::Anchor`] where it is missing or neither slot is whole.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let file = found(path, files::open_to_write(path))?;
+        Self::open_on(path, found(path, files::open_to_write(path))?)
+    }
+
+    /// As [`Anchor::open`], over what somebody else opened; errors name it by `path`.
+    ///
+    /// # Errors
+    /// As [`Anchor::open`].
+    pub fn open_on(path: &Path, file: impl AnchorFile) -> Result<Self, OpenError> {
         let (claim, slot_lost) = claims(path, &file)?;
         Ok(Self {
             path: path.to_owned(),
-            file,
+            file: Box::new(file),
             claim,
             slot_lost,
-            hook: None,
         })
-    }
-
-    /// Lets a test fail its claims.
-    #[must_use]
-    pub fn hooked(mut self) -> (Self, ClaimHook) {
-        let hook = self.hook.get_or_insert_default().clone();
-        (self, hook)
     }
 
     /// As [`Anchor::open`], of a file that nobody may write to: the newest claim, and whether one slot
@@ -236,13 +269,7 @@ impl Anchor {
         };
         let place = (self.next_slot() * ANCHOR_SLOT_LEN) as u64;
         let slot = claim.encode();
-        if let Some(how) = self.hook.as_ref().and_then(ClaimHook::take) {
-            let (written, error) = how.of(&slot);
-            self.file.write_all_at(written, place)?;
-            return Err(error);
-        }
-        self.file.write_all_at(&slot, place)?;
-        self.file.sync_data()?;
+        self.file.write_durably_at(&slot, place)?;
         self.claim = claim;
         Ok(())
     }
@@ -264,7 +291,7 @@ fn found(path: &Path, opened: io::Result<File>) -> Result<File, OpenError> {
 }
 
 /// The newest claim, and whether one slot is not whole.
-fn claims(path: &Path, file: &File) -> Result<(Claim, bool), OpenError> {
+fn claims(path: &Path, file: &dyn AnchorFile) -> Result<(Claim, bool), OpenError> {
     let (mut claims, mut lost) = (Vec::new(), false);
     for slot in 0..SLOTS {
         let claim = read_slot(file, slot).map_err(|error| OpenError::io(path, error))?;
@@ -289,20 +316,11 @@ pub(crate) fn slots(path: &Path) -> io::Result<Vec<Option<Claim>>> {
     (0..SLOTS).map(claim).collect()
 }
 
-fn read_slot(file: &File, slot: u64) -> io::Result<Option<Claim>> {
+fn read_slot(file: &dyn AnchorFile, slot: u64) -> io::Result<Option<Claim>> {
     let mut bytes = [0; ANCHOR_SLOT_LEN];
     match file.read_exact_at(&mut bytes, slot * ANCHOR_SLOT_LEN as u64) {
         Ok(()) => Ok(Claim::decode(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-impl Anchor {
-    /// Whose writes fail from here on.
-    pub(super) fn unwritable(self) -> Self {
-        let file = File::open(&self.path).unwrap();
-        Self { file, ..self }
     }
 }

@@ -11,7 +11,7 @@ use super::anchor::Anchor;
 use super::anchorer::Anchorer;
 use super::as_below::as_below;
 use super::error::{AppendFailure, ReadFailure};
-use super::{Frame, Head, Journal, Unfinished, held};
+use super::{Frame, Head, Journal, Unfinished};
 use crate::error::{Cause, OpenError};
 use crate::events::Seq;
 use crate::locks::whole;
@@ -27,9 +27,6 @@ pub enum Anchoring {
     /// Before every answer: a second sync in each commit's latency, and nothing acknowledged is
     /// ever uncovered.
     BeforeEveryAnswer,
-    /// Never: only to measure what it costs.
-    #[doc(hidden)]
-    Off,
 }
 
 /// A journal and its anchor.
@@ -60,10 +57,8 @@ impl<J: Journal> Anchored<J> {
         }
         let path = anchor.path().to_owned();
         let anchorer = Anchorer::start(anchor).map_err(|error| OpenError::io(&path, error))?;
-        if anchoring != Anchoring::Off {
-            // The recovery synced it.
-            anchorer.soon(head, frames);
-        }
+        // The recovery synced it.
+        anchorer.soon(head, frames);
         Ok(Self {
             journal,
             anchoring,
@@ -78,10 +73,10 @@ impl<J: Journal> Journal for Anchored<J> {
 
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
         // Poisoned: an append panicked, and nobody knows how far it and its claim came.
-        let mut frames = self.frames.lock().map_err(|_| held::unavailable())?;
-        if self.anchoring == Anchoring::Off {
-            return self.journal.append(frame, after);
-        }
+        let mut frames = self
+            .frames
+            .lock()
+            .map_err(|_| AppendFailure::after_unknown_outcome())?;
         if let Some(cause) = self.anchorer.failed() {
             return Err(AppendFailure::Unavailable { cause });
         }
@@ -121,6 +116,8 @@ impl<J: Journal> Journal for Anchored<J> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
     use crate::events::{EventType, LedgerId};
     use crate::journal::{FrameBuilder, MemoryJournal, NewRecord};
@@ -138,7 +135,8 @@ mod tests {
         let path = directory.path().join("ANCHOR");
         let ledger = LedgerId::from_bytes([7; 16]);
         Anchor::create(&path, ledger, &Head::default(), 0).unwrap();
-        let anchor = Anchor::open(&path).unwrap().unwritable();
+        // Opened to be read alone: what is written to it fails.
+        let anchor = Anchor::open_on(&path, File::open(&path).unwrap()).unwrap();
         let journal = Anchored::open(MemoryJournal::new(), anchor, Anchoring::Pipelined).unwrap();
         // Nothing was durable before the first frame: there is nothing to claim.
         let first = frame(Head::default());

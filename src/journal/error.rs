@@ -62,6 +62,13 @@ pub enum AppendFailure {
 }
 
 impl AppendFailure {
+    /// An earlier append may have been written: the next one would be a second try.
+    pub(super) fn after_unknown_outcome() -> Self {
+        Self::Unavailable {
+            cause: "an earlier append failed with an unknown outcome".into(),
+        }
+    }
+
     /// A stable word.
     #[must_use]
     pub const fn code(&self) -> &'static str {

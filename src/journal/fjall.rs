@@ -10,7 +10,7 @@ use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 use super::append_rules::JournalStanding;
 use super::chained_frames::{self, ChainedFrames};
 use super::error::{AppendFailure, FrameProblem, ReadFailure};
-use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished, held};
+use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished};
 use crate::database::{self, Damage, TornTail, wal::Wal};
 use crate::error::{Cause, Fault, OpenError};
 use crate::events::{LedgerId, Seq};
@@ -262,10 +262,10 @@ impl Journal for FjallJournal {
     fn append(&self, frame: &Frame, after: &Head) -> Result<(), AppendFailure> {
         // Poisoned: an append panicked, and nobody knows what the engine wrote of it.
         let Ok(mut failed) = self.failed.lock() else {
-            return Err(held::unavailable());
+            return Err(AppendFailure::after_unknown_outcome());
         };
         if *failed {
-            return Err(held::unavailable());
+            return Err(AppendFailure::after_unknown_outcome());
         }
         let opened = self.opened();
         let Some(OpenDatabase { frames, database }) = &*opened else {

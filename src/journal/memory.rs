@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A journal in memory: for tests and models. What was appended outlives the handle, as a disk
-//! outlives a process: [`MemoryJournal::reopen`].
+//! A journal in memory, for what needs no disk: a model, an embedder's own tests. What was appended
+//! outlives the handle, as a disk outlives a process: [`MemoryJournal::reopen`].
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use super::append_rules::JournalStanding;
 use super::chained_frames::{self, ChainedFrames};
 use super::error::{AppendFailure, FrameProblem, ReadFailure};
-use super::held::{self, FailedSync, Hooks};
 use super::{Frame, Frames, Head, Journal};
 use crate::events::{LedgerId, Seq};
 use crate::locks::whole;
@@ -19,14 +17,12 @@ type Disk = Arc<Mutex<Vec<Frame>>>;
 #[derive(Debug, Default)]
 struct MemoryOpening {
     disk: Disk,
-    /// Frames that this opening shows: what failed with an unknown outcome is not among them.
+    /// Frames that this opening shows: what another one appended since is not among them.
     shown: AtomicUsize,
-    failed: AtomicBool,
     closed: AtomicBool,
-    hooks: Hooks,
 }
 
-/// A journal in memory, with hooks over its sync. A clone is the same opening.
+/// A journal in memory. A clone is the same opening.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal(Arc<MemoryOpening>);
 
@@ -41,7 +37,7 @@ impl MemoryJournal {
         Self::default()
     }
 
-    /// Another opening of the same frames, without the failures and hooks of this one.
+    /// Another opening of the same frames, also where this one was closed.
     #[must_use]
     pub fn reopen(&self) -> Self {
         let disk = Arc::clone(&self.0.disk);
@@ -51,27 +47,6 @@ impl MemoryJournal {
             shown,
             ..MemoryOpening::default()
         }))
-    }
-
-    /// From here on no sync comes back.
-    pub fn hold(&self) {
-        self.0.hooks.hold();
-    }
-
-    /// Syncs come back again.
-    pub fn release(&self) {
-        self.0.hooks.release();
-    }
-
-    /// The next sync fails.
-    pub fn fail_next(&self, how: FailedSync) {
-        self.0.hooks.fail_next(how);
-    }
-
-    /// Waits until an append stands at its sync; false where none came in time.
-    #[must_use]
-    pub fn wait_until_held(&self, timeout: Duration) -> bool {
-        self.0.hooks.wait_until_held(timeout)
     }
 
     fn standing(frames: &[Frame]) -> JournalStanding {
@@ -104,21 +79,9 @@ impl Journal for MemoryJournal {
                 cause: "the journal is closed".into(),
             });
         }
-        if opening.failed.load(Ordering::SeqCst) {
-            return Err(held::unavailable());
-        }
-        Self::standing(&lock(&opening.disk)).admit(frame, after)?;
-        let failed = opening.hooks.sync();
         let mut disk = lock(&opening.disk);
-        // Another opening may have been faster while this one was held.
         Self::standing(&disk).admit(frame, after)?;
-        if failed != Some(FailedSync::NotPersisted) {
-            disk.push(frame.clone());
-        }
-        if failed.is_some() {
-            opening.failed.store(true, Ordering::SeqCst);
-            return Err(held::failed());
-        }
+        disk.push(frame.clone());
         opening.shown.store(disk.len(), Ordering::SeqCst);
         Ok(())
     }
@@ -154,7 +117,6 @@ impl Journal for MemoryJournal {
     }
 
     fn close(&self) {
-        self.release();
         self.0.closed.store(true, Ordering::SeqCst);
     }
 

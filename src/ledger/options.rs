@@ -10,7 +10,7 @@ use crate::config::{Limits, Validator};
 use crate::database::{Space, SystemSpace};
 use crate::events::LedgerId;
 use crate::journal::Anchoring;
-use crate::projections::Projection;
+use crate::projections::{Boot, Projection};
 use crate::redaction::Redaction;
 
 use super::attest::checkpoints::CheckpointOptions;
@@ -61,10 +61,10 @@ pub struct Options {
     /// 20). Some 64 more are needed beside them, and opening fails with `Descriptors` where the process may
     /// not have as many.
     pub descriptors_max: usize,
-    /// Which start of the machine this is; `None`: the operating system's word. For tests of power
-    /// cuts, which no machine takes part in.
-    #[doc(hidden)]
-    pub boot: Option<String>,
+    /// Which start of the machine this is ([`Boot::System`]: the operating system's word). Views are not synced: those
+    /// that were not closed are kept only where the same start wrote them, and are made again else. Say otherwise
+    /// where the directory's volume can lose what was written while this machine stays up, as another host's can.
+    pub boot: Boot,
     /// Bytes kept free on the disk (256 MiB); 0: none. Below it new executions are refused, below
     /// a half everything but endings, below an eighth endings too, each until there is room.
     pub disk_reserve_bytes: u64,
@@ -81,9 +81,6 @@ pub struct Options {
     /// one from what the journal holds (false): the operator's word that this is what is left. It
     /// becomes a record; the old anchor is kept in `quarantine/`.
     pub renew_anchor: bool,
-    /// Keeps no Merkle tree (false), to measure what it costs; then nothing can be signed or proven.
-    #[doc(hidden)]
-    pub no_tree: bool,
 }
 
 impl Options {
@@ -144,14 +141,13 @@ impl Default for Options {
             memtable_bytes: None,
             cache_bytes: None,
             descriptors_max: 128,
-            boot: None,
+            boot: Boot::default(),
             disk_reserve_bytes: 256 << 20,
             space: Arc::new(SystemSpace),
             hang_after: Duration::from_secs(30),
             abort_when_hung: false,
             anchoring: Anchoring::default(),
             renew_anchor: false,
-            no_tree: false,
         }
     }
 }

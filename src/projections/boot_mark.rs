@@ -19,9 +19,10 @@ pub enum Boot {
     /// What the operating system says, whenever views are opened.
     #[default]
     System,
-    /// The one of this name. For tests of power cuts, which no machine takes part in.
+    /// The one of this name: another name after each start of the machine or of the host of its volume. For who knows
+    /// both, such as the host of a virtual machine.
     Named(String),
-    /// Nobody tells its starts apart: each may have been another one.
+    /// Nobody tells its starts apart: each may have been another one, so views that were not closed are always made again.
     Untold,
 }
 

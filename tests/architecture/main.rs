@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 mod circles;
 mod edges;
+mod hooks;
 mod names;
 mod rooms;
 mod shown;

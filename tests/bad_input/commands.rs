@@ -7,9 +7,10 @@ use std::time::Duration;
 use femtoclaw_ledger::events::{
     CommandId, ExecutionId, Outcome, RuntimeId, State, Store, TelemetryKind,
 };
-use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{Context, Observation, Quota, Rights, Rollback};
 
+use crate::held::HeldJournal;
 use crate::scene::{scene, scene_on};
 
 const NAME_TOO_LONG: usize = 100_000;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{AuditFamily, Event};
-use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{AppendError, Grant, Quota, Rights};
 use tokio_test::assert_pending;
 use tokio_test::task::spawn;
 
+use crate::held::HeldMemory;
 use crate::support::*;
 
-async fn in_memory() -> (MemoryJournal, Open) {
-    let memory = MemoryJournal::new();
+async fn in_memory() -> (HeldMemory, Open) {
+    let memory = HeldMemory::in_memory();
     let open = open_on(Arc::new(memory.clone()), fixed(&clock())).await;
     (memory, open)
 }
@@ -180,7 +180,7 @@ async fn t2_all_grants_of_one_name_are_revoked_together_and_a_later_one_works() 
 #[tokio::test]
 async fn t2_a_quota_is_the_components_and_a_new_grant_has_no_fresh_one() {
     let clock = clock();
-    let open = open_on(Arc::new(MemoryJournal::new()), fixed(&clock)).await;
+    let open = open_on(Arc::new(HeldMemory::in_memory()), fixed(&clock)).await;
     let three = Quota {
         records_per_second: Some(3),
         bytes_per_second: None,
@@ -212,7 +212,7 @@ async fn t2_a_quota_is_the_components_and_a_new_grant_has_no_fresh_one() {
 async fn t2_components_and_reasons_have_limits() {
     let mut options = fixed(&clock());
     options.limits.components_max = 3;
-    let memory = MemoryJournal::new();
+    let memory = HeldMemory::in_memory();
     let open = open_on(Arc::new(memory.clone()), options).await;
     let mut grants = vec![open.grant.clone()];
     for name in ["second", "third"] {

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{ExecutionId, Store, TelemetryKind};
-use femtoclaw_ledger::journal::{
-    FailedSync, FjallJournal, Frame, HeldJournal, Journal, JournalOptions, MemoryJournal,
-};
+use femtoclaw_ledger::journal::{FjallJournal, Frame, Journal, JournalOptions, MemoryJournal};
 use femtoclaw_ledger::{AppendError, Context, OpenError, group::Command};
 
+use crate::held::{FailedSync, HeldJournal};
 use crate::support::*;
 use crate::tamper::{frames, tamper};
 

@@ -8,9 +8,9 @@ use femtoclaw_ledger::{
     TelemetryKind,
     execution_log::{Ending, Imported, Rejection, Resolution, Resolve},
     group::Command,
-    journal::MemoryJournal,
 };
 
+use crate::held::HeldMemory;
 use crate::support::*;
 
 /// Bytes of what a path is given.
@@ -103,12 +103,12 @@ fn word<T>(outcome: Result<T, AppendError>) -> String {
 
 struct Table {
     open: Open,
-    memory: MemoryJournal,
+    memory: HeldMemory,
 }
 
 impl Table {
     async fn new() -> Self {
-        let memory = MemoryJournal::new();
+        let memory = HeldMemory::in_memory();
         let mut options = fixed(&clock());
         options.wait_for_admission = false;
         // A component's part is three quarters: 6 commands.

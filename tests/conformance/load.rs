@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use femtoclaw_ledger::events::{AuditFamily, TelemetryKind};
-use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{AppendError, Context};
 use tokio_test::task;
 
+use crate::held::HeldJournal;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

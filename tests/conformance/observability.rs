@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use femtoclaw_ledger::Options;
 use femtoclaw_ledger::events::{Event, Store};
-use femtoclaw_ledger::journal::{FailedSync, HeldJournal, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::held::{FailedSync, HeldJournal};
 use crate::support::*;
 
 /// Where the child's tracing goes.

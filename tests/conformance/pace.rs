@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use femtoclaw_ledger::events::{AuditFamily, LedgerId, Seq, TelemetryKind};
 use femtoclaw_ledger::journal::{
-    AppendFailure, Frame, Frames, Head, HeldJournal, Journal, MemoryJournal, ReadFailure,
+    AppendFailure, Frame, Frames, Head, Journal, MemoryJournal, ReadFailure,
 };
 
 use femtoclaw_ledger::Options;
 
+use crate::held::HeldJournal;
 use crate::support::*;
 
 /// Counts what is appended to a journal and read of it.

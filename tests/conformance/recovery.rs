@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Record, Store, TelemetryKind};
-use femtoclaw_ledger::journal::{FailedSync, HeldJournal, Journal, MemoryJournal};
+use femtoclaw_ledger::journal::{Journal, MemoryJournal};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 
+use crate::held::{FailedSync, HeldJournal};
 use crate::support::*;
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{Event, Store, TelemetryKind};
-use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{Quota, Rights};
 
+use crate::held::HeldJournal;
 use crate::support::*;
 
 #[tokio::test]

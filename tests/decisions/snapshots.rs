@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use femtoclaw_ledger::integrity::digest;
-use femtoclaw_ledger::journal::FailedSync;
 use femtoclaw_ledger::{Context, Seq, configuration::AsOf, group::Command};
 
+use crate::shared::held::FailedSync;
 use crate::shared::{WAIT, World, change, command, request};
 use crate::{facts, held, read_up_to, register};
 

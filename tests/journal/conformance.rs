@@ -6,6 +6,7 @@ use femtoclaw_ledger::journal::*;
 use tempfile::TempDir;
 
 use crate::fixtures::{LEDGER, frame, frame_in, number, seq};
+use crate::held::HeldJournal;
 
 /// A medium that outlives the journals opened over it.
 trait Medium {

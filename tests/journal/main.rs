@@ -13,6 +13,8 @@ mod conformance;
 mod directory;
 mod fixtures;
 mod frames;
+#[path = "../shared/held.rs"]
+mod held;
 mod on_disk;
 mod reader;
 mod writer;

@@ -10,6 +10,7 @@ use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::journal::*;
 
 use crate::fixtures::{LEDGER, frame, record, seq, time};
+use crate::held::{FailedSync, HeldJournal, HeldMemory};
 
 const SOON: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(20);
@@ -18,7 +19,7 @@ type Given = (u64, Result<u64, Sealed>);
 
 /// A writer over memory; every answer is noted with its number.
 struct Scene {
-    journal: MemoryJournal,
+    journal: HeldMemory,
     writer: Writer,
     builder: FrameBuilder,
     given: Receiver<Given>,
@@ -27,7 +28,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let journal = MemoryJournal::new();
+        let journal = HeldMemory::in_memory();
         let (sender, given) = channel();
         let sender = Mutex::new(sender);
         let clock = Arc::new(ManualClock::new(0));
@@ -71,7 +72,7 @@ impl Scene {
         );
     }
 
-    fn end(self) -> MemoryJournal {
+    fn end(self) -> HeldMemory {
         self.writer.join();
         assert!(self.given.try_recv().is_err(), "an answer too many");
         self.journal
@@ -260,7 +261,7 @@ fn an_answer_that_panics_seals_and_keeps_nobody_else_from_theirs() {
 
 #[test]
 fn the_observer_sees_every_append_with_its_outcome() {
-    let journal = MemoryJournal::new();
+    let journal = HeldMemory::in_memory();
     let clock = Arc::new(ManualClock::new(0));
     let (sender, seen) = channel();
     let observer: Observer = Box::new(move |appended| {
@@ -346,7 +347,7 @@ fn panicking() -> WriterAnswer {
 /// Whatever ends the thread: nobody waits for it, and nothing is accepted in silence.
 #[test]
 fn a_writer_that_panics_seals_and_leaves_nobody_waiting() {
-    let journal = MemoryJournal::new();
+    let journal = HeldMemory::in_memory();
     let clock = Arc::new(ManualClock::new(0));
     let observer: Observer = Box::new(|_| panic!("as the test wants"));
     let writer = Writer::start(Arc::new(journal.clone()), clock, Some(observer)).unwrap();

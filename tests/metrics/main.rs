@@ -20,13 +20,15 @@ use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::journal::{FailedSync, Journal, MemoryJournal};
+use femtoclaw_ledger::journal::{Journal, MemoryJournal};
 use femtoclaw_ledger::metrics::ALL;
 use femtoclaw_ledger::{
     AppendError, Change, Context, ExecutionLog, Grant, Ledger, OpenError, Options, Request, Root,
     checkpoint::{CheckpointDirectory, CheckpointOptions},
     execution_log::{Resolution, Resolve},
 };
+
+use crate::shared::held::FailedSync;
 
 #[path = "../shared/mod.rs"]
 mod shared;

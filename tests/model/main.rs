@@ -32,6 +32,8 @@ mod concrete;
 mod drive;
 mod embedders;
 mod finding;
+#[path = "../shared/held.rs"]
+mod held;
 mod ops;
 mod reference;
 mod scenarios;

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use femtoclaw_ledger::clock::ManualClock;
 use femtoclaw_ledger::events::{CommandId, Decision, Event, Outcome, Record, Store, TelemetryKind};
-use femtoclaw_ledger::journal::{FailedSync, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
     AppendError, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry, Rights, Root,
     operation::Space,
 };
+
+use crate::held::{FailedSync, HeldMemory};
 
 use super::drive::refused;
 use super::world::{LONG, Medium, scratch};
@@ -108,7 +110,7 @@ async fn many_components() {
 
 async fn failed_sync() {
     let directory = scratch(Medium::Memory);
-    let journal = MemoryJournal::new();
+    let journal = HeldMemory::in_memory();
     let shared = std::sync::Arc::new(journal.clone());
     let opened = Ledger::open_on(shared, directory.path(), Options::default()).await;
     let (ledger, root) = opened.unwrap();

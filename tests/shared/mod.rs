@@ -15,10 +15,14 @@ use std::time::Duration;
 
 use femtoclaw_ledger::clock::{CountingEntropy, ManualClock};
 use femtoclaw_ledger::events::{CommandId, Decision, Outcome, TelemetryKind};
-use femtoclaw_ledger::journal::{Journal, MemoryJournal};
+use femtoclaw_ledger::journal::Journal;
 use femtoclaw_ledger::{
     Change, Context, Grant, Ledger, Observation, Options, Quota, Request, Rights, Root,
 };
+
+pub(crate) mod held;
+
+use held::HeldMemory;
 
 /// Long enough for a debug build on a busy machine; nothing waits this long that works.
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
@@ -27,7 +31,7 @@ pub(crate) const A_WHILE: Duration = Duration::from_millis(200);
 
 /// An open ledger with one component that may do everything.
 pub(crate) struct World {
-    pub(crate) journal: MemoryJournal,
+    pub(crate) journal: HeldMemory,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ledger: Ledger,
     pub(crate) root: Root,
@@ -38,7 +42,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(change: impl FnOnce(&mut Options)) -> Self {
-        let journal = MemoryJournal::new();
+        let journal = HeldMemory::in_memory();
         let clock = Arc::new(ManualClock::new(1_000_000_000));
         let directory = tempfile::tempdir().unwrap();
         let views = directory.path().join("views");
@@ -124,7 +128,7 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 async fn open(
-    journal: MemoryJournal,
+    journal: HeldMemory,
     views: &Path,
     clock: &Arc<ManualClock>,
     change: impl FnOnce(&mut Options),

@@ -21,3 +21,4 @@ mod engine;
 mod journal_end;
 mod scene;
 mod sealed;
+mod starts;

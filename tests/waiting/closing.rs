@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use femtoclaw_ledger::journal::{HeldJournal, MemoryJournal};
+use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{
     CloseError, Context, ExecutionLog, Ledger, OpenError, Options, Root, operation::Closed,
 };
 use tokio_test::task;
 
 use crate::doubles::{Hook, Hooked, is_scrub};
+use crate::shared::held::HeldJournal;
 use crate::shared::{A_WHILE, WAIT, command, everything, request, until};
 use crate::{Driver, in_time};
 

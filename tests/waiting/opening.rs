@@ -155,7 +155,7 @@ async fn a_damaged_journal_is_not_told_as_views() {
     for signs in [false, true] {
         let views = tempfile::tempdir().unwrap();
         let journal = Hooked {
-            inner: world.journal.reopen(),
+            inner: world.journal.below().reopen(),
             hook: Damaged(5),
         };
         let checkpoints = signs.then(|| CheckpointOptions::new(signer.clone(), Vec::new()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{CommandId, Record};
-use femtoclaw_ledger::projections::{Source, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Boot, Source, Views, ViewsOptions, built_in};
 use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq, verify::VerifyOptions};
 
 use tokio::task::JoinSet;
@@ -34,7 +34,8 @@ pub(crate) fn run(args: &Args) {
 pub(super) fn options(args: &Args) -> Options {
     Options {
         memtable_bytes: Some(MEMTABLE_BYTES),
-        boot: Some(args.boot.clone()),
+        // The volume loses what was not synced, and this machine stays up.
+        boot: Boot::Named(args.boot.clone()),
         // Only what is commanded is written.
         activity_interval: Duration::from_secs(3_600),
         ..Options::default()

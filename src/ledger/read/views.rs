@@ -11,9 +11,9 @@ use crate::error::{self, OpenError};
 use crate::events::Store;
 use crate::journal::{Head, Reader, Writer};
 use crate::projections::{
-    self, Boot, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
-    IndexesView, NoTree, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView,
-    View, ViewError, Views, ViewsOptions,
+    self, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
+    IndexesView, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView, View,
+    ViewError, Views, ViewsOptions,
 };
 
 use crate::ledger::options::Options;
@@ -89,10 +89,6 @@ pub(in crate::ledger) fn open(
     writer: Writer,
 ) -> Result<(Writer, Views, ViewSet), OpenError> {
     let mut projections = projections::built_in();
-    if options.no_tree {
-        projections.retain(|projection| projection.name() != Tree::NAME);
-        projections.push(Box::new(NoTree));
-    }
     projections.append(&mut options.projections);
     let mut how = ViewsOptions {
         clock: Arc::clone(&options.clock),
@@ -100,7 +96,7 @@ pub(in crate::ledger) fn open(
         ..ViewsOptions::default()
     };
     how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
-    how.boot = options.boot.clone().map_or(Boot::System, Boot::Named);
+    how.boot = options.boot.clone();
     how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
     let watched = (callbacks, options.callback_budget);
     let source = JournalSource::shared(reader.clone());

@@ -8,10 +8,10 @@
 use super::*;
 use crate::actors::own_record;
 use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1, LedgerId, Seq};
+use crate::held::{FailedClaim, FailingClaims};
 use crate::integrity::Chain;
 use crate::journal::{
-    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FailedClaim, FrameBuilder, Head, Journal,
-    MemoryJournal,
+    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FrameBuilder, Head, Journal, MemoryJournal,
 };
 use std::fs;
 use std::sync::Arc;
@@ -80,8 +80,8 @@ fn the_slot_of_a_claim_that_failed_is_no_damage_and_the_other_one_is() {
     let path = directory.path().join("ANCHOR");
     let ledger = LedgerId::from_bytes([7; 16]);
     Anchor::create(&path, ledger, &Head::default(), 0).unwrap();
-    let (anchor, hook) = Anchor::open(&path).unwrap().hooked();
-    hook.fail_next(FailedClaim::Torn);
+    let (anchor, claims) = FailingClaims::anchor(&path);
+    claims.fail_next(FailedClaim::Torn);
     let anchored = Anchored::open(MemoryJournal::new(), anchor, Anchoring::Pipelined).unwrap();
     // One of two at the latest waits for the claim.
     let frames = journal(&[(1, false), (1, false)]);

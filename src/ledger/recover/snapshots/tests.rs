@@ -12,18 +12,18 @@ use super::*;
 use crate::access::{Grant, Quota, Rights};
 use crate::commands::{Change, Context, Request};
 use crate::events::{CommandId, Decision, ExecutionId};
-use crate::journal::MemoryJournal;
+use crate::held::HeldMemory;
 use crate::ledger::{Ledger, Options, Root};
 
 struct World {
     directory: tempfile::TempDir,
-    journal: MemoryJournal,
+    journal: HeldMemory,
     ledger: Ledger,
     root: Root,
     grant: Grant,
 }
 
-async fn open(journal: &MemoryJournal, path: &Path) -> (Ledger, Root, Grant) {
+async fn open(journal: &HeldMemory, path: &Path) -> (Ledger, Root, Grant) {
     let options = Options {
         snapshot_records: 300,
         ..Options::default()
@@ -50,7 +50,7 @@ fn request(ledger: &Ledger) -> Request {
 impl World {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let journal = MemoryJournal::new();
+        let journal = HeldMemory::in_memory();
         let (ledger, root, grant) = open(&journal, directory.path()).await;
         Self {
             directory,
@@ -236,7 +236,7 @@ async fn what_the_journal_does_not_vouch_for_is_passed_over() {
     assert!(world.load(head).from.first() > 0);
     // The journal it was saved beside, cut before its record.
     let root = world.directory.path();
-    let empty = MemoryJournal::new();
+    let empty = HeldMemory::in_memory();
     assert_eq!(load(root, world.ledger.id(), &empty, head).from.first(), 0);
     let other = LedgerId::from_bytes([1; 16]);
     assert_eq!(load(root, other, &world.journal, head).from.first(), 0);
