@@ -146,7 +146,7 @@ async fn open(directory: &Path, name: &'static str) -> Driven {
 /// One round of one ledger: its callers append one record after the other.
 async fn round(driven: &mut Driven, time: Duration) {
     let log = driven.ledger.audit_log(&driven.grant).unwrap();
-    let (before, spent, started) = (driven.ledger.head().seq, processor_time(), now());
+    let (before, spent, started) = (driven.ledger.head().count(), processor_time(), now());
     let tasks: Vec<_> = (0..CALLERS)
         .map(|_| {
             let log = log.clone();
@@ -161,8 +161,8 @@ async fn round(driven: &mut Driven, time: Duration) {
         task.await.unwrap();
     }
     let took = started.elapsed();
-    let head = driven.ledger.head().seq;
-    driven.ledger.at_least(head).await.unwrap();
+    let head = driven.ledger.head().count();
+    driven.ledger.at_least(Seq::new(head)).await.unwrap();
     let records = (head - before) as f64;
     let spent = processor_time() - spent;
     driven.per_second.push(records / took.as_secs_f64());
@@ -210,7 +210,7 @@ async fn cost(directory: &Path, rounds: usize, time: Duration) {
 async fn filled((ledger, root): (&Ledger, &Root), grant: &Grant, records: u64) -> Vec<Note> {
     let mut notes = Vec::new();
     for step in 1..=STEPS {
-        while ledger.head().seq < records * step / STEPS {
+        while ledger.head().count() < records * step / STEPS {
             let commands = (0..8).map(|_| {
                 let group = (0..GROUP).map(|_| Command::Observe(observation()));
                 ledger.commit(grant, group.collect())
@@ -247,7 +247,7 @@ async fn proofs(directory: &Path, records: u64) {
     let (ledger, root) = Ledger::open(path, options).await.unwrap();
     let grant = support::grant(&root).await;
     let notes = filled((&ledger, &root), &grant, records).await;
-    let (newest, head) = (notes.last().unwrap(), ledger.head().seq);
+    let (newest, head) = (notes.last().unwrap(), ledger.head().count());
     println!("a ledger of {head} records");
     let (mut took, mut bytes) = (Vec::new(), Vec::new());
     for number in 0..2_000 {

@@ -31,14 +31,14 @@ async fn cycles(path: &Path, count: usize) -> (u64, u64, Vec<Record>) {
     let grant = support::grant(&root).await;
     let log = ledger.execution_log(&grant).unwrap();
     let half = PAYLOAD_BYTES / 2;
-    let first = ledger.head().seq + 1;
+    let first = ledger.head().count() + 1;
     for _ in 0..count {
         let begun = log.begin(request(&ledger, json(half))).await.unwrap();
         log.complete(begun.execution(), Context::new(), json(half))
             .await
             .unwrap();
     }
-    let last = ledger.head().seq;
+    let last = ledger.head().count();
     let reads = ledger.reader(&grant).unwrap();
     let records = reads.range(Seq::new(first).unwrap(), 64).await.unwrap();
     root.close(Duration::from_secs(10)).await.unwrap();
@@ -49,7 +49,7 @@ async fn cycles(path: &Path, count: usize) -> (u64, u64, Vec<Record>) {
 fn frames(path: &Path, first: u64, last: u64) -> (usize, usize) {
     let journal = FjallJournal::open(&path.join("journal"), &JournalOptions::default()).unwrap();
     let frames = journal.frames(Seq::new(first).unwrap()).map(Result::unwrap);
-    let frames = frames.take_while(|frame| frame.last.seq <= last);
+    let frames = frames.take_while(|frame| frame.last_seq().get() <= last);
     frames.fold((0, 0), |(count, bytes), frame| {
         (count + 1, bytes + frame.bytes().len())
     })

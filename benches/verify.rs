@@ -98,9 +98,9 @@ async fn filled(path: &Path, records: u64) {
     // Another writer: behind its close an epoch takes nothing more.
     let mut builder = FrameBuilder::new(LEDGER, head.epoch + 1, head);
     let mut frames = 0;
-    while head.seq < records {
-        for number in 0..FRAME_RECORDS.min(records - head.seq) {
-            builder.push(&record(head.seq + number, &chain), first.time_ns);
+    while head.count() < records {
+        for number in 0..FRAME_RECORDS.min(records - head.count()) {
+            builder.push(&record(head.count() + number, &chain), first.time_ns);
         }
         let frame = builder.take();
         journal.append(&frame, &head).unwrap();
@@ -322,7 +322,7 @@ async fn measure(ledger: &Ledger, path: &Path, threads: usize, rounds: usize, co
         };
         verify.take(work).await;
     }
-    let records = ledger.head().seq;
+    let records = ledger.head().count();
     assert!(
         rounds == 0 || hashed.1 == records,
         "not every record was hashed"

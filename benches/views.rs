@@ -42,7 +42,7 @@ async fn fill(ledger: &Ledger, grant: &Grant, records: u64) {
         .map(|_| {
             let (ledger, log, telemetry) = (ledger.clone(), log.clone(), telemetry.clone());
             tokio::spawn(async move {
-                while ledger.head().seq < records {
+                while ledger.head().count() < records {
                     let begun = log.begin(request(&ledger, json(156))).await.unwrap();
                     let context = Context::new();
                     log.complete(begun.execution(), context, json(156))
@@ -52,9 +52,9 @@ async fn fill(ledger: &Ledger, grant: &Grant, records: u64) {
                         telemetry.record(observation()).await.unwrap();
                     }
                     // A refusal for lag would end the benchmark; real callers try again later.
-                    let head = ledger.head().seq;
+                    let head = ledger.head().count();
                     if behind(&ledger) > 50_000 {
-                        ledger.at_least(head).await.unwrap();
+                        ledger.at_least(Seq::new(head)).await.unwrap();
                     }
                 }
             })
@@ -68,7 +68,7 @@ async fn fill(ledger: &Ledger, grant: &Grant, records: u64) {
 fn behind(ledger: &Ledger) -> u64 {
     let positions = ledger.view_positions().into_iter();
     let slowest = positions.map(|(_, at)| at).min().unwrap_or(0);
-    ledger.head().seq.saturating_sub(slowest)
+    ledger.head().count().saturating_sub(slowest)
 }
 
 /// The child: fills a ledger, says so, and waits to be killed.
@@ -80,7 +80,7 @@ async fn child(path: &Path, records: u64) {
     ledger.at_least(ledger.head().seq).await.unwrap();
     println!(
         "{} records in {:.1} s, views there after {:.1} s",
-        ledger.head().seq,
+        ledger.head().count(),
         filled.as_secs_f64(),
         started.elapsed().as_secs_f64()
     );
@@ -126,8 +126,8 @@ async fn reopen(path: &Path, what: &str) -> Digests {
     ledger.at_least(ledger.head().seq).await.unwrap();
     let served = started.elapsed();
     let digests = loop {
-        let head = ledger.head().seq;
-        ledger.at_least(head).await.unwrap();
+        let head = ledger.head().count();
+        ledger.at_least(Seq::new(head)).await.unwrap();
         match ledger.view_digests().await {
             Ok(digests) if digests.iter().all(|(_, position, _)| *position == head) => {
                 break digests;
@@ -181,7 +181,7 @@ impl Source for Replay {
 async fn fresh(ledger: &Ledger, grant: &Grant, path: PathBuf) -> Digests {
     let source = Arc::new(Replay {
         reads: ledger.reader(grant).unwrap(),
-        head: ledger.head().seq,
+        head: ledger.head().count(),
         runtime: tokio::runtime::Handle::current(),
     });
     let made = move || {

@@ -130,7 +130,7 @@ fn before_every_answer_means_before_the_append_returns() {
         let next = frame(head, 1);
         journal.append(&next, &head).unwrap();
         head = next.last;
-        assert_eq!(claimed(&place.path), head.seq);
+        assert_eq!(claimed(&place.path), head.count());
     }
 }
 
@@ -216,8 +216,8 @@ async fn made(path: &Path) -> u64 {
             .unwrap();
     }
     let closed = root.close(WAIT).await.unwrap();
-    assert_eq!(claimed(&path.join("ANCHOR")), closed.head.seq);
-    closed.head.seq
+    assert_eq!(claimed(&path.join("ANCHOR")), closed.head.count());
+    closed.head.count()
 }
 
 fn recovery(ledger: &Ledger) -> Recovery {

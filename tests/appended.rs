@@ -120,7 +120,7 @@ fn sample(journal: &dyn Journal) -> Record {
 }
 
 fn sample_of_any(journal: &dyn Journal) -> Record {
-    let head = Seq::new(journal.head().unwrap().seq).unwrap();
+    let head = journal.head().unwrap().seq.unwrap();
     let frame = journal.frame_at(head).unwrap().unwrap();
     frame.record(head).unwrap()
 }
@@ -206,10 +206,20 @@ async fn records_behind_a_close_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
     let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
-    let closed = root.close(Duration::from_secs(30)).await.unwrap().head.seq;
+    let closed = root
+        .close(Duration::from_secs(30))
+        .await
+        .unwrap()
+        .head
+        .count();
     // As it is, it opens, and what is written then is behind the close too.
     let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
-    let end = root.close(Duration::from_secs(30)).await.unwrap().head.seq;
+    let end = root
+        .close(Duration::from_secs(30))
+        .await
+        .unwrap()
+        .head
+        .count();
     assert!(end > closed);
     let sound = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
     assert_eq!(sound.summary().unwrap().after_close, None);
@@ -233,8 +243,8 @@ async fn records_behind_a_close_are_refused() {
     assert!(read.is_damaged());
     let finding = read.findings().iter().find(|it| it.kind.code() == CODE);
     assert_eq!(finding.unwrap().records, Some(end + 1..=end + 2));
-    assert_eq!(read.verified().seq, end);
-    assert_eq!(read.head().seq, end + 2);
+    assert_eq!(read.verified().count(), end);
+    assert_eq!(read.head().count(), end + 2);
     drop(read);
 }
 
@@ -248,7 +258,7 @@ async fn a_salvage_leaves_behind_what_lies_behind_a_close() {
     );
     let (_ledger, root) = Ledger::open(&path, options(None)).await.unwrap();
     let closed = root.close(Duration::from_secs(30)).await.unwrap();
-    let end = closed.head.seq;
+    let end = closed.head.count();
     let journal = FjallJournal::open(&path.join("journal"), &JournalOptions::default()).unwrap();
     let forged = forged(&sample(&journal));
     append(&journal, &[forged]);
@@ -270,7 +280,7 @@ async fn a_salvage_leaves_behind_what_lies_behind_a_close() {
 #[tokio::test]
 async fn a_close_that_was_cut_off_is_missed() {
     let mut scene = Scene::closed(true).await;
-    let end = scene.journal.head().unwrap().seq;
+    let end = scene.journal.head().unwrap().count();
     let journal = scene.journal.clone();
     let forged = forged(&sample(&journal));
     for cut in [1, 4] {
@@ -300,7 +310,7 @@ async fn a_record_taken_out_with_all_others_numbered_anew_is_missed() {
     assert!(codes.contains(&refused.code()), "{refused}");
     // Filled up again, as long as it was: another history.
     let telemetry = again(&sample_at(&journal, taken));
-    let close = journal.head().unwrap().seq;
+    let close = journal.head().unwrap().count();
     let longer = rewritten(
         &journal,
         |it| it.header.seq != taken && it.header.seq.get() != close,
@@ -333,7 +343,7 @@ async fn a_forged_note_does_not_speak_for_the_ledger() {
     let grant = everything(&root).await;
     let reads = ledger.reader(&grant).unwrap();
     let mut causes = Vec::new();
-    for seq in 1..=ledger.head().seq {
+    for seq in 1..=ledger.head().count() {
         let found = reads.get(Seq::new(seq).unwrap()).await.unwrap().unwrap();
         if let Event::StorageFailed(failed) = found.event().unwrap() {
             causes.push(failed.cause);

@@ -139,7 +139,7 @@ async fn a_reader_has_nothing_signed() {
     let scene = Scene::new().await;
     let auditor = scene.granted("auditor", reads_all()).await;
     let reads = scene.world.ledger.reader(&auditor).unwrap();
-    let (head, signed) = (scene.world.ledger.head().seq, scene.signed());
+    let (head, signed) = (scene.world.ledger.head().count(), scene.signed());
     for _ in 0..100 {
         may_not_sign(scene.sign(&reads).await, "auditor");
     }
@@ -229,7 +229,7 @@ async fn evidence_holds_every_record_that_its_checkpoint_covers() {
 async fn ask(scene: &Scene, grant: &Grant) {
     let ledger = &scene.world.ledger;
     let reads = ledger.reader(grant).unwrap();
-    let head = ledger.head().seq;
+    let head = ledger.head().count();
     reads.get(Seq::FIRST).await.unwrap();
     reads.range(Seq::FIRST, 100).await.unwrap();
     reads.query(Filter::default(), 100).await.unwrap();
@@ -262,7 +262,7 @@ async fn ask(scene: &Scene, grant: &Grant) {
     ledger.prove(Seq::FIRST, &note).await.unwrap();
     ledger.prove_extension(&note, &note).await.unwrap();
     ledger.view_digests().await.unwrap();
-    ledger.at_least(head).await.unwrap();
+    ledger.at_least(Seq::new(head)).await.unwrap();
     let verified = ledger.verify(VerifyOptions::threads(1), |_| {}).await;
     assert!(verified.unwrap().is_sound());
     let told = (ledger.checkpoint_copies(), ledger.scrubbed());
@@ -278,7 +278,7 @@ async fn what_a_reader_asks_is_neither_recorded_nor_signed() {
     changed.await.unwrap();
     scene.world.root.checkpoint().await.unwrap();
     let auditor = scene.granted("auditor", reads_all()).await;
-    let (head, signed) = (scene.world.ledger.head().seq, scene.signed());
+    let (head, signed) = (scene.world.ledger.head().count(), scene.signed());
     for _ in 0..3 {
         ask(&scene, &auditor).await;
     }
@@ -295,7 +295,7 @@ async fn what_a_reader_asks_is_neither_recorded_nor_signed() {
 #[tokio::test]
 async fn the_right_to_have_checkpoints_signed_is_on_the_record() {
     let scene = Scene::new().await;
-    let head = scene.world.ledger.head().seq;
+    let head = scene.world.ledger.head().count();
     scene.granted("auditor", reads_all()).await;
     let notary = reads_all().sign_checkpoints();
     scene.granted("notary", notary).await;
@@ -338,12 +338,12 @@ async fn a_ledger_is_open_as_long_as_it_or_its_root_lives() {
     let path = directory.path().join("ledger");
     // The root alone: it grants, and closes.
     let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
-    let head = ledger.head().seq;
+    let head = ledger.head().count();
     drop(ledger);
     everything(&root).await;
     assert!(is_locked(&path).await);
     let closed = root.clone().close(WAIT).await.unwrap();
-    assert!(closed.head.seq > head);
+    assert!(closed.head.count() > head);
     // The ledger alone: it reads and writes with what was granted.
     let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
     let grant = everything(&root).await;
@@ -355,7 +355,7 @@ async fn a_ledger_is_open_as_long_as_it_or_its_root_lives() {
     drop((ledger, log));
     // Nobody holds it any more.
     let (ledger, _root) = opened(&path).await;
-    assert!(ledger.head().seq > closed.head.seq);
+    assert!(ledger.head().count() > closed.head.count());
 }
 
 /// Whoever opens again holds the new root; what was granted before opens nothing, in neither.

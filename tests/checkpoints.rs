@@ -108,7 +108,7 @@ async fn record(ledger: &Ledger, grant: &Grant, count: u32) {
 
 async fn close(opened: (Ledger, Root, Grant)) -> u64 {
     let closed = opened.1.close(Duration::from_secs(30)).await.unwrap();
-    closed.head.seq
+    closed.head.count()
 }
 
 fn size(note: &Note) -> u64 {
@@ -134,7 +134,7 @@ async fn a_checkpoint_covers_every_record_before_it_and_others_can_check_that() 
     let place = Place::new();
     let (ledger, root, grant) = place.open().await;
     record(&ledger, &grant, 300).await;
-    let before = ledger.head().seq;
+    let before = ledger.head().count();
     let note = root.checkpoint().await.unwrap();
     assert_eq!(size(&note), before);
     let trusted = policy(&[key(1).key().clone()]).check(&note, None).unwrap();
@@ -195,7 +195,7 @@ async fn a_close_signs_what_was_written_and_an_opening_finds_it_extended() {
     let place = Place::new();
     let opened = place.open().await;
     record(&opened.0, &opened.2, 20).await;
-    let told = opened.0.head().seq;
+    let told = opened.0.head().count();
     let head = close(opened).await;
     // After the checkpoint come at most its own record, an activity record, and that of the close, which is
     // signed too and has no record.
@@ -357,12 +357,12 @@ async fn checkpoints_are_signed_by_number_and_an_idle_ledger_signs_none() {
     let (mut quiet, mut head) = (0, 0);
     // Until nothing was written for a second: the last record is the checkpoint's own.
     for _ in 0..6_000 {
-        quiet = if ledger.head().seq == head {
+        quiet = if ledger.head().count() == head {
             quiet + 1
         } else {
             0
         };
-        head = ledger.head().seq;
+        head = ledger.head().count();
         if quiet == 100 {
             break;
         }

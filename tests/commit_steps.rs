@@ -119,7 +119,7 @@ impl Scene {
         let (ledger, root) = opened.unwrap();
         let grant = granted(&root).await;
         record(&ledger, &grant, BEFORE).await.unwrap();
-        let head = ledger.head().seq;
+        let head = ledger.head().count();
         for _ in 0..60_000 {
             if Anchor::open(&path.join("ANCHOR")).unwrap().claim().seq == head {
                 break;
@@ -203,7 +203,7 @@ async fn judge(path: &Path, told: &[(u8, Result<Receipt, AppendError>)], case: &
     let grant = granted(&root).await;
     let reads = ledger.reader(&grant).unwrap();
     let records = reads.range(Seq::FIRST, 10_000).await.expect(case);
-    assert_eq!(records.len() as u64, ledger.head().seq, "{case}");
+    assert_eq!(records.len() as u64, ledger.head().count(), "{case}");
     for (command, answer) in told {
         let found = ledger.lookup(&grant, id(*command)).await.unwrap();
         match answer {

@@ -121,7 +121,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
     world.ledger.at_least(head.seq).await.unwrap();
     let mut follow = {
         let reads = world.ledger.reader(&world.grant).unwrap();
-        reads.follow(Seq::new(head.seq + 1).unwrap()).unwrap()
+        reads.follow(head.next_seq()).unwrap()
     };
     let mut head_watch = head_watch;
     head_watch.borrow_and_update();
@@ -135,7 +135,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
     assert_eq!(world.ledger.head(), head);
     assert!(!head_watch.has_changed().unwrap());
     let reads = world.ledger.reader(&world.grant).unwrap();
-    let beyond = reads.get(Seq::new(head.seq + 1).unwrap()).await.unwrap();
+    let beyond = reads.get(head.next_seq()).await.unwrap();
     assert_eq!(beyond, None);
     let current = configuration.current("policy").await.unwrap().unwrap();
     assert_eq!(current.content, b"one");
@@ -163,7 +163,7 @@ async fn nothing_is_answered_or_shown_while_the_sync_is_held() {
         refusal.await.unwrap(),
         Err(AppendError::IdempotencyConflict { command: id(1) })
     );
-    assert!(original.receipt.first.get() > head.seq);
+    assert!(original.receipt.first.get() > head.count());
     let shown = follow.next_batch(WAIT).await.unwrap();
     assert_eq!(shown[0].header.seq, original.receipt.first);
     world.root.close(WAIT).await.unwrap();

@@ -121,7 +121,7 @@ async fn a_hanging_commit_is_answered_and_seals() {
     // Reads go on.
     let reader = ledger.reader(&grant).unwrap();
     let read = reader.range(Seq::FIRST, 1_000).await.unwrap();
-    assert_eq!((read.len() as u64, ledger.head()), (head.seq, head));
+    assert_eq!((read.len() as u64, ledger.head()), (head.count(), head));
     let options = Options::default();
     let again = root.reopen(options, SOON).await.map(drop).unwrap_err();
     assert_eq!(again.code(), "given_journal", "{again}");
@@ -192,7 +192,7 @@ async fn a_sealed_ledger_is_opened_again_under_the_same_lock() {
     assert_eq!(again.map(drop).unwrap_err().code(), "closed");
     assert_eq!(
         log.record(entry(4)).await.unwrap().first.get(),
-        ledger.head().seq
+        ledger.head().count()
     );
     // The lock was handed over.
     let second = Ledger::open(&path, Options::default()).await.map(drop);

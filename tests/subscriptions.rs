@@ -49,7 +49,7 @@ async fn up_to(mut follow: Follow, last: u64) -> Vec<u64> {
 async fn from_anywhere_into_the_present_with_no_gap_and_no_duplicate_while_writers_write() {
     let world = World::new(|_| {}).await;
     record(&world, 0..40).await;
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let last = head + 4 * 60;
     let reads = world.ledger.reader(&world.grant).unwrap();
     // From the first record, from within, at the head, behind it, and well ahead of it.
@@ -74,14 +74,14 @@ async fn from_anywhere_into_the_present_with_no_gap_and_no_duplicate_while_write
         })
         .collect();
     // One that begins in the midst of it.
-    let midst = async || world.ledger.head().seq >= head + 80;
+    let midst = async || world.ledger.head().count() >= head + 80;
     until("80 records are written", midst).await;
-    let start = world.ledger.head().seq - 20;
+    let start = world.ledger.head().count() - 20;
     let late = tokio::spawn(up_to(reads.follow(seq(start)).unwrap(), last));
     for writer in writers {
         writer.await.unwrap();
     }
-    assert_eq!(world.ledger.head().seq, last);
+    assert_eq!(world.ledger.head().count(), last);
     for (start, follower) in followers.into_iter().chain([(start, late)]) {
         let seen = follower.await.unwrap();
         assert_eq!(seen, (start..=last).collect::<Vec<_>>(), "from {start}");
@@ -95,7 +95,7 @@ async fn a_slow_subscriber_is_told_once_how_far_behind_it_is_and_loses_nothing()
     let reads = world.ledger.reader(&world.grant).unwrap();
     // Catching up is no lag, however far it is.
     record(&world, 0..30).await;
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let mut follow = reads.follow(Seq::FIRST).unwrap();
     let mut patient = reads.follow(Seq::FIRST).unwrap().lag_max(1_000);
     for follow in [&mut follow, &mut patient] {
@@ -168,7 +168,7 @@ async fn a_position_neither_goes_back_nor_leads_in_silence() {
     let metadata = world.ledger.runtime_metadata(&world.grant).unwrap();
     let save =
         |seq, expected, number| metadata.save_position("billing", seq, expected, command(number));
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let first = save(head, Some(0), 1).await.unwrap();
     let back = save(head - 1, None, 2).await.unwrap_err();
     assert_eq!(back.code(), "position_conflict");

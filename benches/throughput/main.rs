@@ -30,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use femtoclaw_ledger::{AuditLog, Context, ExecutionLog, Ledger, Root, Telemetry};
+use femtoclaw_ledger::{AuditLog, Context, ExecutionLog, Ledger, Root, Seq, Telemetry};
 
 use raw::Raw;
 use report::{Measured, Series};
@@ -161,10 +161,10 @@ async fn targets(path: &Path, ledger: &Ledger, root: &Root) -> Vec<(&'static str
 
 /// Waits for the views; how many records they were behind, and for how long.
 async fn catch_up(ledger: &Ledger, lag: &mut u64) -> Duration {
-    let (head, started) = (ledger.head().seq, support::now());
+    let (head, started) = (ledger.head().count(), support::now());
     let slowest = ledger.view_positions().into_iter().map(|(_, at)| at).min();
     *lag = (*lag).max(head.saturating_sub(slowest.unwrap_or(head)));
-    ledger.at_least(head).await.unwrap();
+    ledger.at_least(Seq::new(head)).await.unwrap();
     started.elapsed()
 }
 
@@ -186,11 +186,11 @@ async fn run(plan: &Plan, path: &Path, meter: &Meter) {
                 }
                 // The first answers of a round warm up what the round before left cold.
                 round(target, *callers, plan.time / 10).await;
-                let head = ledger.head().seq;
+                let head = ledger.head().count();
                 let _before = (meter.taken("frame_records"), meter.taken("sync_seconds"));
                 let processor = support::processor_time();
                 let measured = round(target, *callers, plan.time).await;
-                series.records += ledger.head().seq - head;
+                series.records += ledger.head().count() - head;
                 series.add_frames(meter.taken("frame_records").1, meter.taken("sync_seconds"));
                 series.answers += measured.answers;
                 series.add(measured);

@@ -86,8 +86,8 @@ pub(crate) fn run(
 }
 
 fn head(report: &mut Report, [seq, hash]: [&'static str; 2], head: Head) {
-    report.number(seq, head.seq);
-    if head.seq > 0 {
+    report.place(seq, head.seq);
+    if head.seq.is_some() {
         report.text(hash, base16ct::lower::encode_string(&head.hash));
     }
 }

@@ -5,7 +5,7 @@ use femtoclaw_ledger::integrity::policy::Trusted;
 pub(crate) use femtoclaw_ledger::integrity::text::rfc3339 as time;
 use femtoclaw_ledger::integrity::text::{is_deceptive, shown};
 #[cfg(feature = "engine")]
-use femtoclaw_ledger::journal::Finding;
+use femtoclaw_ledger::{Seq, journal::Finding};
 
 use crate::arguments::Format;
 use crate::outcome::Problem;
@@ -18,6 +18,9 @@ pub(crate) struct Report {
 
 enum Value {
     Number(u64),
+    /// A record's number; `None`: there are no records.
+    #[cfg(feature = "engine")]
+    Place(Option<Seq>),
     Text(String),
     List(Vec<String>),
     #[cfg(feature = "engine")]
@@ -34,6 +37,11 @@ impl Report {
 
     pub(crate) fn number(&mut self, name: &'static str, value: u64) {
         self.fields.push((name, Value::Number(value)));
+    }
+
+    #[cfg(feature = "engine")]
+    pub(crate) fn place(&mut self, name: &'static str, seq: Option<Seq>) {
+        self.fields.push((name, Value::Place(seq)));
     }
 
     pub(crate) fn text(&mut self, name: &'static str, value: impl ToString) {
@@ -86,6 +94,10 @@ impl Report {
         for (name, value) in self.fields {
             let values = match value {
                 Value::Number(number) => vec![number.to_string()],
+                #[cfg(feature = "engine")]
+                Value::Place(seq) => {
+                    vec![seq.map_or_else(|| "no records".to_owned(), |seq| seq.to_string())]
+                }
                 Value::Text(text) => vec![text],
                 Value::List(list) => list,
                 #[cfg(feature = "engine")]
@@ -111,6 +123,8 @@ impl Report {
         let fields = self.fields.iter().map(|(name, value)| {
             let value = match value {
                 Value::Number(number) => number.to_string(),
+                #[cfg(feature = "engine")]
+                Value::Place(seq) => serde_json::json!(seq).to_string(),
                 Value::Text(text) => quoted(text),
                 Value::List(list) => {
                     let list: Vec<_> = list.iter().map(quoted).collect();

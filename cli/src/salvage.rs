@@ -64,7 +64,7 @@ fn tell(progress: SalvageProgress, shown: &AtomicU64) {
 
 fn fill(report: &mut Report, salvaged: &Salvaged) -> Exit {
     report.text("ledger", salvaged.ledger);
-    report.number("salvaged", salvaged.through.seq);
+    report.place("salvaged", salvaged.through.seq);
     report.text(
         "hash",
         base16ct::lower::encode_string(&salvaged.through.hash),
@@ -78,7 +78,7 @@ fn fill(report: &mut Report, salvaged: &Salvaged) -> Exit {
     if let Some(anchored) = salvaged.anchored {
         report.number("anchored", anchored);
     }
-    report.number("head", salvaged.head.seq);
+    report.place("head", salvaged.head.seq);
     report.number("epoch", salvaged.head.epoch);
     let held = |holds: bool| {
         let checkpoints = salvaged.checkpoints.iter();

@@ -120,7 +120,7 @@ impl Port {
         let in_doubt = self.executions.in_doubt().await?;
         Ok(Recovered {
             ledger: self.ledger_id(),
-            head: head.seq,
+            head: head.count(),
             hash: hex(&head.hash),
             epoch: head.epoch,
             in_doubt: in_doubt
@@ -347,7 +347,7 @@ impl Port {
         move || {
             let (health, head) = (ledger.health(), ledger.head());
             let details = json!({
-                "healthy": health.healthy, "cause": health.cause, "head": head.seq,
+                "healthy": health.healthy, "cause": health.cause, "head": head.count(),
                 "epoch": head.epoch,
             });
             (health.healthy, details)

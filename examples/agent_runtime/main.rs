@@ -113,7 +113,7 @@ async fn run(args: Args) -> Result<Exit, Problem> {
     runtime.report.summary(&Summary {
         took: since.elapsed(),
         acks: runtime.acks.count(),
-        head: head.seq,
+        head: head.count(),
         hash: hex(&head.hash),
         in_doubt,
     });
@@ -205,7 +205,7 @@ async fn stay(runtime: &Runtime, mut stop: watch::Receiver<bool>) {
     loop {
         runtime
             .report
-            .fact("head", &json!(head.borrow_and_update().seq));
+            .fact("head", &json!(head.borrow_and_update().count()));
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             changed = head.changed() => if changed.is_err() { return },

@@ -146,7 +146,7 @@ impl Anchor {
         let mut claim = Claim {
             ledger,
             generation: 0,
-            seq: head.seq,
+            seq: head.count(),
             hash: head.hash,
             frames,
         };
@@ -225,8 +225,8 @@ impl Anchor {
             return Ok(());
         };
         let head = journal.head().map_err(unreadable)?;
-        if seq > head.seq {
-            return Err(missing(head.seq));
+        if seq > head.count() {
+            return Err(missing(head.count()));
         }
         let frame = journal.frame_at(place).map_err(unreadable)?;
         let record = frame.map(|frame| frame.record(place)).transpose();
@@ -262,7 +262,7 @@ impl Anchor {
     pub fn write(&mut self, head: &Head, frames: u64) -> io::Result<()> {
         let claim = Claim {
             generation: self.claim.generation + 1,
-            seq: head.seq,
+            seq: head.count(),
             hash: head.hash,
             frames,
             ..self.claim

@@ -88,10 +88,10 @@ impl<J: Journal> Journal for Anchored<J> {
         self.journal.append(frame, after)?;
         *frames += 1;
         // Durable, and not acknowledged before the anchor has come up to the frame before.
-        let mut covered = before.seq;
+        let mut covered = before.count();
         if self.anchoring == Anchoring::BeforeEveryAnswer {
             self.anchorer.now(frame.last, *frames);
-            covered = frame.last.seq;
+            covered = frame.last_seq().get();
         }
         let waited = self.anchorer.wait(covered);
         waited.map_err(|cause| AppendFailure::OutcomeUnknown { cause })?;
@@ -170,7 +170,7 @@ mod tests {
         let first = frame(Head::default());
         let refused = journal.append(&first, &Head::default()).unwrap_err();
         assert_eq!(refused.code(), "unavailable");
-        assert_eq!(journal.head().unwrap().seq, 0);
+        assert_eq!(journal.head().unwrap().count(), 0);
         journal.close();
     }
 }

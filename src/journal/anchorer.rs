@@ -56,7 +56,7 @@ impl AnchorerShared {
         let mut state = whole(waited).0;
         state.urgent = false;
         let next = state.durable.take();
-        state.begun = next.map_or(state.begun, |(head, _)| head.seq);
+        state.begun = next.map_or(state.begun, |(head, _)| head.count());
         state.is_writing = next.is_some();
         next
     }
@@ -87,7 +87,7 @@ impl Anchorer {
                 let mut state = theirs.lock();
                 match written {
                     Ok(()) => {
-                        state.claimed = head.seq;
+                        state.claimed = head.count();
                         state.next_slot = anchor.next_slot();
                         state.is_writing = false;
                     }
@@ -135,7 +135,7 @@ impl Anchorer {
 
     fn tell(&self, head: Head, frames: u64, urgent: bool) {
         let mut state = self.shared.lock();
-        if head.seq > state.begun {
+        if head.count() > state.begun {
             state.durable = Some((head, frames));
             state.urgent |= urgent;
             self.shared.told.notify_all();

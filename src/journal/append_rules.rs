@@ -4,7 +4,7 @@
 use super::error::{AppendFailure, FrameProblem, ReadFailure};
 use super::layout::FRAME_BYTES_MAX;
 use super::{Frame, Head};
-use crate::events::LedgerId;
+use crate::events::{LedgerId, Seq};
 
 /// Where a journal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +48,7 @@ impl JournalStanding {
             });
         }
         let built_on = Head {
-            seq: frame.first.get() - 1,
+            seq: Seq::new(frame.first.get() - 1),
             hash: frame.previous,
             ..*after
         };

@@ -144,10 +144,10 @@ impl FrameBuilder {
     /// outgrows [`FRAME_BYTES_MAX`] is refused by the journal as a whole.
     pub fn push(&mut self, record: &NewRecord, time_ns: i64) -> Seq {
         debug_assert!(
-            time_ns >= self.head.time_ns || self.head.seq == 0,
+            time_ns >= self.head.time_ns || self.head.seq.is_none(),
             "time went back"
         );
-        let seq = Seq::new(self.head.seq.saturating_add(1)).unwrap_or(Seq::FIRST);
+        let seq = self.head.next_seq();
         let offset = self.body.len();
         header(record, seq, time_ns).encode_into(&mut self.body);
         let canonical = self.body.get(offset..).unwrap_or_default();
@@ -160,7 +160,7 @@ impl FrameBuilder {
             self.first_time_ns = time_ns;
         }
         self.head = Head {
-            seq: seq.get(),
+            seq: Some(seq),
             hash,
             time_ns,
             epoch: self.epoch,
@@ -171,7 +171,7 @@ impl FrameBuilder {
     /// Records pushed so far.
     #[must_use]
     pub fn records(&self) -> usize {
-        usize::try_from(self.head.seq - self.after.seq).unwrap_or(usize::MAX)
+        usize::try_from(self.head.count() - self.after.count()).unwrap_or(usize::MAX)
     }
 
     /// Bytes of the frame as it stands.
@@ -203,7 +203,7 @@ impl FrameBuilder {
         let header = FrameHeader {
             ledger: self.ledger,
             epoch: self.epoch,
-            first: self.after.seq.saturating_add(1),
+            first: self.after.next_seq().get(),
             count: clamped(self.records()),
             table_len: clamped(self.table.len()),
             body_len: self.body.len() as u64,

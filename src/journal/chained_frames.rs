@@ -27,7 +27,7 @@ where
             standing,
             next: from.get(),
             previous: None,
-            ended: from.get() > standing.head.seq,
+            ended: !standing.head.contains(from),
         })
     }
 
@@ -71,9 +71,9 @@ where
         };
         match &checked {
             Ok(frame) => {
-                self.next = frame.last.seq + 1;
+                self.next = frame.last.next_seq().get();
                 self.previous = Some(frame.last.hash);
-                self.ended = frame.last.seq >= self.standing.head.seq;
+                self.ended = frame.last_seq().get() >= self.standing.head.count();
             }
             Err(_) => self.ended = true,
         }

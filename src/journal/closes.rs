@@ -91,7 +91,7 @@ impl EpochStretch {
         Self {
             epoch: frame.epoch,
             first: frame.first,
-            last: Seq::new(frame.last.seq).unwrap_or(frame.first),
+            last: frame.last_seq(),
             close: close.map(|index| frame.first.plus(index as u64)),
         }
     }

@@ -10,8 +10,7 @@ use crate::events::{HeaderError, LedgerId, Seq};
 #[non_exhaustive]
 pub enum AppendFailure {
     /// The journal's head is not the one that the frame follows.
-    #[error("nothing was written: the frame follows record {}, the head is record {}",
-        .expected.seq, .actual.seq)]
+    #[error("nothing was written: the frame follows {expected}, the head is {actual}")]
     HeadMismatch {
         /// The head that the caller named or the frame was built on.
         expected: Head,

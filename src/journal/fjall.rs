@@ -157,7 +157,7 @@ impl FjallJournal {
 
     fn frames_from(&self, from: Seq) -> Result<Frames, ReadFailure> {
         let standing = self.standing_if_open()?;
-        if from.get() > standing.head.seq {
+        if !standing.head.contains(from) {
             return Ok(Box::new(std::iter::empty()));
         }
         let start = self.frame_before(from)?.map_or(from, |frame| frame.first);
@@ -167,7 +167,7 @@ impl FjallJournal {
         let mut expected = start;
         let frames = frames.range(key(start)..).map(move |guard| {
             let frame = decode(guard, expected)?;
-            expected = Seq::new(frame.last.seq + 1).unwrap_or(Seq::FIRST);
+            expected = frame.last.next_seq();
             Ok(frame)
         });
         Ok(ChainedFrames::boxed(frames, from, standing))
@@ -198,7 +198,7 @@ fn prepare(path: &Path, claim: Option<&Claim>) -> Result<FoundInJournal, OpenErr
     let last = last.and_then(|value| Frame::decode(&value).ok());
     let wal = &inspected.wal;
     if let (Some(frame), Some(claim)) = (last, claim)
-        && frame.last.seq < claim.seq
+        && frame.last_seq().get() < claim.seq
     {
         check_end(path, claim, wal)?;
     }
@@ -314,7 +314,7 @@ impl Journal for FjallJournal {
 
     fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
         let standing = self.standing_if_open()?;
-        if seq.get() > standing.head.seq {
+        if !standing.head.contains(seq) {
             return Ok(None);
         }
         match self.frame_before(seq)? {
@@ -390,6 +390,6 @@ mod tests {
         frame.push(&record, 1);
         let refused = journal.append(&frame.finish(), &Head::default());
         assert_eq!(refused.unwrap_err().code(), "unavailable");
-        assert_eq!(journal.head().unwrap().seq, 0);
+        assert_eq!(journal.head().unwrap().count(), 0);
     }
 }

@@ -78,7 +78,7 @@ impl Frame {
             previous: header.previous,
             first_time_ns: header.first_time_ns,
             last: Head {
-                seq: (header.first - 1).saturating_add(u64::from(header.count)),
+                seq: Seq::new((header.first - 1).saturating_add(u64::from(header.count))),
                 hash: header.last_hash,
                 time_ns: header.last_time_ns,
                 epoch: header.epoch,
@@ -120,10 +120,20 @@ impl Frame {
         self.bytes.clone()
     }
 
+    /// The number of its last record.
+    #[must_use]
+    pub const fn last_seq(&self) -> Seq {
+        match self.last.seq {
+            Some(seq) => seq,
+            // No frame is without a record (`FrameHeader::decode`).
+            None => self.first,
+        }
+    }
+
     /// Whether the record lies in this frame.
     #[must_use]
     pub const fn contains(&self, seq: Seq) -> bool {
-        seq.get() >= self.first.get() && seq.get() <= self.last.seq
+        seq.get() >= self.first.get() && seq.get() <= self.last_seq().get()
     }
 
     /// One record, checked by its own hash and commitment.
@@ -148,7 +158,7 @@ impl Frame {
     #[must_use]
     pub fn records_from(&self, from: Seq) -> Records<'_> {
         let next = from.max(self.first).get();
-        let left = (self.last.seq + 1).saturating_sub(next);
+        let left = (self.last.count() + 1).saturating_sub(next);
         let intact = left > u64::from(self.count) / 4 && self.is_body_intact();
         Records {
             frame: self,
@@ -282,7 +292,7 @@ impl Iterator for Records<'_> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.frame.last.seq + 1).saturating_sub(self.next);
+        let left = (self.frame.last.count() + 1).saturating_sub(self.next);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         (left, Some(left))
     }

@@ -44,7 +44,7 @@ impl FrameCache {
         let kept = self.kept();
         let index = kept
             .frames
-            .partition_point(|frame| frame.last.seq < seq.get());
+            .partition_point(|frame| frame.last_seq().get() < seq.get());
         let frame = kept.frames.get(index)?;
         frame.contains(seq).then(|| frame.clone())
     }
@@ -120,7 +120,7 @@ mod tests {
                 let answers = Vec::new();
                 writer.handle().submit(Work { frame, answers });
             }
-            let head = frames.last().map_or(0, |frame| frame.last.seq);
+            let head = frames.last().map_or(0, |frame| frame.last_seq().get());
             assert_eq!(reader.wait_beyond(head - 1, Duration::from_secs(60)), head);
             (writer, reader)
         };

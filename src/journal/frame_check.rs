@@ -94,7 +94,7 @@ impl Frame {
     ) {
         let (mut offset, mut time_ns) = (0, self.first_time_ns);
         let (mut sound, mut hashed) = (true, Hashed::new());
-        for (index, seq) in (self.first.get()..=self.last.seq).enumerate() {
+        for (index, seq) in (self.first.get()..=self.last_seq().get()).enumerate() {
             let seq = Seq::new(seq).unwrap_or(Seq::FIRST);
             if index % ABREAST == 0 {
                 hashed.fill(self, index);
@@ -108,7 +108,8 @@ impl Frame {
             let looked = looked.and_then(|looked| {
                 let found_ns = looked.time_ns;
                 let starts_right = index > 0 || found_ns == self.first_time_ns;
-                let ends_right = seq.get() != self.last.seq || found_ns == self.last.time_ns;
+                let ends_right =
+                    seq.get() != self.last_seq().get() || found_ns == self.last.time_ns;
                 match found_ns >= time_ns && starts_right && ends_right {
                     true => Ok(looked),
                     false => Err(FrameProblem::Time),

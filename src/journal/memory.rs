@@ -67,7 +67,7 @@ impl MemoryJournal {
 
     /// Which of these frames is the first that may contain `from`.
     fn start(frames: &[Frame], from: Seq) -> usize {
-        frames.partition_point(|frame| frame.last.seq < from.get())
+        frames.partition_point(|frame| frame.last_seq().get() < from.get())
     }
 }
 

@@ -59,8 +59,8 @@ pub use writer::{Appended, Observer, Writer};
 /// The last record of a history.
 #[derive(Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Head {
-    /// Its sequence number; 0: the history is empty.
-    pub seq: u64,
+    /// Its sequence number; `None`: the history is empty.
+    pub seq: Option<Seq>,
     /// Its record hash; [`crate::integrity::GENESIS`] for an empty history.
     #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub hash: Hash,
@@ -75,6 +75,39 @@ pub struct Head {
 }
 
 crate::events::readable::debug_as_read!(Head);
+
+impl Head {
+    /// How many records the history has: their numbers have no gap, and begin with 1.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        match self.seq {
+            Some(seq) => seq.get(),
+            None => 0,
+        }
+    }
+
+    /// The number of the record that comes next.
+    #[must_use]
+    pub fn next_seq(&self) -> Seq {
+        self.seq.map_or(Seq::FIRST, |seq| seq.plus(1))
+    }
+
+    /// Whether the history holds the record with this number.
+    #[must_use]
+    pub fn contains(&self, seq: Seq) -> bool {
+        Some(seq) <= self.seq
+    }
+}
+
+/// *record 7*, or *no record*.
+impl std::fmt::Display for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.seq {
+            Some(seq) => write!(f, "record {seq}"),
+            None => f.write_str("no record"),
+        }
+    }
+}
 
 /// What may not be whole on the medium, because its write is under way or has failed. Nothing of it was
 /// acknowledged, and the next opening tells what came of it.

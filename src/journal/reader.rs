@@ -79,7 +79,7 @@ impl Reader {
     /// # Errors
     /// [`ReadFailure`].
     pub fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        if seq.get() > self.head().seq {
+        if !self.head().contains(seq) {
             return Ok(None);
         }
         self.journal.frame_at(seq)
@@ -88,10 +88,12 @@ impl Reader {
     /// The frames from the one that contains `from` up to the head of this moment.
     #[must_use]
     pub fn frames(&self, from: Seq) -> Frames {
-        let head = self.head().seq;
+        let head = self.head().count();
         // A frame becomes visible below a moment before its head is published.
         let is_committed = move |frame: &Result<Frame, ReadFailure>| {
-            frame.as_ref().map_or(true, |frame| frame.last.seq <= head)
+            frame
+                .as_ref()
+                .map_or(true, |frame| frame.last_seq().get() <= head)
         };
         Box::new(self.journal.frames(from).take_while(is_committed))
     }
@@ -120,14 +122,14 @@ impl Reader {
     ) -> Result<Vec<Record>, ReadFailure> {
         let (mut records, mut bytes, mut next) = (Vec::new(), 0, from);
         let mut stored: Option<Frames> = None;
-        while records.len() < max && bytes < bytes_max && next.get() <= self.head().seq {
+        while records.len() < max && bytes < bytes_max && self.head().contains(next) {
             let written = self.recent.containing(next);
             let is_written = written.is_some();
             let read = || stored.get_or_insert_with(|| self.frames(next)).next();
             let Some(frame) = written.map(Ok).or_else(read).transpose()? else {
                 break;
             };
-            let left = usize::try_from(frame.last.seq + 1 - next.get()).unwrap_or(usize::MAX);
+            let left = usize::try_from(frame.last.count() + 1 - next.get()).unwrap_or(usize::MAX);
             if !records.is_empty() && records.len() + left > max {
                 break;
             }
@@ -160,26 +162,26 @@ impl Reader {
     /// [`ReadFailure`].
     pub fn first_since(&self, time_ns: i64) -> Result<Option<Seq>, ReadFailure> {
         // Invariant: records before `low` are earlier, records from `high` on are not.
-        let (mut low, mut high) = (1, self.head().seq + 1);
+        let (mut low, mut high) = (1, self.head().count() + 1);
         while low < high {
             let middle = Seq::new(low + (high - low) / 2).unwrap_or(Seq::FIRST);
             let Some(frame) = self.frame_at(middle)? else {
                 break;
             };
             if frame.last.time_ns < time_ns {
-                low = frame.last.seq + 1;
+                low = frame.last.next_seq().get();
             } else if frame.first_time_ns >= time_ns {
                 high = frame.first.get();
             } else {
                 return Self::first_in(&frame, time_ns).map(Some);
             }
         }
-        Ok(Seq::new(low).filter(|seq| seq.get() <= self.head().seq))
+        Ok(Seq::new(low).filter(|seq| self.head().contains(*seq)))
     }
 
     /// The frame's last record is at or after this time.
     fn first_in(frame: &Frame, time_ns: i64) -> Result<Seq, ReadFailure> {
-        let (mut low, mut high) = (frame.first.get(), frame.last.seq);
+        let (mut low, mut high) = (frame.first.get(), frame.last_seq().get());
         while low < high {
             let middle = low + (high - low) / 2;
             let seq = Seq::new(middle).unwrap_or(Seq::FIRST);

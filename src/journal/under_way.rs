@@ -33,7 +33,7 @@ impl AppendUnderWay {
     }
 
     pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<WriterAnswer>) {
-        let last = Seq::new(frame.last.seq).unwrap_or(frame.first);
+        let last = frame.last_seq();
         *self.lock() = Some(Append {
             looked_ns: since_ns,
             waited_ns: 0,

@@ -78,7 +78,7 @@ impl Writer {
     ) -> Result<Self, ReadFailure> {
         let head = journal.head()?;
         let head_waiter = Arc::new(HeadWaiter::default());
-        head_waiter.set(head.seq);
+        head_waiter.set(head.count());
         let shared = Arc::new(WriterShared {
             head_waiter,
             recent: Arc::default(),
@@ -248,14 +248,14 @@ impl WriterThread {
         self.head = frame.last;
         self.shared.recent.push(frame.clone());
         self.shared.head.send_replace(self.head);
-        self.shared.head_waiter.set(self.head.seq);
+        self.shared.head_waiter.set(self.head.count());
         Some((answers, Ok(self.head)))
     }
 
     /// Seals after a failed append; the answers of this frame are told whether it may be there.
     fn fail(&self, failure: &AppendFailure, frame: &Frame) -> Sealed {
         let outcome_unknown = failure.is_outcome_unknown();
-        let last = Seq::new(frame.last.seq).unwrap_or(frame.first);
+        let last = frame.last_seq();
         let uncertain = outcome_unknown.then_some((frame.first, last));
         let cause = Cause::of(failure.clone()).fault_is(failure.fault());
         let sealed = self.seal(cause, uncertain);

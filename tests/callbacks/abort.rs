@@ -212,8 +212,8 @@ async fn is_sound(kind: &str, path: &Path, ended: Output) {
     }
     assert!(count >= 6, "{kind}: {said}");
     cell.writes().await;
-    let head = cell.ledger.head().seq;
-    cell.ledger.at_least(head).await.unwrap();
+    let head = cell.ledger.head().count();
+    cell.ledger.at_least(Seq::new(head)).await.unwrap();
     cell.ledger.view_digests().await.unwrap();
     cell.nothing_set_aside();
     assert!(cell.ledger.health().healthy, "{kind}");

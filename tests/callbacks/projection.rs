@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::Options;
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{
     Projection, ProjectionError, VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX,
     ViewBatch,
 };
+use femtoclaw_ledger::{Options, Seq};
 
 use crate::scene::{Act, Cell, How, options};
 use crate::shared::WAIT;
@@ -102,23 +102,23 @@ async fn halts_alone(how: How, nonsense: Nonsense, cause: &str) {
     cell.names(cause).await;
     assert!(cell.ledger.health().cause.len() < 1_000);
     cell.works().await;
-    let head = cell.ledger.head().seq;
+    let head = cell.ledger.head().count();
     assert_eq!(
         cell.ledger
-            .projection_at_least("other", head)
+            .projection_at_least("other", Seq::new(head))
             .await
             .unwrap(),
         head
     );
     let halted = cell
         .ledger
-        .projection_at_least("mine", head)
+        .projection_at_least("mine", Seq::new(head))
         .await
         .unwrap_err();
     assert_eq!(halted.code(), "unavailable", "{halted}");
     assert_eq!(
         cell.ledger
-            .projection_at_least("none", 1)
+            .projection_at_least("none", Seq::FIRST)
             .await
             .unwrap_err()
             .code(),
@@ -130,7 +130,7 @@ async fn halts_alone(how: How, nonsense: Nonsense, cause: &str) {
     cell.works().await;
     cell.names("projection mine").await;
     assert!(cell.root.rebuild_view("mine"));
-    let head = cell.ledger.head().seq;
+    let head = cell.ledger.head().count();
     let mine = || {
         cell.ledger
             .view_positions()
@@ -183,7 +183,7 @@ async fn one_that_never_comes_back_keeps_no_close_and_destroys_nothing() {
     act.set(How::Hang);
     cell.writes().await;
     cell.until("it hangs", || act.has_acted()).await;
-    let head = cell.ledger.head().seq;
+    let head = cell.ledger.head().count();
     let start = tokio::time::Instant::now();
     let told = cell.root.close(Duration::from_secs(1)).await.unwrap_err();
     assert!(start.elapsed() < WAIT / 2, "{:?}", start.elapsed());

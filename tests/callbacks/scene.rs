@@ -102,7 +102,7 @@ impl Act {
             if inside.swap(true, Ordering::SeqCst) {
                 return;
             }
-            assert!(ledger.head().seq > 0);
+            assert!(ledger.head().count() > 0);
             drop((ledger.health(), ledger.in_force(), ledger.view_positions()));
             let observed = observation(Context::new(), "from a callback");
             ledger.telemetry(grant).unwrap().emit(observed).unwrap();
@@ -175,8 +175,8 @@ impl Cell {
     /// Appends, reads and every built-in view work.
     pub(crate) async fn works(&self) {
         self.writes().await;
-        let head = self.ledger.head().seq;
-        self.ledger.at_least(head).await.unwrap();
+        let head = self.ledger.head().count();
+        self.ledger.at_least(Seq::new(head)).await.unwrap();
         let reader = self.ledger.reader(&self.grant).unwrap();
         let found = reader.query(Filter::default(), usize::MAX).await.unwrap();
         assert!(found.len() as u64 >= head);
@@ -221,7 +221,7 @@ impl Cell {
     pub(crate) async fn ends(self) {
         self.nothing_set_aside();
         let head = self.root.close(WAIT).await.unwrap().head;
-        self.opens_again(head.seq).await;
+        self.opens_again(head.count()).await;
     }
 
     /// The next opening finds at least so many records, and nothing was set aside.
@@ -244,7 +244,7 @@ impl Cell {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         let again = Self::given(&path, again).await;
-        assert!(again.ledger.head().seq > head);
+        assert!(again.ledger.head().count() > head);
         assert!(again.ledger.health().healthy, "{:?}", again.ledger.health());
         again.works().await;
         again.nothing_set_aside();

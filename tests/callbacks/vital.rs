@@ -86,7 +86,7 @@ async fn seals(make: fn(&Arc<Act>) -> Options, how: How, cause: &str) {
     let act = Arc::new(Act::default());
     let cell = Cell::new(make(&act)).await;
     let last = cell.append().await;
-    cell.ledger.at_least(last).await.unwrap();
+    cell.ledger.at_least(Seq::new(last)).await.unwrap();
     act.set(how);
     let log = cell.ledger.execution_log(&cell.grant).unwrap();
     for _ in 0..2 {
@@ -97,7 +97,7 @@ async fn seals(make: fn(&Arc<Act>) -> Options, how: How, cause: &str) {
     cell.names(cause).await;
     let reader = cell.ledger.reader(&cell.grant).unwrap();
     assert!(reader.get(Seq::new(last).unwrap()).await.unwrap().is_some());
-    assert_eq!(cell.ledger.head().seq, last, "nothing was written");
+    assert_eq!(cell.ledger.head().count(), last, "nothing was written");
     cell.nothing_set_aside();
     let told = cell.root.close(WAIT).await.unwrap_err();
     assert_eq!(told.code(), "sealed", "{told}");
@@ -130,7 +130,7 @@ async fn a_clock_that_goes_back_is_not_followed() {
     assert!(cell.ledger.health().healthy);
     let reader = cell.ledger.reader(&cell.grant).unwrap();
     let mut times = BTreeMap::new();
-    for seq in 1..=cell.ledger.head().seq {
+    for seq in 1..=cell.ledger.head().count() {
         let record = reader.get(Seq::new(seq).unwrap()).await.unwrap().unwrap();
         times.insert(seq, record.header.time_ns);
     }

@@ -116,17 +116,13 @@ fn rest() -> Vec<Tried> {
             .is_ok()),
         call!("ledger/read/view_waits.rs at_least", |s| s.head(), |it| s
             .ledger()
-            .at_least(it.get())
+            .at_least(it)
             .await
             .is_ok()),
         call!(
             "ledger/read/view_waits.rs projection_at_least",
             |s| s.head(),
-            |it| s
-                .ledger()
-                .projection_at_least("indexes", it.get())
-                .await
-                .is_ok()
+            |it| s.ledger().projection_at_least("indexes", it).await.is_ok()
         ),
     ]
 }

@@ -97,7 +97,7 @@ impl Scene {
     }
 
     pub(crate) fn head(&self) -> Seq {
-        Seq::new(self.ledger().head().seq).unwrap()
+        self.ledger().head().seq.unwrap()
     }
 
     /// Another one each time.
@@ -164,7 +164,7 @@ impl Scene {
                     .await;
             }
             loop {
-                self.ledger().at_least(self.head().get()).await.unwrap();
+                self.ledger().at_least(self.head()).await.unwrap();
                 let counts = self.log.counts().await.unwrap();
                 let open = [ExecutionStatus::Running, ExecutionStatus::Authorized];
                 if counts

@@ -152,7 +152,7 @@ async fn t2_all_grants_of_one_name_are_revoked_together_and_a_later_one_works() 
     assert_eq!(first.component(), second.component());
     let mut follow = {
         let reads = open.ledger.reader(&second).unwrap();
-        reads.follow(seq(open.ledger.head().seq + 1)).unwrap()
+        reads.follow(open.ledger.head().next_seq()).unwrap()
     };
     open.root.revoke(&first, "one of two").await.unwrap();
     let lookup = open.ledger.lookup(&second, command(1)).await;

@@ -164,7 +164,7 @@ async fn s8_3_a_corrupt_snapshot_is_an_error_and_never_a_default() {
                 assert!(!is_good, "{error}");
                 assert!(matches!(error, OpenError::History(_)), "{error}");
                 assert!(error.to_string().contains("record 1:"), "{error}");
-                assert_eq!(journal.head().unwrap().seq, 1, "nothing was appended");
+                assert_eq!(journal.head().unwrap().count(), 1, "nothing was appended");
             }
         }
     }
@@ -235,8 +235,8 @@ async fn s9_2_rebuilt_metadata_equals_the_live_one_at_the_same_place() {
     let open = open(&path).await;
     set_metadata(&open).await;
     open.sample_more().await;
-    let head = open.ledger.head().seq;
-    open.ledger.at_least(head).await.unwrap();
+    let head = open.ledger.head().count();
+    open.ledger.at_least(Seq::new(head)).await.unwrap();
     let live = open.ledger.view_digests().await.unwrap();
     assert!(live.iter().all(|(_, position, _)| *position == head));
     open.close().await;
@@ -245,12 +245,12 @@ async fn s9_2_rebuilt_metadata_equals_the_live_one_at_the_same_place() {
     let upto = Arc::new(MemoryJournal::new());
     let mut after = Head::default();
     for frame in memory.frames(Seq::FIRST).map(Result::unwrap) {
-        if frame.last.seq <= head {
+        if frame.last_seq().get() <= head {
             upto.append(&frame, &after).unwrap();
             after = frame.last;
         }
     }
-    assert_eq!(after.seq, head);
+    assert_eq!(after.count(), head);
     let source = Arc::new(Journaled(upto));
     let views = root.path().join("rebuilt");
     std::fs::create_dir(&views).unwrap();
@@ -270,7 +270,7 @@ async fn s9_2_rebuilt_metadata_equals_the_live_one_at_the_same_place() {
     // And the ledger itself, its views deleted.
     std::fs::remove_dir_all(path.join("views")).unwrap();
     let again = open_with(&path, Options::default()).await;
-    again.ledger.at_least(head).await.unwrap();
+    again.ledger.at_least(Seq::new(head)).await.unwrap();
     let metadata = again.ledger.runtime_metadata(&again.grant).unwrap();
     assert_eq!(metadata.modules().await.unwrap().len(), 2);
 }
@@ -280,7 +280,7 @@ struct Journaled(Arc<MemoryJournal>);
 
 impl femtoclaw_ledger::projections::Source for Journaled {
     fn head(&self) -> u64 {
-        self.0.head().unwrap().seq
+        self.0.head().unwrap().count()
     }
     fn records(
         &self,

@@ -111,7 +111,7 @@ async fn c1_an_unknown_algorithm_is_refused_in_a_record_and_a_key() {
             forge(bytes, count);
         });
         let error = open_error(&copied).await;
-        let named = matches!(&error, OpenError::Journal(ReadError::Damaged { seq, .. }) if seq.get() == last.last.seq);
+        let named = matches!(&error, OpenError::Journal(ReadError::Damaged { seq, .. }) if seq.get() == last.last.count());
         let told = format!("unknown algorithm {unknown}");
         assert!(
             named && causes(&error).contains(&told),
@@ -227,7 +227,7 @@ fn c2_a_bad_tail_is_not_opened_nothing_is_appended_and_it_is_told() {
                 panic!("byte {at}: {error}");
             };
             assert!(
-                (first..=last.last.seq).contains(&seq.get()),
+                (first..=last.last.count()).contains(&seq.get()),
                 "byte {at}: {error}"
             );
             assert_eq!(stored(&copied), before, "byte {at}");

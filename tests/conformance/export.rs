@@ -105,7 +105,7 @@ async fn exported() -> (Vec<Record>, Note, Files) {
     let open = open_with(&path, signing()).await;
     open.sample().await;
     let telemetry = open.ledger.telemetry(&open.grant).unwrap();
-    while open.ledger.head().seq < 530 {
+    while open.ledger.head().count() < 530 {
         let observed = observation(TelemetryKind::Execution, "beat");
         telemetry.record(observed).await.unwrap();
     }
@@ -238,7 +238,7 @@ async fn x3_telemetry_is_json_and_what_is_none_is_refused() {
     let (_root, path) = place();
     let open = open(&path).await;
     let telemetry = open.ledger.telemetry(&open.grant).unwrap();
-    let head = open.ledger.head().seq;
+    let head = open.ledger.head().count();
     for malformed in [
         &b"{"[..],
         b"{\"a\": 1,}",
@@ -259,7 +259,7 @@ async fn x3_telemetry_is_json_and_what_is_none_is_refused() {
             "{refused}"
         );
     }
-    assert_eq!(open.ledger.head().seq, head);
+    assert_eq!(open.ledger.head().count(), head);
     let given = br#"{"ms":  1.50, "ids": ["a", 18446744073709551616], "u": "\u00e4"}"#;
     let mut observed = observation(TelemetryKind::Error, "x");
     observed.attributes = given.to_vec();
@@ -298,7 +298,7 @@ async fn x3_an_execution_id_is_given_once() {
         assert_eq!(given.len(), count, "round {round}");
         let mut again = open.request("message");
         again.execution = last;
-        let head = open.ledger.head().seq;
+        let head = open.ledger.head().count();
         let refused = open.log().begin(again).await.unwrap_err();
         assert_eq!(refused.code(), "invalid_transition", "{refused}");
         let written = open

@@ -155,7 +155,7 @@ async fn s6_4_nothing_is_evicted_at_any_capacity() {
     for _ in 0..150 {
         executions.push(open.execute().await);
     }
-    let head = open.ledger.head().seq;
+    let head = open.ledger.head().count();
     open.close().await;
     let open = open_with(&path, Options::default()).await;
     let records = open.records().await;
@@ -219,9 +219,9 @@ async fn s12_1_no_partial_corrupt_or_invalid_record_is_served() {
     let mut bytes = frame.bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 0x40;
     let damaged = Frame::decode(&bytes).unwrap();
-    let last = damaged.record(seq(frame.last.seq));
+    let last = damaged.record(frame.last_seq());
     let expected = ReadFailure::Damaged {
-        seq: seq(frame.last.seq),
+        seq: frame.last_seq(),
         problem: FrameProblem::Commitment,
     };
     assert_eq!(last, Err(expected));

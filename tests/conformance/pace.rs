@@ -121,7 +121,7 @@ fn p3_opening_reads_the_tail_and_not_the_history() {
         let open = open_with(&path, options()).await;
         open.sample().await;
         let telemetry = open.ledger.telemetry(&open.grant).unwrap();
-        while open.ledger.head().seq < 800 {
+        while open.ledger.head().count() < 800 {
             let observed = observation(TelemetryKind::Execution, "beat");
             telemetry.record(observed).await.unwrap();
         }

@@ -120,7 +120,7 @@ fn read_all(work: &Path) -> Journaled {
             }
         }
     }
-    assert_eq!((journal.head().unwrap().seq, due.0), (expected - 1, 0));
+    assert_eq!((journal.head().unwrap().count(), due.0), (expected - 1, 0));
     journal.close();
     found
 }

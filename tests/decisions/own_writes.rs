@@ -33,7 +33,7 @@ async fn see(world: &World, execution: ExecutionId) -> Result<Seen, ReadError> {
     let configuration = world.ledger.configuration(&world.grant).unwrap();
     let metadata = world.ledger.runtime_metadata(&world.grant).unwrap();
     let log = world.ledger.execution_log(&world.grant).unwrap();
-    let now = AsOf::Seq(world.ledger.head().seq);
+    let now = AsOf::Seq(world.ledger.head().count());
     let running = ExecutionStatus::Running;
     Ok(Seen {
         history: configuration.history("policy").await?.len(),

@@ -41,7 +41,7 @@ async fn work(ledger: &Ledger, root: &Root) {
         configuration.change(named).await.unwrap();
         register(
             &metadata,
-            &format!("capability {number} of {}", ledger.head().seq),
+            &format!("capability {number} of {}", ledger.head().count()),
         )
         .await;
     }
@@ -121,7 +121,7 @@ async fn what_is_in_force_is_the_same_after_every_kind_of_opening() {
     ] {
         work(&ledger, &root).await;
         let before = facts(&ledger.in_force());
-        let head = ledger.head().seq;
+        let head = ledger.head().count();
         if clean {
             root.close(WAIT).await.unwrap();
         }

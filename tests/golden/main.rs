@@ -101,7 +101,7 @@ fn journal() -> Vec<Frame> {
         // Every frame another epoch: a header field like any other.
         builder = FrameBuilder::new(LEDGER, epoch, builder.head());
         for event in events {
-            let number = builder.head().seq + 1;
+            let number = builder.head().count() + 1;
             builder.push(&record(event, number), time_ns(number));
         }
         frames.push(builder.take());
@@ -110,7 +110,7 @@ fn journal() -> Vec<Frame> {
     let epoch = frames.len() as u64 + 1;
     builder = FrameBuilder::new(LEDGER, epoch, builder.head());
     for it in earlier::earlier() {
-        let number = builder.head().seq + 1;
+        let number = builder.head().count() + 1;
         let payload = it.payload.to_vec();
         let record = record_of(it.kind, it.revision, payload, number);
         builder.push(&record, time_ns(number));
@@ -172,7 +172,7 @@ fn this_software_reads_the_golden_bytes() {
         frame.verify().unwrap();
         assert_eq!(
             (frame.first.get(), frame.previous),
-            (head.seq + 1, head.hash)
+            (head.count() + 1, head.hash)
         );
         events.extend(
             frame

@@ -35,8 +35,8 @@ fn log(world: &World) -> ExecutionLog {
 
 /// Where the view has it, once it has everything that is durable.
 async fn stands(world: &World, execution: ExecutionId) -> ExecutionStatus {
-    let head = world.ledger.head().seq;
-    world.ledger.at_least(head).await.unwrap();
+    let head = world.ledger.head().count();
+    world.ledger.at_least(Seq::new(head)).await.unwrap();
     log(world).get(execution).await.unwrap().unwrap().status
 }
 

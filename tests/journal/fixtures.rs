@@ -49,7 +49,7 @@ pub(crate) fn time(number: u64) -> i64 {
 
 pub(crate) fn frame_in(epoch: u64, after: Head, count: u64) -> Frame {
     let mut builder = FrameBuilder::new(LEDGER, epoch, after);
-    for number in after.seq + 1..=after.seq + count {
+    for number in after.count() + 1..=after.count() + count {
         builder.push(&record(number), time(number));
     }
     builder.finish()

@@ -43,13 +43,18 @@ impl Scene {
 
     fn answer(&self, number: u64) -> WriterAnswer {
         let note = Arc::clone(&self.note);
-        Box::new(move |outcome| note((number, outcome.map(|head| head.seq).map_err(Clone::clone))))
+        Box::new(move |outcome| {
+            note((
+                number,
+                outcome.map(|head| head.count()).map_err(Clone::clone),
+            ))
+        })
     }
 
     /// The next frame, with this many records.
     fn frame(&mut self, records: u64) -> Frame {
         for _ in 0..records {
-            let number = self.builder.head().seq + 1;
+            let number = self.builder.head().count() + 1;
             self.builder.push(&record(number), time(number));
         }
         self.builder.take()
@@ -89,7 +94,7 @@ fn answers_come_in_order_after_the_sync_and_carry_the_head() {
     for (round, size) in sizes.into_iter().cycle().take(90).enumerate() {
         let records = u64::from(round % 3 != 2);
         scene.submit(records, next..next + size);
-        let head = scene.builder.head().seq;
+        let head = scene.builder.head().count();
         expected.extend((next..next + size).map(|number| (number, Ok(head))));
         next += size;
     }
@@ -146,12 +151,12 @@ fn a_failed_sync_seals() {
         assert!(!scene.next().1.unwrap_err().outcome_unknown);
         let handle = scene.writer.handle();
         assert!(handle.watch_sealed().borrow().is_some());
-        assert_eq!(handle.head().seq, 1);
+        assert_eq!(handle.head().count(), 1);
         // Behind the failure nothing is shown; the next opening tells what became of it.
         let journal = scene.end();
-        assert_eq!(journal.head().unwrap().seq, 1);
+        assert_eq!(journal.head().unwrap().count(), 1);
         let persisted = if how == FailedSync::Persisted { 3 } else { 1 };
-        assert_eq!(journal.reopen().head().unwrap().seq, persisted);
+        assert_eq!(journal.reopen().head().unwrap().count(), persisted);
         // A writer that has ended answers where it is asked.
         let answered = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&answered);
@@ -315,7 +320,7 @@ fn the_same_over_the_journal_on_disk() {
             sender
                 .send(
                     outcome
-                        .map(|head| head.seq)
+                        .map(|head| head.count())
                         .map_err(|sealed| sealed.outcome_unknown),
                 )
                 .unwrap();
@@ -337,7 +342,7 @@ fn the_same_over_the_journal_on_disk() {
     assert_eq!(journal.frame_at(seq(3)), Ok(None));
     writer.join();
     journal.close();
-    assert_eq!(open().head().unwrap().seq, 4);
+    assert_eq!(open().head().unwrap().count(), 4);
 }
 
 fn panicking() -> WriterAnswer {

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use femtoclaw_ledger::{Context, ExecutionLog, Ledger, Options, Request};
+use femtoclaw_ledger::{Context, ExecutionLog, Ledger, Options, Request, Seq};
 
 use crate::ALLOCATED;
 use crate::child::{child_command, child_path};
@@ -106,7 +106,7 @@ async fn many(path: &Path, executions: u64) {
         }
         done.store(target, Ordering::SeqCst);
         ledger.at_least(ledger.head().seq).await.unwrap();
-        let head = ledger.head().seq;
+        let head = ledger.head().count();
         eprintln!(
             "peak {} KiB allocated, {} KiB resident, after {target} executions, head {head}",
             ALLOCATED.peak_usage() / 1_024,
@@ -123,11 +123,11 @@ async fn run(ledger: Ledger, log: ExecutionLog, begin: Request, done: Arc<Atomic
         log.complete(begun.execution(), context, result)
             .await
             .unwrap();
-        let head = ledger.head().seq;
+        let head = ledger.head().count();
         let positions = ledger.view_positions().into_iter();
         let slowest = positions.map(|(_, at)| at).min().unwrap_or(0);
         if head > slowest + LAG_MAX {
-            ledger.at_least(head - LAG_MAX / 2).await.unwrap();
+            ledger.at_least(Seq::new(head - LAG_MAX / 2)).await.unwrap();
         }
     }
 }

@@ -146,7 +146,7 @@ async fn on_disk(book: &Book) {
     })
     .await;
     // A second opening fails, and the figures of the first stand.
-    let head = ledger.head().seq as f64;
+    let head = ledger.head().count() as f64;
     let second = Ledger::open(&path, Options::default()).await;
     assert!(matches!(second, Err(OpenError::Locked { .. })));
     assert_eq!(

@@ -187,8 +187,12 @@ impl Driver {
 
     async fn queries(&self, reads: &Reads) -> Outcome {
         // The ledger goes on to write records of its own, of a refusal for example.
-        let head = self.world.ledger().head().seq;
-        self.world.ledger().at_least(head).await.map_err(text)?;
+        let head = self.world.ledger().head().count();
+        self.world
+            .ledger()
+            .at_least(Seq::new(head))
+            .await
+            .map_err(text)?;
         let all = reads.range(Seq::FIRST, head as usize).await.map_err(text)?;
         let gapless = (1..)
             .zip(&all)

@@ -124,7 +124,7 @@ impl Scene {
     /// It opens with so many records, each of which verifies; gives what was found.
     pub(crate) fn opens_with(&self, records: u64) -> FoundInJournal {
         let (journal, found) = open(&self.path, 0).unwrap();
-        assert_eq!(journal.head().unwrap().seq, records);
+        assert_eq!(journal.head().unwrap().count(), records);
         for frame in journal.frames(seq(1)) {
             frame.unwrap().verify().unwrap();
         }

@@ -169,7 +169,7 @@ fn an_acknowledged_tail_is_not_cut() {
     let scene = Scene::new(3);
     scene.put(&[], 0);
     let (journal, _) = open(&scene.path, 0).unwrap();
-    assert_eq!(journal.head().unwrap().seq, 0);
+    assert_eq!(journal.head().unwrap().count(), 0);
 }
 
 /// A new file is begun only when the old one is synced: what is torn then is damaged.

@@ -13,10 +13,10 @@ use crate::scene::{find, flip};
 
 /// A record that says something else, in a frame that follows `after`.
 fn forged(after: Head) -> Frame {
-    let mut other = record(after.seq + 1);
+    let mut other = record(after.count() + 1);
     other.payload = b"FORGED".to_vec();
     let mut builder = FrameBuilder::new(LEDGER, 1, after);
-    builder.push(&sealed(other), time(after.seq + 1));
+    builder.push(&sealed(other), time(after.count() + 1));
     builder.finish()
 }
 
@@ -56,7 +56,7 @@ fn what_looks_like_a_frame_in_a_damaged_one_is_not_the_history() {
     let claim = Claim {
         ledger: LEDGER,
         generation: 1,
-        seq: head.seq,
+        seq: head.count(),
         hash: head.hash,
         frames: 3,
     };
@@ -73,7 +73,7 @@ fn what_looks_like_a_frame_in_a_damaged_one_is_not_the_history() {
     flip(&log, frames[1].0 + 40);
     for claim in [None, Some(&claim)] {
         let damaged = ReadOnlyJournal::open(&path, Some(LEDGER), claim).unwrap();
-        assert_eq!(damaged.verified().seq, 3, "{:?}", damaged.findings());
+        assert_eq!(damaged.verified().count(), 3, "{:?}", damaged.findings());
         let codes = damaged.findings().iter().map(|finding| finding.kind.code());
         let codes: Vec<_> = codes.collect();
         assert!(

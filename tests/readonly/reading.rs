@@ -28,7 +28,7 @@ fn every_record_is_read_and_no_time_of_any_file_changes() {
         assert_eq!(records[..scene.made.records.len()], scene.made.records);
         let head = opened.head();
         assert_eq!(head, opened.verified());
-        assert_eq!(head.seq, records.len() as u64);
+        assert_eq!(head.count(), records.len() as u64);
         assert_eq!(head.hash, records.last().unwrap().hash);
         assert_eq!(opened.anchored().unwrap().hash, head.hash);
         for record in &records {
@@ -37,10 +37,10 @@ fn every_record_is_read_and_no_time_of_any_file_changes() {
                 Some(record)
             );
         }
-        assert_eq!(opened.get(Seq::new(head.seq + 1).unwrap()).unwrap(), None);
+        assert_eq!(opened.get(head.next_seq()).unwrap(), None);
         let frames = opened.journal().frames(Seq::FIRST);
         let frames: u32 = frames.map(|frame| frame.unwrap().count).sum();
-        assert_eq!(u64::from(frames), head.seq);
+        assert_eq!(u64::from(frames), head.count());
         let failed = opened.journal().append(
             &opened.frames(Seq::FIRST).next().unwrap().unwrap(),
             &femtoclaw_ledger::Head::default(),
@@ -57,7 +57,7 @@ fn counts_executions_and_traces_come_from_the_records_alone() {
     let summary = opened.summary().unwrap();
     assert_eq!(
         (summary.records, summary.unreadable),
-        (opened.head().seq, 0)
+        (opened.head().count(), 0)
     );
     let started = femtoclaw_ledger::events::EventType::ExecutionStarted;
     assert_eq!(summary.events[&started], EXECUTIONS as u64);
@@ -107,7 +107,7 @@ fn views_are_made_in_a_scratch_directory_that_goes_with_them() {
     assert_eq!(found, expected);
     assert_eq!(
         views.tree.read(|tree| Ok(tree.size())).unwrap(),
-        opened.head().seq
+        opened.head().count()
     );
     drop(views);
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
@@ -185,7 +185,7 @@ fn permission_to_read_is_enough() {
     }
     let output = child.uid(65_534).gid(65_534).current_dir("/").output();
     let told = String::from_utf8(output.unwrap().stderr).unwrap();
-    let records = scene.opened().head().seq;
+    let records = scene.opened().head().count();
     assert!(told.contains(&format!("read {records}")), "{told}");
     assert!(told.contains("write true"), "{told}");
     assert!(state(&scene.path) == before);

@@ -48,7 +48,7 @@ async fn salvaged(scene: &Scene) -> Salvaged {
     let kept = records(&to);
     let (told, kept) = kept.split_last().unwrap();
     let original = scene.opened();
-    assert_eq!(kept.len() as u64, done.through.seq);
+    assert_eq!(kept.len() as u64, done.through.count());
     for record in kept {
         assert_eq!(
             Some(record),
@@ -59,7 +59,7 @@ async fn salvaged(scene: &Scene) -> Salvaged {
     let Event::RecoveryReported(report) = told.event().unwrap() else {
         panic!("{told:?}")
     };
-    assert_eq!(report.recovered, done.through.seq);
+    assert_eq!(report.recovered, done.through.count());
     assert!(
         report.anchor_renewed.starts_with("salvaged: "),
         "{report:?}"
@@ -68,7 +68,7 @@ async fn salvaged(scene: &Scene) -> Salvaged {
     assert!(done.head.epoch > *summary.epochs.keys().last().unwrap());
     let again = Ledger::salvage(&scene.path, &to, &SalvageOptions::default()).unwrap_err();
     assert_eq!(again.code(), "target_exists");
-    goes_on(&to, done.head.seq).await;
+    goes_on(&to, done.head.count()).await;
     done
 }
 
@@ -106,7 +106,7 @@ async fn a_whole_ledger_is_salvaged_as_a_whole() {
         let done = salvaged(&scene).await;
         assert_eq!((done.through, done.aside), (head, 0));
         assert!(done.is_complete() && done.checkpoints.len() >= 2);
-        assert_eq!(done.anchored, Some(head.seq));
+        assert_eq!(done.anchored, Some(head.count()));
     }
     let scene = in_log();
     scene.tear();
@@ -127,7 +127,7 @@ async fn a_flip_in_the_log_parts_what_goes_on_from_what_is_set_aside() {
         first <= bad && bad < first + 5 && why.contains("not verify"),
         "{first} {why}"
     );
-    assert_eq!(done.through.seq + 1, first);
+    assert_eq!(done.through.count() + 1, first);
     let kept = aside(&scene.to());
     assert_eq!(kept.len() as u64, done.aside);
     // All that follows, the damaged frame with it: every other record as it was.
@@ -164,7 +164,7 @@ async fn a_table_that_is_damaged_or_gone_ends_the_history_before_it() {
             false => flip(&table, find(&table, &needle(number)).unwrap()),
         }
         let done = salvaged(&scene).await;
-        assert!(done.through.seq < bad && done.aside > 0);
+        assert!(done.through.count() < bad && done.aside > 0);
         let why = done.because;
         let expected = if gone { "missing" } else { "not verify" };
         assert!(why.contains(expected), "{why}");
@@ -185,13 +185,13 @@ async fn an_anchor_that_is_missing_ahead_or_of_another_history() {
     fs::write(&scene.logs()[0], &bytes[..bytes.len() - 20]).unwrap();
     let done = salvaged(&scene).await;
     let anchored = done.anchored.unwrap();
-    assert!(anchored > done.through.seq && !done.is_complete());
+    assert!(anchored > done.through.count() && !done.is_complete());
     assert!(done.because.contains("acknowledged"));
     // The anchor of a ledger with the same id and other records.
     let scene = in_log();
     let claim = *scene.opened().anchored().unwrap();
     let head = femtoclaw_ledger::Head {
-        seq: claim.seq,
+        seq: Seq::new(claim.seq),
         hash: [9; 32],
         ..Default::default()
     };
@@ -206,7 +206,7 @@ async fn an_anchor_that_is_missing_ahead_or_of_another_history() {
         ..SalvageOptions::default()
     };
     let done = Ledger::salvage(&scene.path, scene.to(), &options).unwrap();
-    assert_eq!(done.through.seq, claim.seq);
+    assert_eq!(done.through.count(), claim.seq);
 }
 
 #[tokio::test]

@@ -178,8 +178,8 @@ pub(crate) async fn in_doubt(log: &ExecutionLog, scene: &Scene) -> ExecutionId {
     drop(running);
     loop {
         // The head moves before anyone is answered, and a read waits for answers alone.
-        let durable = head.borrow_and_update().seq;
-        scene.ledger().at_least(durable).await.unwrap();
+        let durable = head.borrow_and_update().count();
+        scene.ledger().at_least(Seq::new(durable)).await.unwrap();
         let entry = log.get(execution).await.unwrap().unwrap();
         if entry.status == ExecutionStatus::InDoubt {
             return execution;

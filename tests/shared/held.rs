@@ -159,7 +159,7 @@ impl<J: Journal> Journal for HeldJournal<J> {
     }
 
     fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        let shown = self.head()?.seq;
+        let shown = self.head()?.count();
         if seq.get() > shown {
             return Ok(None);
         }
@@ -168,9 +168,11 @@ impl<J: Journal> Journal for HeldJournal<J> {
 
     fn frames(&self, from: Seq) -> Frames {
         let failed_at = *self.failed_at();
-        let shown = failed_at.map_or(u64::MAX, |head| head.seq);
+        let shown = failed_at.map_or(u64::MAX, |head| head.count());
         let is_shown = move |frame: &Result<Frame, ReadFailure>| {
-            frame.as_ref().map_or(true, |frame| frame.last.seq <= shown)
+            frame
+                .as_ref()
+                .map_or(true, |frame| frame.last_seq().get() <= shown)
         };
         Box::new(self.0.below.frames(from).take_while(is_shown))
     }

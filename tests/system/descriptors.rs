@@ -153,7 +153,7 @@ fn an_open_ledger_without_descriptors_calls_nothing_damaged() {
         let verified = ledger.verify(VerifyOptions::threads(1), |_| {}).await;
         let reads = ledger.reader(&grant).unwrap();
         let mut unread = 0;
-        for seq in (1..head.seq).step_by(7) {
+        for seq in (1..head.count()).step_by(7) {
             match reads.get(Seq::new(seq).unwrap()).await {
                 Ok(record) => assert!(record.is_some()),
                 Err(ReadError::Unavailable { .. }) => unread += 1,
@@ -198,7 +198,7 @@ fn a_ledger_that_was_sealed_without_descriptors_is_opened_again_in_place() {
         // Whatever is let go of meanwhile, nothing can be opened.
         limit(1);
         let (acknowledged, refused) = written_until_refused(&ledger, &grant).await;
-        assert!(ledger.head().seq >= acknowledged);
+        assert!(ledger.head().count() >= acknowledged);
         let AppendError::Sealed { cause } = &refused else {
             panic!("{refused}");
         };
@@ -218,7 +218,7 @@ fn a_ledger_that_was_sealed_without_descriptors_is_opened_again_in_place() {
         );
         limit(300);
         let (again, new_root) = root.reopen(options(), WAIT).await.unwrap();
-        assert!(again.head().seq >= acknowledged);
+        assert!(again.head().count() >= acknowledged);
         let grant = everything(&new_root).await;
         record(&again, &grant, 10, 400).await;
         again.at_least(again.head().seq).await.unwrap();
@@ -271,7 +271,7 @@ fn a_scrub_without_descriptors_records_no_damage() {
         until(|| !ledger.scrubbed().unread.is_empty()).await;
         assert!(!ledger.health().healthy, "{:?}", ledger.health());
         assert_eq!(ledger.scrubbed().damages, []);
-        let head = ledger.head().seq;
+        let head = ledger.head().count();
         drop(fds);
         until(|| ledger.health().healthy).await;
         assert_eq!(ledger.scrubbed().damages, []);
@@ -310,7 +310,7 @@ fn the_engine_keeps_no_more_files_open_than_the_option_says() {
         let tables = entries(&path.join("journal/keyspaces/1/tables")).len();
         assert!(tables > 40, "{tables}");
         let reads = ledger.reader(&grant).unwrap();
-        for seq in 1..ledger.head().seq {
+        for seq in 1..ledger.head().count() {
             reads.get(Seq::new(seq).unwrap()).await.unwrap();
         }
         // Half of the option is each database's; the engine's cache counts by its shards, and tables that are

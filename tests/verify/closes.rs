@@ -65,7 +65,7 @@ async fn the_scrub_tells_of_records_behind_a_close() {
     let opened = Ledger::open_on(given, directory.path(), options).await;
     let (ledger, root) = opened.unwrap();
     let telemetry = ledger.telemetry(&everything(&root).await).unwrap();
-    while ledger.head().seq < 2 * CLOSED {
+    while ledger.head().count() < 2 * CLOSED {
         let beat = observation(Context::new(), "beat");
         telemetry.record(beat).await.unwrap();
     }

@@ -275,7 +275,7 @@ async fn progress_only_rises_and_ends_at_the_whole() {
     let last = told.last().unwrap();
     assert_eq!(
         (last.records, last.records_total),
-        (verified.head.seq, verified.head.seq)
+        (verified.head.count(), verified.head.count())
     );
     assert_eq!(
         (last.files, last.files_total),

@@ -16,7 +16,7 @@ const RECORDS: u64 = 300;
 /// Payloads of many lengths, from none to more than the hash takes in one piece.
 fn large() -> Frame {
     let head = Head {
-        seq: 1_000,
+        seq: Seq::new(1_000),
         ..Head::default()
     };
     let mut builder = FrameBuilder::new(LedgerId::from_bytes([7; 16]), 1, head);

@@ -151,13 +151,15 @@ async fn every_damaged_record_is_named_and_the_first_one_is() {
     for bad in [
         vec![1_500],
         vec![7, 8, 1_024, 1_025, 2_900],
-        vec![1, sound.head.seq],
+        vec![1, sound.head.count()],
     ] {
         let spoilt = bad.clone();
-        world.spoil(move |frame| match spoilt.contains(&frame.last.seq) {
-            true => Ok(flipped(frame)),
-            false => Ok(frame.clone()),
-        });
+        world.spoil(
+            move |frame| match spoilt.contains(&frame.last_seq().get()) {
+                true => Ok(flipped(frame)),
+                false => Ok(frame.clone()),
+            },
+        );
         let found = world.verify().await;
         assert_eq!(seqs(&found), bad);
         assert_eq!(found.first_bad.map(Seq::get), bad.first().copied());
@@ -169,10 +171,10 @@ async fn every_damaged_record_is_named_and_the_first_one_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_read_is_named_and_what_lies_behind_it_is_verified() {
     let world = World::new(3_000).await;
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let gone =
         move |seq: u64| (100..164).contains(&seq) || (1_020..1_030).contains(&seq) || seq == head;
-    world.spoil(move |frame| match frame.last.seq {
+    world.spoil(move |frame| match frame.last_seq().get() {
         seq if gone(seq) => Err(ReadFailure::Damaged {
             seq: frame.first,
             problem: FrameProblem::HeaderChecksum,
@@ -198,7 +200,7 @@ async fn a_frame_of_another_history_is_named() {
     // Once within a part, once where one begins.
     for place in [500, 1_025] {
         let frames = frames.clone();
-        world.spoil(move |frame| match frame.last.seq == place {
+        world.spoil(move |frame| match frame.last_seq().get() == place {
             true => Ok(frames.frame_at(frame.first).unwrap().unwrap()),
             false => Ok(frame.clone()),
         });

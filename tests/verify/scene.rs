@@ -109,7 +109,7 @@ impl Scene {
     /// With records, tables, saved states and checkpoints, and nothing under way any more.
     pub(crate) async fn filled(change: impl FnOnce(&mut Options)) -> Self {
         let scene = Self::new(change).await;
-        while scene.ledger.head().seq < RECORDS {
+        while scene.ledger.head().count() < RECORDS {
             scene.record(40).await;
             scene.root.checkpoint().await.unwrap();
         }

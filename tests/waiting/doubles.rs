@@ -53,7 +53,7 @@ impl<H: Hook + Clone + 'static> Journal for Hooked<H> {
         let hook = self.hook.clone();
         let read = move |frame: Result<Frame, ReadFailure>| {
             let frame = frame?;
-            match hook.failure(frame.last.seq) {
+            match hook.failure(frame.last_seq().get()) {
                 Some(failure) => Err(failure),
                 None => Ok(frame),
             }

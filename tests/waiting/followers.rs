@@ -20,9 +20,7 @@ use crate::{Driver, EVER, in_time};
 
 fn at_the_end(world: &World) -> Follow {
     let reads = world.ledger.reader(&world.grant).unwrap();
-    reads
-        .follow(Seq::new(world.ledger.head().seq + 1).unwrap())
-        .unwrap()
+    reads.follow(world.ledger.head().next_seq()).unwrap()
 }
 
 async fn record(world: &World, number: u128) {
@@ -99,7 +97,7 @@ fn a_dropped_call_loses_nothing_and_skips_nothing() {
             let (mut seen, mut dropped) = (Vec::new(), 0);
             for number in 0..100 {
                 record(&world, number).await;
-                let head = world.ledger.head().seq;
+                let head = world.ledger.head().count();
                 while seen.last() != Some(&head) {
                     let before = follow.next_seq();
                     let mut next = task::spawn(follow.next_batch(EVER));
@@ -138,7 +136,7 @@ fn a_stream_gives_each_record_once_whoever_drops_its_calls() {
                 }
                 record(&world, 3 * number + 1).await;
                 record(&world, 3 * number + 2).await;
-                let head = world.ledger.head().seq;
+                let head = world.ledger.head().count();
                 while seen.last() != Some(&head) {
                     let next = follow.next_seq();
                     let given = in_time(follow.try_next()).await.unwrap().unwrap();
@@ -250,7 +248,7 @@ async fn a_follower_is_told_that_the_ledger_was_opened_again() {
     let again = in_time(root.reopen(Options::default(), WAIT)).await;
     let (again, _root) = again.unwrap();
     let seen = waiting.await.unwrap();
-    assert!(seen.len() as u64 <= again.head().seq);
+    assert!(seen.len() as u64 <= again.head().count());
     let late = reads.get(Seq::FIRST).await.unwrap_err();
     assert_eq!(late.code(), "closed");
 }
@@ -264,7 +262,7 @@ async fn a_waiting_follower_ends_with_its_grant() {
         let mut follow = reads.follow(start).unwrap();
         task::spawn(async move { follow.next_batch(EVER).await })
     };
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     // One waits for the next record, one for a record that does not come.
     let starts = [head + 1, head + 1_000].map(|seq| Seq::new(seq).unwrap());
     let mut waiting = starts.map(follow);
@@ -319,14 +317,14 @@ fn waiting_for_views_holds_no_thread() {
             .unwrap();
         held.store(true, Ordering::SeqCst);
         record(&world, 1).await;
-        let head = world.ledger.head().seq;
+        let head = world.ledger.head().count();
         let (reads, log) = (
             world.ledger.reader(&world.grant).unwrap(),
             world.ledger.execution_log(&world.grant).unwrap(),
         );
         let mut waiting = task::spawn(async {
             tokio::join!(
-                world.ledger.at_least(head),
+                world.ledger.at_least(Seq::new(head)),
                 reads.query(Filter::default(), 1_000),
                 log.in_doubt(),
             )

@@ -230,7 +230,7 @@ async fn a_witness_refuses_a_rolled_back_and_a_forked_log() {
     assert!(policy(1).check(&behind, None).is_err());
     let told = older.ledger.checkpoint_copies().remove(0);
     assert!(told.problem.contains("an older copy"), "{told:?}");
-    while older.ledger.head().seq < newest.0 {
+    while older.ledger.head().count() < newest.0 {
         older.record(1).await;
     }
     let same = older.root.checkpoint().await.unwrap();
@@ -288,11 +288,11 @@ async fn whoever_asks_and_goes_away_changes_nothing() {
     let told = witnessing.events(EventType::CheckpointWitnessed).await;
     assert_eq!(told.len(), 1);
     // Asked again it cosigns again, and writes nothing.
-    let head = witnessing.ledger.head().seq;
+    let head = witnessing.ledger.head().count();
     let answer = one.answer(ask(1, 1, 1).to_string().as_bytes()).await;
     assert_eq!(answer.status, 200);
     assert!(answer.body.starts_with("— witness.example/1 ".as_bytes()));
-    assert_eq!(witnessing.ledger.head().seq, head);
+    assert_eq!(witnessing.ledger.head().count(), head);
     // Keys of the wrong kind, and the witness's own.
     let logs = vec![witness_key(2).key().clone()];
     let refused = witnessing
@@ -338,11 +338,11 @@ async fn cosignatures_that_come_later_are_stored_and_exported() {
         cosigned
     };
     log.root.add_cosignatures(&by(1), &keys).await.unwrap();
-    let head = log.ledger.head().seq;
+    let head = log.ledger.head().count();
     // Again, and one that nobody named: nothing is new, nothing is written.
     log.root.add_cosignatures(&by(1), &keys).await.unwrap();
     log.root.add_cosignatures(&by(3), &keys).await.unwrap();
-    assert_eq!(log.ledger.head().seq, head);
+    assert_eq!(log.ledger.head().count(), head);
     let both = log.root.add_cosignatures(&by(2), &keys).await.unwrap();
     assert!(policy(2).check(&both, None).is_ok());
     // A false one is refused, and a note of somebody else.

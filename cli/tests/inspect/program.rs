@@ -59,7 +59,7 @@ fn inspect_tells_what_is_there_and_what_is_wrong() {
     let before = state(&scene.path);
     let (code, text, _) = run(&["inspect", path(&scene.path)]);
     assert_eq!(code, 0, "{text}");
-    let head = scene.opened().head().seq;
+    let head = scene.opened().head().count();
     for line in [
         format!("head         {head}"),
         format!("anchored     {head}"),
@@ -145,12 +145,15 @@ fn inspect_tells_of_records_behind_a_close() {
     let head = journal.head().unwrap();
     let ledger = journal.ledger().unwrap().unwrap();
     let mut frame = FrameBuilder::new(ledger, head.epoch, head);
-    frame.push(&record(head.seq + 1), head.time_ns);
+    frame.push(&record(head.count() + 1), head.time_ns);
     journal.append(&frame.finish(), &head).unwrap();
     journal.close();
     drop(journal);
     let (code, json) = inspect(&scene);
-    assert_eq!((code, &json["after_close"]), (3, &(head.seq + 1).into()));
+    assert_eq!(
+        (code, &json["after_close"]),
+        (3, &(head.count() + 1).into())
+    );
 }
 
 /// On a mount that nobody can write to, root neither.
@@ -184,6 +187,6 @@ fn a_read_only_mount_is_enough() {
         return;
     }
     assert_eq!(output.status.code(), Some(0), "{text}");
-    let head = scene.opened().head().seq;
+    let head = scene.opened().head().count();
     assert!(text.contains(&format!("head         {head}")), "{text}");
 }

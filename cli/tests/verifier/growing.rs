@@ -83,7 +83,7 @@ impl Live {
     /// A checkpoint over at least so many records.
     async fn checkpoint(&self, records: u64) -> Note {
         let telemetry = self.ledger.telemetry(&self.grant).unwrap();
-        while self.ledger.head().seq < records {
+        while self.ledger.head().count() < records {
             telemetry.record(observation()).await.unwrap();
         }
         self.root.checkpoint().await.unwrap()

@@ -111,13 +111,13 @@ async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
         return Ok(None);
     }
     let ledger = maker.ledger.clone();
-    let head = ledger.head().seq;
-    ledger.at_least(head).await.map_err(problem)?;
+    let head = ledger.head().count();
+    ledger.at_least(ledger.head().seq).await.map_err(problem)?;
     let mut asked = maker.asked(head, middle_ns);
     if make == Make::Window {
         asked.head = maker.window(path).await?;
     } else {
-        asked.head = maker.root.close(PATIENCE).await.map_err(problem)?.head.seq;
+        asked.head = maker.root.close(PATIENCE).await.map_err(problem)?.head.count();
     }
     if make == Make::Small {
         let note = path.join("failure.note");

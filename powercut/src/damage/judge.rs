@@ -197,7 +197,7 @@ fn missing(ledger: &Ledger, recovered: u64) -> Noticed {
 }
 
 async fn views_are_true(ledger: &Ledger, grant: &Grant) -> Result<bool, String> {
-    let head = ledger.head().seq;
+    let head = ledger.head().count();
     let reads = ledger.reader(grant).map_err(|error| error.to_string())?;
     let records = reads.range(Seq::FIRST, head as usize).await;
     let mut records = records.map_err(|error| error.to_string())?;

@@ -66,7 +66,7 @@ async fn work(args: &Args) {
         tell(format_args!("bad {}", one_line(problem)));
     }
     called_damaged(args, &ledger).await;
-    tell(format_args!("checked {}", ledger.head().seq));
+    tell(format_args!("checked {}", ledger.head().count()));
     tell("ready");
     wait_for_go();
     if args.load == Load::Close {
@@ -142,7 +142,7 @@ pub(super) async fn called_damaged(args: &Args, ledger: &Ledger) {
 pub(super) async fn check(args: &Args, ledger: &Ledger, grant: &Grant) -> Result<(), String> {
     let reads = ledger.reader(grant).map_err(|error| error.to_string())?;
     let mut records = Vec::new();
-    let head = ledger.head().seq;
+    let head = ledger.head().count();
     while (records.len() as u64) < head {
         let from = Seq::FIRST.plus(records.len() as u64);
         let part = reads.range(from, 2_000).await;
@@ -259,8 +259,8 @@ impl Source for Records {
 
 /// Until the views serve what is durable: as long as they are made again, look-ups say so.
 async fn views_serve(ledger: &Ledger) -> Result<(), String> {
-    let head = ledger.head().seq;
-    tokio::time::timeout(PATIENCE, ledger.at_least(head))
+    let head = ledger.head().count();
+    tokio::time::timeout(PATIENCE, ledger.at_least(Seq::new(head)))
         .await
         .map_err(|_| format!("views: at {:?} of {head}", ledger.view_positions()))?
         .map_err(|error| format!("views: {error}"))?;
@@ -270,7 +270,7 @@ async fn views_serve(ledger: &Ledger) -> Result<(), String> {
 /// The views equal ones that were made anew of the same records.
 async fn views(ledger: &Ledger, mut records: Vec<Record>) -> Result<(), String> {
     views_serve(ledger).await?;
-    let head = ledger.head().seq;
+    let head = ledger.head().count();
     let served = ledger
         .view_digests()
         .await

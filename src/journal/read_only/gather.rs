@@ -202,7 +202,7 @@ impl FrameGather {
         }
         self.candidates.push(Candidate {
             first: frame.first.get(),
-            last: frame.last.seq,
+            last: frame.last_seq().get(),
             previous: short(&frame.previous),
             hash: short(&frame.last.hash),
             epoch: frame.epoch,

@@ -156,7 +156,7 @@ impl ReadOnlyJournal {
 
     /// The number of the last record that can be shown: what a journal that was cut still has.
     pub(crate) fn end(&self) -> u64 {
-        self.0.standing.head.seq
+        self.0.standing.head.count()
     }
 
     /// Frames up to there.
@@ -258,7 +258,7 @@ impl ReadOnlyInner {
             })?;
         let damaged = |problem| ReadFailure::damaged(first, problem);
         let frame = Frame::decode(&bytes).map_err(damaged)?;
-        let same = (frame.first.get(), frame.last.seq) == (candidate.first, candidate.last);
+        let same = (frame.first.get(), frame.last_seq().get()) == (candidate.first, candidate.last);
         match same && gather::short(&frame.last.hash) == candidate.hash {
             true => Ok(frame),
             // It was there when the journal was opened.
@@ -290,7 +290,7 @@ impl ReadOnlyInner {
         let Some(claim) = self.claim.filter(|claim| claim.seq > 0) else {
             return;
         };
-        let (seq, head) = (claim.seq, self.standing.head.seq);
+        let (seq, head) = (claim.seq, self.standing.head.count());
         if seq > head {
             let problem = format!("the anchor claims record {seq}, and the last one is {head}");
             let finding = Finding::new(FindingKind::AcknowledgedMissing, problem);
@@ -330,7 +330,7 @@ impl Journal for ReadOnlyJournal {
     }
 
     fn frame_at(&self, seq: Seq) -> Result<Option<Frame>, ReadFailure> {
-        if seq.get() > self.0.standing.head.seq {
+        if !self.0.standing.head.contains(seq) {
             return Ok(None);
         }
         let frames = &self.0.frames;

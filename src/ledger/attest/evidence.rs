@@ -222,7 +222,10 @@ impl Reads {
     /// The newest checkpoint that the journal tells of.
     async fn newest_checkpoint(&self) -> Result<Option<Note>, EvidenceError> {
         let (core, signing) = (&self.inner.core, &self.inner.signing);
-        let reached = signing.checkpoints.reached(core.reader.head().seq).await;
+        let reached = signing
+            .checkpoints
+            .reached(core.reader.head().count())
+            .await;
         reached.map_err(CheckpointError::Tree)?;
         let tree = signing.checkpoints.tree.clone();
         let read = tokio::task::spawn_blocking(move || tree.newest_checkpoint()).await;

@@ -131,7 +131,7 @@ impl Root {
         origins.retain(|origin| !cosigned.contains_key(origin));
         let reached = signing
             .checkpoints
-            .reached(signing.core.reader.head().seq)
+            .reached(signing.core.reader.head().count())
             .await;
         reached.map_err(|error| WitnessError::Unreadable(Cause::of(error)))?;
         let reading = signing.clone();

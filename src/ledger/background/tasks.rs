@@ -269,7 +269,7 @@ fn gauges(core: &Core, set: &ViewSet) {
     meters.running.set(core.gate.running() as f64);
     let in_doubt = core.shared.in_doubt.load(Ordering::Acquire);
     metrics::IN_DOUBT_EXECUTIONS.gauge(&[]).set(in_doubt as f64);
-    let head = core.reader.head().seq;
+    let head = core.reader.head().count();
     for view in &set.all {
         let position = view.position();
         metrics::VIEW_POSITION

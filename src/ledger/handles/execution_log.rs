@@ -229,7 +229,7 @@ impl ExecutionLog {
     /// # Errors
     /// [`ReadError`].
     pub async fn in_doubt(&self) -> Result<Vec<ExecutionEntry>, ReadError> {
-        let head = self.0.inner.head().seq;
+        let head = self.0.inner.head().count();
         let filter = ExecutionFilter {
             statuses: vec![ExecutionStatus::InDoubt],
             ..ExecutionFilter::default()

@@ -56,7 +56,7 @@ fn stored<T: Serialize + DeserializeOwned + Debug + PartialEq>(value: &T, expect
 
 fn head() -> (Head, Value) {
     let head = Head {
-        seq: 7,
+        seq: Seq::new(7),
         hash: DIGEST,
         time_ns: TIME_NS,
         epoch: 2,

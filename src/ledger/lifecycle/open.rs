@@ -122,11 +122,11 @@ fn open_blocking(
         views::open(&root, &mut options, (files, &callbacks), &reader, writer)?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options, &callbacks);
-    let now = (head.seq, started_ns);
+    let now = (head.count(), started_ns);
     let checked = Checkpoints::check(signing, set.tree.clone(), now, &callbacks, dropped);
     let checkpoints = journals(redacted(&foreign, checked), &journal, ledger, dropped);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
-    let past = Arc::new(ViewPast::new(reader.clone(), &set, head.seq));
+    let past = Arc::new(ViewPast::new(reader.clone(), &set, head.count()));
     let window_from = window_from(&past, head, &options);
     let saved = match Recovery::is_gapless(recovery.as_ref()) {
         true => snapshots::load(&root, ledger, &*journal, past.position()),
@@ -190,7 +190,7 @@ fn journals<T>(
 
 /// From here on everybody reads the clock as far as it is believed.
 fn believed(options: &mut Options, head: Head) -> Arc<BelievedClock> {
-    let last_ns = (head.seq > 0).then_some(head.time_ns);
+    let last_ns = (head.count() > 0).then_some(head.time_ns);
     let injected = Arc::clone(&options.clock);
     let ahead_ns_max = options.limits.clock_ahead_ns_max;
     let clock = Arc::new(BelievedClock::new(injected, last_ns, ahead_ns_max));
@@ -213,8 +213,8 @@ fn redacted(
 
 /// Beyond the lag that appends tolerate, nothing asks the window: see `Core::caught_up`.
 fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
-    let tolerated = head.seq.saturating_sub(options.limits.view_lag_max);
-    let from = past.position().max(tolerated).min(head.seq);
+    let tolerated = head.count().saturating_sub(options.limits.view_lag_max);
+    let from = past.position().max(tolerated).min(head.count());
     past.windows_from.store(from, Ordering::Release);
     from
 }
@@ -244,8 +244,8 @@ fn start_writer(
     note: FailureNote,
 ) -> Result<(Writer, Reader), OpenError> {
     let meters = Meters::new();
-    meters.appended_records.absolute(head.seq);
-    meters.head_seq.set(head.seq as f64);
+    meters.appended_records.absolute(head.count());
+    meters.head_seq.set(head.count() as f64);
     let counts = Arc::clone(counts);
     let sync_seconds = metrics::SYNC_SECONDS.histogram(&[]);
     let commit_seconds = metrics::COMMIT_SECONDS.histogram(&[]);
@@ -258,7 +258,7 @@ fn start_writer(
             let (frame, bytes) = (appended.frame, appended.frame.bytes().len() as u64);
             counts.frames.fetch_add(1, Ordering::Relaxed);
             counts.bytes.fetch_add(bytes, Ordering::Relaxed);
-            meters.frame(u64::from(frame.count), bytes, frame.last.seq);
+            meters.frame(u64::from(frame.count), bytes, frame.last_seq().get());
             sync_seconds.record(appended.duration.as_secs_f64());
             commit_seconds.record(appended.since_hand_over.as_secs_f64());
         }

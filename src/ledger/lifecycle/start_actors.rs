@@ -49,7 +49,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     };
     let stated = states.opened(&draft);
     stated.map_err(|problem| OpenError::History(problem.into()))?;
-    let in_force = states.durable(opened.ledger, replayed.head.seq);
+    let in_force = states.durable(opened.ledger, replayed.head.count());
     let in_force = in_force.map_err(|problem| OpenError::History(problem.into()))?;
     let meters = Arc::new(Meters::new());
     let args = sequencer_args(&opened, replayed.head, &meters);
@@ -226,7 +226,7 @@ fn opened_event(opened: &Opened) -> LedgerOpenedV1 {
         ..
     } = opened;
     let duration_ns = options.clock.monotonic_ns().saturating_sub(*started_ns);
-    let outcome = match (replayed.head.seq, replayed.clean) {
+    let outcome = match (replayed.head.count(), replayed.clean) {
         (0, _) => "new",
         (_, true) => "clean",
         (_, false) => "unclean",
@@ -242,7 +242,7 @@ fn opened_event(opened: &Opened) -> LedgerOpenedV1 {
     let in_doubt = replayed.executions.unfinished() as u64;
     metrics::IN_DOUBT_EXECUTIONS.gauge(&[]).set(in_doubt as f64);
     tracing::info!(
-        head = replayed.head.seq,
+        head = replayed.head.count(),
         read = replayed.read,
         in_doubt,
         outcome,
@@ -250,7 +250,7 @@ fn opened_event(opened: &Opened) -> LedgerOpenedV1 {
     );
     LedgerOpenedV1 {
         software: env!("CARGO_PKG_VERSION").to_owned(),
-        head: replayed.head.seq,
+        head: replayed.head.count(),
         in_doubt,
         abandoned: replayed.executions.authorized() as u64,
         clean: replayed.clean,

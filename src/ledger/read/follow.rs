@@ -166,7 +166,7 @@ impl Follow {
         loop {
             // Marked before the look: what moves meanwhile ends the wait below.
             self.bell.mark_unchanged();
-            let head = self.heads.borrow_and_update().seq;
+            let head = self.heads.borrow_and_update().count();
             self.reads.allowed()?;
             if self.reads.inner.core.phase.is_closed() {
                 return Poll::Ready(Err(SubscriptionError::Closed));

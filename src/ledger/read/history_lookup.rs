@@ -91,7 +91,7 @@ impl History for ViewPast {
     }
 
     fn head(&self) -> u64 {
-        self.reader.head().seq
+        self.reader.head().count()
     }
 
     fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError> {

@@ -106,7 +106,7 @@ impl Reads {
         );
         let rights = self.grant.rights();
         let phase = &self.inner.core.phase;
-        let reached = indexes.view().reached(reader.head().seq, INDEXED);
+        let reached = indexes.view().reached(reader.head().count(), INDEXED);
         let reached = phase.unless_closed(reached).await;
         reached.ok_or(ReadError::Closed)?.map_err(unviewable)?;
         // Taken back while it waited: nothing is read any more.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::error;
+use crate::events::Seq;
 use crate::projections::ViewError;
 
 use super::views::unviewable;
@@ -13,13 +14,15 @@ use crate::ledger::open_ledger::Ledger;
 const WAIT: Duration = Duration::from_secs(3_600);
 
 impl Ledger {
-    /// Waits until every built-in view has read up to `seq`: what the ledger itself answers from. An
-    /// embedder's view is waited for with [`Ledger::projection_at_least`](Self::projection_at_least).
+    /// Waits until every built-in view has read up to `seq`, a record or a head's [`seq`](crate::Head::seq): what the
+    /// ledger itself answers from. `None` is reached at once. An embedder's view is waited for with
+    /// [`Ledger::projection_at_least`](Self::projection_at_least).
     /// Holds no thread; cancelling the call ends the wait and nothing else.
     ///
     /// # Errors
     /// `Unavailable` where one of them is halted, `Closed` where the ledger is.
-    pub async fn at_least(&self, seq: u64) -> Result<(), error::ReadError> {
+    pub async fn at_least(&self, seq: impl Into<Option<Seq>>) -> Result<(), error::ReadError> {
+        let seq = seq.into().map_or(0, Seq::get);
         let reached = async {
             for view in self.0.set.all.iter().filter(|view| view.is_built_in()) {
                 view.reached(seq, WAIT).await.map_err(unviewable)?;
@@ -35,7 +38,12 @@ impl Ledger {
     ///
     /// # Errors
     /// `Unavailable` where there is no such view, or it is halted; `Closed` where the ledger is.
-    pub async fn projection_at_least(&self, name: &str, seq: u64) -> Result<u64, error::ReadError> {
+    pub async fn projection_at_least(
+        &self,
+        name: &str,
+        seq: impl Into<Option<Seq>>,
+    ) -> Result<u64, error::ReadError> {
+        let seq = seq.into().map_or(0, Seq::get);
         let Some(view) = self.0.set.all.iter().find(|view| view.name() == name) else {
             let cause = format!("no such view: {name:?}").into();
             return Err(error::ReadError::Unavailable { cause });

@@ -9,7 +9,7 @@ use crate::callbacks::Callbacks;
 use crate::error::Cause;
 use crate::error::{self, OpenError};
 use crate::events::Store;
-use crate::journal::{Head, Reader, Writer};
+use crate::journal::{Reader, Writer};
 use crate::projections::{
     self, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
     IndexesView, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView, View,
@@ -55,8 +55,7 @@ pub(crate) struct JournalSource(pub(crate) Reader);
 
 impl Source for JournalSource {
     fn head(&self) -> u64 {
-        let Head { seq, .. } = self.0.head();
-        seq
+        self.0.head().count()
     }
 
     fn records(

@@ -125,7 +125,7 @@ pub(in crate::ledger) fn recover(
     }
     let anchored = Anchored::open(journal, anchor, options.anchoring)?;
     let head = anchored.head();
-    recovery.recovered = head.map_err(OpenError::journal)?.seq;
+    recovery.recovered = head.map_err(OpenError::journal)?.count();
     // Last: what is refused is left as it is.
     recovery.swept = directory.sweep()?;
     let took = options.clock.monotonic_ns().saturating_sub(started_ns);

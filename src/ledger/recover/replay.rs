@@ -85,8 +85,8 @@ pub(crate) fn replay(
         dropped.check()?;
         let frame = frame.map_err(OpenError::journal)?;
         replayed.frame(&frame, ledger, window_from)?;
-        if replayed.head.seq >= forget_at {
-            forget_at = replayed.head.seq + (1 << 16);
+        if replayed.head.count() >= forget_at {
+            forget_at = replayed.head.count() + (1 << 16);
             replayed.forget(window_from);
         }
     }
@@ -167,7 +167,7 @@ impl Replayed {
     }
 
     fn forget(&mut self, position: u64) {
-        if let Some(position) = Seq::new(position.min(self.head.seq)) {
+        if let Some(position) = Seq::new(position.min(self.head.count())) {
             self.executions.forget_through(position);
         }
     }

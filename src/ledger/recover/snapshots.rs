@@ -62,7 +62,7 @@ impl Snapshots {
             .core
             .reader
             .head()
-            .seq
+            .count()
             .saturating_sub(self.last.load(Ordering::Acquire));
         self.every > 0 && since >= every
     }

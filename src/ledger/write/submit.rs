@@ -310,7 +310,7 @@ impl Core {
 
     /// Decisions look history up in views: these may lag, but not beyond the actors' windows.
     fn caught_up(&self) -> Result<(), AppendError> {
-        let (done, total) = (self.shared.past.position(), self.reader.head().seq);
+        let (done, total) = (self.shared.past.position(), self.reader.head().count());
         let lag = total.saturating_sub(done);
         if lag <= self.shared.limits.view_lag_max {
             return Ok(());

@@ -24,7 +24,7 @@ async fn nothing_is_decided_by_what_a_panic_left() {
         panic!("as a test wants");
     });
     died.join().unwrap_err();
-    let head = ledger.head().seq;
+    let head = ledger.head().count();
     let change = Change::new("policy", "1")
         .author("operator")
         .reason("a test");
@@ -33,5 +33,5 @@ async fn nothing_is_decided_by_what_a_panic_left() {
     let sealed = ledger.0.core.writer.sealed();
     let cause = sealed.unwrap().to_string();
     assert!(cause.contains("panicked while it decided"), "{cause}");
-    assert_eq!(ledger.head().seq, head);
+    assert_eq!(ledger.head().count(), head);
 }

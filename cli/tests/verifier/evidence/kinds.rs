@@ -84,7 +84,7 @@ async fn what_no_checkpoint_covers_is_refused_until_one_is_signed() {
         sign: true,
         ..EvidenceOptions::default()
     };
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let signed = of("failed", sign()).await.unwrap();
     assert!(
         signed
@@ -96,9 +96,9 @@ async fn what_no_checkpoint_covers_is_refused_until_one_is_signed() {
             >= head
     );
     // Now there is one, and nothing further is signed for what it covers.
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     of("denied", sign()).await.unwrap();
-    assert_eq!(world.ledger.head().seq, head);
+    assert_eq!(world.ledger.head().count(), head);
     // The running execution goes on: the checkpoint covers its beginning alone.
     let log = world.ledger.execution_log(&world.grant).unwrap();
     log.complete(id_of("running"), command(60), b"2".to_vec())

@@ -33,7 +33,7 @@ impl Checkpoints {
 pub(in crate::ledger) async fn newest(signing: &Signing) -> Result<Option<Note>, CheckpointError> {
     let reached = signing
         .checkpoints
-        .reached(signing.core.reader.head().seq)
+        .reached(signing.core.reader.head().count())
         .await;
     reached.map_err(CheckpointError::Tree)?;
     let checkpoints = Arc::clone(&signing.checkpoints);
@@ -61,7 +61,7 @@ pub(in crate::ledger) async fn add_cosignatures(
     witnesses: Vec<VerifierKey>,
 ) -> Result<Note, CheckpointError> {
     let mut newest = signing.checkpoints.newest.lock().await;
-    let head = signing.core.reader.head().seq;
+    let head = signing.core.reader.head().count();
     let reached = signing.checkpoints.reached(head).await;
     reached.map_err(CheckpointError::Tree)?;
     let working = signing.clone();

@@ -63,7 +63,9 @@ impl Drop for SigningUnderWay {
 impl Job for Signing {
     /// Signs, or copies again, in the background where it is time to.
     fn tick(&self, now_ns: u64) {
-        let due = self.checkpoints.due(self.core.reader.head().seq, now_ns);
+        let due = self
+            .checkpoints
+            .due(self.core.reader.head().count(), now_ns);
         let Some(due) = due else { return };
         if !self.checkpoints.under_way.swap(true, Ordering::AcqRel) {
             let under_way = SigningUnderWay(self.clone());

@@ -27,7 +27,7 @@ pub(crate) struct Signing {
 
 /// At a close: what was written since the last one is covered.
 pub(crate) async fn sign_at_close(signing: &Signing) {
-    let head = signing.core.reader.head().seq;
+    let head = signing.core.reader.head().count();
     if signing.checkpoints.origin().is_some()
         && head > signing.checkpoints.covered.load(Ordering::Acquire)
         && let Err(error) = sign(signing).await
@@ -112,7 +112,7 @@ async fn sign_and_copy(
 ) -> Result<(Checkpoint, Copies, Note), CheckpointError> {
     let reached = signing
         .checkpoints
-        .reached(signing.core.reader.head().seq)
+        .reached(signing.core.reader.head().count())
         .await;
     reached.map_err(CheckpointError::Tree)?;
     let (working, before) = (signing.clone(), newest.known);

@@ -247,7 +247,9 @@ impl ReadOnly {
                 Err(error) => return Err(error),
             }
         }
-        complete &= self.claim.is_none_or(|claim| claim.seq <= self.head().seq);
+        complete &= self
+            .claim
+            .is_none_or(|claim| claim.seq <= self.head().count());
         let trace = reconstruct(execution, &found)?;
         Ok(PartialTrace { trace, complete })
     }
@@ -312,7 +314,7 @@ fn records(
         let problem = FrameProblem::Missing;
         Err(ReadFailure::Damaged { seq, problem }.into())
     });
-    *next = frame.last.seq + 1;
+    *next = frame.last.next_seq().get();
     let records = frame.records_from(from);
     let records = records.map(|record| record.map_err(ReadError::from));
     missing.into_iter().chain(records).collect()

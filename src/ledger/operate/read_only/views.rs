@@ -25,7 +25,7 @@ struct VerifiedHistory(ReadOnlyJournal);
 
 impl Source for VerifiedHistory {
     fn head(&self) -> u64 {
-        self.0.verified().seq
+        self.0.verified().count()
     }
 
     fn records(&self, from: Seq, max: usize) -> Result<Vec<Record>, String> {
@@ -33,7 +33,7 @@ impl Source for VerifiedHistory {
         let head = self.head();
         for frame in self.0.frames(from) {
             let frame = frame.map_err(|failure| failure.to_string())?;
-            if frame.last.seq > head || records.len() >= max || bytes >= CHUNK_BYTES {
+            if frame.last_seq().get() > head || records.len() >= max || bytes >= CHUNK_BYTES {
                 break;
             }
             for record in frame.records_from(from).take(max - records.len()) {
@@ -125,7 +125,7 @@ impl ReadOnly {
             views: Some(views),
             _scratch: scratch,
         };
-        let to = self.verified().seq;
+        let to = self.verified().count();
         for view in made.views.iter().flat_map(Views::all) {
             // A day: a wait for ever would hide that it is stuck.
             let waited = view.at_least(to, Duration::from_secs(86_400));

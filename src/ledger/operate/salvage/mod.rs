@@ -95,7 +95,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let journal = source.journal();
     let through = source.verified();
     let stop = journal.stop().map(|(seq, why)| (seq, why.to_owned()));
-    let (Some(ledger), true) = (source.id(), through.seq > 0) else {
+    let (Some(ledger), true) = (source.id(), through.count() > 0) else {
         let why = stop.map_or_else(|| "is not there".to_owned(), |(_, why)| why);
         return Err(SalvageError::Nothing { why });
     };
@@ -103,7 +103,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let mut contradicted = contradicted.filter(|it| it.kind == FindingKind::OtherHistory);
     if let Some(finding) = contradicted.next().filter(|_| !options.disregard_anchor) {
         let seq = finding.records.as_ref();
-        let seq = seq.map_or(through.seq, |records| *records.start());
+        let seq = seq.map_or(through.count(), |records| *records.start());
         return Err(SalvageError::OtherHistory { seq });
     }
     let told = source.checkpoints().map_err(SalvageError::Read)?;
@@ -119,7 +119,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let frames = journal.verified_frames();
     to_tell.tell(SalvageProgress::Checking);
     target.finish(&source, ledger, &head, frames + 1, &to_tell)?;
-    tracing::info!(through = through.seq, aside, "salvaged");
+    tracing::info!(through = through.count(), aside, "salvaged");
     Ok(Salvaged {
         ledger,
         through,
@@ -148,7 +148,7 @@ fn report(
     let slot_lost = |finding: &Finding| finding.kind == FindingKind::AnchorSlot;
     let mut recovery = Recovery {
         anchored: source.anchored().map(|claim| claim.seq),
-        recovered: source.verified().seq,
+        recovered: source.verified().count(),
         anchor_slot_lost: source.findings().iter().any(slot_lost),
         anchor_renewed: Some(format!("salvaged: {because}; {aside} frames set aside")),
         duration,
@@ -170,7 +170,7 @@ fn record(
     let journal = source.journal();
     // Each epoch begins with a record of its own, so what is known to be missing bounds how many there
     // were; and the anchor may be one frame behind.
-    let missing = journal.known_to().saturating_sub(through.seq);
+    let missing = journal.known_to().saturating_sub(through.count());
     let known = journal.epoch_max().max(through.epoch);
     let epoch = known.saturating_add(missing).saturating_add(2);
     let command = CommandId::from_bytes(options.entropy.bytes16());

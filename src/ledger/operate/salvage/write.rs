@@ -113,7 +113,7 @@ impl Target {
         checkpoints: &mut CopiedTree,
         to: &Told<'_>,
     ) -> Result<(), SalvageError> {
-        let total = source.verified().seq;
+        let total = source.verified().count();
         let journal = source.journal();
         let copied = journal.verified_history().map(|frame| {
             let frame = frame?;
@@ -122,7 +122,7 @@ impl Target {
             for record in frame.records() {
                 checkpoints.copied(&record?);
             }
-            let done = frame.last.seq;
+            let done = frame.last_seq().get();
             to.tell(SalvageProgress::Copying { done, total });
             Ok(frame)
         });
@@ -137,7 +137,7 @@ impl Target {
         match head == last.last {
             true => Ok(()),
             false => {
-                let problem = format!("it ends at record {}, not {}", head.seq, last.last.seq);
+                let problem = format!("it ends at {head}, not {}", last.last);
                 Err(SalvageError::NotVerified(problem.into()))
             }
         }
@@ -197,7 +197,7 @@ impl Target {
         let verified = (written.verified(), written.verified_frames());
         if verified != (*head, frames) || !written.findings().is_empty() {
             let problem = written.findings().first().map(ToString::to_string);
-            let problem = problem.unwrap_or_else(|| format!("it ends at {}", verified.0.seq));
+            let problem = problem.unwrap_or_else(|| format!("it ends at {}", verified.0));
             return Err(SalvageError::NotVerified(problem.into()));
         }
         let first = source.get(Seq::FIRST).ok().flatten();

@@ -152,9 +152,9 @@ impl Pass {
         self.broken = false;
         self.closes = Closes::default();
         self.queue = None;
-        self.target = scrub.core.reader.head().seq;
+        self.target = scrub.core.reader.head().count();
         self.last = Some(Head {
-            seq: self.position.seq,
+            seq: Seq::new(self.position.seq),
             hash: self.position.hash,
             time_ns: i64::MIN,
             epoch: 0,
@@ -232,11 +232,11 @@ impl Pass {
         for (seq, what) in wrong {
             self.damaged(scrub, Damaged::record(&journal, seq, what));
         }
-        self.position.seq = frame.last.seq;
+        self.position.seq = frame.last_seq().get();
         self.position.hash = frame.last.hash;
         self.last = Some(frame.last);
         if !self.broken {
-            self.position.verified = self.position.verified.max(frame.last.seq);
+            self.position.verified = self.position.verified.max(frame.last_seq().get());
         }
         frame.bytes().len() as u64
     }

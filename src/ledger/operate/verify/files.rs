@@ -208,7 +208,7 @@ fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damag
         Err(_) if !file.path.exists() => return None,
         Err(damage) => return Some(damage),
     };
-    let end = Frame::decode(&value).map_or(0, |frame| frame.last.seq);
-    let what = format!("the log ends before record {}", subject.head.seq);
-    (end < subject.head.seq).then(|| Damage::at(&file.path, batch.start, what))
+    let end = Frame::decode(&value).map_or(0, |frame| frame.last_seq().get());
+    let what = format!("the log ends before record {}", subject.head.count());
+    (end < subject.head.count()).then(|| Damage::at(&file.path, batch.start, what))
 }

@@ -79,7 +79,7 @@ pub(crate) fn verify(
         threads => threads,
     };
     let threads = threads.min(THREADS_MAX);
-    let tracker = ProgressTracker::new(subject.head.seq, progress, cancelled);
+    let tracker = ProgressTracker::new(subject.head.count(), progress, cancelled);
     let mut findings = VerifyFindings::default();
     let look = |place| (place, FilesToVerify::look(place, subject));
     let files = subject.place.as_ref().map(look);

@@ -70,7 +70,7 @@ impl Begins {
     /// What is wrong with beginning so after this record.
     pub(in crate::ledger) fn after(&self, last: &Head) -> Option<String> {
         let problem = match self {
-            _ if self.seq.get() != last.seq + 1 => FrameProblem::Missing,
+            _ if self.seq.get() != last.count() + 1 => FrameProblem::Missing,
             _ if self.previous != last.hash => FrameProblem::Chain,
             _ if self.time_ns < last.time_ns => FrameProblem::Time,
             Self { epoch, .. } if *epoch < last.epoch => {
@@ -157,7 +157,7 @@ impl<'a> PartReading<'a> {
                 self.frame(&frame, last);
                 last = Some(frame.last);
             }
-            *at = frame.last.seq + 1;
+            *at = frame.last.next_seq().get();
         }
         *at = (*at).max(self.end);
         Ok(Ok(()))

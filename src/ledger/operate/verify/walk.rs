@@ -35,13 +35,13 @@ pub(super) fn walk(
     let path = subject.journal_path();
     // What the view has read by now lies within what is walked.
     let tree = subject.tree.as_ref();
-    let view_size = tree.map(|tree| tree.view().position().min(head.seq));
+    let view_size = tree.map(|tree| tree.view().position().min(head.count()));
     let view_size = view_size.filter(|size| *size > 0);
     let mut gather = TreeGather::new(&path, view_size, findings);
-    let per_thread = head.seq / (threads as u64 * 8);
+    let per_thread = head.count() / (threads as u64 * 8);
     let step = per_thread.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
     // Where there is no record there may be tables.
-    let count = head.seq.div_ceil(step).max(1);
+    let count = head.count().div_ceil(step).max(1);
     let plan = &Plan::new(tables, count, step);
     let read_ahead = &ReadAhead::new(plan, threads);
     std::thread::scope(|scope| {
@@ -56,7 +56,7 @@ pub(super) fn walk(
                     for part in (thread..count).step_by(threads) {
                         read_ahead.begin(part);
                         let from = 1 + part * step;
-                        let end = (from + step).min(head.seq + 1);
+                        let end = (from + step).min(head.count() + 1);
                         let read = PartReading::new(subject, tracker, (from, end)).read();
                         let failed = read.is_err();
                         // Nobody takes them any more once one has failed.

@@ -7,7 +7,7 @@ use crate::access::{Grant, Quota, Rights};
 use crate::actors::{History, Past};
 use crate::commands::{Context, Request};
 use crate::error::ReadError;
-use crate::events::{CommandId, Decision, ExecutionId};
+use crate::events::{CommandId, Decision, ExecutionId, Seq};
 use crate::journal::MemoryJournal;
 use crate::ledger::{Ledger, Options, Root};
 
@@ -49,14 +49,14 @@ impl World {
         let log = self.ledger.execution_log(&self.grant).unwrap();
         let begun = log.begin(request).await.unwrap();
         let _running = begun.started().unwrap().detach();
-        let head = self.ledger.head().seq;
-        self.ledger.at_least(head).await.unwrap();
+        let head = self.ledger.head().count();
+        self.ledger.at_least(Seq::new(head)).await.unwrap();
     }
 
     /// The views of this ledger beside the journal of another.
     fn past(&self, other: &Self) -> ViewPast {
         let reader = other.ledger.0.core.reader.clone();
-        ViewPast::new(reader, &self.ledger.0.set, self.ledger.head().seq)
+        ViewPast::new(reader, &self.ledger.0.set, self.ledger.head().count())
     }
 }
 
@@ -66,7 +66,7 @@ async fn what_a_view_names_must_be_what_the_journal_holds_there() {
     let (one, other) = (World::new().await, World::new().await);
     one.begin(1).await;
     other.begin(2).await;
-    assert_eq!(one.ledger.head().seq, other.ledger.head().seq);
+    assert_eq!(one.ledger.head().count(), other.ledger.head().count());
     let execution = ExecutionId::from_bytes([1; 16]);
     let command = (one.grant.component(), CommandId::from_bytes([1; 16]));
     let genuine = one.past(&one);

@@ -89,8 +89,8 @@ impl World {
     }
 
     async fn caught_up(&self) {
-        let head = self.ledger.head().seq;
-        self.ledger.at_least(head).await.unwrap();
+        let head = self.ledger.head().count();
+        self.ledger.at_least(Seq::new(head)).await.unwrap();
     }
 
     async fn work(&self, executions: u32) {
@@ -137,7 +137,7 @@ impl World {
 
     fn replay(&self, saved: Replayed) -> Replayed {
         let journal: Arc<dyn Journal> = Arc::new(self.journal.clone());
-        let window_from = self.ledger.head().seq;
+        let window_from = self.ledger.head().count();
         crate::ledger::recover::replay::replay(
             &journal,
             self.ledger.id(),
@@ -165,8 +165,8 @@ async fn saved_states_and_the_tail_give_what_the_whole_journal_gives() {
     let world = World::busy().await;
     let head = world.ledger.head();
     let whole = world.replay(Replayed::default());
-    assert_eq!((whole.head, whole.read), (head, head.seq));
-    let saved = world.load(head.seq);
+    assert_eq!((whole.head, whole.read), (head, head.count()));
+    let saved = world.load(head.count());
     let first = saved.from.first();
     assert!(first > 0, "nothing was saved");
     // A state that was saved before its last change had a place is read from before that change.
@@ -176,8 +176,8 @@ async fn saved_states_and_the_tail_give_what_the_whole_journal_gives() {
     // When states are saved, and what shares a frame with them, is a matter of time; from the frame
     // of the next record on, and no more, is read.
     let next = world.journal.frame_at(Seq::FIRST.plus(first)).unwrap();
-    let before = next.map_or(head.seq, |frame| frame.first.get() - 1);
-    assert_eq!(tail.read, head.seq - before, "after {first}");
+    let before = next.map_or(head.count(), |frame| frame.first.get() - 1);
+    assert_eq!(tail.read, head.count() - before, "after {first}");
     assert_eq!(all(&whole), all(&tail));
     assert_eq!(whole.executions.unfinished(), 38);
     assert_eq!(tail.components.0["second"], 2);
@@ -194,7 +194,7 @@ async fn an_opening_from_saved_states_knows_commands_and_executions_from_before_
     world.work(150).await;
     world.ledger.0.snapshots.take().await;
     world.caught_up().await;
-    assert!(world.load(world.ledger.head().seq).from.first() > begun.receipt().last.get());
+    assert!(world.load(world.ledger.head().count()).from.first() > begun.receipt().last.get());
     world.root.close(Duration::ZERO).await.unwrap();
     (world.ledger, world.root, world.grant) =
         open(&world.journal.reopen(), world.directory.path()).await;
@@ -211,7 +211,7 @@ async fn an_opening_from_saved_states_knows_commands_and_executions_from_before_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_journal_does_not_vouch_for_is_passed_over() {
     let world = World::busy().await;
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let files = world.files();
     for older in &files[1..] {
         fs::remove_file(older).unwrap();

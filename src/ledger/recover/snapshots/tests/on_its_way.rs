@@ -46,7 +46,7 @@ async fn a_change_on_its_way_when_states_are_saved_is_placed_by_its_record() {
     // Three changes, all of them with a place.
     world.work(41).await;
     world.still().await;
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let configuration = world.ledger.configuration(&world.grant).unwrap();
     let change = async move {
         let change = Change {
@@ -103,7 +103,7 @@ async fn a_capability_on_its_way_when_states_are_saved_is_placed_by_its_record()
     let at_rest = restored(&world, &at_rest.unwrap(), 3);
     assert_eq!(at_rest.places_from, None, "every place is known");
     assert_eq!(at_rest.metadata.registry_seq(), placed.registry_seq());
-    let head = world.ledger.head().seq;
+    let head = world.ledger.head().count();
     let taken = saved_while_held(&world, Store::RuntimeMetadata, register("send")).await;
     let replayed = restored(&world, &taken, 3);
     assert_eq!(replayed.metadata.registry_seq(), None);
@@ -136,7 +136,7 @@ async fn what_ended_long_ago_is_in_views_alone() {
     };
     commit(2).await;
     assert_eq!(finished().await, 2, "so few may stay");
-    while world.ledger.head().seq < LONG {
+    while world.ledger.head().count() < LONG {
         commit(50).await;
     }
     assert_eq!(finished().await, 0);
