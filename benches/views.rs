@@ -24,15 +24,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::{CountingEntropy, ManualClock};
-use femtoclaw_ledger::events::{Hash, Record, Seq};
-use femtoclaw_ledger::projections::{Source, View, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::events::{Record, Seq};
+use femtoclaw_ledger::projections::{Source, View, ViewDigest, Views, ViewsOptions, built_in};
 use femtoclaw_ledger::{Context, Grant, Ledger, Options, Reads};
 use support::{json, now, observation, request};
 
 const CALLERS: u64 = 256;
 const CLOSE: Duration = Duration::from_secs(60);
 
-type Digests = Vec<(&'static str, u64, Hash)>;
+type Digests = Vec<ViewDigest>;
 
 /// Half of the records from executions, half observations of no execution.
 async fn fill(ledger: &Ledger, grant: &Grant, records: u64) {
@@ -67,7 +67,7 @@ async fn fill(ledger: &Ledger, grant: &Grant, records: u64) {
 
 fn behind(ledger: &Ledger) -> u64 {
     let positions = ledger.view_positions().into_iter();
-    let slowest = positions.map(|(_, at)| at).min().unwrap_or(0);
+    let slowest = positions.map(|it| it.position).min().unwrap_or(0);
     ledger.head().count().saturating_sub(slowest)
 }
 
@@ -129,7 +129,7 @@ async fn reopen(path: &Path, what: &str) -> Digests {
         let head = ledger.head().count();
         ledger.at_least(Seq::new(head)).await.unwrap();
         match ledger.view_digests().await {
-            Ok(digests) if digests.iter().all(|(_, position, _)| *position == head) => {
+            Ok(digests) if digests.iter().all(|it| it.position == head) => {
                 break digests;
             }
             // What was found is recorded meanwhile, and is in the views too.
@@ -190,8 +190,7 @@ async fn fresh(ledger: &Ledger, grant: &Grant, path: PathBuf) -> Digests {
         let views = Views::open(&path, ViewsOptions::default(), built_in(), source).unwrap();
         let digest = |view: &View| {
             view.at_least(head, Duration::from_secs(600)).unwrap();
-            let (position, digest) = view.digest().unwrap();
-            (view.name(), position, digest)
+            view.digest().unwrap()
         };
         let digests = views.all().map(digest).collect();
         views.close();
@@ -274,8 +273,11 @@ async fn run(path: &Path) {
         let found = reopen(&spoilt, what).await;
         let first: &mut Digests = expected.get_or_insert_with(|| found.clone());
         match (first.first(), found.first()) {
-            (Some((_, at, _)), Some((_, head, _))) if at < head => {
-                println!("    {} records more: what was found", head - at);
+            (Some(at), Some(head)) if at.position < head.position => {
+                println!(
+                    "    {} records more: what was found",
+                    head.position - at.position
+                );
             }
             _ => assert_eq!(*first, found, "{what}"),
         }

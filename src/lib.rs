@@ -179,7 +179,7 @@ pub mod execution_log {
     pub use crate::config::KEPT_BYTES;
     pub use crate::events::{ParentId, Resolution};
     pub use crate::ledger::{ExecutionQuery, FinishError};
-    pub use crate::projections::{ExecutionEntry, ExecutionStatus};
+    pub use crate::projections::{ExecutionEntry, ExecutionStatus, StatusCount};
 }
 
 /// Commands and answers of [`Configuration`]: versions of documents, their differences, who validates them.
@@ -233,7 +233,9 @@ pub mod checkpoint {
 /// Witnesses of checkpoints: those that this ledger asks, and this ledger as one.
 #[cfg(feature = "engine")]
 pub mod witness {
-    pub use crate::ledger::{Witness, WitnessDestination, WitnessError, WitnessTransport};
+    pub use crate::ledger::{
+        TransportAnswer, Witness, WitnessDestination, WitnessError, WitnessTransport,
+    };
 }
 
 /// Evidence of one execution ([`Reads::evidence`]); its file and its checks are in [`integrity`].

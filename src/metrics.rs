@@ -27,6 +27,15 @@ pub enum MetricKind {
     Histogram,
 }
 
+/// A label of a metric.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricLabel {
+    /// Its name.
+    pub name: &'static str,
+    /// The values that it starts with.
+    pub values: &'static [&'static str],
+}
+
 /// One metric: all that is known of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
@@ -38,8 +47,8 @@ pub struct Metric {
     pub unit: Unit,
     /// What it tells.
     pub help: &'static str,
-    /// Label names, each with the values it starts with.
-    pub labels: &'static [(&'static str, &'static [&'static str])],
+    /// Its labels.
+    pub labels: &'static [MetricLabel],
     /// Upper bounds of a histogram's buckets; empty for others.
     pub buckets: &'static [f64],
 }
@@ -51,7 +60,7 @@ impl Metric {
     /// The series with these label values, given in the order of [`Metric::labels`].
     fn key(&self, values: &[&'static str]) -> Key {
         let labels = self.labels.iter().zip(values);
-        let labels = labels.map(|((name, _), value)| Label::from_static_parts(name, value));
+        let labels = labels.map(|(label, value)| Label::from_static_parts(label.name, value));
         Key::from_parts(self.name, labels.collect::<Vec<_>>())
     }
 
@@ -74,7 +83,7 @@ impl Metric {
     /// Every combination of the label values it starts with; one empty one without labels.
     fn series(&self) -> Vec<Vec<&'static str>> {
         let mut all = vec![Vec::new()];
-        for (_, values) in self.labels {
+        for MetricLabel { values, .. } in self.labels {
             let longer = |start: &Vec<&'static str>| {
                 let start = start.clone();
                 let with = move |value: &&'static str| [start.as_slice(), &[*value]].concat();
@@ -160,7 +169,7 @@ macro_rules! metrics {
            pub const $const: Metric = Metric {
                name: concat!("femtoclaw_ledger_", $name),
                kind: MetricKind::$kind, unit: Unit::$unit, help: $help,
-               labels: &[$(($label, $values)),*], buckets: $buckets,
+               labels: &[$(MetricLabel { name: $label, values: $values }),*], buckets: $buckets,
            }; )+
         /// Every metric there is.
         pub const ALL: &[Metric] = &[$($const),+];

@@ -220,9 +220,10 @@ mod tests {
 
     #[test]
     fn every_part_is_a_label_of_the_metric() {
-        let [(_, labels)] = metrics::PARTS_ENDED.labels else {
+        let [label] = metrics::PARTS_ENDED.labels else {
             panic!("one label")
         };
+        let labels = label.values;
         let source = include_str!("vitals.rs");
         let names = source.split("Self::").skip(1);
         let names = names.filter_map(|it| it.split_once(" => \"")?.1.split_once('"'));

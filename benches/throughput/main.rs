@@ -162,7 +162,8 @@ async fn targets(path: &Path, ledger: &Ledger, root: &Root) -> Vec<(&'static str
 /// Waits for the views; how many records they were behind, and for how long.
 async fn catch_up(ledger: &Ledger, lag: &mut u64) -> Duration {
     let (head, started) = (ledger.head().count(), support::now());
-    let slowest = ledger.view_positions().into_iter().map(|(_, at)| at).min();
+    let slowest = ledger.view_positions().into_iter();
+    let slowest = slowest.map(|it| it.position).min();
     *lag = (*lag).max(head.saturating_sub(slowest.unwrap_or(head)));
     ledger.at_least(Seq::new(head)).await.unwrap();
     started.elapsed()

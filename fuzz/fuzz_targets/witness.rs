@@ -5,7 +5,7 @@
 
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
-use femtoclaw_ledger::integrity::merkle::leaf_hash;
+use femtoclaw_ledger::integrity::merkle::{leaf_hash, TreeHead};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::integrity::witness::{AddCheckpoint, WitnessOutcome, check, outcome};
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(request) = AddCheckpoint::parse(bytes) {
         assert_eq!(request.to_string().as_bytes(), bytes);
-        let last = Some((3, leaf_hash(b"x")));
+        let last = Some(TreeHead {
+            size: 3,
+            root: leaf_hash(b"x"),
+        });
         assert!(check(&request, &[log.key().clone()], |_| last).is_err());
     }
     let checkpoint = Checkpoint::new("a.example", 3, leaf_hash(b"x"));

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::clock::fill_secret;
 use crate::database::{PRIVATE_FILE, files, sync_parent};
 use crate::integrity::key::{Algorithm, KeyError};
-use crate::integrity::secret::{KEY_FILE_MAX, KeyFileError, Salt, SigningKey};
+use crate::integrity::secret::{KEY_FILE_MAX, KeyFileError, Passphrase, Salt, SigningKey};
 
 /// A key file could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ pub fn create(
     };
     fill_secret(&mut salt.salt).map_err(io)?;
     fill_secret(&mut salt.iv).map_err(io)?;
-    let closed = passphrase.map(|passphrase| (passphrase, salt));
+    let closed = passphrase.map(|passphrase| Passphrase { passphrase, salt });
     let text = key
         .to_file(closed)
         .map_err(|source| KeyStoreError::Content {

@@ -314,10 +314,10 @@ fn every_refusal_to_append_has_a_word_a_verdict_and_a_metric_label() {
         .filter(|code| !of_access.contains(code))
         .collect();
     assert_eq!(own, words(include_str!("append.rs")));
-    let [(_, reasons)] = REFUSALS.labels else {
+    let [label] = REFUSALS.labels else {
         panic!("one label")
     };
-    let labels: BTreeSet<&str> = reasons.iter().copied().collect();
+    let labels: BTreeSet<&str> = label.values.iter().copied().collect();
     let refusals: BTreeSet<&str> = told
         .into_iter()
         .filter(|code| *code != "outcome_unknown")

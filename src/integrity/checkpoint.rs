@@ -2,7 +2,7 @@
 //! Checkpoints (C2SP `tlog-checkpoint`): which tree a log had, in a note that it signed.
 
 use super::key::{SignError, Signer};
-use super::merkle::{SIZE_MAX, TreeHash, empty_root};
+use super::merkle::{SIZE_MAX, TreeHash, TreeHead, empty_root};
 use super::note::{Note, NoteError};
 use super::text::decimal;
 
@@ -101,6 +101,15 @@ impl Checkpoint {
     #[must_use]
     pub const fn root(&self) -> &TreeHash {
         &self.root
+    }
+
+    /// Both.
+    #[must_use]
+    pub const fn tree_head(&self) -> TreeHead {
+        TreeHead {
+            size: self.size,
+            root: self.root,
+        }
     }
 
     /// Further lines: signed, and without meaning here. This software writes none.

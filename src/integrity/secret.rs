@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 mod encrypted;
 mod key_file;
 
-pub use key_file::{KEY_FILE_MAX, KeyFileError, Salt};
+pub use key_file::{KEY_FILE_MAX, KeyFileError, Passphrase, Salt};
 
 /// A build without the feature `encrypted-keys` knows such files, and says so.
 #[cfg(not(feature = "encrypted-keys"))]
@@ -85,12 +85,15 @@ impl SigningKey {
     /// [`KeyFileError::Encode`]; [`KeyFileError::NotBuilt`] with a passphrase, in a build without `encrypted-keys`.
     pub fn to_file(
         &self,
-        passphrase: Option<(&[u8], Salt)>,
+        passphrase: Option<Passphrase<'_>>,
     ) -> Result<Zeroizing<String>, KeyFileError> {
         wiped(|| self.encode(passphrase))
     }
 
-    fn encode(&self, passphrase: Option<(&[u8], Salt)>) -> Result<Zeroizing<String>, KeyFileError> {
+    fn encode(
+        &self,
+        passphrase: Option<Passphrase<'_>>,
+    ) -> Result<Zeroizing<String>, KeyFileError> {
         let pair = KeypairBytes {
             secret_key: self.secret.to_bytes(),
             public_key: None, // the form that every reader of PKCS#8 knows
@@ -101,7 +104,9 @@ impl SigningKey {
                 let pem = der.to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF);
                 pem.map_err(|_| KeyFileError::Encode)?
             }
-            Some((passphrase, salt)) => encrypted::encrypt(der.as_bytes(), passphrase, salt)?,
+            Some(Passphrase { passphrase, salt }) => {
+                encrypted::encrypt(der.as_bytes(), passphrase, salt)?
+            }
         };
         let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_MAX));
         text.push_str(&self.public.to_string());

@@ -5,7 +5,7 @@
 
 use super::checkpoint::{Checkpoint, CheckpointTextError};
 use super::key::VerifierKey;
-use super::merkle::{ProofError, TreeHash, empty_root, verify_consistency};
+use super::merkle::{ProofError, TreeHash, TreeHead, verify_consistency};
 use super::note::{Note, NoteError};
 use super::proof::PATH_MAX;
 use super::text::decimal;
@@ -222,7 +222,7 @@ impl WitnessAnswer {
     }
 }
 
-/// Checks a request against what the witness cosigned last of this origin (size and root), and the
+/// Checks a request against what the witness cosigned last of this origin, and the
 /// keys of the logs it knows. What it returns may be cosigned, once it is kept durably that it is.
 ///
 /// # Errors
@@ -230,7 +230,7 @@ impl WitnessAnswer {
 pub fn check(
     request: &AddCheckpoint,
     logs: &[VerifierKey],
-    cosigned: impl FnOnce(&str) -> Option<(u64, TreeHash)>,
+    cosigned: impl FnOnce(&str) -> Option<TreeHead>,
 ) -> Result<Checkpoint, WitnessRefusal> {
     let checkpoint = Checkpoint::parse(request.checkpoint.text())?;
     let origin = checkpoint.origin();
@@ -251,7 +251,8 @@ pub fn check(
     if old > size {
         return Err(WitnessRefusal::Sizes { old, size });
     }
-    let (cosigned, root) = cosigned(origin).unwrap_or_else(|| (0, empty_root()));
+    let newest = cosigned(origin).unwrap_or_else(TreeHead::empty);
+    let (cosigned, root) = (newest.size, newest.root);
     if size < cosigned {
         return Err(WitnessRefusal::Rollback { size, cosigned });
     }

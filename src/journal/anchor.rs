@@ -108,6 +108,15 @@ impl AnchorFile for File {
     }
 }
 
+/// What an anchor says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnchorContents {
+    /// The newest claim.
+    pub claim: Claim,
+    /// True where one slot is not whole: a write was cut short, or the newest claim is gone.
+    pub slot_lost: bool,
+}
+
 /// The file.
 pub struct Anchor {
     path: PathBuf,
@@ -169,7 +178,7 @@ impl Anchor {
     /// # Errors
     /// As [`Anchor::open`].
     pub fn open_on(path: &Path, file: impl AnchorFile) -> Result<Self, OpenError> {
-        let (claim, slot_lost) = claims(path, &file)?;
+        let AnchorContents { claim, slot_lost } = contents(path, &file)?;
         Ok(Self {
             path: path.to_owned(),
             file: Box::new(file),
@@ -178,14 +187,13 @@ impl Anchor {
         })
     }
 
-    /// As [`Anchor::open`], of a file that nobody may write to: the newest claim, and whether one slot
-    /// is not whole.
+    /// As [`Anchor::open`], of a file that nobody may write to.
     ///
     /// # Errors
     /// As [`Anchor::open`].
-    pub fn peek(path: &Path) -> Result<(Claim, bool), OpenError> {
+    pub fn peek(path: &Path) -> Result<AnchorContents, OpenError> {
         let file = found(path, files::open(path))?;
-        claims(path, &file)
+        contents(path, &file)
     }
 
     /// The newest claim.
@@ -290,19 +298,18 @@ fn found(path: &Path, opened: io::Result<File>) -> Result<File, OpenError> {
     })
 }
 
-/// The newest claim, and whether one slot is not whole.
-fn claims(path: &Path, file: &dyn AnchorFile) -> Result<(Claim, bool), OpenError> {
-    let (mut claims, mut lost) = (Vec::new(), false);
+fn contents(path: &Path, file: &dyn AnchorFile) -> Result<AnchorContents, OpenError> {
+    let (mut claims, mut slot_lost) = (Vec::new(), false);
     for slot in 0..SLOTS {
         let claim = read_slot(file, slot).map_err(|error| OpenError::io(path, error))?;
         // Each has its own place: a slot in the other's was not written by this software.
         let claim = claim.filter(|claim| claim.generation % SLOTS == slot);
-        lost |= claim.is_none();
+        slot_lost |= claim.is_none();
         claims.extend(claim);
     }
     let newest = claims.into_iter().max_by_key(|claim| claim.generation);
     let claim = newest.ok_or_else(|| unusable(path, "neither of its slots is whole"))?;
-    Ok((claim, lost))
+    Ok(AnchorContents { claim, slot_lost })
 }
 
 /// What each of the two slots of the anchor in `path` claims; `None` for one that is not whole.

@@ -10,8 +10,9 @@ use fjall::{AbstractTree, Database, Guard, Keyspace, PersistMode};
 use super::append_rules::JournalStanding;
 use super::chained_frames::{self, ChainedFrames};
 use super::error::{AppendFailure, FrameProblem, ReadFailure};
+use super::found::FoundInJournal;
 use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished};
-use crate::database::{self, Damage, TornTail, wal::Wal};
+use crate::database::{self, Damage, wal::Wal};
 use crate::error::{Cause, Fault, OpenError};
 use crate::events::{LedgerId, Seq};
 use crate::locks::whole;
@@ -79,7 +80,7 @@ impl FjallJournal {
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path, options: &JournalOptions) -> Result<Self, OpenError> {
-        Self::recover(path, options, None).map(|(journal, _)| journal)
+        Self::recover(path, options, None).map(|recovered| recovered.journal)
     }
 
     /// As [`FjallJournal::open`]; gives what was found, and refuses a journal that ends before what
@@ -91,7 +92,7 @@ impl FjallJournal {
         path: &Path,
         options: &JournalOptions,
         claim: Option<&Claim>,
-    ) -> Result<(Self, FoundInJournal), OpenError> {
+    ) -> Result<RecoveredJournal, OpenError> {
         let acknowledged = claim.map_or(0, |claim| claim.seq);
         let path = &*database::absolute(path)?;
         let keyspace = database::journal_keyspace(options.memtable_bytes);
@@ -128,7 +129,7 @@ impl FjallJournal {
             failed: Mutex::new(false),
             unfinished: AtomicBool::new(false),
         };
-        Ok((journal, found))
+        Ok(RecoveredJournal { journal, found })
     }
 
     fn opened(&self) -> RwLockReadGuard<'_, Option<OpenDatabase>> {
@@ -174,19 +175,13 @@ impl FjallJournal {
     }
 }
 
-/// What was found in a closed journal, and set aside.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
-#[non_exhaustive]
-pub struct FoundInJournal {
-    /// Files of the database's write-ahead log.
-    pub log_files: u64,
-    /// Whole batches in them: frames that were not in tables alone.
-    pub log_batches: u64,
-    /// A log file that is missing between others. Its frames may all be in tables: reading the
-    /// journal tells.
-    pub log_gap: Option<u64>,
-    /// What was cut off after the last whole batch.
-    pub torn: Option<TornTail>,
+/// A journal that was opened, and what was found in it.
+#[derive(Debug)]
+pub struct RecoveredJournal {
+    /// The journal.
+    pub journal: FjallJournal,
+    /// What was found.
+    pub found: FoundInJournal,
 }
 
 /// Looks at a closed database, and repairs what a crash leaves.

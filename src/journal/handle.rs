@@ -2,6 +2,7 @@
 //! What the writer's thread shares with those who hand it work.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -254,7 +255,7 @@ impl WriterHandle {
 }
 
 impl WriterShared {
-    pub(super) fn seal(&self, cause: Cause, uncertain: Option<(Seq, Seq)>) -> Sealed {
+    pub(super) fn seal(&self, cause: Cause, uncertain: Option<RangeInclusive<Seq>>) -> Sealed {
         tracing::error!(%cause, "the ledger is sealed");
         let sealed = Sealed {
             cause,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why nothing more is appended.
 
+use std::ops::RangeInclusive;
+
 use crate::error::Cause;
 use crate::events::Seq;
 
@@ -11,8 +13,8 @@ pub struct Sealed {
     pub cause: Cause,
     /// True for the answers that waited for the frame that failed with an unknown outcome.
     pub outcome_unknown: bool,
-    /// First and last record whose outcome is unknown.
-    pub uncertain: Option<(Seq, Seq)>,
+    /// The records whose outcome is unknown.
+    pub uncertain: Option<RangeInclusive<Seq>>,
 }
 
 impl Sealed {
@@ -20,7 +22,7 @@ impl Sealed {
     /// be answered so too.
     #[must_use]
     pub fn is_uncertain(&self, seq: Seq) -> bool {
-        self.uncertain
-            .is_some_and(|(first, last)| first <= seq && seq <= last)
+        let uncertain = self.uncertain.as_ref();
+        uncertain.is_some_and(|uncertain| uncertain.contains(&seq))
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The append under way, and since when.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,14 +17,14 @@ pub(super) struct AppendUnderWay(Mutex<Option<Append>>);
 struct Append {
     looked_ns: u64,
     waited_ns: u64,
-    uncertain: (Seq, Seq),
+    uncertain: RangeInclusive<Seq>,
     answers: Vec<WriterAnswer>,
 }
 
 /// An append that was given up.
 pub(super) struct Hung {
     pub(super) cause: Arc<str>,
-    pub(super) uncertain: (Seq, Seq),
+    pub(super) uncertain: RangeInclusive<Seq>,
     pub(super) answers: Vec<WriterAnswer>,
 }
 
@@ -37,7 +38,7 @@ impl AppendUnderWay {
         *self.lock() = Some(Append {
             looked_ns: since_ns,
             waited_ns: 0,
-            uncertain: (frame.first, last),
+            uncertain: frame.first..=last,
             answers,
         });
     }
@@ -88,7 +89,7 @@ mod tests {
         AppendUnderWay(Mutex::new(Some(Append {
             looked_ns: since_ns,
             waited_ns: 0,
-            uncertain: (Seq::FIRST, Seq::FIRST),
+            uncertain: Seq::FIRST..=Seq::FIRST,
             answers: Vec::new(),
         })))
     }

@@ -3,6 +3,7 @@
 //! publishes the head, answers, takes the next; the next fills while the last one syncs.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -256,7 +257,7 @@ impl WriterThread {
     fn fail(&self, failure: &AppendFailure, frame: &Frame) -> Sealed {
         let outcome_unknown = failure.is_outcome_unknown();
         let last = frame.last_seq();
-        let uncertain = outcome_unknown.then_some((frame.first, last));
+        let uncertain = outcome_unknown.then_some(frame.first..=last);
         let cause = Cause::of(failure.clone()).fault_is(failure.fault());
         let sealed = self.seal(cause, uncertain);
         Sealed {
@@ -265,7 +266,7 @@ impl WriterThread {
         }
     }
 
-    fn seal(&self, cause: Cause, uncertain: Option<(Seq, Seq)>) -> Sealed {
+    fn seal(&self, cause: Cause, uncertain: Option<RangeInclusive<Seq>>) -> Sealed {
         self.shared.seal(cause, uncertain)
     }
 }

@@ -22,7 +22,7 @@ pub use attest::checkpoints::{CheckpointError, CheckpointOptions, CopyStatus, Ke
 pub use attest::destination::{CheckpointCommand, CheckpointDirectory, Destination, TooMuchJunk};
 pub use attest::evidence::{EvidenceError, EvidenceOptions};
 pub use attest::witness::{Witness, WitnessError};
-pub use attest::witness_destination::{WitnessDestination, WitnessTransport};
+pub use attest::witness_destination::{TransportAnswer, WitnessDestination, WitnessTransport};
 pub use handles::{
     Answer, AuditLog, Begun, CommitError, Committed, Configuration, ExecutionLog, ExecutionQuery,
     FinishError, Running, RuntimeMetadata, Started, Telemetry, Watch,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An open ledger: what takes no authority, and what a grant opens.
 
+use crate::projections::ViewDigest;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -152,15 +153,10 @@ impl Ledger {
     ///
     /// # Errors
     /// As reading a view.
-    pub async fn view_digests(
-        &self,
-    ) -> Result<Vec<(&'static str, u64, crate::events::Hash)>, ReadError> {
+    pub async fn view_digests(&self) -> Result<Vec<ViewDigest>, ReadError> {
         let set = self.0.set.clone();
         blocking(move || {
-            let digest = |view: &crate::projections::View| {
-                let (position, hash) = view.digest().map_err(unviewable)?;
-                Ok((view.name(), position, hash))
-            };
+            let digest = |view: &crate::projections::View| view.digest().map_err(unviewable);
             let halted = |view: &crate::projections::View| {
                 let status = view.status();
                 status.halted.is_some() && status.serving_generation.is_none()

@@ -36,6 +36,15 @@ pub enum ExecutionStatus {
     Resolved = 10,
 }
 
+/// How many executions have a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StatusCount {
+    /// The status.
+    pub status: ExecutionStatus,
+    /// How many have it.
+    pub executions: u64,
+}
+
 impl ExecutionStatus {
     /// All, in the order of their numbers.
     pub const ALL: [Self; 11] = [

@@ -8,7 +8,7 @@ use super::execution_status::ExecutionStatus;
 use super::executions::{COUNT, ExecutionEntry, VERSION, entry_key, status_key};
 use super::keys::trailing_u64;
 use super::view::reader;
-use super::{View, ViewError, ViewSnapshot};
+use super::{StatusCount, View, ViewError, ViewSnapshot};
 
 /// Reads the executions view, at the view's position: wait for a newer one with
 /// [`View::at_least`].
@@ -56,16 +56,16 @@ impl ExecutionsView {
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ViewError> {
+    pub fn counts(&self) -> Result<Vec<StatusCount>, ViewError> {
         self.read(|snapshot| {
             let mut counts = Vec::new();
             for status in ExecutionStatus::ALL {
-                let count = match snapshot.get(&[COUNT, status as u8])? {
+                let executions = match snapshot.get(&[COUNT, status as u8])? {
                     Some(bytes) => trailing_u64(&bytes)?,
                     None => 0,
                 };
-                if count > 0 {
-                    counts.push((status, count));
+                if executions > 0 {
+                    counts.push(StatusCount { status, executions });
                 }
             }
             Ok(counts)

@@ -12,7 +12,7 @@ use super::indexes::{
     postings_prefix,
 };
 use super::keys::trailing_u64;
-use super::{Source, View, ViewError, ViewSnapshot};
+use super::{AtPosition, Source, View, ViewError, ViewSnapshot};
 
 /// What records must have in common; whatever is `None` is not asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,19 +72,24 @@ impl IndexesView {
     /// As [`View::read`]; [`ViewError::Source`] where a time range needs the journal and it
     /// cannot be read.
     pub fn query(&self, filter: &Filter, limit: usize) -> Result<Vec<Seq>, ViewError> {
-        Ok(self.query_at(filter, limit)?.1)
+        Ok(self.query_at(filter, limit)?.found)
     }
 
     /// As [`IndexesView::query`], with the position up to which the answer is complete.
     ///
     /// # Errors
     /// As [`IndexesView::query`].
-    pub fn query_at(&self, filter: &Filter, limit: usize) -> Result<(u64, Vec<Seq>), ViewError> {
+    pub fn query_at(
+        &self,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<AtPosition<Vec<Seq>>, ViewError> {
         self.view.read_version(Some(VERSION), |snapshot| {
             let position = snapshot.position();
             let range = self.seq_range(snapshot, filter)?;
             let found = search(snapshot, &filter.terms(), range, limit)?;
-            Ok((position, found.into_iter().filter_map(Seq::new).collect()))
+            let found = found.into_iter().filter_map(Seq::new).collect();
+            Ok(AtPosition { position, found })
         })
     }
 
@@ -108,10 +113,11 @@ impl IndexesView {
         &self,
         component: ComponentId,
         command: CommandId,
-    ) -> Result<(u64, Option<CommandPlace>), ViewError> {
+    ) -> Result<AtPosition<Option<CommandPlace>>, ViewError> {
         self.view.read_version(Some(VERSION), |snapshot| {
             let found = snapshot.value(&command_key(component.0, command))?;
-            Ok((snapshot.position(), found))
+            let position = snapshot.position();
+            Ok(AtPosition { position, found })
         })
     }
 

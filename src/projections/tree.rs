@@ -9,7 +9,7 @@ use crate::integrity::merkle::{
 };
 
 use super::keys::{fixed_key, name_key};
-use super::{Projection, ProjectionError, View, ViewBatch, ViewError, ViewSnapshot};
+use super::{AtPosition, Projection, ProjectionError, View, ViewBatch, ViewError, ViewSnapshot};
 
 const VERSION: u32 = 1;
 /// level, strip → up to 16 hashes.
@@ -177,13 +177,15 @@ impl TreeView {
 }
 
 impl TreeView {
-    /// The view's position, and the note of the newest `CheckpointSigned` record up to there.
+    /// The note of the newest `CheckpointSigned` record.
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn newest_checkpoint(&self) -> Result<(u64, Option<Vec<u8>>), ViewError> {
+    pub fn newest_checkpoint(&self) -> Result<AtPosition<Option<Vec<u8>>>, ViewError> {
         self.0.read_version(Some(VERSION), |snapshot| {
-            Ok((snapshot.position(), snapshot.get(&[CHECKPOINT])?))
+            let position = snapshot.position();
+            let found = snapshot.get(&[CHECKPOINT])?;
+            Ok(AtPosition { position, found })
         })
     }
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::events::Hash;
 use crate::integrity::FieldDigest;
 use crate::locks::whole;
 
 use super::control::Control;
 use super::views_database::Generation;
-use super::{Pair, ViewError};
+use super::{Pair, ViewDigest, ViewError};
 
 mod reader;
 mod serving;
@@ -311,12 +310,12 @@ impl View {
         self.read(|snapshot| snapshot.scan(prefix, prefix).take(limit).collect())
     }
 
-    /// The state digest: a position, and a hash over every key and value of the view there. Two
+    /// The state digest: a hash over every key and value of the view at its position. Two
     /// generations of one version agree on it at every position. Reads the whole view.
     ///
     /// # Errors
     /// As [`View::read`].
-    pub fn digest(&self) -> Result<(u64, Hash), ViewError> {
+    pub fn digest(&self) -> Result<ViewDigest, ViewError> {
         self.read(|snapshot| {
             let mut digest = FieldDigest::new("femtoclaw-ledger view state");
             for pair in snapshot.scan(&[], &[]) {
@@ -324,7 +323,11 @@ impl View {
                 digest.add(&key);
                 digest.add(&value);
             }
-            Ok((snapshot.position(), digest.finish()))
+            Ok(ViewDigest {
+                name: self.name(),
+                position: snapshot.position(),
+                digest: digest.finish(),
+            })
         })
     }
 }

@@ -18,6 +18,7 @@ mod names;
 mod rooms;
 mod shown;
 mod texts;
+mod tuples;
 mod words;
 
 /// A library, and the modules or files in which alone it may be named.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Destinations, witnesses' transports and signers: counted, told, tried again; the others go on.
 
+use femtoclaw_ledger::witness::TransportAnswer;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,11 +65,17 @@ impl Destination for Far {
 struct Line(Arc<Act>);
 
 impl WitnessTransport for Line {
-    fn send(&self, _: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    fn send(&self, _: &[u8]) -> io::Result<TransportAnswer> {
         match self.0.now() {
             How::Error => Err(io::Error::other("no route")),
-            How::Nonsense => Ok((u16::MAX, vec![0xFF; 1 << 20])),
-            _ => Ok((503, b"come again".to_vec())),
+            How::Nonsense => Ok(TransportAnswer {
+                status: u16::MAX,
+                body: vec![0xFF; 1 << 20],
+            }),
+            _ => Ok(TransportAnswer {
+                status: 503,
+                body: b"come again".to_vec(),
+            }),
         }
     }
 }

@@ -135,7 +135,7 @@ async fn halts_alone(how: How, nonsense: Nonsense, cause: &str) {
         cell.ledger
             .view_positions()
             .iter()
-            .any(|view| view.0 == "mine" && view.1 >= head)
+            .any(|view| view.name == "mine" && view.position >= head)
     };
     cell.until("mine is made again", mine).await;
     cell.is_well().await;

@@ -169,7 +169,7 @@ impl Scene {
                 let open = [ExecutionStatus::Running, ExecutionStatus::Authorized];
                 if counts
                     .iter()
-                    .all(|(status, count)| *count == 0 || !open.contains(status))
+                    .all(|it| it.executions == 0 || !open.contains(&it.status))
                 {
                     break;
                 }

@@ -238,7 +238,7 @@ async fn s9_2_rebuilt_metadata_equals_the_live_one_at_the_same_place() {
     let head = open.ledger.head().count();
     open.ledger.at_least(Seq::new(head)).await.unwrap();
     let live = open.ledger.view_digests().await.unwrap();
-    assert!(live.iter().all(|(_, position, _)| *position == head));
+    assert!(live.iter().all(|it| it.position == head));
     open.close().await;
     // The same journal, without its views, up to the same record.
     let memory = crate::tamper::exported(&path);
@@ -261,10 +261,10 @@ async fn s9_2_rebuilt_metadata_equals_the_live_one_at_the_same_place() {
         source,
     )
     .unwrap();
-    for (name, position, digest) in live {
-        let view = rebuilt.view(name).unwrap();
-        view.at_least(position, WAIT).unwrap();
-        assert_eq!(view.digest().unwrap(), (position, digest), "{name}");
+    for digest in live {
+        let view = rebuilt.view(digest.name).unwrap();
+        view.at_least(digest.position, WAIT).unwrap();
+        assert_eq!(view.digest().unwrap(), digest);
     }
     rebuilt.close();
     // And the ledger itself, its views deleted.

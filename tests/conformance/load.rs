@@ -49,8 +49,8 @@ async fn s19_1_a_thousand_executions_at_once_and_busy_beyond_the_limit() {
 
 async fn counted(open: &Open, status: ExecutionStatus) -> u64 {
     let counts = open.log().counts().await.unwrap();
-    let of = counts.iter().find(|(it, _)| *it == status);
-    of.map_or(0, |(_, count)| *count)
+    let of = counts.iter().find(|it| it.status == status);
+    of.map_or(0, |it| it.executions)
 }
 
 /// While the disk does not answer: a bounded number waits, the rest is told so at once, and an

@@ -66,7 +66,8 @@ pub(crate) async fn held() -> (World, mpsc::Sender<()>) {
 /// How far the view of this name has read.
 pub(crate) fn read_up_to(ledger: &Ledger, view: &str) -> u64 {
     let positions = ledger.view_positions();
-    positions.iter().find(|(name, _)| *name == view).unwrap().1
+    let found = positions.iter().find(|it| it.name == view);
+    found.unwrap().position
 }
 
 /// Everything in force but where that was seen.

@@ -49,7 +49,7 @@ async fn see(world: &World, execution: ExecutionId) -> Result<Seen, ReadError> {
         position: metadata.position("reader").await?.map(|it| it.position),
         running: log.executions().status(running).first(10).await?.len(),
         execution: log.get(execution).await?.is_some(),
-        counted: log.counts().await?.iter().map(|(_, count)| count).sum(),
+        counted: log.counts().await?.iter().map(|it| it.executions).sum(),
     })
 }
 

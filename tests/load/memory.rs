@@ -125,7 +125,7 @@ async fn run(ledger: Ledger, log: ExecutionLog, begin: Request, done: Arc<Atomic
             .unwrap();
         let head = ledger.head().count();
         let positions = ledger.view_positions().into_iter();
-        let slowest = positions.map(|(_, at)| at).min().unwrap_or(0);
+        let slowest = positions.map(|it| it.position).min().unwrap_or(0);
         if head > slowest + LAG_MAX {
             ledger.at_least(Seq::new(head - LAG_MAX / 2)).await.unwrap();
         }

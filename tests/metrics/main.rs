@@ -101,12 +101,12 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     for (name, labels) in told.series.keys() {
         let metric = ALL.iter().find(|metric| metric.name == name).unwrap();
         let names: Vec<&str> = labels.iter().map(|(name, _)| name.as_str()).collect();
-        let expected: Vec<&str> = metric.labels.iter().map(|(name, _)| *name).collect();
+        let expected: Vec<&str> = metric.labels.iter().map(|label| label.name).collect();
         assert_eq!(names, expected, "{name}");
-        for ((label, value), (_, values)) in labels.iter().zip(metric.labels) {
+        for ((label, value), known) in labels.iter().zip(metric.labels) {
             let own_view = label == "view" && value == "stops";
             assert!(
-                own_view || values.contains(&value.as_str()),
+                own_view || known.values.contains(&value.as_str()),
                 "{name}: {label}={value}"
             );
         }

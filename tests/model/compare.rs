@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! All that there is to see, against the model; queries against a full scan of the journal.
 
+use femtoclaw_ledger::execution_log::StatusCount;
 use std::collections::BTreeMap;
 
 use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
@@ -149,7 +150,8 @@ impl Driver {
                 .collect();
             same(status.name(), &expected, &found)?;
             if !expected.is_empty() {
-                counts.push((status, expected.len() as u64));
+                let executions = expected.len() as u64;
+                counts.push(StatusCount { status, executions });
             }
         }
         same("counts", &counts, &view.counts().await.map_err(text)?)?;

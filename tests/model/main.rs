@@ -193,7 +193,7 @@ fn everything_was_seen(commands: u64) {
         );
     }
     // All codes that there are, but the one that is no refusal; what a witness refuses is no command.
-    let (_, refusals) = metrics::REFUSALS.labels[0];
+    let refusals = metrics::REFUSALS.labels[0].values;
     let codes: BTreeSet<&str> = refusals
         .iter()
         .copied()

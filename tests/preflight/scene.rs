@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use femtoclaw_ledger::OpenError;
-use femtoclaw_ledger::journal::{Claim, FjallJournal, FoundInJournal, Journal, JournalOptions};
+use femtoclaw_ledger::journal::{
+    Claim, FjallJournal, FoundInJournal, Journal, JournalOptions, RecoveredJournal,
+};
 
 use crate::fixtures::{LEDGER, frame, seq};
 
@@ -20,10 +22,7 @@ pub(crate) struct Scene {
 /// Everything under a directory, and what it holds.
 pub(crate) type State = Vec<(PathBuf, Vec<u8>)>;
 
-pub(crate) fn open(
-    path: &Path,
-    acknowledged: u64,
-) -> Result<(FjallJournal, FoundInJournal), OpenError> {
+pub(crate) fn open(path: &Path, acknowledged: u64) -> Result<RecoveredJournal, OpenError> {
     let claim = Claim {
         ledger: LEDGER,
         generation: 1,
@@ -59,7 +58,7 @@ impl Scene {
     pub(crate) fn new(frames: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal");
-        let (journal, _) = open(&path, 0).unwrap();
+        let journal = open(&path, 0).unwrap().journal;
         append(&journal, frames);
         journal.close();
         Self { directory, path }
@@ -123,7 +122,7 @@ impl Scene {
 
     /// It opens with so many records, each of which verifies; gives what was found.
     pub(crate) fn opens_with(&self, records: u64) -> FoundInJournal {
-        let (journal, found) = open(&self.path, 0).unwrap();
+        let RecoveredJournal { journal, found } = open(&self.path, 0).unwrap();
         assert_eq!(journal.head().unwrap().count(), records);
         for frame in journal.frames(seq(1)) {
             frame.unwrap().verify().unwrap();

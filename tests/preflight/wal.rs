@@ -4,7 +4,7 @@
 use std::fs;
 
 use femtoclaw_ledger::OpenError;
-use femtoclaw_ledger::journal::Journal;
+use femtoclaw_ledger::journal::{Journal, RecoveredJournal};
 
 use crate::scene::{RECORDS, Scene, append, open};
 
@@ -48,7 +48,7 @@ fn a_tail_torn_at_any_byte_is_kept_and_cut() {
         );
         assert_eq!(fs::read(&torn.kept).unwrap(), &written[last..used]);
     }
-    let (journal, _) = open(&scene.path, 0).unwrap();
+    let journal = open(&scene.path, 0).unwrap().journal;
     append(&journal, 2);
     journal.close();
     assert_eq!(scene.opens_with(4 * RECORDS).torn, None);
@@ -127,7 +127,7 @@ fn a_missing_batch_is_missing_records() {
     let mut without = written.clone();
     without.drain(batches[1]..batches[2]);
     scene.put(&without, 0);
-    let (journal, _) = open(&scene.path, 0).unwrap();
+    let journal = open(&scene.path, 0).unwrap().journal;
     let walked = journal.frames(crate::fixtures::seq(1)).last().unwrap();
     assert_eq!(walked.unwrap_err().code(), "damaged");
 }
@@ -162,13 +162,13 @@ fn an_acknowledged_tail_is_not_cut() {
     let error = scene.refused(3 * RECORDS);
     assert_eq!(error.code(), "acknowledged_records_missing", "{error}");
     // One record less was acknowledged: then it is what a crash may leave.
-    let (journal, found) = open(&scene.path, 2 * RECORDS).unwrap();
+    let RecoveredJournal { journal, found } = open(&scene.path, 2 * RECORDS).unwrap();
     assert!(found.torn.is_some());
     journal.close();
     // And where the log is empty altogether.
     let scene = Scene::new(3);
     scene.put(&[], 0);
-    let (journal, _) = open(&scene.path, 0).unwrap();
+    let journal = open(&scene.path, 0).unwrap().journal;
     assert_eq!(journal.head().unwrap().count(), 0);
 }
 

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtoclaw_ledger::projections::{Executions, Indexes, Projection, Source, Views, ViewsOptions};
+use femtoclaw_ledger::projections::{
+    Executions, Indexes, Projection, Source, ViewDigest, Views, ViewsOptions,
+};
 
-use crate::support::{Digest, History, Journal, WAIT, digests};
+use crate::support::{History, Journal, WAIT, digests};
 
 /// Two of the views: what a fault costs is making them again.
 fn open_two(directory: &Path, journal: &Arc<Journal>, options: ViewsOptions) -> Views {
@@ -130,16 +132,16 @@ fn inflict(fault: Fault, contents: &Contents, file: &Path) {
 }
 
 /// Digests, asked for again where damage was met and is being mended.
-fn settled(views: &Views, head: u64) -> Vec<Digest> {
+fn settled(views: &Views, head: u64) -> Vec<ViewDigest> {
     'again: for _ in 0..2_000 {
         let mut found = Vec::new();
         for view in views.all() {
             let answer = view.at_least(head, WAIT).and_then(|_| view.digest());
-            let Ok((at, hash)) = answer else {
+            let Ok(digest) = answer else {
                 std::thread::sleep(Duration::from_millis(5));
                 continue 'again;
             };
-            found.push((view.name(), at, hash));
+            found.push(digest);
         }
         return found;
     }
@@ -170,7 +172,7 @@ fn faults(file: &Path, bytes: &[u8], samples: usize) -> Vec<Fault> {
     faults
 }
 
-fn made() -> (tempfile::TempDir, Arc<Journal>, Vec<Digest>) {
+fn made() -> (tempfile::TempDir, Arc<Journal>, Vec<ViewDigest>) {
     let directory = scratch();
     let history = History::mixed(1_200);
     let journal = Journal::new(&history.records, 500);
@@ -181,7 +183,7 @@ fn made() -> (tempfile::TempDir, Arc<Journal>, Vec<Digest>) {
 }
 
 /// Every kind of file, here and there; gives how many faults set views aside.
-fn every_answer_stays_right(whole: &Whole, journal: &Arc<Journal>, good: &[Digest]) -> usize {
+fn every_answer_stays_right(whole: &Whole, journal: &Arc<Journal>, good: &[ViewDigest]) -> usize {
     let samples = std::env::var("LEDGER_FAULTS").ok();
     let samples = samples
         .and_then(|samples| samples.parse().ok())
@@ -193,7 +195,7 @@ fn every_answer_stays_right(whole: &Whole, journal: &Arc<Journal>, good: &[Diges
             whole.write(scratch.path());
             inflict(fault, contents, &scratch.path().join(file));
             let views = open_two(scratch.path(), journal, options());
-            let found = settled(&views, good[0].1);
+            let found = settled(&views, good[0].position);
             views.close();
             if found != good {
                 wrong.push((file.clone(), fault));
@@ -246,7 +248,7 @@ fn what_is_set_aside_is_kept_as_it_was() {
             inflict(Fault::Truncate(1), &Contents::read(&version), &version);
         }
         let views = open_two(directory.path(), &journal, options());
-        assert_eq!(settled(&views, good[0].1), good);
+        assert_eq!(settled(&views, good[0].position), good);
         views.close();
     }
     let kept = directory.path().join("quarantine");
@@ -262,7 +264,7 @@ fn a_file_in_the_place_of_views_is_set_aside_too() {
     fs::remove_dir_all(&path).unwrap();
     fs::write(&path, b"not a directory").unwrap();
     let views = open_two(directory.path(), &journal, options());
-    assert_eq!(settled(&views, good[0].1), good);
+    assert_eq!(settled(&views, good[0].position), good);
     views.close();
     let kept = directory.path().join("quarantine/views-1");
     assert_eq!(fs::read(kept).unwrap(), b"not a directory");

@@ -5,7 +5,7 @@ use femtoclaw_ledger::events::{
     Decision, Event, ExecutionCancelledV1, ExecutionFailedV1, ExecutionId, ExecutionResolvedV1,
 };
 use femtoclaw_ledger::projections::{
-    ExecutionFilter, ExecutionOrder, ExecutionStatus as S, Executions, ExecutionsView,
+    ExecutionFilter, ExecutionOrder, ExecutionStatus as S, Executions, ExecutionsView, StatusCount,
 };
 
 use crate::support::{
@@ -77,6 +77,7 @@ fn every_status_and_what_an_opening_does_to_it() {
         (S::Denied, 1),
         (S::Rejected, 1),
     ];
+    let before = before.map(|(status, executions)| StatusCount { status, executions });
     assert_eq!(executions.counts().unwrap(), before);
 
     let known = history.records.len();

@@ -173,9 +173,9 @@ proptest! {
         }
         for record in &history.records {
             let header = &record.header;
-            let (_, place) = indexes.command(header.component, header.command).unwrap();
+            let answer = indexes.command(header.component, header.command).unwrap();
             let first = header.seq.get() - u64::from(header.commit_index);
-            let place = place.unwrap();
+            let place = answer.found.unwrap();
             prop_assert_eq!(place.first_seq, first);
             prop_assert_eq!(place.last_seq, first + u64::from(header.commit_len) - 1);
         }
@@ -194,7 +194,7 @@ fn an_unknown_command_is_nowhere_up_to_the_position() {
     let command = history.records[0].header.command;
     let answer = indexes.command(ComponentId(9), command).unwrap();
     assert_eq!(
-        answer,
+        (answer.position, answer.found),
         (history.head(), None),
         "another component's command"
     );

@@ -35,7 +35,7 @@ fn live_in_small_steps_equals_rebuilt_at_once() {
     let rebuilt = open(live.path(), &journal);
     assert_eq!(digests(&rebuilt, history.head()), lived, "deleted");
     let mut different = lived.clone();
-    different.dedup_by_key(|(_, _, hash)| *hash);
+    different.dedup_by_key(|it| it.digest);
     assert_eq!(different.len(), 5, "five views, five states");
     rebuilt.close();
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{
     AuthorizationDecidedV1, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1, Content,
-    Decision, Event, ExecutionCompletedV1, ExecutionId, ExecutionStartedV1, Hash, LedgerOpenedV1,
+    Decision, Event, ExecutionCompletedV1, ExecutionId, ExecutionStartedV1, LedgerOpenedV1,
     Outcome, ParentId, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, TraceId,
     TransitionsRecordedV1,
 };
 use femtoclaw_ledger::integrity::{Chain, digest};
-use femtoclaw_ledger::projections::{Source, View, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Source, View, ViewDigest, Views, ViewsOptions, built_in};
 
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
@@ -262,14 +262,11 @@ pub(crate) fn view(views: &Views, name: &str) -> View {
     views.view(name).unwrap()
 }
 
-pub(crate) type Digest = (&'static str, u64, Hash);
-
 /// Every view's name and state digest at this position.
-pub(crate) fn digests(views: &Views, position: u64) -> Vec<Digest> {
+pub(crate) fn digests(views: &Views, position: u64) -> Vec<ViewDigest> {
     let digest = |view: &View| {
         view.at_least(position, WAIT).unwrap();
-        let (at, hash) = view.digest().unwrap();
-        (view.name(), at, hash)
+        view.digest().unwrap()
     };
     views.all().map(digest).collect()
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Destinations and witnesses that were away get the newest checkpoint once they are back.
 
+use femtoclaw_ledger::witness::TransportAnswer;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,7 @@ impl Destination for FarDirectory {
 struct FarWitness(Arc<Line>, Witness);
 
 impl WitnessTransport for FarWitness {
-    fn send(&self, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    fn send(&self, body: &[u8]) -> io::Result<TransportAnswer> {
         self.0.there()?;
         self.1.send(body)
     }

@@ -177,12 +177,12 @@ async fn two_ledgers_cosign_what_a_third_signs_also_after_restarts() {
     log.close().await;
 
     // Witnesses and log start anew: the log does not know what was cosigned, the witnesses do.
-    let seen = one.cosigned(NAME).await.unwrap().0;
+    let seen = one.cosigned(NAME).await.unwrap().size;
     first.close().await;
     fs::remove_dir_all(place.path("w1/views")).unwrap();
     let first = Opened::new(&place.path("w1"), None).await;
     let one = first.witness(1).await;
-    assert_eq!(one.cosigned(NAME).await.unwrap().0, seen);
+    assert_eq!(one.cosigned(NAME).await.unwrap().size, seen);
     let log = place.log("log", &[&one, &two]).await;
     log.record(300).await;
     let later = log.root.checkpoint().await.unwrap();
@@ -230,11 +230,11 @@ async fn a_witness_refuses_a_rolled_back_and_a_forked_log() {
     assert!(policy(1).check(&behind, None).is_err());
     let told = older.ledger.checkpoint_copies().remove(0);
     assert!(told.problem.contains("an older copy"), "{told:?}");
-    while older.ledger.head().count() < newest.0 {
+    while older.ledger.head().count() < newest.size {
         older.record(1).await;
     }
     let same = older.root.checkpoint().await.unwrap();
-    assert_eq!(size(&same), newest.0);
+    assert_eq!(size(&same), newest.size);
     assert!(policy(1).check(&same, None).is_err());
     older.record(50).await;
     let beyond = older.root.checkpoint().await.unwrap();

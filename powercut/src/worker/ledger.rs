@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{CommandId, Record};
-use femtoclaw_ledger::projections::{Boot, Source, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Boot, Source, ViewDigest, Views, ViewsOptions, built_in};
 use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq, verify::VerifyOptions};
 
 use tokio::task::JoinSet;
@@ -84,9 +84,9 @@ async fn work(args: &Args) {
         let (ledger, root) = (ledger.clone(), root.clone());
         tokio::spawn(async move {
             loop {
-                for (name, _) in ledger.view_positions() {
+                for view in ledger.view_positions() {
                     // It is load: where a cut or a fault refuses it, the judge looks at the views.
-                    let _ = root.rebuild_view(name);
+                    let _ = root.rebuild_view(view.name);
                 }
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
@@ -288,7 +288,7 @@ async fn views(ledger: &Ledger, mut records: Vec<Record>) -> Result<(), String> 
     Ok(())
 }
 
-pub(crate) type Digests = Vec<(&'static str, u64, [u8; 32])>;
+pub(crate) type Digests = Vec<ViewDigest>;
 
 /// Digests of views made anew of these records.
 pub(crate) fn fresh(records: Vec<Record>) -> Result<Digests, String> {
@@ -305,8 +305,7 @@ pub(crate) fn fresh(records: Vec<Record>) -> Result<Digests, String> {
     let digest = |view: &femtoclaw_ledger::projections::View| {
         view.at_least(head, Duration::from_secs(60))
             .map_err(|error| error.to_string())?;
-        let (position, digest) = view.digest().map_err(|error| error.to_string())?;
-        Ok((view.name(), position, digest))
+        view.digest().map_err(|error| error.to_string())
     };
     let digests = views.all().map(digest).collect();
     views.close();

@@ -138,7 +138,8 @@ impl Bundle {
     /// Names of the components that caused records here, as far as the bundle has them.
     #[must_use]
     pub fn names(&self) -> BTreeMap<ComponentId, String> {
-        self.names.iter().filter_map(Naming::named).collect()
+        let named = self.names.iter().filter_map(Naming::named);
+        named.map(|it| (it.component, it.name)).collect()
     }
 
     /// Components that caused records here and are not named: their names were withheld, or whoever made

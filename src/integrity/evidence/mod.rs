@@ -28,7 +28,7 @@ mod write;
 pub use crate::events::Content;
 pub use bundle::{Bundle, Item, Opening};
 pub use make::MakeError;
-pub use names::Naming;
+pub use names::{ComponentName, Naming};
 pub use page::PAGE_VERSION;
 pub use read::BundleParseError;
 pub use scan::{ScanError, Scanned, scan};

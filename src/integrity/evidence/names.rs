@@ -19,6 +19,15 @@ pub struct Naming {
     pub path: Vec<TreeHash>,
 }
 
+/// A component by its name.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ComponentName {
+    /// The component.
+    pub component: ComponentId,
+    /// Its name, as it was granted.
+    pub name: String,
+}
+
 impl Naming {
     /// The record, as its reader was given it; `None` where it names nobody, or not to this reader. Its proof
     /// is still to come.
@@ -35,16 +44,17 @@ impl Naming {
     /// The component and its name; `None` where the record is no grant, or none that this software can
     /// read.
     #[must_use]
-    pub fn named(&self) -> Option<(ComponentId, String)> {
+    pub fn named(&self) -> Option<ComponentName> {
         let header = &self.header;
         // Whatever it holds: only the ledger's own word names anybody.
         let grants = header.event_type == EventType::ComponentGranted
             && header.component == ComponentId::LEDGER;
         let (kind, revision) = (header.event_type, header.revision);
         match Event::decode(kind, revision, header.codec, &self.content.payload) {
-            Ok(Event::ComponentGranted(granted)) if grants => {
-                Some((ComponentId(granted.component), granted.name))
-            }
+            Ok(Event::ComponentGranted(granted)) if grants => Some(ComponentName {
+                component: ComponentId(granted.component),
+                name: granted.name,
+            }),
             _ => None,
         }
     }
@@ -108,7 +118,11 @@ mod tests {
             naming(event_type, revision, component, payload.clone()).named()
         };
         let kind = EventType::ComponentGranted;
-        assert_eq!(of(kind, 1, 0), Some((ComponentId(7), "gate".to_owned())));
+        let gate = ComponentName {
+            component: ComponentId(7),
+            name: "gate".to_owned(),
+        };
+        assert_eq!(of(kind, 1, 0), Some(gate));
         for (event_type, revision, component) in [
             (kind, 1, 1),
             (kind, 2, 0),

@@ -275,9 +275,9 @@ fn check_names(
         let wrong = |problem: BundleProblem| BundleVerifyError::new(BundlePart::Name(seq), problem);
         check_header(&naming.header, &naming.path, checkpoint)?;
         check_content(&naming.header, &naming.content, chain)?;
-        let (component, _) = naming
-            .named()
-            .ok_or_else(|| wrong(BundleProblem::NoGrant))?;
+        let named_by = naming.named();
+        let named_by = named_by.ok_or_else(|| wrong(BundleProblem::NoGrant))?;
+        let component = named_by.component;
         let first = components.get(&component);
         let first = *first.ok_or_else(|| wrong(BundleProblem::NamesNobody(component)))?;
         if seq >= first {

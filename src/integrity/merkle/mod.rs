@@ -55,6 +55,26 @@ const SHA256_BEGINS: [u32; 8] = [
     0x5be0_cd19,
 ];
 
+/// A tree: how many leaves it has, and the root over them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct TreeHead {
+    /// Its leaves.
+    pub size: u64,
+    /// Its root.
+    pub root: TreeHash,
+}
+
+impl TreeHead {
+    /// The tree without a leaf.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            size: 0,
+            root: empty_root(),
+        }
+    }
+}
+
 /// A hash of the tree: of a leaf, of an inner node, or a root. Never a record hash of the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TreeHash([u8; HASH_LEN]);

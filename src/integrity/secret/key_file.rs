@@ -51,6 +51,22 @@ pub struct Salt {
     pub iv: [u8; 16],
 }
 
+/// What a key file is to be encrypted with.
+#[derive(Clone, Copy)]
+pub struct Passphrase<'a> {
+    /// The passphrase.
+    pub passphrase: &'a [u8],
+    /// What it is stretched with.
+    pub salt: Salt,
+}
+
+/// Says nothing of what is in it.
+impl std::fmt::Debug for Passphrase<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
 /// Says nothing of what is in it.
 impl std::fmt::Debug for Salt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

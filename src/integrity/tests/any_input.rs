@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::integrity::key::Signer;
+use crate::integrity::merkle::TreeHead;
 use crate::integrity::policy::Policy;
 use crate::integrity::proof::TlogProof;
 use crate::integrity::witness::{AddCheckpoint, WitnessOutcome, check, outcome};
@@ -68,7 +69,10 @@ fn answer(bytes: &[u8]) {
     }
     if let Ok(request) = AddCheckpoint::parse(bytes) {
         assert_eq!(request.to_string().as_bytes(), bytes);
-        let last = Some((2, root(2)));
+        let last = Some(TreeHead {
+            size: 2,
+            root: root(2),
+        });
         assert!(check(&request, &[log().key().clone()], |_| last).is_err());
     }
     let note = signed();

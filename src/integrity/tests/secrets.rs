@@ -3,11 +3,15 @@
 
 use super::*;
 use crate::integrity::key::Signer;
-use crate::integrity::secret::{KeyFileError, Salt};
+use crate::integrity::secret::{KeyFileError, Passphrase, Salt};
 
 const SALT: Salt = Salt {
     salt: [3; 16],
     iv: [4; 16],
+};
+const CLOSED: Passphrase<'_> = Passphrase {
+    passphrase: b"correct horse",
+    salt: SALT,
 };
 
 #[cfg(feature = "encrypted-keys")]
@@ -19,7 +23,7 @@ fn a_key_file_reads_back() {
     assert_eq!(read.key(), key.key());
     assert_eq!(read.sign(b"text").unwrap(), key.sign(b"text").unwrap());
 
-    let closed = key.to_file(Some((b"correct horse", SALT))).unwrap();
+    let closed = key.to_file(Some(CLOSED)).unwrap();
     assert!(closed.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     let read = SigningKey::from_file(&closed, Some(b"correct horse")).unwrap();
     assert_eq!(read.sign(b"text").unwrap(), key.sign(b"text").unwrap());
@@ -42,7 +46,7 @@ fn a_build_without_encryption_says_so() {
     let read = SigningKey::from_file(&plain, None).unwrap();
     assert_eq!(read.key(), key.key());
     let told = |file: Result<_, KeyFileError>| file.err();
-    let asked = key.to_file(Some((b"correct horse", SALT)));
+    let asked = key.to_file(Some(CLOSED));
     assert_eq!(told(asked.map(|_| ())), Some(KeyFileError::NotBuilt));
     let closed = plain.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let open = |passphrase| told(SigningKey::from_file(&closed, passphrase).map(|_| ()));
@@ -112,7 +116,7 @@ fn openssl_opens_a_key_file() {
     use std::io::Write;
     use std::process::{Command, Stdio};
     let key = log();
-    for passphrase in [None, Some((b"correct horse".as_slice(), SALT))] {
+    for passphrase in [None, Some(CLOSED)] {
         let text = key.to_file(passphrase).unwrap();
         let openssl = Command::new("openssl")
             .args([

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::integrity::key::Signer;
-use crate::integrity::merkle::{empty_root, node_hash};
+use crate::integrity::merkle::{TreeHead, empty_root, node_hash};
 use crate::integrity::witness::{
     ANSWER_BYTES_MAX, AddCheckpoint, REQUEST_BYTES_MAX, RequestError, WitnessOutcome,
     WitnessRefusal, check, outcome,
@@ -38,7 +38,10 @@ fn request(old_size: u64, proof: &[TreeHash], checkpoint: Note) -> AddCheckpoint
 
 /// What a witness that has cosigned the tree of this size says.
 fn asked(request: &AddCheckpoint, cosigned: u64) -> Result<Checkpoint, WitnessRefusal> {
-    let last = (cosigned > 0).then(|| (cosigned, tree(cosigned)));
+    let last = (cosigned > 0).then(|| TreeHead {
+        size: cosigned,
+        root: tree(cosigned),
+    });
     check(request, &[log().key().clone()], |origin| {
         assert_eq!(origin, ORIGIN);
         last

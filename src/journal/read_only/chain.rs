@@ -25,6 +25,15 @@ struct Links {
     next: Vec<Option<usize>>,
 }
 
+/// Where a damaged history stops, though it went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalStop {
+    /// The first record that is not part of it though one was.
+    pub first_lost: u64,
+    /// Why, for a person.
+    pub because: String,
+}
+
 /// What was decided.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
@@ -35,7 +44,7 @@ pub(super) struct Selection {
     /// All others.
     pub(super) aside: Vec<Candidate>,
     /// Where the history stops, as long as there is something after it.
-    pub(super) stop: Option<(u64, String)>,
+    pub(super) stop: Option<JournalStop>,
 }
 
 /// The frames that begin with record `first`.
@@ -120,7 +129,10 @@ pub(super) fn select(
     let last = before.and_then(|last| selection.shown.get(last));
     let verified_to = last.map_or(0, |last| last.last);
     selection.stop = match forged {
-        Some(after) => Some((verified_to + 1, after.to_string())),
+        Some(after) => Some(JournalStop {
+            first_lost: verified_to + 1,
+            because: after.to_string(),
+        }),
         None => stop(candidates, &selection, verified_to, anchor),
     };
     let history = selection.shown.get(..selection.verified);
@@ -252,7 +264,7 @@ fn stop(
     selection: &Selection,
     seq: u64,
     anchor: Option<(u64, u64)>,
-) -> Option<(u64, String)> {
+) -> Option<JournalStop> {
     let next = selection.shown.get(selection.verified);
     let damaged = beginning(candidates, seq + 1)
         .filter_map(|at| candidates.get(at))
@@ -267,5 +279,8 @@ fn stop(
         }
         None => return None,
     };
-    Some((seq + 1, why.to_owned()))
+    Some(JournalStop {
+        first_lost: seq + 1,
+        because: why.to_owned(),
+    })
 }

@@ -26,6 +26,7 @@ mod chain;
 mod finding;
 mod gather;
 
+pub use chain::JournalStop;
 pub use finding::{Finding, FindingKind};
 use gather::{Candidate, FrameGather, Spot};
 
@@ -54,7 +55,7 @@ struct ReadOnlyInner {
     standing: JournalStanding,
     verified: Head,
     verified_frames: u64,
-    stop: Option<(u64, String)>,
+    stop: Option<JournalStop>,
     epoch_max: u64,
     claim: Option<Claim>,
     log: (u64, u64),
@@ -165,11 +166,10 @@ impl ReadOnlyJournal {
         self.0.verified_frames
     }
 
-    /// The first record that is not part of that history though one was, and why.
+    /// Where that history stops; `None` where nothing is known to have come after.
     #[must_use]
-    pub fn stop(&self) -> Option<(u64, &str)> {
-        let stop = self.0.stop.as_ref();
-        stop.map(|(seq, why)| (*seq, why.as_str()))
+    pub fn stop(&self) -> Option<&JournalStop> {
+        self.0.stop.as_ref()
     }
 
     /// Files and whole batches of the write-ahead log.

@@ -203,8 +203,9 @@ fn recorded(
     tree: &TreeView,
 ) -> Result<Option<(u64, TreeHash)>, OpenError> {
     let found = tree.newest_checkpoint();
-    let (head, note) = found.map_err(|error| OpenError::Views(Cause::of(error)))?;
-    let note = note.and_then(|bytes| Note::parse(&bytes).ok());
+    let newest = found.map_err(|error| OpenError::Views(Cause::of(error)))?;
+    let head = newest.position;
+    let note = newest.found.and_then(|bytes| Note::parse(&bytes).ok());
     let Some(found) = note.and_then(|note| options.own(&note)) else {
         return Ok(None);
     };

@@ -3,10 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::integrity::merkle::TreeHash;
-
-/// Size and root.
-pub(in crate::ledger) type NewestCosigned = (u64, TreeHash);
+use crate::integrity::merkle::TreeHead;
 
 /// Of each log, by its origin. Locked while one is cosigned and recorded.
-pub(in crate::ledger) type CosignedByOrigin = tokio::sync::Mutex<HashMap<String, NewestCosigned>>;
+pub(in crate::ledger) type CosignedByOrigin = tokio::sync::Mutex<HashMap<String, TreeHead>>;

@@ -230,8 +230,8 @@ impl Reads {
         let tree = signing.checkpoints.tree.clone();
         let read = tokio::task::spawn_blocking(move || tree.newest_checkpoint()).await;
         let read = read.map_err(|_| CheckpointError::Stopped)?;
-        let (_, note) = read.map_err(CheckpointError::Tree)?;
-        Ok(note.and_then(|bytes| Note::parse(&bytes).ok()))
+        let newest = read.map_err(CheckpointError::Tree)?;
+        Ok(newest.found.and_then(|bytes| Note::parse(&bytes).ok()))
     }
 
     /// The first record that names this ledger: record 1, but where earlier software began it.
@@ -318,7 +318,7 @@ impl Reads {
                 };
                 let record = reader.get(seq).map_err(ReadError::from)?;
                 let naming = record.and_then(|it| rights.shown(it)).and_then(Naming::new);
-                let names_it = |it: &Naming| it.named().is_some_and(|(it, _)| it == component);
+                let names_it = |it: &Naming| it.named().is_some_and(|it| it.component == component);
                 names.extend(naming.filter(names_it));
             }
             names.sort_by_key(|naming| naming.header.seq);

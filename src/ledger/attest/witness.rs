@@ -12,7 +12,7 @@ use crate::callbacks::ContainedSigner;
 use crate::error::{Cause, Retry};
 use crate::events::{CheckpointWitnessedV1, Event, Seq};
 use crate::integrity::key::{Algorithm, Signer, VerifierKey};
-use crate::integrity::merkle::TreeHash;
+use crate::integrity::merkle::{TreeHash, TreeHead};
 use crate::integrity::note::{Note, NoteSignature};
 use crate::integrity::witness::{
     AddCheckpoint, RequestError, WitnessAnswer, WitnessRefusal, check,
@@ -20,8 +20,7 @@ use crate::integrity::witness::{
 use crate::metrics;
 
 use super::checkpoints::Signing;
-use super::cosigned::NewestCosigned;
-use super::witness_destination::WitnessTransport;
+use super::witness_destination::{TransportAnswer, WitnessTransport};
 use crate::ledger::blocking::blocking;
 use crate::ledger::root::Root;
 
@@ -150,10 +149,7 @@ impl Root {
 
 /// What the records say was cosigned last of each of these logs. The view tells where the record is;
 /// what it says is read, and checked, in the journal.
-fn recorded(
-    signing: &Signing,
-    mut origins: Vec<String>,
-) -> Result<Vec<(String, NewestCosigned)>, Cause> {
+fn recorded(signing: &Signing, mut origins: Vec<String>) -> Result<Vec<(String, TreeHead)>, Cause> {
     let tree = &signing.checkpoints.tree;
     origins.sort_unstable();
     origins.dedup();
@@ -167,13 +163,14 @@ fn recorded(
     Ok(found)
 }
 
-fn read(signing: &Signing, seq: Seq, origin: &str) -> Result<(u64, TreeHash), Cause> {
+fn read(signing: &Signing, seq: Seq, origin: &str) -> Result<TreeHead, Cause> {
     let record = signing.core.reader.get(seq).map_err(Cause::of)?;
     let event = record.as_ref().map(|record| record.event());
     match event {
-        Some(Ok(Event::CheckpointWitnessed(it))) if it.origin == origin => {
-            Ok((it.size, TreeHash::from_bytes(it.root)))
-        }
+        Some(Ok(Event::CheckpointWitnessed(it))) if it.origin == origin => Ok(TreeHead {
+            size: it.size,
+            root: TreeHash::from_bytes(it.root),
+        }),
         _ => Err(format!("record {seq} does not tell of a checkpoint of {origin}").into()),
     }
 }
@@ -185,10 +182,10 @@ impl Witness {
         self.signer.key()
     }
 
-    /// Size and root of the newest checkpoint that was cosigned of this log.
+    /// The tree of the newest checkpoint that was cosigned of this log.
     ///
     /// Cancel safe: it changes nothing.
-    pub async fn cosigned(&self, origin: &str) -> Option<(u64, TreeHash)> {
+    pub async fn cosigned(&self, origin: &str) -> Option<TreeHead> {
         let cosigned = self.signing.checkpoints.witnessed.lock().await;
         cosigned.get(origin).copied()
     }
@@ -222,12 +219,12 @@ impl Witness {
         let signed = blocking(move || Ok(this.cosign(&asked))).await;
         let signed = signed.map_err(|error| WitnessError::Signer(Cause::of(error)))?;
         let (note, signature) = signed?;
-        let (origin, newest) = (checkpoint.origin(), (checkpoint.size(), *checkpoint.root()));
+        let (origin, newest) = (checkpoint.origin(), checkpoint.tree_head());
         if cosigned.get(origin) != Some(&newest) {
             let event = CheckpointWitnessedV1 {
                 origin: origin.to_owned(),
-                size: newest.0,
-                root: *newest.1.as_bytes(),
+                size: newest.size,
+                root: *newest.root.as_bytes(),
                 note: note.to_string().into_bytes(),
             };
             let written = self.signing.core.write_own("witness", event).await;
@@ -298,9 +295,12 @@ impl Witness {
 
 /// For a log in the same process. Must not be called on a thread that drives async tasks.
 impl WitnessTransport for Witness {
-    fn send(&self, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    fn send(&self, body: &[u8]) -> io::Result<TransportAnswer> {
         let answer = self.runtime.block_on(self.answer(body));
-        Ok((answer.status, answer.body))
+        Ok(TransportAnswer {
+            status: answer.status,
+            body: answer.body,
+        })
     }
 }
 

@@ -22,14 +22,23 @@ const TRIES: usize = 3;
 /// Carries requests to a witness: an HTTP client, a queue, another ledger of this process
 /// ([`crate::ledger::Witness`]).
 pub trait WitnessTransport: Send + Sync {
-    /// Sends `body` as a POST to `<submission prefix>/add-checkpoint`, and gives status and body of
-    /// the answer. Blocks, and must give up in its own time: checkpoints wait for it, appends do
+    /// Sends `body` as a POST to `<submission prefix>/add-checkpoint`, and gives the
+    /// answer. Blocks, and must give up in its own time: checkpoints wait for it, appends do
     /// not. Of an answer more than [`ANSWER_BYTES_MAX`](crate::integrity::witness::ANSWER_BYTES_MAX)
     /// bytes need not be read.
     ///
     /// # Errors
     /// Where no answer came. The ledger goes on, and says so.
-    fn send(&self, body: &[u8]) -> io::Result<(u16, Vec<u8>)>;
+    fn send(&self, body: &[u8]) -> io::Result<TransportAnswer>;
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportAnswer {
+    /// The status, as of HTTP.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// Asks a witness (C2SP `tlog-witness`) for a cosignature of every checkpoint.
@@ -86,7 +95,7 @@ impl WitnessDestination {
             let asked = request.to_string();
             let sent = self.seat.call(|| self.transport.send(asked.as_bytes()));
             let sent = sent.map_err(|cause| io::Error::other(format!("its transport: {cause}")))?;
-            let (status, body) =
+            let TransportAnswer { status, body } =
                 sent.map_err(|error| io::Error::other(self.seat.failed(&error)))?;
             if body.len() > ANSWER_BYTES_MAX {
                 let problem = format!("its transport gave an answer of {} bytes", body.len());

@@ -13,7 +13,9 @@ use crate::commands::{
 use crate::error::{AppendError, ReadError};
 use crate::events::{ExecutionId, Store};
 use crate::ledger::read::views::ViewSet;
-use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionOrder, ExecutionStatus};
+use crate::projections::{
+    ExecutionEntry, ExecutionFilter, ExecutionOrder, ExecutionStatus, StatusCount,
+};
 
 /// Names, states, versions, places and times of this store.
 const STANDING: Wanted = Wanted::Standing(Store::ExecutionLog);
@@ -271,13 +273,13 @@ impl ExecutionLog {
             .await
     }
 
-    /// How many executions stand where.
+    /// How many executions have each status; statuses that none has are left out.
     ///
     /// Cancel safe: it changes nothing.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn counts(&self) -> Result<Vec<(ExecutionStatus, u64)>, ReadError> {
+    pub async fn counts(&self) -> Result<Vec<StatusCount>, ReadError> {
         self.0.read(STANDING, |set| set.executions.counts()).await
     }
 }

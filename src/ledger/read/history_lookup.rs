@@ -126,7 +126,7 @@ const fn status(status: ExecutionStatus, resolution: u8) -> Status {
 impl Past for ViewPast {
     fn command(&self, key: (ComponentId, CommandId)) -> Result<Option<CommandClaim>, ReadError> {
         let found = self.indexes.command(key.0, key.1).map_err(unviewable);
-        let Some(place) = self.or_windows(found.map(|(_, place)| place))? else {
+        let Some(place) = self.or_windows(found.map(|answer| answer.found))? else {
             return Ok(None);
         };
         let mut found: Option<Commanded> = None;

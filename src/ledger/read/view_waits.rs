@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error;
 use crate::events::Seq;
-use crate::projections::ViewError;
+use crate::projections::{View, ViewError, ViewPosition};
 
 use super::views::unviewable;
 use crate::ledger::open_ledger::Ledger;
@@ -55,8 +55,12 @@ impl Ledger {
 
     /// How far each view has read, by name: less than the head while it catches up.
     #[must_use]
-    pub fn view_positions(&self) -> Vec<(&'static str, u64)> {
+    pub fn view_positions(&self) -> Vec<ViewPosition> {
         let views = self.0.set.all.iter();
-        views.map(|view| (view.name(), view.position())).collect()
+        let position = |view: &View| ViewPosition {
+            name: view.name(),
+            position: view.position(),
+        };
+        views.map(position).collect()
     }
 }

@@ -11,7 +11,9 @@ use crate::database::{self, files};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::events::{RecoveryReportedV1, Seq};
-use crate::journal::{Anchor, Anchored, FjallJournal, FoundInJournal, Journal, JournalOptions};
+use crate::journal::{
+    Anchor, Anchored, FjallJournal, FoundInJournal, Journal, JournalOptions, RecoveredJournal,
+};
 
 use super::locked_journal::LockedJournal;
 use crate::ledger::options::Options;
@@ -108,7 +110,7 @@ pub(in crate::ledger) fn recover(
     engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
     engine.cache_bytes = options.cache_bytes.unwrap_or(engine.cache_bytes);
     engine.files_max = database::files_each(options.descriptors_max)?;
-    let (journal, found) = FjallJournal::recover(&path, &engine, floor)?;
+    let RecoveredJournal { journal, found } = FjallJournal::recover(&path, &engine, floor)?;
     recovery.found = found;
     let anchor = match anchor.map(|anchor| anchor.check(&journal).map(|()| anchor)) {
         Some(Ok(anchor)) => anchor,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who the components are: numbers, and the names that records of grants give them.
 
+use crate::integrity::evidence::ComponentName;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -85,7 +86,11 @@ pub(super) fn table(bundle: &Bundle, sheet: &mut Sheet) {
         "<h2>Components</h2>\n<table>\n<tr><th>component</th><th>name</th><th>granted by record</th><th>at</th></tr>\n",
     );
     for naming in bundle.names.iter().take(MENTIONS_SHOWN) {
-        let Some((component, mut name)) = naming.named() else {
+        let Some(ComponentName {
+            component,
+            mut name,
+        }) = naming.named()
+        else {
             continue;
         };
         cut(&mut name);

@@ -42,11 +42,11 @@ pub(in crate::ledger) async fn newest(signing: &Signing) -> Result<Option<Note>,
 }
 
 fn recorded(checkpoints: &Checkpoints) -> Result<Option<Note>, CheckpointError> {
-    let (_, bytes) = checkpoints
+    let newest = checkpoints
         .tree
         .newest_checkpoint()
         .map_err(CheckpointError::Tree)?;
-    let note = bytes.and_then(|bytes| Note::parse(&bytes).ok());
+    let note = newest.found.and_then(|bytes| Note::parse(&bytes).ok());
     let Some(note) = note else { return Ok(None) };
     let size = checkpoints.own(&note)?.size();
     let completed = checkpoints.completed(&note, size);
@@ -101,11 +101,11 @@ fn added(
     let size = checkpoint.size();
     holds(&checkpoints.tree, &checkpoint, head, "the note")
         .map_err(|_| CheckpointError::Rewritten(size))?;
-    let (_, newest) = checkpoints
+    let newest = checkpoints
         .tree
         .newest_checkpoint()
         .map_err(CheckpointError::Tree)?;
-    let newest = newest.and_then(|bytes| Note::parse(&bytes).ok());
+    let newest = newest.found.and_then(|bytes| Note::parse(&bytes).ok());
     let own = match newest {
         Some(newest) if newest.text() == note.text() => newest,
         _ => checkpoints.signed_alone(note)?,

@@ -25,8 +25,8 @@ pub(super) fn changed(
     let old = match tree.signing_key().map_err(views)? {
         Some(text) => Some(text),
         None => {
-            let (_, note) = tree.newest_checkpoint().map_err(views)?;
-            let note = note.and_then(|bytes| Note::parse(&bytes).ok());
+            let newest = tree.newest_checkpoint().map_err(views)?;
+            let note = newest.found.and_then(|bytes| Note::parse(&bytes).ok());
             note.and_then(|note| signer_of(options, &note))
         }
     };

@@ -17,8 +17,8 @@ use crate::events::{Event, EventType, ExecutionId, LedgerId, Record, Seq};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::note::Note;
 use crate::journal::{
-    Anchor, Claim, Finding, FindingKind, Frame, FrameProblem, Head, Journal, ReadFailure,
-    ReadOnlyJournal,
+    Anchor, AnchorContents, Claim, Finding, FindingKind, Frame, FrameProblem, Head, Journal,
+    ReadFailure, ReadOnlyJournal,
 };
 
 use crate::ledger::attest::checkpoints::CheckpointError;
@@ -327,7 +327,7 @@ fn claim(
 ) -> Result<Option<Claim>, OpenError> {
     let path = directory.anchor();
     match Anchor::peek(&path) {
-        Ok((claim, slot_lost)) => {
+        Ok(AnchorContents { claim, slot_lost }) => {
             if slot_lost {
                 let problem = "one of its two slots is not whole";
                 findings.push(Finding::new(FindingKind::AnchorSlot, problem).of(&path));

@@ -14,7 +14,7 @@ use crate::database;
 use crate::error::SalvageError;
 use crate::events::{CommandId, LedgerId, RecoveryReportedV1};
 use crate::integrity::Chain;
-use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head};
+use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalStop};
 
 use super::read_only::{ReadOnly, ReadOnlyOptions};
 use crate::ledger::open_ledger::Ledger;
@@ -94,9 +94,9 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     to_tell.tell(SalvageProgress::Read);
     let journal = source.journal();
     let through = source.verified();
-    let stop = journal.stop().map(|(seq, why)| (seq, why.to_owned()));
+    let stop = journal.stop().cloned();
     let (Some(ledger), true) = (source.id(), through.count() > 0) else {
-        let why = stop.map_or_else(|| "is not there".to_owned(), |(_, why)| why);
+        let why = stop.map_or_else(|| "is not there".to_owned(), |stop| stop.because);
         return Err(SalvageError::Nothing { why });
     };
     let contradicted = source.findings().iter();
@@ -110,11 +110,11 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let mut checkpoints = checkpoints::CopiedTree::of(told);
     let aside = journal.aside().count() as u64;
     let took_ns = options.clock.monotonic_ns().saturating_sub(started_ns);
-    let event = report(&source, &stop, aside, Duration::from_nanos(took_ns));
+    let event = report(&source, stop.as_ref(), aside, Duration::from_nanos(took_ns));
     let last = record(&source, ledger, &event, options);
     let target = write::Target::create(to)?;
     target.journal(&source, &last, &mut checkpoints, &to_tell)?;
-    target.set_aside(&source, &stop, &to_tell)?;
+    target.set_aside(&source, stop.as_ref(), &to_tell)?;
     let head = last.last;
     let frames = journal.verified_frames();
     to_tell.tell(SalvageProgress::Checking);
@@ -125,8 +125,8 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         through,
         head,
         frames,
-        first_lost: stop.as_ref().map(|(seq, _)| *seq),
-        because: stop.map(|(_, why)| why).unwrap_or_default(),
+        first_lost: stop.as_ref().map(|stop| stop.first_lost),
+        because: stop.map(|stop| stop.because).unwrap_or_default(),
         aside,
         anchored: source.anchored().map(|claim| claim.seq),
         checkpoints: checkpoints.finish(),
@@ -136,12 +136,15 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
 
 fn report(
     source: &ReadOnly,
-    stop: &Option<(u64, String)>,
+    stop: Option<&JournalStop>,
     aside: u64,
     duration: Duration,
 ) -> RecoveryReportedV1 {
     let because = match stop {
-        Some((seq, why)) => format!("record {seq} of the source: {why}"),
+        Some(JournalStop {
+            first_lost,
+            because,
+        }) => format!("record {first_lost} of the source: {because}"),
         None => "nothing is known to have come after".to_owned(),
     };
     let (log_files, log_batches) = source.journal().log();

@@ -12,7 +12,8 @@ use crate::error::{Cause, SalvageError};
 use crate::events::{LedgerId, Seq};
 use crate::integrity;
 use crate::journal::{
-    Anchor, Aside, FillError, Frame, Head, JournalOptions, ReadOnlyJournal, create_filled,
+    Anchor, Aside, FillError, Frame, Head, JournalOptions, JournalStop, ReadOnlyJournal,
+    create_filled,
 };
 
 use super::checkpoints::CopiedTree;
@@ -147,7 +148,7 @@ impl Target {
     pub(super) fn set_aside(
         &self,
         source: &ReadOnly,
-        stop: &Option<(u64, String)>,
+        stop: Option<&JournalStop>,
         to: &Told<'_>,
     ) -> Result<(), SalvageError> {
         let journal = source.journal();
@@ -164,7 +165,7 @@ impl Target {
         for (aside, done) in journal.aside().zip(1..) {
             let why = match stop {
                 _ if !aside.whole => "it does not verify itself".to_owned(),
-                Some((seq, why)) => format!("behind record {seq}: {why}"),
+                Some(stop) => format!("behind record {}: {}", stop.first_lost, stop.because),
                 None => "nothing vouches for it".to_owned(),
             };
             let bytes = journal.aside_bytes(&aside);
@@ -190,7 +191,7 @@ impl Target {
     ) -> Result<(), SalvageError> {
         let anchor = self.creating.join("ANCHOR");
         Anchor::create(&anchor, ledger, head, frames).map_err(SalvageError::Write)?;
-        let (claim, _) = Anchor::peek(&anchor).map_err(SalvageError::Write)?;
+        let claim = Anchor::peek(&anchor).map_err(SalvageError::Write)?.claim;
         let journal = self.creating.join("journal");
         let written = ReadOnlyJournal::open(&journal, Some(ledger), Some(&claim));
         let written = written.map_err(SalvageError::Write)?;

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What an opening finds in a journal on disk.
+
+use crate::database::TornTail;
+
+/// What was found in a closed journal, and set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct FoundInJournal {
+    /// Files of the database's write-ahead log.
+    pub log_files: u64,
+    /// Whole batches in them: frames that were not in tables alone.
+    pub log_batches: u64,
+    /// A log file that is missing between others. Its frames may all be in tables: reading the
+    /// journal tells.
+    pub log_gap: Option<u64>,
+    /// What was cut off after the last whole batch.
+    pub torn: Option<TornTail>,
+}
