@@ -18,7 +18,7 @@ use std::time::Duration;
 use femtoclaw_ledger::journal::{
     ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FrameBuilder, Head, Journal, MemoryJournal,
 };
-use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Rights, Root, operation::Recovery};
+use femtoclaw_ledger::{Ledger, OpenError, Options, Quota, Rights, Root, Seq, operation::Recovery};
 
 #[path = "shared/held.rs"]
 mod held;
@@ -34,7 +34,7 @@ use fixtures::{LEDGER, frame, record, time};
 const WAIT: Duration = Duration::from_secs(60);
 
 fn claimed(path: &Path) -> u64 {
-    Anchor::open(path).unwrap().claim().seq
+    Anchor::open(path).unwrap().claim().count()
 }
 
 /// Until the anchor claims this record; a claim never falls.
@@ -86,7 +86,7 @@ fn the_last_frame_is_claimed_soon_when_nothing_follows() {
     journal.close();
     let anchor = Anchor::open(&place.path).unwrap();
     let claim = *anchor.claim();
-    assert_eq!((claim.seq, claim.frames, claim.ledger), (5, 2, LEDGER));
+    assert_eq!((claim.count(), claim.frames, claim.ledger), (5, 2, LEDGER));
     assert!(!anchor.slot_lost());
 }
 
@@ -152,7 +152,7 @@ fn a_journal_with_another_end_is_not_the_one_that_was_acknowledged() {
         OpenError::AcknowledgedRecordsMissing {
             anchored,
             recovered,
-        } => (anchored, recovered),
+        } => (anchored.get(), recovered.map_or(0, Seq::get)),
         other => panic!("{other}"),
     };
     assert!(open(&[frame(Head::default(), 3)]).is_none());
@@ -182,7 +182,7 @@ fn a_flip_anywhere_is_noticed_and_costs_one_claim_at_most() {
         // Three claims have been written before: the newest lies in the second slot.
         let expected = if at < ANCHOR_SLOT_LEN { 5 } else { 3 };
         assert_eq!(
-            (found.claim().seq, found.slot_lost()),
+            (found.claim().count(), found.slot_lost()),
             (expected, true),
             "{at}"
         );
@@ -198,7 +198,7 @@ fn a_flip_anywhere_is_noticed_and_costs_one_claim_at_most() {
     let mut anchor = Anchor::open(&place.path).unwrap();
     anchor.write(&frame(Head::default(), 7).last, 3).unwrap();
     let anchor = Anchor::open(&place.path).unwrap();
-    assert_eq!((anchor.claim().seq, anchor.slot_lost()), (7, false));
+    assert_eq!((anchor.claim().count(), anchor.slot_lost()), (7, false));
 }
 
 async fn open(path: &Path, change: impl FnOnce(&mut Options)) -> Result<(Ledger, Root), OpenError> {
@@ -266,8 +266,8 @@ async fn a_log_cut_before_what_was_acknowledged_is_refused_until_somebody_accept
         .await
         .unwrap();
     let found = recovery(&ledger);
-    assert_eq!(found.anchored, Some(head));
-    assert!(found.recovered < head && found.found.torn.is_some());
+    assert_eq!(found.anchored, Seq::new(head));
+    assert!(found.recovered < Seq::new(head) && found.found.torn.is_some());
     assert!(
         found
             .anchor_renewed
@@ -304,7 +304,7 @@ async fn a_ledger_without_its_anchor_or_journal_is_refused() {
     let (ledger, _root) = open(&path, |options| options.renew_anchor = true)
         .await
         .unwrap();
-    assert_eq!(recovery(&ledger).recovered, head);
+    assert_eq!(recovery(&ledger).recovered, Seq::new(head));
 }
 
 #[tokio::test]
@@ -322,8 +322,8 @@ async fn a_lost_slot_is_reported_and_kept() {
     fs::write(path.join("ANCHOR"), &bytes).unwrap();
     let (ledger, _root) = open(&path, |_| {}).await.unwrap();
     let found = recovery(&ledger);
-    assert!(found.anchor_slot_lost && found.anchored.unwrap() < head);
-    assert_eq!(found.recovered, head);
+    assert!(found.anchor_slot_lost && found.anchored.unwrap().get() < head);
+    assert_eq!(found.recovered, Seq::new(head));
     assert_eq!(fs::read(path.join("quarantine/ANCHOR-1")).unwrap(), bytes);
 }
 

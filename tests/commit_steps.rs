@@ -121,7 +121,7 @@ impl Scene {
         record(&ledger, &grant, BEFORE).await.unwrap();
         let head = ledger.head().count();
         for _ in 0..60_000 {
-            if Anchor::open(&path.join("ANCHOR")).unwrap().claim().seq == head {
+            if Anchor::open(&path.join("ANCHOR")).unwrap().claim().count() == head {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -44,7 +44,7 @@ pub(crate) fn run(
         ledger.verified(),
     );
     if let Some(claim) = ledger.anchored() {
-        report.number("anchored", claim.seq);
+        report.place("anchored", claim.seq);
     }
     report.number("records", summary.records);
     report.number("frames", summary.frames);

@@ -76,7 +76,7 @@ fn fill(report: &mut Report, salvaged: &Salvaged) -> Exit {
     }
     report.number("aside", salvaged.aside);
     if let Some(anchored) = salvaged.anchored {
-        report.number("anchored", anchored);
+        report.number("anchored", anchored.get());
     }
     report.place("head", salvaged.head.seq);
     report.number("epoch", salvaged.head.epoch);

@@ -90,14 +90,15 @@ pub enum OpenError {
     /// The journal ends before what was acknowledged, or has another record in its place: records
     /// are missing. Nothing is appended over the gap.
     #[error(
-        "acknowledged records are missing: the anchor holds record {anchored}, the journal {recovered}"
+        "acknowledged records are missing: the anchor holds record {anchored}, the journal {}",
+        .recovered.map_or_else(|| "none".to_owned(), |seq| format!("record {seq}"))
     )]
     AcknowledgedRecordsMissing {
         /// The last record that is known to have been acknowledged.
-        anchored: u64,
-        /// The last record that is there and could be that history's; the same number where
+        anchored: Seq,
+        /// The last record that is there and could be that history's, if there is one; the same number where
         /// another record is in its place.
-        recovered: u64,
+        recovered: Option<Seq>,
     },
     /// What says how far the journal was acknowledged is missing or cannot be read: nobody can
     /// tell whether records are missing.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::events::{CommandId, ExecutionId, LedgerId};
+use crate::events::{CommandId, ExecutionId, LedgerId, Seq};
 use crate::metrics::REFUSALS;
 
 mod table;
@@ -105,7 +105,7 @@ fn of_the_system() -> [(OpenError, Retry); 3] {
 /// What the anchor has to say.
 fn anchoring() -> [(OpenError, Retry); 2] {
     let (path, problem) = (PathBuf::from("/ledger/ANCHOR"), "text".to_owned());
-    let (anchored, recovered) = (2, 1);
+    let (anchored, recovered) = (Seq::FIRST.plus(1), Some(Seq::FIRST));
     let missing = OpenError::AcknowledgedRecordsMissing {
         anchored,
         recovered,

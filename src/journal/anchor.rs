@@ -33,8 +33,8 @@ pub struct Claim {
     pub ledger: LedgerId,
     /// Rises with every claim written.
     pub generation: u64,
-    /// The last record that was durable; 0: none.
-    pub seq: u64,
+    /// The last record that was durable; `None`: there was none yet.
+    pub seq: Option<Seq>,
     /// Its record hash.
     #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub hash: Hash,
@@ -45,6 +45,15 @@ pub struct Claim {
 crate::events::readable::debug_as_read!(Claim);
 
 impl Claim {
+    /// How many records were durable.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        match self.seq {
+            Some(seq) => seq.get(),
+            None => 0,
+        }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let mut slot = Vec::with_capacity(ANCHOR_SLOT_LEN);
         slot.extend_from_slice(&MAGIC);
@@ -52,7 +61,7 @@ impl Claim {
         slot.extend_from_slice(&[0; 6]);
         slot.extend_from_slice(self.ledger.as_bytes());
         slot.extend_from_slice(&self.generation.to_le_bytes());
-        slot.extend_from_slice(&self.seq.to_le_bytes());
+        slot.extend_from_slice(&self.count().to_le_bytes());
         slot.extend_from_slice(&self.frames.to_le_bytes());
         slot.extend_from_slice(&self.hash);
         slot.resize(CHECKSUM_AT, 0);
@@ -72,7 +81,7 @@ impl Claim {
         let claim = Self {
             ledger,
             generation,
-            seq,
+            seq: Seq::new(seq),
             hash,
             frames,
         };
@@ -155,7 +164,7 @@ impl Anchor {
         let mut claim = Claim {
             ledger,
             generation: 0,
-            seq: head.count(),
+            seq: head.seq,
             hash: head.hash,
             frames,
         };
@@ -225,16 +234,16 @@ impl Anchor {
             ledger, seq, hash, ..
         } = self.claim;
         self.check_ledger(journal.ledger().map_err(unreadable)?.unwrap_or(ledger))?;
-        let missing = |recovered| OpenError::AcknowledgedRecordsMissing {
-            anchored: seq,
-            recovered,
-        };
-        let Some(place) = Seq::new(seq) else {
+        let Some(place) = seq else {
             return Ok(());
         };
+        let missing = |recovered| OpenError::AcknowledgedRecordsMissing {
+            anchored: place,
+            recovered,
+        };
         let head = journal.head().map_err(unreadable)?;
-        if seq > head.count() {
-            return Err(missing(head.count()));
+        if !head.contains(place) {
+            return Err(missing(head.seq));
         }
         let frame = journal.frame_at(place).map_err(unreadable)?;
         let record = frame.map(|frame| frame.record(place)).transpose();
@@ -270,7 +279,7 @@ impl Anchor {
     pub fn write(&mut self, head: &Head, frames: u64) -> io::Result<()> {
         let claim = Claim {
             generation: self.claim.generation + 1,
-            seq: head.count(),
+            seq: head.seq,
             hash: head.hash,
             frames,
             ..self.claim

@@ -49,7 +49,7 @@ impl<J: Journal> Anchored<J> {
         let head = journal.head().map_err(unreadable)?;
         let claim = *anchor.claim();
         anchor.check(&journal)?;
-        let after = Seq::new(claim.seq + 1).unwrap_or(Seq::FIRST);
+        let after = Seq::FIRST.plus(claim.count());
         let mut frames = claim.frames;
         for frame in journal.frames(after) {
             frame.map_err(unreadable)?;
@@ -148,7 +148,7 @@ mod tests {
         let head = journal.head().unwrap();
         let third = journal.append(&frame(head), &head).unwrap_err();
         assert_eq!(third.code(), "unavailable");
-        assert_eq!(Anchor::open(&path).unwrap().claim().seq, 0);
+        assert_eq!(Anchor::open(&path).unwrap().claim().seq, None);
         journal.close();
     }
 

@@ -70,7 +70,7 @@ pub(super) struct Anchorer {
 impl Anchorer {
     pub(super) fn start(mut anchor: Anchor) -> io::Result<Self> {
         let shared = Arc::new(AnchorerShared::default());
-        let claimed = anchor.claim().seq;
+        let claimed = anchor.claim().count();
         *shared.lock() = AnchorerState {
             claimed,
             begun: claimed,

@@ -93,15 +93,15 @@ impl FjallJournal {
         options: &JournalOptions,
         claim: Option<&Claim>,
     ) -> Result<RecoveredJournal, OpenError> {
-        let acknowledged = claim.map_or(0, |claim| claim.seq);
+        let acknowledged = claim.and_then(|claim| claim.seq);
         let path = &*database::absolute(path)?;
         let keyspace = database::journal_keyspace(options.memtable_bytes);
         let found = if database::exists(path)? {
             prepare(path, claim)?
-        } else if acknowledged > 0 {
+        } else if let Some(anchored) = acknowledged {
             return Err(OpenError::AcknowledgedRecordsMissing {
-                anchored: acknowledged,
-                recovered: 0,
+                anchored,
+                recovered: None,
             });
         } else {
             database::create(path, &[(FRAMES, keyspace.clone())])?;
@@ -114,7 +114,7 @@ impl FjallJournal {
         }
         let frames = database.keyspace(FRAMES, || keyspace).map_err(engine)?;
         // What cannot be read there is no earlier than what the anchor claims.
-        let end = Seq::new(acknowledged).unwrap_or(Seq::FIRST);
+        let end = acknowledged.unwrap_or(Seq::FIRST);
         let last = frames.last_key_value().map(|guard| decode(guard, end));
         let last = last.transpose().map_err(OpenError::journal)?;
         let standing = last
@@ -193,7 +193,7 @@ fn prepare(path: &Path, claim: Option<&Claim>) -> Result<FoundInJournal, OpenErr
     let last = last.and_then(|value| Frame::decode(&value).ok());
     let wal = &inspected.wal;
     if let (Some(frame), Some(claim)) = (last, claim)
-        && frame.last_seq().get() < claim.seq
+        && frame.last.seq < claim.seq
     {
         check_end(path, claim, wal)?;
     }
@@ -210,9 +210,11 @@ fn prepare(path: &Path, claim: Option<&Claim>) -> Result<FoundInJournal, OpenErr
 fn check_end(path: &Path, claim: &Claim, wal: &Wal) -> Result<(), OpenError> {
     let end = |claim| ReadOnlyJournal::open(path, None, claim).map(|journal| journal.end());
     let recovered = end(Some(claim))?;
-    if recovered < claim.seq {
+    if let Some(anchored) = claim.seq
+        && recovered < claim.seq
+    {
         return Err(OpenError::AcknowledgedRecordsMissing {
-            anchored: claim.seq,
+            anchored,
             recovered,
         });
     }

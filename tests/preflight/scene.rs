@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use femtoclaw_ledger::OpenError;
 use femtoclaw_ledger::journal::{
     Claim, FjallJournal, FoundInJournal, Journal, JournalOptions, RecoveredJournal,
 };
+use femtoclaw_ledger::{OpenError, Seq};
 
 use crate::fixtures::{LEDGER, frame, seq};
 
@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path, acknowledged: u64) -> Result<RecoveredJournal, O
     let claim = Claim {
         ledger: LEDGER,
         generation: 1,
-        seq: acknowledged,
+        seq: Seq::new(acknowledged),
         hash: [0; 32],
         frames: 1,
     };

@@ -56,7 +56,7 @@ fn what_looks_like_a_frame_in_a_damaged_one_is_not_the_history() {
     let claim = Claim {
         ledger: LEDGER,
         generation: 1,
-        seq: head.count(),
+        seq: head.seq,
         hash: head.hash,
         frames: 3,
     };

@@ -12,6 +12,7 @@
 #[path = "../shared/child.rs"]
 mod child;
 mod damage;
+mod empty;
 #[path = "../journal/fixtures.rs"]
 #[allow(dead_code, reason = "not all of it is used here")]
 mod fixtures;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::journal::FRAME_HEADER_LEN;
+use femtoclaw_ledger::journal::{
+    Anchor, FRAME_HEADER_LEN, FjallJournal, Head, Journal, JournalOptions,
+};
 use femtoclaw_ledger::{
     Context, Decision, ExecutionId, Ledger, Options, Quota, Record, Request, Rights, Seq,
     checkpoint::{CheckpointDirectory, CheckpointOptions},
@@ -272,6 +274,17 @@ impl Scene {
     }
 
     /// Opens it, and nothing under its directory changes by that nor by reading all of it.
+    /// The same directory as its making leaves it, before the first frame.
+    pub(crate) fn empty(&self) {
+        let ledger = self.opened().id().unwrap();
+        for name in ["journal", "views", "snapshots"] {
+            drop(fs::remove_dir_all(self.path.join(name)));
+        }
+        let journal = FjallJournal::open(&self.path.join("journal"), &JournalOptions::default());
+        journal.unwrap().close();
+        Anchor::create(&self.path.join("ANCHOR"), ledger, &Head::default(), 0).unwrap();
+    }
+
     pub(crate) fn opened(&self) -> ReadOnly {
         let before = state(&self.path);
         let opened = Ledger::open_read_only(&self.path, ReadOnlyOptions::default()).unwrap();

@@ -53,6 +53,30 @@ fn nothing_that_deceives_reaches_a_terminal() {
     assert!(told.contains("\\u{202e}exe\\u{1b}[2J"), "{told:?}");
 }
 
+/// A directory whose first frame was never written.
+#[test]
+fn inspect_says_that_there_are_no_records() {
+    let scene = in_log();
+    scene.empty();
+    let (code, text, _) = run(&["inspect", path(&scene.path)]);
+    for name in ["head", "verified", "anchored"] {
+        let line = format!("{name:<12} no records");
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(
+        code == 0 && text.contains("records      0\n"),
+        "{code} {text}"
+    );
+    assert!(!text.contains("hash"), "{text}");
+    let (code, json) = inspect(&scene);
+    for name in ["head", "verified", "anchored"] {
+        assert!(
+            code == 0 && json[name].is_null() && json.get(name).is_some(),
+            "{json}"
+        );
+    }
+}
+
 #[test]
 fn inspect_tells_what_is_there_and_what_is_wrong() {
     let scene = in_log();

@@ -59,7 +59,7 @@ pub(super) fn genesis() -> u64 {
 }
 
 pub(super) fn anchored(claim: &Claim) -> (u64, u64) {
-    (claim.seq, short(&claim.hash))
+    (claim.count(), short(&claim.hash))
 }
 
 /// Takes frames out of stretches.

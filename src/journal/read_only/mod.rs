@@ -156,8 +156,8 @@ impl ReadOnlyJournal {
     }
 
     /// The number of the last record that can be shown: what a journal that was cut still has.
-    pub(crate) fn end(&self) -> u64 {
-        self.0.standing.head.count()
+    pub(crate) fn end(&self) -> Option<Seq> {
+        self.0.standing.head.seq
     }
 
     /// Frames up to there.
@@ -186,7 +186,7 @@ impl ReadOnlyJournal {
     pub(crate) fn known_to(&self) -> u64 {
         let ends = self.0.frames.iter().chain(&self.0.aside);
         let found = ends.map(|candidate| candidate.last).max().unwrap_or(0);
-        found.max(self.0.claim.map_or(0, |claim| claim.seq))
+        found.max(self.0.claim.map_or(0, |claim| claim.count()))
     }
 
     /// The history from record 1 on, as far as it verifies.
@@ -287,14 +287,16 @@ impl ReadOnlyInner {
     }
 
     fn compare_with_anchor(&mut self) {
-        let Some(claim) = self.claim.filter(|claim| claim.seq > 0) else {
-            return;
-        };
-        let (seq, head) = (claim.seq, self.standing.head.count());
-        if seq > head {
-            let problem = format!("the anchor claims record {seq}, and the last one is {head}");
+        let Some(claim) = self.claim else { return };
+        let Some(claimed) = claim.seq else { return };
+        let (seq, head) = (claimed.get(), self.standing.head);
+        if !head.contains(claimed) {
+            let problem = match head.seq {
+                Some(last) => format!("the anchor claims record {seq}, and the last one is {last}"),
+                None => format!("the anchor claims record {seq}, and there are no records"),
+            };
             let finding = Finding::new(FindingKind::AcknowledgedMissing, problem);
-            self.findings.push(finding.records(head + 1, seq));
+            self.findings.push(finding.records(head.count() + 1, seq));
             return;
         }
         let at = self.frames.partition_point(|frame| frame.last < seq);
@@ -303,8 +305,8 @@ impl ReadOnlyInner {
             .get(at)
             .filter(|frame| frame.first <= seq && frame.whole);
         let Some(there) = there else { return };
-        let record = Seq::new(seq).map(|seq| self.read(there).and_then(|frame| frame.record(seq)));
-        if let Some(Ok(record)) = record
+        let record = self.read(there).and_then(|frame| frame.record(claimed));
+        if let Ok(record) = record
             && record.hash != claim.hash
         {
             let problem = "it is another record than the one that was acknowledged";

@@ -261,7 +261,7 @@ fn a_recovery_with_a_path_that_is_no_text() {
         ..Recovery::default()
     };
     let json = json!({
-        "anchored": null, "recovered": 0,
+        "anchored": null, "recovered": null,
         "found": {
             "log_files": 0, "log_batches": 0, "log_gap": null,
             "torn": {"file": "0.jnl", "offset": 1, "bytes": 2, "kept": "a\u{FFFD}"},

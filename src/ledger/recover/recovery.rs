@@ -25,11 +25,11 @@ const ANCHOR_BYTES_KEPT: u64 = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// The last record that the anchor claimed to be acknowledged; `None` where it said nothing.
-    pub anchored: Option<u64>,
-    /// The last record recovered. What lies behind `anchored` was durable; whether it was
+    /// The last record that the anchor claimed to be acknowledged; `None` where it claimed none.
+    pub anchored: Option<Seq>,
+    /// The last record recovered; `None` where there is none. What lies behind `anchored` was durable; whether it was
     /// acknowledged is not known.
-    pub recovered: u64,
+    pub recovered: Option<Seq>,
     /// What was in the journal's files. Bytes in `found.torn` were not covered by the anchor: a
     /// frame that was never finished, or the newest one acknowledged, damaged since.
     pub found: FoundInJournal,
@@ -71,8 +71,8 @@ impl From<&Recovery> for RecoveryReportedV1 {
         let torn = found.torn.as_ref();
         let kept = torn.and_then(|torn| torn.kept.file_name());
         Self {
-            anchored: recovery.anchored.unwrap_or(0),
-            recovered: recovery.recovered,
+            anchored: recovery.anchored.map_or(0, Seq::get),
+            recovered: recovery.recovered.map_or(0, Seq::get),
             log_files: found.log_files,
             log_batches: found.log_batches,
             torn_bytes: torn.map_or(0, |torn| torn.bytes),
@@ -93,7 +93,7 @@ pub(in crate::ledger) fn recover(
     let started_ns = options.clock.monotonic_ns();
     let mut recovery = Recovery::default();
     let anchor = usable(&directory, options, &mut recovery)?;
-    let claimed = anchor.as_ref().map(|anchor| anchor.claim().seq);
+    let claimed = anchor.as_ref().and_then(|anchor| anchor.claim().seq);
     recovery.anchored = claimed;
     let path = directory.journal();
     // Who renews the anchor wants what is left of a journal, not a new one in its place.
@@ -127,7 +127,7 @@ pub(in crate::ledger) fn recover(
     }
     let anchored = Anchored::open(journal, anchor, options.anchoring)?;
     let head = anchored.head();
-    recovery.recovered = head.map_err(OpenError::journal)?.count();
+    recovery.recovered = head.map_err(OpenError::journal)?.seq;
     // Last: what is refused is left as it is.
     recovery.swept = directory.sweep()?;
     let took = options.clock.monotonic_ns().saturating_sub(started_ns);
@@ -194,13 +194,13 @@ fn tell(recovery: &Recovery) {
     if let Some(torn) = &recovery.found.torn {
         let (file, offset) = (torn.file.display(), torn.offset);
         tracing::warn!(%file, offset, bytes = torn.bytes, kept = %torn.kept.display(),
-            anchored = recovery.anchored, recovered = recovery.recovered,
+            anchored = recovery.anchored.map(Seq::get), recovered = recovery.recovered.map(Seq::get),
             "bytes not covered by the anchor were set aside");
     }
     if let Some(why) = &recovery.anchor_renewed {
         tracing::warn!(
             why,
-            recovered = recovery.recovered,
+            recovered = recovery.recovered.map(Seq::get),
             "the anchor was made anew"
         );
     }

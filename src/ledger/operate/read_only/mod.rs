@@ -247,9 +247,7 @@ impl ReadOnly {
                 Err(error) => return Err(error),
             }
         }
-        complete &= self
-            .claim
-            .is_none_or(|claim| claim.seq <= self.head().count());
+        complete &= self.claim.is_none_or(|claim| claim.seq <= self.head().seq);
         let trace = reconstruct(execution, &found)?;
         Ok(PartialTrace { trace, complete })
     }

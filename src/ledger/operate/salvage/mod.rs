@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::actors::own_record;
 use crate::database;
 use crate::error::SalvageError;
-use crate::events::{CommandId, LedgerId, RecoveryReportedV1};
+use crate::events::{CommandId, LedgerId, RecoveryReportedV1, Seq};
 use crate::integrity::Chain;
 use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalStop};
 
@@ -47,7 +47,7 @@ pub struct Salvaged {
     /// Frames that are kept in `quarantine/salvage/`.
     pub aside: u64,
     /// The last record that the source's anchor claims.
-    pub anchored: Option<u64>,
+    pub anchored: Option<Seq>,
     /// Every checkpoint that the source's records tell of. Copies elsewhere are not looked at.
     pub checkpoints: Vec<SalvagedCheckpoint>,
     /// What is wrong with the source.
@@ -95,7 +95,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let journal = source.journal();
     let through = source.verified();
     let stop = journal.stop().cloned();
-    let (Some(ledger), true) = (source.id(), through.count() > 0) else {
+    let (Some(ledger), true) = (source.id(), through.seq.is_some()) else {
         let why = stop.map_or_else(|| "is not there".to_owned(), |stop| stop.because);
         return Err(SalvageError::Nothing { why });
     };
@@ -128,7 +128,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         first_lost: stop.as_ref().map(|stop| stop.first_lost),
         because: stop.map(|stop| stop.because).unwrap_or_default(),
         aside,
-        anchored: source.anchored().map(|claim| claim.seq),
+        anchored: source.anchored().and_then(|claim| claim.seq),
         checkpoints: checkpoints.finish(),
         findings: source.findings().to_vec(),
     })
@@ -150,8 +150,8 @@ fn report(
     let (log_files, log_batches) = source.journal().log();
     let slot_lost = |finding: &Finding| finding.kind == FindingKind::AnchorSlot;
     let mut recovery = Recovery {
-        anchored: source.anchored().map(|claim| claim.seq),
-        recovered: source.verified().count(),
+        anchored: source.anchored().and_then(|claim| claim.seq),
+        recovered: source.verified().seq,
         anchor_slot_lost: source.findings().iter().any(slot_lost),
         anchor_renewed: Some(format!("salvaged: {because}; {aside} frames set aside")),
         duration,

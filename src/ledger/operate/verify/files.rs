@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::database::{self, Damage, OpenLog, Table};
 use crate::directory::Identity;
-use crate::events::Seq;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 use crate::locks::whole;
 
@@ -188,7 +187,7 @@ fn contradiction(claim: &Claim, place: &OpenDirectory, subject: &Subject) -> Opt
     if claim.ledger != place.ledger {
         return Some(format!("it is of ledger {}", claim.ledger));
     }
-    let seq = Seq::new(claim.seq)?;
+    let seq = claim.seq?;
     let frame = subject.journal.frame_at(seq);
     // A record that cannot be read is named by the walk.
     match frame.and_then(|frame| frame.map(|frame| frame.record(seq)).transpose()) {
