@@ -9,7 +9,7 @@ use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::{Ledger, Options, Retry};
 
 use crate::doubles::{Hook, Hooked, is_scrub};
-use crate::shared::{WAIT, command, everything, observation, request};
+use crate::shared::{WAIT, command, everything, observation, request, until};
 use crate::{Driver, in_time};
 
 /// The runtime is dropped and the ledger is not: told at once, and nothing is accepted in silence.
@@ -45,9 +45,20 @@ fn a_ledger_whose_runtime_has_gone_is_not_healthy_and_takes_nothing() {
             let reads = ledger.reader(&grant).unwrap();
             assert!(in_time(reads.get(Seq::FIRST)).await.unwrap().is_some());
             let closed = in_time(root.close(Duration::from_secs(1))).await;
-            assert_eq!(closed.unwrap_err().code(), "deadline_passed");
-            let (again, _) = Ledger::open(&path, Options::default()).await.unwrap();
-            assert!(again.health().healthy);
+            let told = closed.unwrap_err().code();
+            // On a busy machine its threads come back later than the deadline: that is told, and they come back.
+            assert!(
+                ["deadline_passed", "still_in_use"].contains(&told),
+                "{told}"
+            );
+            let opened = async || Ledger::open(&path, Options::default()).await.ok();
+            let mut again = None;
+            until("the directory is let go of", async || {
+                again = opened().await;
+                again.is_some()
+            })
+            .await;
+            assert!(again.is_some_and(|(again, _)| again.health().healthy));
         });
     }
 }
