@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where time, ids and salts come from. Injected, so that the same commands give the same bytes.
 
+use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -102,42 +104,97 @@ impl Clock for ManualClock {
 
 /// Random bytes: 16 at a time, for ids and salts.
 pub trait Entropy: Send + Sync + 'static {
-    /// 16 fresh bytes.
+    /// 16 fresh bytes. A source that has none panics, and the ledger is sealed.
     fn bytes16(&self) -> [u8; 16];
-}
 
-/// The operating system's random source, read 16 KiB at a time.
-///
-/// Where the system has no randomness it panics, and a ledger that asks it is sealed: nothing is written that is not
-/// salted and named.
-#[derive(Debug, Default)]
-pub struct SystemEntropy(std::sync::Mutex<(Vec<u8>, usize)>);
-
-impl Entropy for SystemEntropy {
-    fn bytes16(&self) -> [u8; 16] {
-        const STEP: usize = 16 << 10;
-        let mut pool = whole(self.0.lock());
-        let (bytes, used) = &mut *pool;
-        if *used + 16 > bytes.len() {
-            bytes.resize(STEP, 0);
-            fill_random(bytes);
-            *used = 0;
-        }
-        let out = bytes
-            .get(*used..*used + 16)
-            .and_then(|slice| slice.try_into().ok());
-        *used += 16;
-        out.unwrap_or_default()
+    /// Whether there will be bytes for what begins now. An opening, a command and a salvage ask before they write
+    /// anything, and are refused with `NoRandomness` where it errs. By default it says yes.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn ready(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// Without randomness nothing can be salted or named: there is no safe way on.
-#[allow(
-    clippy::expect_used,
-    reason = "the OS random source does not fail once up"
-)]
-fn fill_random(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system's random source failed");
+/// The operating system's random source, read ahead.
+///
+/// Where the system has no randomness, nothing new is begun. What was begun before has the bytes that were read ahead: at
+/// least 2,048 times 16. Only where that is not enough it panics, and the ledger is sealed: nothing is written that is not
+/// salted and named.
+pub struct SystemEntropy {
+    /// Held while the system is asked, too.
+    ahead: Mutex<BytesAhead>,
+    source: fn(&mut [u8]) -> io::Result<()>,
+}
+
+/// Bytes of the random source, none of which was given twice.
+struct BytesAhead {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl SystemEntropy {
+    const AHEAD_MAX: usize = 64 << 10;
+    /// What is begun finds so much.
+    const AHEAD_MIN: usize = 32 << 10;
+
+    fn of(source: fn(&mut [u8]) -> io::Result<()>) -> Self {
+        let (bytes, used) = (Vec::new(), 0);
+        Self {
+            ahead: Mutex::new(BytesAhead { bytes, used }),
+            source,
+        }
+    }
+}
+
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::of(fill_secret)
+    }
+}
+
+impl std::fmt::Debug for SystemEntropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not what it will give.
+        f.debug_struct("SystemEntropy").finish_non_exhaustive()
+    }
+}
+
+impl BytesAhead {
+    /// At least `least` bytes are ahead. Where the source fails, those that were ahead stay.
+    fn hold(&mut self, least: usize, source: fn(&mut [u8]) -> io::Result<()>) -> io::Result<()> {
+        let left = self.bytes.len().saturating_sub(self.used);
+        if left >= least {
+            return Ok(());
+        }
+        let mut fresh = vec![0; SystemEntropy::AHEAD_MAX - left];
+        source(&mut fresh)?;
+        self.bytes.drain(..self.used);
+        self.bytes.append(&mut fresh);
+        self.used = 0;
+        Ok(())
+    }
+}
+
+impl Entropy for SystemEntropy {
+    #[allow(
+        clippy::expect_used,
+        reason = "nothing can be salted or named without randomness; `ready` tells before"
+    )]
+    fn bytes16(&self) -> [u8; 16] {
+        let mut ahead = whole(self.ahead.lock());
+        let held = ahead.hold(16, self.source);
+        held.expect("the operating system's random source failed");
+        let at = ahead.used;
+        ahead.used += 16;
+        let bytes = ahead.bytes.get(at..).and_then(<[u8]>::first_chunk);
+        bytes.copied().unwrap_or_default()
+    }
+
+    fn ready(&self) -> io::Result<()> {
+        whole(self.ahead.lock()).hold(Self::AHEAD_MIN, self.source)
+    }
 }
 
 impl CommandId {
@@ -190,8 +247,8 @@ fn counted() -> u64 {
 ///
 /// # Errors
 /// Where the source failed; `secret` is not to be used.
-pub fn fill_secret(secret: &mut [u8]) -> std::io::Result<()> {
-    getrandom::fill(secret).map_err(|error| std::io::Error::other(error.to_string()))
+pub fn fill_secret(secret: &mut [u8]) -> io::Result<()> {
+    getrandom::fill(secret).map_err(|error| io::Error::other(error.to_string()))
 }
 
 /// A counter instead of randomness: the same calls give the same bytes.
@@ -207,7 +264,40 @@ impl Entropy for CountingEntropy {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
+
+    #[test]
+    fn a_system_without_randomness_refuses_what_begins_and_serves_what_has_begun() {
+        static FAILS: AtomicBool = AtomicBool::new(true);
+        let entropy = SystemEntropy::of(|bytes| {
+            if FAILS.load(Ordering::SeqCst) {
+                bytes.fill(0);
+                return Err(io::Error::other("none, as the test wanted"));
+            }
+            fill_secret(bytes)
+        });
+        assert!(entropy.ready().is_err());
+        FAILS.store(false, Ordering::SeqCst);
+        entropy.ready().unwrap();
+        FAILS.store(true, Ordering::SeqCst);
+        let mut given = BTreeSet::new();
+        while entropy.ready().is_ok() {
+            assert!(given.insert(entropy.bytes16()), "given twice");
+        }
+        // A yes is good for so many at least.
+        for _ in 0..2_047 {
+            assert!(given.insert(entropy.bytes16()), "given twice");
+        }
+        FAILS.store(false, Ordering::SeqCst);
+        entropy.ready().unwrap();
+        for _ in 0..5_000 {
+            assert!(given.insert(entropy.bytes16()), "given twice");
+        }
+        assert!(!given.contains(&[0; 16]));
+    }
 
     #[test]
     fn a_command_id_is_a_uuid_of_version_7_in_order_of_time() {
@@ -229,8 +319,7 @@ mod tests {
 
     #[test]
     fn command_ids_without_randomness_differ_by_count_and_process() {
-        let ids: std::collections::BTreeSet<_> =
-            (0..100).map(|_| CommandId::at(7, counted())).collect();
+        let ids: BTreeSet<_> = (0..100).map(|_| CommandId::at(7, counted())).collect();
         assert_eq!(ids.len(), 100);
         let process = |id: &CommandId| {
             let low = u128::from_be_bytes(*id.as_bytes()) as u64;

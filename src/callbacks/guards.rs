@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Clock, entropy and signer of the embedder's, as the ledger calls them.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,6 +56,8 @@ impl Clock for ContainedClock {
 pub(crate) struct ContainedEntropy {
     inner: Arc<dyn Entropy>,
     seat: Arc<Seat>,
+    /// That it has no bytes for what begins is told there: nothing is sealed by it.
+    supply: Arc<Seat>,
     /// The last bytes, as two halves: nothing but a constant repeats both.
     last: [AtomicU64; 2],
 }
@@ -64,6 +67,7 @@ impl ContainedEntropy {
         Self {
             inner,
             seat: callbacks.seat(CallbackKind::Entropy, "", budget),
+            supply: callbacks.seated(Seat::new(CallbackKind::Entropy, "", budget, None)),
             last: Default::default(),
         }
     }
@@ -91,6 +95,21 @@ impl Entropy for ContainedEntropy {
         let mut bytes = [0; 16];
         let _filled = fill_secret(&mut bytes).is_ok();
         bytes
+    }
+
+    /// One that panics is not asked any more; the ledger is sealed, and says so itself.
+    fn ready(&self) -> io::Result<()> {
+        if self.seat.is_out() {
+            return Ok(());
+        }
+        match self.seat.call(|| self.inner.ready()) {
+            Ok(Err(error)) => Err(io::Error::other(self.supply.failed(&error))),
+            Ok(Ok(())) => {
+                self.supply.well();
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
     }
 }
 

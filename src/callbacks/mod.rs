@@ -70,7 +70,11 @@ impl Callbacks {
     /// Registers a callback. One call of it may take `budget`; what takes longer is told of.
     pub(crate) fn seat(&self, kind: CallbackKind, name: &str, budget: Duration) -> Arc<Seat> {
         let vital = kind.is_vital().then(|| Arc::clone(&self.0.vital));
-        let seat = Arc::new(Seat::new(kind, name, budget, vital));
+        self.seated(Seat::new(kind, name, budget, vital))
+    }
+
+    fn seated(&self, seat: Seat) -> Arc<Seat> {
+        let seat = Arc::new(seat);
         let mut seats = self.0.seats();
         seats.retain(|seat| seat.strong_count() > 0);
         seats.push(Arc::downgrade(&seat));

@@ -27,6 +27,7 @@ impl Scratch {
     /// Makes one in `parent`, which only this user can enter, and removes those that nobody holds any
     /// more.
     pub(crate) fn create(parent: &Path, entropy: &dyn Entropy) -> io::Result<Self> {
+        entropy.ready()?;
         for _ in 0..TRIES {
             // Any 16 bytes in hexadecimal.
             let name = format!("{PREFIX}{}", LedgerId::from_bytes(entropy.bytes16()));

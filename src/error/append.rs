@@ -216,6 +216,13 @@ pub enum AppendError {
         /// Bytes that are kept free.
         reserve: u64,
     },
+    /// There are no random bytes, without which nothing is salted: commands are taken again when there are.
+    #[error("nothing was written: no random bytes: {cause}")]
+    NoRandomness {
+        /// In the source's words.
+        #[source]
+        cause: Cause,
+    },
     /// The ledger stopped writing; open it again.
     #[error("nothing was written: the ledger is sealed: {cause}")]
     Sealed {
@@ -286,6 +293,7 @@ impl AppendError {
             Self::History(_) => "history_unreadable",
             Self::ShuttingDown => "shutting_down",
             Self::DiskReserve { .. } => "disk_reserve",
+            Self::NoRandomness { .. } => "no_randomness",
             Self::Sealed { .. } => "sealed",
             Self::Stopped { .. } => "stopped",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
@@ -301,7 +309,8 @@ impl AppendError {
             | Self::CallbackTimedOut { .. }
             | Self::Recovering { .. }
             | Self::ViewLag { .. }
-            | Self::DiskReserve { .. } => Retry::Safe,
+            | Self::DiskReserve { .. }
+            | Self::NoRandomness { .. } => Retry::Safe,
             Self::ShuttingDown | Self::Sealed { .. } | Self::Stopped { .. } => Retry::AfterReopen,
             Self::History(error) => error.retry(),
             Self::OutcomeUnknown { .. } => Retry::LookUpFirst,

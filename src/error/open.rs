@@ -185,6 +185,9 @@ pub enum OpenError {
     /// The runtime could not start what the ledger needs.
     #[error("actors: {0}")]
     Actors(#[source] Cause),
+    /// There are no random bytes, without which nothing is salted or named. Nothing was touched.
+    #[error("no random bytes: {0}")]
+    NoRandomness(#[source] Cause),
     /// The first record of this opening could not be made durable.
     #[error("nothing can be appended: {0}")]
     Sealed(#[source] Cause),
@@ -273,6 +276,7 @@ impl OpenError {
             Self::ProjectionName(_) => "projection_name",
             Self::Views(_) => "views",
             Self::Actors(_) => "actors",
+            Self::NoRandomness(_) => "no_randomness",
             Self::Sealed(_) => "sealed",
             Self::Refused { .. } => "refused",
             Self::Descriptors { .. } => "descriptors",
@@ -295,6 +299,7 @@ impl OpenError {
             | Self::Database { .. }
             | Self::Views(_)
             | Self::Actors(_)
+            | Self::NoRandomness(_)
             | Self::Sealed(_) => Retry::Safe,
             Self::Journal(_) => Retry::Never,
             Self::NotADirectory { .. }

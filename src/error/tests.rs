@@ -87,6 +87,7 @@ fn opening() -> Vec<(OpenError, Retry)> {
         (OpenError::ProjectionName(text()), Retry::Never),
         (OpenError::Views(text().into()), Retry::Safe),
         (OpenError::Actors(text().into()), Retry::Safe),
+        (OpenError::NoRandomness(text().into()), Retry::Safe),
         (OpenError::Sealed(text().into()), Retry::Safe),
         (OpenError::Io { path, source: io }, Retry::Safe),
     ]
@@ -232,6 +233,7 @@ fn deciding() -> Vec<(AppendError, Retry)> {
             },
             Retry::Safe,
         ),
+        (E::NoRandomness { cause: "x".into() }, Retry::Safe),
         (E::Sealed { cause: "x".into() }, Retry::AfterReopen),
         (E::Stopped { part: "emitting" }, Retry::AfterReopen),
         (E::OutcomeUnknown { command }, Retry::LookUpFirst),

@@ -63,6 +63,7 @@ pub(super) const REASONS: &[&str] = &[
     "shutting_down",
     "stopped",
     "disk_reserve",
+    "no_randomness",
     "sealed",
     "witness_request",
     "witness_checkpoint",

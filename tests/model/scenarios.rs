@@ -2,11 +2,11 @@
 //! Refusals that need more than a command: a quota, a slow or unreadable view, a failed sync, a
 //! ledger that closes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use femtoclaw_ledger::clock::ManualClock;
+use femtoclaw_ledger::clock::{Entropy, ManualClock, SystemEntropy};
 use femtoclaw_ledger::events::{CommandId, Decision, Event, Outcome, Record, Store, TelemetryKind};
 use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
@@ -28,6 +28,7 @@ pub(crate) async fn all() {
     views_behind().await;
     views_unreadable().await;
     disk_nearly_full().await;
+    without_randomness().await;
     of_another_component().await;
 }
 
@@ -251,6 +252,41 @@ async fn disk_nearly_full() {
     told(error, "disk_reserve", Retry::Safe);
     disk.0.store(1 << 40, Ordering::SeqCst);
     root.close(LONG).await.unwrap();
+}
+
+#[derive(Default)]
+struct Source {
+    is_dry: AtomicBool,
+    inner: SystemEntropy,
+}
+
+impl Entropy for Source {
+    fn bytes16(&self) -> [u8; 16] {
+        self.inner.bytes16()
+    }
+
+    fn ready(&self) -> std::io::Result<()> {
+        match self.is_dry.load(Ordering::SeqCst) {
+            true => Err(std::io::Error::other("none")),
+            false => Ok(()),
+        }
+    }
+}
+
+async fn without_randomness() {
+    let directory = scratch(Medium::Memory);
+    let entropy = std::sync::Arc::new(Source::default());
+    let options = Options {
+        entropy: entropy.clone(),
+        ..Options::default()
+    };
+    let journal = MemoryJournal::new();
+    let (ledger, _root, grant) = open(&journal, directory.path(), options).await;
+    entropy.is_dry.store(true, Ordering::SeqCst);
+    let error = record(&ledger, &grant, 1).await.unwrap_err();
+    told(error, "no_randomness", Retry::Safe);
+    entropy.is_dry.store(false, Ordering::SeqCst);
+    record(&ledger, &grant, 1).await.unwrap();
 }
 
 async fn of_another_component() {

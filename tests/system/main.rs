@@ -19,6 +19,7 @@ mod descriptors;
 mod directory;
 mod engine;
 mod journal_end;
+mod randomness;
 mod scene;
 mod sealed;
 mod starts;

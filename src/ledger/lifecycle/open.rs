@@ -171,6 +171,8 @@ fn prepared(options: &mut Options) -> Result<(usize, Callbacks), OpenError> {
     let callbacks = Callbacks::watched(options.hang_after)
         .map_err(|error| OpenError::Actors(Cause::of(error)))?;
     options.contain(&callbacks);
+    let ready = options.entropy.ready();
+    ready.map_err(|error| OpenError::NoRandomness(Cause::of(error)))?;
     Ok((files_each, callbacks))
 }
 

@@ -4,7 +4,7 @@
 use tokio::sync::oneshot;
 
 use crate::commands::given::Given;
-use crate::error::AppendError;
+use crate::error::{AppendError, Cause};
 use crate::events::Event;
 use crate::journal::Sealed;
 
@@ -25,13 +25,21 @@ impl Core {
         self.durable(written).await.map(drop)
     }
 
-    /// Nothing is begun on a ledger that closes.
+    /// Nothing is begun on a ledger that closes, or has nothing to salt it with.
     pub(crate) fn serving(&self) -> Result<(), AppendError> {
         if self.phase.now() == SERVING {
-            Ok(())
+            self.randomness()
         } else {
             Err(AppendError::ShuttingDown)
         }
+    }
+
+    /// What is begun finds its salts.
+    pub(in crate::ledger) fn randomness(&self) -> Result<(), AppendError> {
+        let ready = self.shared.entropy.ready();
+        ready.map_err(|error| AppendError::NoRandomness {
+            cause: Cause::of(error),
+        })
     }
 
     /// The answer to one of the ledger's own records, once it is durable.

@@ -196,6 +196,7 @@ impl Core {
         if let Some(cause) = self.writer.sealed() {
             return Err(AppendError::Sealed { cause });
         }
+        self.randomness()?;
         self.known(grant)?;
         grant.may_append(store)?;
         let limits = &self.shared.limits;

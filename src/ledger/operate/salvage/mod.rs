@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::actors::own_record;
 use crate::database;
-use crate::error::SalvageError;
+use crate::error::{Cause, OpenError, SalvageError};
 use crate::events::{CommandId, LedgerId, RecoveryReportedV1, Seq};
 use crate::integrity::Chain;
 use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalStop};
@@ -85,6 +85,8 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
     let started_ns = options.clock.monotonic_ns();
     // Before reading for hours.
     write::check_target(from, to)?;
+    let ready = options.entropy.ready();
+    ready.map_err(|error| SalvageError::Source(OpenError::NoRandomness(Cause::of(error))))?;
     let how = ReadOnlyOptions {
         scratch: None,
         clock: Arc::clone(&options.clock),

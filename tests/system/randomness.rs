@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A system without random bytes: what begins is refused before anything is written, and goes on once there are some.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
+use femtoclaw_ledger::salvage::SalvageOptions;
+use femtoclaw_ledger::{Context, Ledger, Options, Quota, Retry, Rights};
+
+use crate::shared::{WAIT, request};
+
+/// Has bytes for what was begun, and none for what begins as long as it is dry.
+#[derive(Default)]
+struct Source {
+    is_dry: AtomicBool,
+    inner: SystemEntropy,
+}
+
+impl Source {
+    fn dry(self: &Arc<Self>, is_dry: bool) {
+        self.is_dry.store(is_dry, Ordering::SeqCst);
+    }
+}
+
+impl Entropy for Source {
+    fn bytes16(&self) -> [u8; 16] {
+        self.inner.bytes16()
+    }
+
+    fn ready(&self) -> io::Result<()> {
+        match self.is_dry.load(Ordering::SeqCst) {
+            true => Err(io::Error::other("none, as the test wanted")),
+            false => self.inner.ready(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_random_bytes_nothing_begins_and_nothing_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let source = Arc::new(Source::default());
+    let options = || Options {
+        entropy: source.clone(),
+        ..Options::default()
+    };
+    source.dry(true);
+    let refused = Ledger::open(&path, options()).await.map(drop).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.retry()),
+        ("no_randomness", Retry::Safe)
+    );
+    assert!(!path.exists());
+
+    source.dry(false);
+    let (ledger, root) = Ledger::open(&path, options()).await.unwrap();
+    let grant = root.grant("test", Rights::all(), Quota::default());
+    let grant = grant.await.unwrap();
+    let log = ledger.execution_log(&grant).unwrap();
+    let begun = log.begin(request(&ledger, Context::new())).await.unwrap();
+    let running = begun.started().unwrap().detach();
+    let head = ledger.head();
+    source.dry(true);
+    let refusals = [
+        log.begin(request(&ledger, Context::new())).await.map(drop),
+        log.complete(running, Context::new(), b"1".to_vec())
+            .await
+            .map(drop),
+        root.grant("other", Rights::all(), Quota::default())
+            .await
+            .map(drop),
+        root.revoke(&grant, "a test").await.map(drop),
+    ];
+    for refused in refusals.map(Result::unwrap_err) {
+        assert_eq!(
+            (refused.code(), refused.retry()),
+            ("no_randomness", Retry::Safe)
+        );
+    }
+    let health = ledger.health();
+    assert!(
+        health.cause.contains("none, as the test wanted"),
+        "{health:?}"
+    );
+    assert_eq!(ledger.head(), head);
+
+    source.dry(false);
+    let done = log.complete(running, Context::new(), b"1".to_vec()).await;
+    assert_eq!(done.unwrap().first.get(), head.count() + 1);
+    assert!(ledger.health().healthy);
+    root.close(WAIT).await.unwrap();
+    drop((log, ledger, grant, root));
+
+    source.dry(true);
+    let salvage = SalvageOptions {
+        entropy: source.clone(),
+        ..SalvageOptions::default()
+    };
+    let to = directory.path().join("salvaged");
+    let refused = Ledger::salvage(&path, &to, &salvage).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.retry()),
+        ("no_randomness", Retry::Safe)
+    );
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
