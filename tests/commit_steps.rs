@@ -14,8 +14,10 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
 use femtoclaw_ledger::events::{AuditFamily, CommandId, Outcome, Seq};
 use femtoclaw_ledger::journal::{Anchor, Anchored, FjallJournal, JournalOptions};
 use femtoclaw_ledger::{
@@ -89,8 +91,39 @@ async fn record(ledger: &Ledger, grant: &Grant, command: u8) -> Result<Receipt, 
         .await
 }
 
+/// Counts the salts: one is drawn when a record gets its place.
+#[derive(Default)]
+struct Salts {
+    drawn: AtomicU64,
+    inner: SystemEntropy,
+}
+
+impl Entropy for Salts {
+    fn bytes16(&self) -> [u8; 16] {
+        self.drawn.fetch_add(1, Ordering::SeqCst);
+        self.inner.bytes16()
+    }
+}
+
+impl Salts {
+    fn drawn(&self) -> u64 {
+        self.drawn.load(Ordering::SeqCst)
+    }
+
+    async fn until_another(&self, drawn: u64) {
+        for _ in 0..60_000 {
+            if self.drawn() > drawn {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no record got its place");
+    }
+}
+
 /// A ledger over the parts of `path`, with hooks between them.
 struct Scene {
+    salts: Arc<Salts>,
     hooks: Arc<HeldJournal<FjallJournal>>,
     claims: FailingClaims,
     ledger: Ledger,
@@ -111,8 +144,10 @@ impl Scene {
         let ledger_id = anchor.claim().ledger;
         let anchored = Anchored::open(Arc::clone(&hooks), anchor, anchoring).unwrap();
         let views = tempfile::tempdir().unwrap();
+        let salts = Arc::new(Salts::default());
         let options = Options {
             ledger_id: Some(ledger_id),
+            entropy: salts.clone(),
             ..Options::default()
         };
         let opened = Ledger::open_on(Arc::new(anchored), views.path(), options).await;
@@ -127,6 +162,7 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Self {
+            salts,
             hooks,
             claims,
             ledger,
@@ -164,8 +200,10 @@ impl Scene {
                 let hooks = Arc::clone(&self.hooks);
                 let held = tokio::task::spawn_blocking(move || hooks.wait_until_held(WAIT));
                 assert!(held.await.unwrap());
+                let drawn = self.salts.drawn();
                 let failing = send(FAILING);
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // It has its place behind the frame that is held, and is in none before.
+                self.salts.until_another(drawn).await;
                 self.claims.fail_next(how);
                 self.hooks.release();
                 told.push((EARLIER, earlier.await.unwrap()));
