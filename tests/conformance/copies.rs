@@ -13,6 +13,7 @@ use femtoclaw_ledger::events::{
 use femtoclaw_ledger::integrity::Chain;
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::Algorithm;
+use femtoclaw_ledger::integrity::merkle::verify_consistency;
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{FrameBuilder, Journal, NewRecord};
 use femtoclaw_ledger::projections::ExecutionStatus;
@@ -87,12 +88,17 @@ async fn s22_1_a_copy_tells_the_same_and_has_the_same_root() {
             std::fs::remove_dir_all(elsewhere.join("views")).unwrap();
         }
         let copied = open_with(&elsewhere, signing()).await;
+        // What it was copied with is taken as it is.
+        let aside = std::fs::read_dir(elsewhere.join("quarantine"));
+        assert_eq!(aside.map_or(0, Iterator::count), 0, "views: {views}");
         let after = copied.root.checkpoint().await.unwrap();
-        copied
-            .ledger
-            .prove_extension(&before, &after)
-            .await
-            .unwrap();
+        let proof = copied.ledger.prove_extension(&before, &after).await;
+        let extended = Checkpoint::parse(after.text()).unwrap();
+        let (old, new) = (
+            (signed.size(), signed.root()),
+            (extended.size(), extended.root()),
+        );
+        verify_consistency(old.0, old.1, new.0, new.1, &proof.unwrap()).unwrap();
         assert!(told(&copied, records).await == original, "views: {views}");
         if !views {
             copied.execute().await;
