@@ -200,3 +200,111 @@ fn first_key(data: &[u8]) -> Option<&[u8]> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const ID: u64 = 7;
+
+    fn block(kind: u8, data: &[u8]) -> Vec<u8> {
+        let length = (data.len() as u32).to_le_bytes();
+        let stated = [
+            MAGIC.as_slice(),
+            &[kind],
+            &xxh3_128(data).to_le_bytes(),
+            &length,
+            &length,
+        ]
+        .concat();
+        let sum = xxh3_128(&stated) as u32;
+        [stated.as_slice(), &sum.to_le_bytes(), data].concat()
+    }
+
+    /// A data block with one entry.
+    fn entry(key: &[u8], value_len: usize) -> Vec<u8> {
+        let value = vec![b'v'; value_len];
+        let start = [DATA, 1, key.len() as u8];
+        block(DATA, &[start.as_slice(), key, &value].concat())
+    }
+
+    fn meta(id: u64) -> Vec<u8> {
+        block(
+            META,
+            &[b"table_id\x08".as_slice(), &id.to_le_bytes()].concat(),
+        )
+    }
+
+    /// The sections of a table that the engine could have written.
+    fn whole() -> Vec<(&'static str, Vec<u8>)> {
+        vec![
+            ("data", [entry(b"a", UNBUFFERED), entry(b"b", 9)].concat()),
+            ("tli", block(1, b"index")),
+            ("filter", block(2, b"filter")),
+            ("table_version", vec![3]),
+            ("meta", [meta(ID), block(META, b"more")].concat()),
+        ]
+    }
+
+    /// Whether a table of these sections is right; `gap` bytes lie before the second one.
+    fn is_right(sections: &[(&str, Vec<u8>)], gap: usize) -> bool {
+        let mut table = Vec::new();
+        let mut toc = b"TOC!".to_vec();
+        toc.extend_from_slice(&(sections.len() as u32).to_le_bytes());
+        for (at, (name, bytes)) in sections.iter().enumerate() {
+            table.resize(table.len() + if at == 1 { gap } else { 0 }, 0);
+            toc.extend_from_slice(&(table.len() as u64).to_le_bytes());
+            toc.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            toc.extend_from_slice(&(name.len() as u16).to_le_bytes());
+            toc.extend_from_slice(name.as_bytes());
+            table.extend_from_slice(bytes);
+        }
+        let at = table.len() as u64;
+        table.extend_from_slice(&toc);
+        table.extend_from_slice(&TRAILER);
+        table.extend_from_slice(&xxh3_128(&toc).to_le_bytes());
+        table.extend_from_slice(&at.to_le_bytes());
+        table.extend_from_slice(&(toc.len() as u64).to_le_bytes());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&table).unwrap();
+        are_right(&file, ID).unwrap()
+    }
+
+    /// The engine's mistake is only believed of a table that is whole: anything else is damage.
+    #[test]
+    fn a_table_with_anything_wrong_in_it_is_no_mistake_of_the_engines() {
+        assert!(is_right(&whole(), 0));
+        assert!(!is_right(&whole(), 1), "bytes between two sections");
+        let others = [
+            (
+                0,
+                [entry(b"b", UNBUFFERED), entry(b"a", 9)].concat(),
+                "keys out of order",
+            ),
+            (
+                0,
+                [entry(b"a", 9), entry(b"b", 9)].concat(),
+                "nothing that is written in parts",
+            ),
+            (0, block(1, b"index"), "another kind of block"),
+            (
+                1,
+                [block(1, b"index"), vec![0]].concat(),
+                "a byte that is no block's",
+            ),
+            (3, vec![4], "another version"),
+            (3, vec![3, 3], "a longer version"),
+            (4, meta(ID + 1), "another table"),
+        ];
+        for (at, bytes, what) in others {
+            let mut sections = whole();
+            sections[at].1 = bytes;
+            assert!(!is_right(&sections, 0), "{what}");
+        }
+        let mut unknown = whole();
+        unknown[2].0 = "other";
+        assert!(!is_right(&unknown, 0), "an unknown section");
+    }
+}

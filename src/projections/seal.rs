@@ -261,6 +261,23 @@ mod tests {
         assert!(check(views).unwrap());
     }
 
+    /// Of a table the engine checks every byte it reads; of everything else the seal does.
+    #[test]
+    fn every_byte_is_sealed_but_those_of_tables() {
+        let directory = sealed();
+        let keyspace = directory.path().join("keyspaces/1");
+        let (small, table) = (keyspace.join("current"), keyspace.join("tables/1"));
+        for file in [&small, &table] {
+            fs::write(file, b"as it was closed").unwrap();
+        }
+        write(directory.path());
+        fs::write(&table, b"as it is not now").unwrap();
+        assert!(check(directory.path()).unwrap());
+        fs::write(&small, b"as it is not now").unwrap();
+        let changed = check(directory.path());
+        assert!(matches!(changed, Err(HaltReason::Damage(_))), "{changed:?}");
+    }
+
     #[test]
     fn every_name_is_durable_before_its_seal() {
         let directory = sealed();

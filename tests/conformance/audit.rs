@@ -300,3 +300,43 @@ async fn a_kind_of_refusal_that_stayed_away_is_told_at_once_again() {
         }
     }
 }
+
+/// One flooding component must not hide that another is refused, too: each is told at once and by its name, and what is
+/// counted afterwards is counted for each.
+#[tokio::test]
+async fn components_that_are_refused_alike_are_each_named() {
+    let clock = clock();
+    let options = fixed(&clock);
+    let interval = options.activity_interval;
+    let open = open_on(Arc::new(MemoryJournal::new()), options).await;
+    let refusals = async || {
+        let events = open.events().await.into_iter();
+        let told = events.filter_map(|event| match event {
+            Event::RefusalsRecorded(it) => Some((it.component, it.count)),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    for name in ["first", "second"] {
+        let grant = open.root.grant(name, Rights::none(), Quota::default());
+        let grant = grant.await.unwrap();
+        for _ in 0..3 {
+            assert!(open.ledger.audit_log(&grant).is_err());
+        }
+    }
+    // What is written behind them is durable, and so are they.
+    open.execute().await;
+    let at_once = [("first".to_owned(), 1), ("second".to_owned(), 1)];
+    assert_eq!(refusals().await, at_once);
+    clock.advance(interval);
+    let until = std::time::Instant::now() + WAIT;
+    let mut told = refusals().await;
+    while told.len() < 4 {
+        assert!(std::time::Instant::now() < until, "{told:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        told = refusals().await;
+    }
+    let mut counted = told.split_off(2);
+    counted.sort();
+    assert_eq!(counted, [("first".to_owned(), 2), ("second".to_owned(), 2)]);
+}

@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use femtoclaw_ledger::projections::{
-    Executions, Indexes, Projection, Source, ViewDigest, Views, ViewsOptions,
+    Executions, Indexes, Notice, Projection, Source, ViewDigest, ViewError, Views, ViewsOptions,
 };
 
 use crate::support::{History, Journal, WAIT, digests};
@@ -268,6 +269,42 @@ fn a_file_in_the_place_of_views_is_set_aside_too() {
     views.close();
     let kept = directory.path().join("quarantine/views-1");
     assert_eq!(fs::read(kept).unwrap(), b"not a directory");
+}
+
+/// Readers that met damage in views which were set aside since say nothing of those that took their place. And views
+/// that were whole in between are not the third in a row.
+#[test]
+fn what_is_said_of_views_that_are_gone_is_void_and_a_whole_view_begins_anew() {
+    let (directory, journal, good) = made();
+    let aside = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&aside);
+    let options = ViewsOptions {
+        listener: Some(Arc::new(move |notice: &Notice| {
+            if matches!(notice, Notice::SetAside { .. }) {
+                told.fetch_add(1, Ordering::SeqCst);
+            }
+        })),
+        ..options()
+    };
+    let views = open_two(directory.path(), &journal, options);
+    let damaged = || Err::<(), _>(ViewError::Damaged("as the test wanted".into()));
+    for round in 1..=4 {
+        assert_eq!(settled(&views, good[0].position), good);
+        let view = views.all().next().unwrap();
+        // Two readers of one opening: the views are withdrawn for the first, and wait for the second.
+        let second = view.read(|_| {
+            view.read(|_| damaged()).unwrap_err();
+            while view.status().serving_version.is_some() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            damaged()
+        });
+        second.unwrap_err();
+        assert_eq!(settled(&views, good[0].position), good);
+        assert_eq!(aside.load(Ordering::SeqCst), round);
+    }
+    views.close();
+    assert_eq!(aside.load(Ordering::SeqCst), 4);
 }
 
 /// The tables, once the engine has come to rest with them.

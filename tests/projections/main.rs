@@ -13,6 +13,7 @@
 mod child;
 
 mod as_of;
+mod closing;
 mod damage;
 mod executions;
 mod indexes;

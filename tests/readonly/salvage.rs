@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use femtoclaw_ledger::events::{Event, EventType};
-use femtoclaw_ledger::journal::Frame;
+use femtoclaw_ledger::journal::{FRAME_HEADER_LEN, Finding, FindingKind, Frame};
 use femtoclaw_ledger::{
     Context, Ledger, Options, Quota, Record, Rights, Seq,
     execution_log::{Resolution, Resolve},
@@ -60,6 +60,11 @@ async fn salvaged(scene: &Scene) -> Salvaged {
         panic!("{told:?}")
     };
     assert_eq!(report.recovered, done.through.count());
+    // What the source was found to be is in the new ledger's own record, for whoever reads that later.
+    let lost_slot = |it: &Finding| it.kind == FindingKind::AnchorSlot;
+    assert_eq!(report.log_files, scene.logs().len() as u64);
+    assert!(report.log_batches > 0, "{report:?}");
+    assert_eq!(report.anchor_slot_lost, done.findings.iter().any(lost_slot));
     assert!(
         report.anchor_renewed.starts_with("salvaged: "),
         "{report:?}"
@@ -187,6 +192,14 @@ async fn an_anchor_that_is_missing_ahead_or_of_another_history() {
     let anchored = done.anchored.unwrap();
     assert!(anchored.get() > done.through.count() && !done.is_complete());
     assert!(done.because.contains("acknowledged"));
+    // The last frame is there, and damaged: it is not missing.
+    let scene = in_log();
+    let log = &scene.logs()[0];
+    let last = scene.written().windows(8).rposition(|it| it == b"FCLFRAME");
+    flip(log, last.unwrap() + FRAME_HEADER_LEN + 100);
+    let done = salvaged(&scene).await;
+    assert!(done.anchored > done.through.seq && !done.is_complete());
+    assert!(done.because.contains("not verify"), "{}", done.because);
     // The anchor of a ledger with the same id and other records.
     let scene = in_log();
     let claim = *scene.opened().anchored().unwrap();

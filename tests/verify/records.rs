@@ -191,6 +191,30 @@ async fn what_cannot_be_read_is_named_and_what_lies_behind_it_is_verified() {
     assert_eq!(found.frames, head - 64 - 10 - 1);
 }
 
+/// What the medium does not answer is no damage, and is not passed over: it is named, with the medium's own words.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_medium_does_not_answer_is_told_as_unread() {
+    let world = World::new(200).await;
+    world.spoil(move |frame| match frame.last_seq().get() {
+        100 => Err(ReadFailure::Io {
+            cause: "no answer, as the test wanted".into(),
+        }),
+        _ => Ok(frame.clone()),
+    });
+    let found = world.verify().await;
+    assert!(found.damages.is_empty(), "{:?}", found.damages);
+    assert!(!found.is_sound());
+    let [unread] = found.unread.as_slice() else {
+        panic!("{:?}", found.unread)
+    };
+    assert_eq!(unread.seq.map(Seq::get), Some(100));
+    let told = unread.to_string();
+    assert!(
+        told.contains("record 100") && told.contains("no answer, as the test wanted"),
+        "{told}"
+    );
+}
+
 /// Another history under the same numbers, each frame of it flawless: the joints do not fit, the
 /// tree is not the view's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

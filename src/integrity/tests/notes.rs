@@ -277,4 +277,12 @@ fn signatures_of_another_copy_are_taken_over() {
     assert_eq!(one.signed_by(witness(3).key()), Ok(Some(6)));
     let another = Note::new("another\n".into()).unwrap();
     assert!(!one.merge(&another));
+    // A witness has one name, and may have had another key before.
+    let (name, algorithm) = (witness(3).key().name().to_owned(), Algorithm::CosignatureV1);
+    let later = signer(&name, algorithm, 4);
+    let mut third = signed();
+    third.cosign(&later, 7).unwrap();
+    assert!(one.merge(&third));
+    assert_eq!(one.signed_by(witness(3).key()), Ok(Some(6)));
+    assert_eq!(one.signed_by(later.key()), Ok(Some(7)));
 }

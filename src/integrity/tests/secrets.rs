@@ -77,16 +77,11 @@ fn what_is_no_key_file_is_refused() {
 #[cfg(feature = "encrypted-keys")]
 #[test]
 fn a_key_file_cannot_ask_for_any_work() {
-    use pkcs8::pkcs5::pbes2::{EncryptionScheme, Kdf, Parameters, ScryptParams};
+    use pkcs8::pkcs5::pbes2::{
+        EncryptionScheme, Kdf, Parameters, Pbkdf2Params, Pbkdf2Prf, ScryptParams,
+    };
     use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, SecretDocument, der::Encode};
-    let cost = |cost_parameter, block_size, parallelization| {
-        let kdf = Kdf::Scrypt(ScryptParams {
-            salt: [1_u8; 16].as_slice().try_into().unwrap(),
-            cost_parameter,
-            block_size,
-            parallelization,
-            key_length: None,
-        });
+    let asking = |kdf| {
         let how = Parameters {
             kdf,
             encryption: EncryptionScheme::Aes256Cbc { iv: [0; 16] },
@@ -103,6 +98,25 @@ fn a_key_file_cannot_ask_for_any_work() {
             .map(|_| ())
             .unwrap_err()
     };
+    let cost = |cost_parameter, block_size, parallelization| {
+        asking(Kdf::Scrypt(ScryptParams {
+            salt: [1_u8; 16].as_slice().try_into().unwrap(),
+            cost_parameter,
+            block_size,
+            parallelization,
+            key_length: None,
+        }))
+    };
+    let iterations = |iteration_count| {
+        asking(Kdf::Pbkdf2(Pbkdf2Params {
+            salt: [1_u8; 16].as_slice().try_into().unwrap(),
+            iteration_count,
+            key_length: None,
+            prf: Pbkdf2Prf::HmacWithSha256,
+        }))
+    };
+    assert_eq!(iterations(10_000_001), KeyFileError::Cost);
+    assert_eq!(iterations(1), KeyFileError::Passphrase);
     assert_eq!(cost(1 << 33, 8, 1), KeyFileError::Cost);
     assert_eq!(cost(1 << 63, u16::MAX, 1), KeyFileError::Cost);
     assert_eq!(cost(1 << 14, 8, u16::MAX), KeyFileError::Cost);

@@ -25,6 +25,8 @@ use crate::locks::whole;
 mod chain;
 mod finding;
 mod gather;
+#[cfg(test)]
+mod tests;
 
 pub use chain::JournalStop;
 pub use finding::{Finding, FindingKind};

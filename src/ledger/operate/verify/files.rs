@@ -74,7 +74,7 @@ impl FilesToVerify {
             let inspection = database::look_through(&path, Some(&log));
             (inspection, of_views.map(ScopedJoinHandle::join))
         });
-        let wrong = log_end(&inspection, subject);
+        let wrong = log_end(&inspection, subject.head.count());
         files.take(inspection, wrong);
         let stays = views_open().map(|(opening, ..)| opening) == opening;
         match of_views {
@@ -199,7 +199,7 @@ fn contradiction(claim: &Claim, place: &OpenDirectory, subject: &Subject) -> Opt
 
 /// The log reaches at least as far as what was read from the journal before it was looked at: the
 /// engine serves from memory what its log has lost.
-fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damage> {
+pub(super) fn log_end(inspection: &database::Inspection, head: u64) -> Option<Damage> {
     let (file, batch) = inspection.wal.last()?;
     let value = match inspection.wal.last_value() {
         Ok(value) => value?,
@@ -208,6 +208,6 @@ fn log_end(inspection: &database::Inspection, subject: &Subject) -> Option<Damag
         Err(damage) => return Some(damage),
     };
     let end = Frame::decode(&value).map_or(0, |frame| frame.last_seq().get());
-    let what = format!("the log ends before record {}", subject.head.count());
-    (end < subject.head.count()).then(|| Damage::at(&file.path, batch.start, what))
+    let what = format!("the log ends before record {head}");
+    (end < head).then(|| Damage::at(&file.path, batch.start, what))
 }

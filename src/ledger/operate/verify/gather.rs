@@ -228,3 +228,53 @@ impl<'a> TreeGather<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(number: u8, count: usize) -> Vec<TreeHash> {
+        vec![TreeHash::from_bytes([number; 32]); count]
+    }
+
+    #[test]
+    fn the_root_of_any_size_in_the_window_is_that_of_its_leaves() {
+        let mut findings = VerifyFindings::default();
+        let mut gather = TreeGather::new(Path::new("journal"), None, &mut findings);
+        let mut expected = vec![Frontier::default()];
+        for (number, count) in [(1, 100), (2, 60)] {
+            let (first, leaves) = (expected.len() as u64 - 1, leaves(number, count));
+            for leaf in &leaves {
+                let mut next = expected.last().cloned().unwrap_or_default();
+                next.append(*leaf).unwrap();
+                expected.push(next);
+            }
+            let (one, other) = leaves.split_at(32);
+            let runs = [(0, one), (32, other)];
+            let runs = runs.map(|(at, run)| Subtree::new(first + at, run));
+            gather.grow(true, runs.to_vec(), leaves);
+        }
+        for (size, tree) in (0..).zip(&expected) {
+            assert_eq!(gather.root_at(size), Some(tree.root()), "{size}");
+        }
+        assert_eq!(gather.root_at(expected.len() as u64), None);
+    }
+
+    /// However long the journal is, so many leaves are kept, and not fewer: what is signed over a size before them
+    /// needs a second walk.
+    #[test]
+    fn the_window_holds_so_many_leaves() {
+        let mut findings = VerifyFindings::default();
+        let mut gather = TreeGather::new(Path::new("journal"), None, &mut findings);
+        let half = WINDOW_LEAVES / 2;
+        for number in 0..4 {
+            let leaves = leaves(number, half);
+            let run = Subtree::new(u64::from(number) * half as u64, &leaves);
+            gather.grow(true, vec![run], leaves);
+        }
+        let kept: usize = gather.window.iter().map(|it| it.leaves.len()).sum();
+        assert_eq!(kept, WINDOW_LEAVES);
+        let oldest = 2 * half as u64;
+        assert!(gather.root_at(oldest).is_some() && gather.root_at(oldest - 1).is_none());
+    }
+}

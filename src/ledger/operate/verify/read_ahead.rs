@@ -119,3 +119,30 @@ impl<'a> ReadAhead<'a> {
         self.lock().read.iter().all(|read| *read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Those that read wait for the walk not to be left far behind: it must not wait for all of them in turn.
+    #[test]
+    fn a_walk_waits_for_the_tables_of_its_own_part_alone() {
+        let plan = Plan::new(None, 2, 1_024);
+        let ahead = ReadAhead::new(&plan, 1);
+        ahead.lock().read = vec![true, false];
+        let (sender, begun) = channel();
+        let waited = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                ahead.begin(0);
+                sender.send(())
+            });
+            let waited = begun.recv_timeout(Duration::from_secs(20));
+            drop(ahead.ending());
+            waited
+        });
+        assert!(waited.is_ok(), "it waits for another part");
+    }
+}

@@ -11,7 +11,8 @@ use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1, LedgerId,
 use crate::held::{FailedClaim, FailingClaims};
 use crate::integrity::Chain;
 use crate::journal::{
-    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FrameBuilder, Head, Journal, MemoryJournal,
+    ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FjallJournal, FrameBuilder, Head, Journal,
+    JournalOptions, MemoryJournal,
 };
 use std::fs;
 use std::sync::Arc;
@@ -117,4 +118,68 @@ fn the_slot_of_a_claim_that_failed_is_no_damage_and_the_other_one_is() {
     bytes[other as usize + 100] ^= 1;
     fs::write(&path, bytes).unwrap();
     assert_eq!(slots(), (vec![other], unfinished));
+}
+
+/// What the log held when it was looked at is damaged where it cannot be read any more; a file that the engine has
+/// removed meanwhile is not.
+#[test]
+fn a_log_that_lost_its_last_frame_meanwhile_is_damaged_and_a_removed_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let on_disk = FjallJournal::open(&path, &JournalOptions::default()).unwrap();
+    let frames = journal(&[(1, false), (1, false)]);
+    for frame in frames.frames(Seq::FIRST) {
+        let head = on_disk.head().unwrap();
+        on_disk.append(&frame.unwrap(), &head).unwrap();
+    }
+    drop(on_disk);
+    let inspection = crate::database::look_through(&path, None);
+    let told = |head| files::log_end(&inspection, head).map(|it| it.place());
+    let log = path.join("0.jnl");
+    assert_eq!(told(2), None);
+    assert_eq!(told(3).map(|(file, _)| file), Some(log.clone()));
+    let used = inspection.wal.last().unwrap().1.last_value.0;
+    let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+    file.set_len(used + 10).unwrap();
+    assert_eq!(told(2).map(|(file, _)| file), Some(log.clone()));
+    fs::remove_file(&log).unwrap();
+    assert_eq!(told(2), None);
+}
+
+/// Where no claim is under way and none has failed, a slot that is not whole is damaged, whichever it is.
+#[test]
+fn a_damaged_slot_is_not_taken_for_a_claim_that_is_being_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ANCHOR");
+    let ledger = LedgerId::from_bytes([7; 16]);
+    Anchor::create(&path, ledger, &Head::default(), 0).unwrap();
+    let anchor = Anchor::open(&path).unwrap();
+    let each = Anchoring::BeforeEveryAnswer;
+    let anchored = Anchored::open(MemoryJournal::new(), anchor, each).unwrap();
+    for frame in journal(&[(1, false), (1, false), (1, false)]).frames(Seq::FIRST) {
+        let head = anchored.head().unwrap();
+        anchored.append(&frame.unwrap(), &head).unwrap();
+    }
+    let subject = Subject {
+        head: anchored.head().unwrap(),
+        journal: Arc::new(anchored),
+        tree: None,
+        place: Some(OpenDirectory {
+            root: directory.path().to_owned(),
+            ledger,
+            inode: None,
+        }),
+    };
+    let whole = fs::read(&path).unwrap();
+    for slot in [0, ANCHOR_SLOT_LEN] {
+        let mut bytes = whole.clone();
+        bytes[slot + 100] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let options = VerifyOptions::threads(1);
+        let verified = verify(&subject, &options, &|_| {}, &Arc::default()).unwrap();
+        let of_anchor = verified.damages.iter().filter(|it| it.path == path);
+        let damaged: Vec<_> = of_anchor.map(|it| it.offset).collect();
+        assert_eq!(damaged, [Some(slot as u64)]);
+        assert!(verified.unfinished.is_empty(), "{slot}");
+    }
 }
