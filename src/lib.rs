@@ -96,6 +96,9 @@
 //!
 //! What the bytes on disk mean is in `docs/FORMAT.md`, how to run it in `docs/OPERATING.md`, how it
 //! is built in `ARCHITECTURE.md`.
+//!
+// Without the engine these names are not there: their links lead to the features.
+#![cfg_attr(not(feature = "engine"), doc = include_str!("without_engine.md"))]
 
 #[cfg(feature = "engine")]
 mod access;

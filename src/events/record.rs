@@ -230,7 +230,7 @@ pub struct Record {
     /// Record hash: covers the header and the previous record's hash.
     pub hash: Hash,
     /// Its payload; `None` where it is withheld from a reader who may read no payloads
-    /// ([`Rights::read_payloads`](crate::Rights::read_payloads)). An empty one is there.
+    /// (`Rights::read_payloads`). An empty one is there.
     pub content: Option<Content>,
 }
 
