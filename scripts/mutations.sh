@@ -194,6 +194,3 @@ for patch in "${patches[@]}"; do
 done
 echo "${#patches[@]} mutations, $caught caught, $SECONDS s"
 [ "$caught" -eq "${#patches[@]}" ]
-if [ ${#patches[@]} -eq ${#all[@]} ]; then
-    echo "all of them: $(git rev-parse HEAD) belongs into tests/mutations/seen"
-fi
