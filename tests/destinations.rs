@@ -249,6 +249,22 @@ async fn two_copies_that_sign_into_one_destination_are_both_told() {
     }
 }
 
+/// One that is not there yet holds nothing; of one that cannot be read nobody knows what it holds.
+#[test]
+fn a_destination_that_cannot_be_read_is_an_error_and_not_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = [key(1).key().clone()];
+    let missing = CheckpointDirectory::new(directory.path().join("missing"));
+    assert_eq!(missing.kept(&keys).unwrap(), []);
+    let file = directory.path().join("file");
+    fs::write(&file, "no directory").unwrap();
+    let unreadable = CheckpointDirectory::new(&file).kept(&keys);
+    assert_eq!(
+        unreadable.unwrap_err().kind(),
+        std::io::ErrorKind::NotADirectory
+    );
+}
+
 #[test]
 fn a_destination_gives_back_the_newest_and_what_is_disputed() {
     let place = Place::new();

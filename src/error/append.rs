@@ -363,6 +363,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_record_says_of_an_error_what_it_is_and_none_of_the_callers_words() {
+        let stale = AppendError::PermitStale { what: "registry" };
+        assert_eq!(stale.recorded(), stale.to_string());
+        let rejected = AppendError::Rejected {
+            document: "limits".into(),
+            validator: "size".into(),
+            problem: "the secret is hunter2".into(),
+        };
+        let recorded = rejected.recorded();
+        assert!(rejected.to_string().contains("hunter2"));
+        assert!(!recorded.contains("hunter2") && recorded.contains("see the answer"));
+        assert!(recorded.contains("size"), "{recorded}");
+    }
+
+    #[test]
     fn only_an_unknown_outcome_does_not_say_that_nothing_was_written() {
         let command = CommandId::from_bytes([7; 16]);
         let unknown = AppendError::OutcomeUnknown { command };

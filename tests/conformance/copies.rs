@@ -76,6 +76,11 @@ async fn s22_1_a_copy_tells_the_same_and_has_the_same_root() {
     let signed = Checkpoint::parse(before.text()).unwrap();
     let records = usize::try_from(signed.size()).unwrap();
     let original = told(&open, records).await;
+    assert!(
+        original.3.iter().all(|count| *count > 0),
+        "{:?}",
+        original.3
+    );
     let closed = open.root.close_at_once(WAIT).await.unwrap();
     drop(open);
     let elsewhere = root.path().join("elsewhere");

@@ -186,6 +186,7 @@ async fn a_name_is_left_out_with_payloads_or_by_whoever_hands_evidence_on_and_th
     assert_eq!(read.verify(&policy(), None).unwrap().names.len(), 1);
     assert_eq!(read.unnamed(), [ComponentId(2)]);
     assert_eq!(read.withheld(), 0);
+    assert!(!read.summary().contains("payload"), "{}", read.summary());
     assert!(
         read.page()
             .contains("which programs these components were: 2.")
@@ -212,6 +213,8 @@ async fn whoever_may_make_evidence_is_shown_names() {
     assert_eq!(made.names().len(), 2);
     // The mention is the audit log's, and its payload is not shown.
     assert_eq!(made.withheld(), 1);
+    let summary = made.summary();
+    assert!(summary.contains(", 1 without their payloads"), "{summary}");
 }
 
 /// A name is text and never markup; the number stands before it, which no name can imitate.
