@@ -119,10 +119,13 @@ fn a_log_of_several_files_is_read_back() {
         assert!(from < 400, "the log was never rotated");
         fill(&path, from..from + 40);
         from += 40;
-        assert_eq!(
-            last_value(&Wal::scan(&path).unwrap()),
-            value(from - 1, 1 << 20)
-        );
+        let wal = Wal::scan(&path).unwrap();
+        let rotated = wal.files.last().unwrap().id > 0;
+        match wal.last().is_some() {
+            true => assert_eq!(last_value(&wal), value(from - 1, 1 << 20)),
+            // All of it may be in tables already, and the new file as empty as it was made.
+            false => assert!(rotated, "an empty log that was never rotated"),
+        }
     }
     let wal = Wal::scan(&path).unwrap();
     assert!(wal.torn().is_none() && wal.gap().is_none());
