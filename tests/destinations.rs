@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Seq};
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
-use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+use femtoclaw_ledger::integrity::key::{Algorithm, Signer, VerifierKey};
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::note::Note;
 use femtoclaw_ledger::integrity::secret::SigningKey;
@@ -56,6 +56,14 @@ impl Place {
 
     async fn open(&self, name: &str) -> Result<(Ledger, Root, Grant), OpenError> {
         let kept = Arc::new(CheckpointDirectory::new(self.path("kept")));
+        self.open_with(name, kept).await
+    }
+
+    async fn open_with(
+        &self,
+        name: &str,
+        kept: Arc<dyn Destination>,
+    ) -> Result<(Ledger, Root, Grant), OpenError> {
         let mut checkpoints = CheckpointOptions::new(Arc::new(key(1)), vec![kept]);
         checkpoints.every_records = 0;
         checkpoints.every = Duration::ZERO;
@@ -247,6 +255,38 @@ async fn two_copies_that_sign_into_one_destination_are_both_told() {
         let codes = ["other_history", "behind_checkpoint"];
         assert!(codes.contains(&refused.code()), "{name}: {refused}");
     }
+}
+
+/// Gives back one note, whoever signed it.
+struct Anybodys(Note);
+
+impl Destination for Anybodys {
+    fn name(&self) -> &str {
+        "anybody's"
+    }
+
+    fn put(&self, _: &Note) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn kept(&self, _: &[VerifierKey]) -> std::io::Result<Vec<Note>> {
+        Ok(vec![self.0.clone()])
+    }
+}
+
+#[tokio::test]
+async fn what_a_destination_gives_back_is_believed_by_its_signature_alone() {
+    let place = Place::new();
+    place.run("ledger").await;
+    let strangers = Arc::new(Anybodys(signed(9_000, &key(66))));
+    let (_, root, _) = place.open_with("ledger", strangers).await.unwrap();
+    root.close(Duration::from_secs(30)).await.unwrap();
+    let own = Arc::new(Anybodys(signed(9_000, &key(1))));
+    let refused = place.open_with("ledger", own).await.err().unwrap();
+    assert!(
+        matches!(refused, OpenError::BehindCheckpoint { size: 9_000, .. }),
+        "{refused}"
+    );
 }
 
 /// One that is not there yet holds nothing; of one that cannot be read nobody knows what it holds.
