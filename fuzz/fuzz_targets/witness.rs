@@ -5,7 +5,7 @@
 
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
-use femtoclaw_ledger::integrity::merkle::{leaf_hash, TreeHead};
+use femtoclaw_ledger::integrity::merkle::{TreeHead, leaf_hash};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::integrity::witness::{AddCheckpoint, WitnessOutcome, check, outcome};
 use libfuzzer_sys::fuzz_target;

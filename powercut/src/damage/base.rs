@@ -117,7 +117,13 @@ async fn attempt(path: &Path, make: Make) -> io::Result<Option<Asked>> {
     if make == Make::Window {
         asked.head = maker.window(path).await?;
     } else {
-        asked.head = maker.root.close(PATIENCE).await.map_err(problem)?.head.count();
+        asked.head = maker
+            .root
+            .close(PATIENCE)
+            .await
+            .map_err(problem)?
+            .head
+            .count();
     }
     if make == Make::Small {
         let note = path.join("failure.note");

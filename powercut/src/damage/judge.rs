@@ -131,7 +131,10 @@ async fn hold(
     before: &Answers,
 ) -> Noticed {
     let mut errors = Vec::new();
-    let recovered = ledger.recovery().and_then(|recovery| recovery.recovered).map_or(0, Seq::get);
+    let recovered = ledger
+        .recovery()
+        .and_then(|recovery| recovery.recovered)
+        .map_or(0, Seq::get);
     for (seq, (now, before)) in now.records.iter().zip(&before.records).enumerate() {
         match now {
             Ok(hash) if Ok(*hash) != *before => {
