@@ -136,7 +136,7 @@ struct BytesAhead {
 
 impl SystemEntropy {
     const AHEAD_MAX: usize = 64 << 10;
-    /// What is begun finds so much.
+    /// `ready` makes sure of so many.
     const AHEAD_MIN: usize = 32 << 10;
 
     fn of(source: fn(&mut [u8]) -> io::Result<()>) -> Self {
@@ -189,7 +189,7 @@ impl Entropy for SystemEntropy {
         let at = ahead.used;
         ahead.used += 16;
         let bytes = ahead.bytes.get(at..).and_then(<[u8]>::first_chunk);
-        bytes.copied().unwrap_or_default()
+        *bytes.expect("16 bytes are ahead")
     }
 
     fn ready(&self) -> io::Result<()> {
@@ -248,7 +248,7 @@ fn counted() -> u64 {
 /// # Errors
 /// Where the source failed; `secret` is not to be used.
 pub fn fill_secret(secret: &mut [u8]) -> io::Result<()> {
-    getrandom::fill(secret).map_err(|error| io::Error::other(error.to_string()))
+    getrandom::fill(secret).map_err(io::Error::from)
 }
 
 /// A counter instead of randomness: the same calls give the same bytes.

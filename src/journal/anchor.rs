@@ -117,7 +117,7 @@ impl AnchorFile for File {
     }
 }
 
-/// What an anchor says.
+/// The contents of an anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnchorContents {
     /// The newest claim.

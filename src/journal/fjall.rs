@@ -180,7 +180,7 @@ impl FjallJournal {
 pub struct RecoveredJournal {
     /// The journal.
     pub journal: FjallJournal,
-    /// What was found.
+    /// The findings of this opening.
     pub found: FoundInJournal,
 }
 

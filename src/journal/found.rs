@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What an opening finds in a journal on disk.
+//! The findings of an opening in a journal on disk.
 
 use crate::database::TornTail;
 
-/// What was found in a closed journal, and set aside.
+/// Findings in a closed journal: its log, and a tail that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct FoundInJournal {
@@ -14,6 +14,6 @@ pub struct FoundInJournal {
     /// A log file that is missing between others. Its frames may all be in tables: reading the
     /// journal tells.
     pub log_gap: Option<u64>,
-    /// What was cut off after the last whole batch.
+    /// The bytes after the last whole batch, which were cut off.
     pub torn: Option<TornTail>,
 }

@@ -51,12 +51,12 @@ pub struct Salt {
     pub iv: [u8; 16],
 }
 
-/// What a key file is to be encrypted with.
+/// The passphrase that encrypts a key file.
 #[derive(Clone, Copy)]
 pub struct Passphrase<'a> {
     /// The passphrase.
     pub passphrase: &'a [u8],
-    /// What it is stretched with.
+    /// The salts of key derivation and cipher.
     pub salt: Salt,
 }
 
