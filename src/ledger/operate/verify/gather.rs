@@ -88,7 +88,7 @@ impl<'a> TreeGather<'a> {
     pub(super) fn add(&mut self, part: JournalPart) {
         self.frames += part.frames;
         if let (Some(last), Some(begins)) = (self.previous, part.begins) {
-            let seq = Seq::new(last.count() + 1).unwrap_or(begins.seq);
+            let seq = last.next_seq();
             if let Some(what) = begins.after(&last) {
                 self.damaged(seq, what);
             }
@@ -186,11 +186,11 @@ impl<'a> TreeGather<'a> {
         let Some(last) = self.previous else {
             return;
         };
-        let seq = Seq::new(last.count() + 1).unwrap_or(Seq::FIRST);
-        if last.count() < head.count() {
-            self.damaged(seq, FrameProblem::Missing.to_string());
-        } else if (last.count(), last.hash) != (head.count(), head.hash) && head.count() > 0 {
-            let place = Seq::new(head.count()).unwrap_or(Seq::FIRST);
+        if last.seq < head.seq {
+            self.damaged(last.next_seq(), FrameProblem::Missing.to_string());
+        } else if let Some(place) = head.seq
+            && (last.seq, last.hash) != (head.seq, head.hash)
+        {
             self.damaged(
                 place,
                 "the journal ends in another record than was read before",

@@ -70,7 +70,7 @@ impl Begins {
     /// What is wrong with beginning so after this record.
     pub(in crate::ledger) fn after(&self, last: &Head) -> Option<String> {
         let problem = match self {
-            _ if self.seq.get() != last.count() + 1 => FrameProblem::Missing,
+            _ if self.seq != last.next_seq() => FrameProblem::Missing,
             _ if self.previous != last.hash => FrameProblem::Chain,
             _ if self.time_ns < last.time_ns => FrameProblem::Time,
             Self { epoch, .. } if *epoch < last.epoch => {

@@ -15,6 +15,7 @@ use crate::journal::{
     JournalOptions, MemoryJournal,
 };
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Frames of these epochs; `true` closes the ledger.
@@ -39,6 +40,19 @@ fn journal(frames: &[(u64, bool)]) -> MemoryJournal {
         head = frame.last;
     }
     journal
+}
+
+fn in_directory(anchored: Anchored<MemoryJournal>, root: &Path, ledger: LedgerId) -> Subject {
+    Subject {
+        head: anchored.head().unwrap(),
+        journal: Arc::new(anchored),
+        tree: None,
+        place: Some(OpenDirectory {
+            root: root.to_owned(),
+            ledger,
+            inode: None,
+        }),
+    }
 }
 
 fn damages(journal: &MemoryJournal, threads: usize) -> Vec<(u64, String)> {
@@ -92,16 +106,7 @@ fn the_slot_of_a_claim_that_failed_is_no_damage_and_the_other_one_is() {
         anchored.append(&frame.unwrap(), &head).is_err()
     });
     assert!(failed);
-    let subject = Subject {
-        head: anchored.head().unwrap(),
-        journal: Arc::new(anchored),
-        tree: None,
-        place: Some(OpenDirectory {
-            root: directory.path().to_owned(),
-            ledger,
-            inode: None,
-        }),
-    };
+    let subject = in_directory(anchored, directory.path(), ledger);
     let slots = || {
         let options = VerifyOptions::threads(1);
         let verified = verify(&subject, &options, &|_| {}, &Arc::default()).unwrap();
@@ -160,16 +165,7 @@ fn a_damaged_slot_is_not_taken_for_a_claim_that_is_being_written() {
         let head = anchored.head().unwrap();
         anchored.append(&frame.unwrap(), &head).unwrap();
     }
-    let subject = Subject {
-        head: anchored.head().unwrap(),
-        journal: Arc::new(anchored),
-        tree: None,
-        place: Some(OpenDirectory {
-            root: directory.path().to_owned(),
-            ledger,
-            inode: None,
-        }),
-    };
+    let subject = in_directory(anchored, directory.path(), ledger);
     let whole = fs::read(&path).unwrap();
     for slot in [0, ANCHOR_SLOT_LEN] {
         let mut bytes = whole.clone();
