@@ -123,7 +123,7 @@ pub trait Entropy: Send + Sync + 'static {
 /// least 2,048 times 16. Only where that is not enough it panics, and the ledger is sealed: nothing is written that is not
 /// salted and named.
 pub struct SystemEntropy {
-    /// Held while the system is asked, too.
+    /// Lock: whoever draws, for one copy; also while the system is asked for more.
     ahead: Mutex<BytesAhead>,
     source: fn(&mut [u8]) -> io::Result<()>,
 }

@@ -65,6 +65,7 @@ struct VitalsState {
 
 #[derive(Default)]
 struct VitalsShared {
+    /// Lock: what starts or ends, and health, for one entry; nothing is called under it.
     state: Mutex<VitalsState>,
     /// Ends are asked for from here on.
     closing: AtomicBool,

@@ -12,7 +12,7 @@ use crate::locks::whole;
 /// Two token buckets of one second's burst each, on the monotonic clock.
 pub(crate) struct Bucket {
     clock: Arc<dyn Clock>,
-    /// Held for arithmetic only.
+    /// Lock: the component's commands, for arithmetic only.
     level: Mutex<Level>,
     /// Whether the quota limits anything: what need not be asked takes no lock.
     limits: AtomicBool,

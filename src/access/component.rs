@@ -23,6 +23,8 @@ pub(crate) struct Component {
     /// Read: a command of it is being decided, until its events are on their way. Written: it is
     /// granted or revoked, until the record of that is on its way. So the journal's order is the order of
     /// what was done.
+    /// Lock: a store's actor, read for one decision; a grant or a revocation, written until its record is on its
+    /// way. Nothing under it waits for a sync.
     order: RwLock<()>,
 }
 

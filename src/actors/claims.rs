@@ -102,6 +102,8 @@ const SHARDS: usize = 16;
 /// Sharded, so that no message waits long for a lock.
 #[derive(Default)]
 pub(crate) struct Claims {
+    /// Lock: a store's actor and look-ups, each for one entry of one shard, and the task that forgets for one walk
+    /// over it; nothing is called under it.
     shards: [Mutex<HashMap<Key, CommandClaim>>; SHARDS],
 }
 

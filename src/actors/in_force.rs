@@ -277,8 +277,8 @@ fn change(changed: &ConfigurationChangedV1) -> (Arc<str>, ConfigurationChange) {
 /// What is in force and durable, and how far each store has acknowledged. Advanced where a commit
 /// is acknowledged, in the journal's order and before the caller hears of it.
 pub(crate) struct Durable {
-    /// Held for a copy of its pointer, and by a commit for as long as it takes to put its changes
-    /// in: never while anybody waits for anything.
+    /// Lock: anybody who asks, read for a copy of its pointer; a commit that is acknowledged, written to put its
+    /// changes in. Nobody waits under it.
     in_force: RwLock<InForce>,
     acknowledged: [AtomicU64; Store::ALL.len()],
 }

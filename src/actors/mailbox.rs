@@ -22,6 +22,8 @@ struct Waiting<T> {
     closed: bool,
 }
 
+/// Lock: a sender for one message, the actor to take all that wait; only the actor is woken under it, which never
+/// waits.
 struct MailboxQueue<T>(Mutex<Waiting<T>>);
 
 impl<T> MailboxQueue<T> {

@@ -33,7 +33,11 @@ pub(crate) struct SelfRecords {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     frames: Arc<FrameCounts>,
+    /// Lock: whoever is refused, for one entry, and the task that records refusals, to take all. The first record of
+    /// a kind is sent on its way under it, which draws randomness and waits for nothing.
     refusals: Mutex<HashMap<(String, &'static str), RefusalCounts>>,
+    /// Lock: whoever loses observations, and the task that records the loss, for one sum; nothing is called under
+    /// it.
     lost: Mutex<Option<TelemetryLostV1>>,
     pub(crate) activity: Activity,
 }

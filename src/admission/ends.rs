@@ -9,6 +9,7 @@ use crate::locks::whole;
 
 /// Executions that run, and whether an ending of each is under way. An ending of anything else holds
 /// no room: it is a command like any other.
+/// Lock: beginnings and endings of executions, for their own entries; nothing is called under it.
 #[derive(Debug, Default)]
 pub(crate) struct Ends(Mutex<HashMap<ExecutionId, bool>>);
 

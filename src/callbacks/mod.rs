@@ -33,7 +33,8 @@ pub(crate) use seat::{How, Seat, Steps, panic_text};
 pub(crate) struct Callbacks(Arc<CallbacksInner>);
 
 struct CallbacksInner {
-    /// Held for a moment: no callback is called under it.
+    /// Lock: who registers a callback and the thread that looks at calls, for a copy of the list; no callback is
+    /// called under it.
     seats: Mutex<Vec<Weak<Seat>>>,
     in_trouble: Vec<(CallbackKind, Gauge)>,
     vital: Arc<VitalCallback>,

@@ -86,6 +86,7 @@ pub(crate) struct Seat {
     over: AtomicU32,
     /// Not called any more.
     out: AtomicBool,
+    /// Lock: the caller that met a failure and health, for one text; no callback is called under it.
     trouble: Mutex<Option<String>>,
     vital: Option<Arc<VitalCallback>>,
     failures: [(How, ::metrics::Counter); 4],

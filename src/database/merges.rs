@@ -34,8 +34,10 @@ pub(crate) struct Merges {
     database: PathBuf,
     complain: Complain,
     /// Directories of keyspaces, by name.
+    /// Lock: an opening and the engine's merges, for one entry; no file is read under it.
     keyspaces: Mutex<BTreeMap<String, PathBuf>>,
     /// Tables that were found whole, by the directory of their keyspace.
+    /// Lock: the engine's merges, for one entry; no file is read under it.
     whole: Mutex<BTreeMap<PathBuf, BTreeSet<u64>>>,
     is_closing: AtomicBool,
 }

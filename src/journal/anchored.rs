@@ -34,7 +34,9 @@ pub struct Anchored<J> {
     journal: J,
     anchoring: Anchoring,
     anchorer: Anchorer,
-    /// Frames up to the head. Held while appending.
+    /// Frames up to the head.
+    /// Lock: the writer's thread, for one append with its claim: as long as the medium takes. The close waits for
+    /// it.
     frames: Mutex<u64>,
 }
 

@@ -35,6 +35,7 @@ struct AnchorerState {
 
 #[derive(Default)]
 struct AnchorerShared {
+    /// Lock: the anchor's thread and the append, for a few fields; no file is written under it.
     state: Mutex<AnchorerState>,
     told: Condvar,
     done: Condvar,
@@ -64,6 +65,7 @@ impl AnchorerShared {
 
 pub(super) struct Anchorer {
     shared: Arc<AnchorerShared>,
+    /// Lock: who stops it, until the thread has ended; whoever else stops it waits too.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 

@@ -54,10 +54,15 @@ struct OpenDatabase {
 /// The journal in a directory.
 pub struct FjallJournal {
     path: PathBuf,
+    /// Lock: readers and the append, read for one call of the engine each; the close, written to take it out, and
+    /// it waits for them.
     opened: RwLock<Option<OpenDatabase>>,
     /// What is durable and shown.
+    /// Lock: readers, for a copy; the writer's thread, to put the next one in after its sync. Nothing is called
+    /// under it.
     standing: RwLock<JournalStanding>,
-    /// Held while appending; true after an append with an unknown outcome.
+    /// True after an append with an unknown outcome.
+    /// Lock: the writer's thread alone, for one append and its sync: as long as the medium takes.
     failed: Mutex<bool>,
     /// An append is under way, or ended with an unknown outcome.
     unfinished: AtomicBool,

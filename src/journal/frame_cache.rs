@@ -18,6 +18,7 @@ struct CachedFrame {
 }
 
 /// Durable frames, in order and without a gap.
+/// Lock: the writer's thread for one frame put in, readers for one look; nothing is called under it.
 #[derive(Default)]
 pub(super) struct FrameCache(Mutex<CachedFrame>);
 

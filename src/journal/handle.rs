@@ -43,12 +43,14 @@ pub(super) struct WriterQueue {
 pub(super) struct WriterShared {
     pub(super) head_waiter: Arc<HeadWaiter>,
     pub(super) recent: Arc<FrameCache>,
+    /// Lock: the sequencer for one work put in, the writer's thread for one taken out; nothing is called under it.
     pub(super) queue: Mutex<WriterQueue>,
     pub(super) submitted: Condvar,
     /// Nothing queued, nothing being appended. Changed under the queue's lock only.
     pub(super) idle: AtomicBool,
     /// Someone asked whether it is idle while it was not.
     pub(super) asked: AtomicBool,
+    /// Lock: the writer's thread for a call of it, which only sends a message; the sequencer once, to put it in.
     pub(super) on_idle: Mutex<Option<Callback>>,
     pub(super) head: watch::Sender<Head>,
     pub(super) sealed: watch::Sender<Option<Sealed>>,

@@ -8,6 +8,7 @@ use crate::locks::whole;
 
 #[derive(Debug, Default)]
 pub(super) struct HeadWaiter {
+    /// Lock: the writer's thread to set it, who waits for as long as it compares; nothing is called under it.
     head: Mutex<u64>,
     moved: Condvar,
 }

@@ -12,6 +12,7 @@ use super::{Frame, Frames, Head, Journal};
 use crate::events::{LedgerId, Seq};
 use crate::locks::whole;
 
+/// Lock: the append for one frame put in, readers for a copy of one; nothing is called under it.
 type Disk = Arc<Mutex<Vec<Frame>>>;
 
 #[derive(Debug, Default)]

@@ -11,6 +11,8 @@ use crate::events::Seq;
 use crate::locks::whole;
 
 /// The append under way: whoever takes it out answers for it.
+/// Lock: the writer's thread as an append begins and ends, and the watchdog for one look; nothing is called under
+/// it.
 #[derive(Default)]
 pub(super) struct AppendUnderWay(Mutex<Option<Append>>);
 

@@ -27,9 +27,12 @@ pub(crate) struct Inner {
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) recovery: Option<Recovery>,
     pub(super) background: Background,
+    /// Lock: a rebuild or a verification for what it hands on, the close to take it all out; nobody waits under it.
     pub(super) running: Mutex<Option<LedgerParts>>,
     /// Once it ends.
+    /// Lock: whoever closes, to find the end under way or begin it; nobody waits under it.
     pub(super) end: Mutex<Option<Arc<LedgerEnd>>>,
+    /// Lock: the end that is over and who reopens, for a few fields; nobody waits under it.
     pub(super) released: Mutex<Released>,
 }
 

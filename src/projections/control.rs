@@ -17,6 +17,7 @@ pub(super) struct Orders {
 
 #[derive(Default)]
 pub(super) struct Control {
+    /// Lock: whoever orders, and the runner to take what was ordered; nothing is called under it.
     orders: Mutex<Orders>,
     changed: Condvar,
 }

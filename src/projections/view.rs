@@ -61,6 +61,7 @@ pub(super) struct ViewShared {
     pub(super) name: &'static str,
     /// Of the ledger's own, not an embedder's.
     pub(super) built_in: bool,
+    /// Lock: the runner to change some fields, readers for a copy of them; no view is read under it.
     state: Mutex<ViewState>,
     changed: Condvar,
     position: watch::Sender<u64>,

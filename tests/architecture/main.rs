@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 mod circles;
 mod edges;
 mod hooks;
+mod locks;
 mod names;
 mod rooms;
 mod shown;

@@ -49,6 +49,8 @@ pub(crate) struct StoreShared {
     pub(crate) limits: Limits,
     /// Held from a decision until its events are on their way: so versions that a permit is held
     /// against cannot move in between, and the sequencer never has to refuse.
+    /// Lock: a store's actor, written for one decision on a change and read for one on anything else; the close, read
+    /// for a copy. Clock and entropy are called under it, views may be read, and nothing waits for a sync.
     pub(crate) in_force: RwLock<DecidedInForce>,
     /// The same as far as it is durable, for everybody else.
     pub(crate) durable: Durable,

@@ -61,6 +61,9 @@ struct ReadOnlyInner {
     epoch_max: u64,
     claim: Option<Claim>,
     log: (u64, u64),
+    /// The file that was read last.
+    /// Lock: readers, for as long as one opening of a file takes; nothing is read
+    /// under it.
     open: Mutex<Option<(u32, Arc<File>)>>,
 }
 

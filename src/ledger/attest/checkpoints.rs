@@ -48,21 +48,26 @@ const WAIT: Duration = Duration::from_secs(3_600);
 /// What is kept of the checkpoints of an open ledger.
 pub(crate) struct Checkpoints {
     /// Changed where the key is.
+    /// Lock: whoever signs, for a copy; a change of keys, to put the new ones in. No signer is called under it.
     options: RwLock<Option<CheckpointOptions>>,
     pub(in crate::ledger) tree: TreeView,
     /// The newest checkpoint known, and the one signer at a time.
+    /// Lock: whoever signs or adds a cosignature, until its record is durable and the copies are sent. Signer and
+    /// destinations are waited for under it.
     newest: tokio::sync::Mutex<Newest>,
     destinations: Destinations,
     fork: forks::Fork,
     /// Of other logs.
     pub(in crate::ledger) witnessed: CosignedByOrigin,
     /// One export at a time: two would write the same files.
+    /// Lock: one export, until its files are written; the next one waits its turn.
     pub(in crate::ledger) exporting: Arc<tokio::sync::Mutex<()>>,
     /// What came after this record is covered by none.
     covered: AtomicU64,
     last_ns: AtomicU64,
     under_way: AtomicBool,
     /// After a failure nothing is signed by itself for a while. Destinations have their own.
+    /// Lock: the timer's task and health, for a few numbers; nothing is signed under it.
     signing: Mutex<Backoff>,
 }
 

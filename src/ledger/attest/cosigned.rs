@@ -5,5 +5,6 @@ use std::collections::HashMap;
 
 use crate::integrity::merkle::TreeHead;
 
-/// Of each log, by its origin. Locked while one is cosigned and recorded.
+/// Of each log, by its origin.
+/// Lock: one who asks for a cosignature, from the check until its record is durable; others wait their turn.
 pub(in crate::ledger) type CosignedByOrigin = tokio::sync::Mutex<HashMap<String, TreeHead>>;

@@ -52,6 +52,8 @@ pub(super) struct EmitBuffer {
 
 /// A bounded buffer between `emit` and the store: never waits.
 pub(super) struct Emitted {
+    /// Lock: `emit` for one observation, the task that records them for one group; the redactor is called outside
+    /// it.
     pub(super) buffer: Mutex<EmitBuffer>,
     pub(super) filled: Notify,
     pub(super) emptied: Notify,

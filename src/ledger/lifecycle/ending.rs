@@ -59,6 +59,7 @@ pub(in crate::ledger) struct PartsLetGo {
 }
 
 /// What is being waited for, in words.
+/// Lock: the thread that lets go for one word put in, who waits for it for a copy.
 #[derive(Clone)]
 pub(in crate::ledger) struct EndStep(Arc<Mutex<&'static str>>);
 

@@ -13,6 +13,8 @@ use crate::locks::whole;
 pub(in crate::ledger) struct LockedJournal {
     /// First: dropped before the lock.
     journal: Anchored<FjallJournal>,
+    /// Lock: the close to take it out, others for its path or to take rights from its files; nothing waits for a
+    /// sync under it.
     directory: Mutex<Option<Directory>>,
 }
 

@@ -11,6 +11,8 @@ use crate::events::ComponentId;
 use crate::locks::whole;
 
 /// The names stay for ever: they are in the journal, and numbers stand for them in every record.
+/// Lock: grants and whoever asks for a name, for one entry; a grant makes its component under it, which calls
+/// nothing.
 pub(crate) struct Components(Mutex<KnownComponents>);
 
 struct KnownComponents {

@@ -92,6 +92,7 @@ impl KeptCopies {
 /// The state of every destination, in the order of the options.
 pub(super) struct Destinations {
     couriers: Vec<Courier>,
+    /// Lock: who copies, health and metrics, for one entry; no destination is called under it.
     kept: Mutex<Vec<KeptCopies>>,
 }
 

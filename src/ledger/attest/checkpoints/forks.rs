@@ -19,6 +19,7 @@ use crate::ledger::attest::destination::{Destination, TooMuchJunk};
 /// The first checkpoint of another history that this opening met.
 #[derive(Default)]
 pub(super) struct Fork {
+    /// Lock: who compares a destination, health and the record of it, for one entry; nothing is called under it.
     found: Mutex<Option<(String, u64)>>,
     pub(super) told: AtomicBool,
 }

@@ -29,9 +29,10 @@ use state::ScrubState;
 /// The scrub of a ledger that serves.
 pub(crate) struct Scrub {
     state: Arc<ScrubState>,
-    /// Held while it reads.
+    /// Lock: the scrub's thread while it reads, and the close, which waits for one frame at most.
     pass: Arc<Mutex<Pass>>,
     /// Its thread, once there is something to do: it takes moments of the monotonic clock.
+    /// Lock: the timer's task, to start the thread once and to hand over a moment; it never waits.
     thread: Mutex<Option<SyncSender<u64>>>,
 }
 

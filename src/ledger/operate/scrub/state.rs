@@ -20,6 +20,7 @@ pub(super) struct ScrubState {
     pub(super) bytes_per_second: u64,
     pub(super) pause: Duration,
     pub(super) subject: Subject,
+    /// Lock: the scrub's thread to note what it found, health for a copy; nothing is read under it.
     found: Mutex<ScrubFindings>,
     stopped: AtomicBool,
 }

@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// What was found without reading the tables, and the tables.
 pub(in crate::ledger) struct FilesToVerify {
     pub(in crate::ledger) tables: Vec<Table>,
+    /// Lock: the threads of one verification, for one finding; nothing is called under it.
     met: Mutex<Vec<Met>>,
     pub(super) not_checked: Vec<String>,
     /// Files looked at.

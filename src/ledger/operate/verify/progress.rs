@@ -25,6 +25,7 @@ pub struct VerifyProgress {
 
 pub(super) struct ProgressTracker<'a> {
     /// Held while it is told, so that what is told only rises.
+    /// Lock: the threads of one verification, for one sum; the embedder's callback is called under it.
     progress: Mutex<VerifyProgress>,
     tell: &'a (dyn Fn(&VerifyProgress) + Send + Sync),
     cancelled: &'a AtomicBool,

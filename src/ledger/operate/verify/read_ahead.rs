@@ -17,6 +17,7 @@ pub(super) struct ReadAhead<'a> {
     plan: &'a Plan<'a>,
     /// Parts that are read ahead however large they are: one for each that is walked.
     threads: usize,
+    /// Lock: the threads of one verification, for a few fields; no file is read under it.
     state: Mutex<ReadAheadState>,
     changed: Condvar,
 }
