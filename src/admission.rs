@@ -134,6 +134,7 @@ impl Gate {
         if need > part {
             let limit = (part * UNIT_BYTES) as u64;
             return Err(AppendError::TooLarge {
+                field: "command",
                 size: size as u64,
                 limit,
             });
@@ -284,6 +285,7 @@ mod tests {
                 matches!(
                     told,
                     Err(AppendError::TooLarge {
+                        field: "command",
                         size: 3_328..,
                         limit: 3_072
                     })

@@ -65,9 +65,9 @@ impl CommandContent for AuditEntry {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("action", &self.action, limits)?;
         check::one_line("subject", &self.subject)?;
-        check::text(&self.subject, limits)?;
+        check::text("subject", &self.subject, limits)?;
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
-        check::payload(&self.detail, limits)?;
+        check::payload("detail", &self.detail, limits)?;
         check::optional_json("detail", &self.detail)
     }
 

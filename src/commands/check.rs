@@ -63,8 +63,8 @@ pub(crate) fn one_line(field: &'static str, value: &str) -> Checked {
 }
 
 /// A text for people: any characters, within the limit.
-pub(crate) fn text(value: &str, limits: &Limits) -> Checked {
-    at_most(value.len(), limits.text_bytes_max)
+pub(crate) fn text(field: &'static str, value: &str, limits: &Limits) -> Checked {
+    at_most(field, value.len(), limits.text_bytes_max)
 }
 
 /// A text that must say something.
@@ -72,16 +72,17 @@ pub(crate) fn some_text(field: &'static str, value: &str, limits: &Limits) -> Ch
     if value.trim().is_empty() {
         return Err(invalid(field, "is empty"));
     }
-    text(value, limits)
+    text(field, value, limits)
 }
 
-pub(crate) fn payload(bytes: &[u8], limits: &Limits) -> Checked {
-    at_most(bytes.len(), limits.payload_bytes_max)
+pub(crate) fn payload(field: &'static str, bytes: &[u8], limits: &Limits) -> Checked {
+    at_most(field, bytes.len(), limits.payload_bytes_max)
 }
 
-fn at_most(size: usize, limit: usize) -> Checked {
+fn at_most(field: &'static str, size: usize, limit: usize) -> Checked {
     if size > limit {
         return Err(AppendError::TooLarge {
+            field,
             size: size as u64,
             limit: limit as u64,
         });

@@ -69,7 +69,7 @@ impl CommandContent for Change {
         check::name("document", &self.document, limits)?;
         check::name("author", &self.author, limits)?;
         check::some_text("reason", &self.reason, limits)?;
-        check::payload(&self.content, limits)
+        check::payload("content", &self.content, limits)
     }
 
     fn digest(&self, fields: &mut Fields) {

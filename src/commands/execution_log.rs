@@ -83,8 +83,8 @@ impl CommandContent for Request {
         }
         check::name("capability", &self.capability, limits)?;
         check::optional_name("policy_version", self.basis.policy_version(), limits)?;
-        check::text(&self.reason, limits)?;
-        check::payload(&self.arguments, limits)?;
+        check::text("reason", &self.reason, limits)?;
+        check::payload("arguments", &self.arguments, limits)?;
         check::json("arguments", &self.arguments)
     }
 

@@ -130,8 +130,8 @@ setters!(CapabilityDefinition {
 impl CapabilityDefinition {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("version", &self.version, limits)?;
-        check::text(&self.description, limits)?;
-        check::payload(&self.parameters, limits)?;
+        check::text("description", &self.description, limits)?;
+        check::payload("parameters", &self.parameters, limits)?;
         check::optional_json("parameters", &self.parameters)
     }
 
@@ -221,7 +221,7 @@ metadata_command!(
     SwitchCapability,
     |it, limits| {
         capability(&it.capability, limits)?;
-        check::text(&it.reason, limits)
+        check::text("reason", &it.reason, limits)
     },
     |fields| {
         fields
@@ -252,7 +252,7 @@ metadata_command!(
     UnregisterCapability,
     |it, limits| {
         capability(&it.capability, limits)?;
-        check::text(&it.reason, limits)
+        check::text("reason", &it.reason, limits)
     },
     |fields| {
         fields

@@ -64,7 +64,7 @@ impl CommandContent for Observation {
     fn validate(&self, limits: &Limits) -> Checked {
         check::name("name", &self.name, limits)?;
         check::id("execution", self.execution.is_some_and(|id| id.is_nil()))?;
-        check::payload(&self.attributes, limits)?;
+        check::payload("attributes", &self.attributes, limits)?;
         check::optional_json("attributes", &self.attributes)
     }
 

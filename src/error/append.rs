@@ -27,8 +27,10 @@ pub enum AppendError {
         problem: String,
     },
     /// A payload or text is larger than the limit.
-    #[error("nothing was written: {size} bytes, the limit is {limit}")]
+    #[error("nothing was written: {field} has {size} bytes, the limit is {limit}")]
     TooLarge {
+        /// Which field; `command` where all of it is too large for what a component may have under way.
+        field: &'static str,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
@@ -50,7 +52,7 @@ pub enum AppendError {
         bytes_max: u64,
     },
     /// As much as the ledger holds at a time is under way.
-    #[error("nothing was written: busy, {what} at their limit of {limit}")]
+    #[error("nothing was written: busy, {what} at their limit of {limit}; try again")]
     Busy {
         /// What there are too many of.
         what: &'static str,
@@ -64,7 +66,7 @@ pub enum AppendError {
         retry_after: Duration,
     },
     /// A component that is new, and there are as many as there may be.
-    #[error("nothing was written: there are {limit} components already")]
+    #[error("nothing was written: there are {limit} components already, which is components_max")]
     TooManyComponents {
         /// The limit, `Limits::components_max`.
         limit: u64,
@@ -89,7 +91,7 @@ pub enum AppendError {
         hint: &'static str,
     },
     /// The stream moved on since it was read.
-    #[error("nothing was written: expected version {expected}, it is {actual}")]
+    #[error("nothing was written: expected version {expected}, it is {actual}; decide again")]
     VersionConflict {
         /// What the command expected.
         expected: u64,
@@ -140,8 +142,7 @@ pub enum AppendError {
     },
     /// The commands of the group were committed before, but not one behind the other and in this order.
     #[error(
-        "nothing was written: command {command} of the group was committed before, but not right behind the one in \
-         front of it"
+        "nothing was written: command {command} was committed before, but not right behind the one in front of it"
     )]
     GroupConflict {
         /// The first command that stands elsewhere.
@@ -189,7 +190,7 @@ pub enum AppendError {
         budget: Duration,
     },
     /// A view that decisions rest on is being rebuilt.
-    #[error("nothing was written: recovering, {done} of {total} records")]
+    #[error("nothing was written: recovering, {done} of {total} records; try again")]
     Recovering {
         /// Records done.
         done: u64,
@@ -197,7 +198,7 @@ pub enum AppendError {
         total: u64,
     },
     /// A view that decisions rest on is too far behind.
-    #[error("nothing was written: a view is {lag} records behind")]
+    #[error("nothing was written: a view is {lag} records behind; try again once it has caught up")]
     ViewLag {
         /// How far, in records; 0 where not known.
         lag: u64,
@@ -209,7 +210,7 @@ pub enum AppendError {
     #[error("nothing was written: the ledger is shutting down")]
     ShuttingDown,
     /// The disk reserve is reached: commands are taken again when there is room.
-    #[error("nothing was written: {free} bytes are free on the disk, the reserve is {reserve}")]
+    #[error("nothing was written: {free} bytes free on the disk, {reserve} are kept: make room")]
     DiskReserve {
         /// Bytes free.
         free: u64,
@@ -224,14 +225,13 @@ pub enum AppendError {
         cause: Cause,
     },
     /// The ledger stopped writing; open it again.
-    #[error("nothing was written: the ledger is sealed: {cause}")]
+    #[error("nothing was written: the ledger is sealed and must be opened again: {cause}")]
     Sealed {
         /// Why, and what failed.
         #[source]
         cause: Cause,
     },
-    /// Something without which nothing can be written does not run any more, or the runtime that it
-    /// ran in has ended: open the ledger again.
+    /// A part that every command needs has ended, or its runtime has: open the ledger again.
     #[error("nothing was written: {part} has ended, or its runtime has; open the ledger again")]
     Stopped {
         /// What: a stable word.

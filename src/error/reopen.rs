@@ -9,17 +9,19 @@ use super::{OpenError, Retry};
 #[non_exhaustive]
 pub enum ReopenError {
     /// It was closed, or opened again, before.
-    #[error("the ledger was closed before")]
+    #[error("the ledger was closed before: open it by its path")]
     Closed,
     /// The writer's thread has not come back from the medium: only it can let go. Try again later,
     /// or end the process.
-    #[error("the writer's thread has not come back")]
+    #[error(
+        "the writer's thread has not come back from the medium: try again later, or end the process"
+    )]
     StillHung,
     /// A reader or a projection has not come back in time. Try again later.
-    #[error("the ledger is still in use")]
+    #[error("a reader or a projection is still at work: try again later")]
     StillInUse,
     /// It is over a given journal: whoever gave it opens it.
-    #[error("the ledger is over a given journal")]
+    #[error("the ledger is over a given journal, which only its owner can open again")]
     GivenJournal,
     /// It was let go and did not open; the lock is free.
     #[error(transparent)]

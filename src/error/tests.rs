@@ -120,6 +120,7 @@ fn appending() -> Vec<(AppendError, Retry)> {
     let problem = String::new();
     let execution = ExecutionId::from_bytes([2; 16]);
     let (from, to, hint) = ("a", "b", "c");
+    let (field, size, limit) = ("content", 2, 1);
     let retry_after = Duration::from_secs(1);
     let mut all = vec![
         (
@@ -136,7 +137,7 @@ fn appending() -> Vec<(AppendError, Retry)> {
             },
             Retry::Never,
         ),
-        (E::TooLarge { size: 2, limit: 1 }, Retry::Never),
+        (E::TooLarge { field, size, limit }, Retry::Never),
         (
             E::CommitTooLarge {
                 records: 2,

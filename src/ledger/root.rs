@@ -155,7 +155,7 @@ impl Root {
     /// reason; otherwise as an append. Cancelling the call drops the wait: the component may be revoked
     /// all the same.
     pub async fn revoke(&self, grant: &Grant, reason: &str) -> Result<(), AppendError> {
-        check::text(reason, &self.core().shared.limits)?;
+        check::text("reason", reason, &self.core().shared.limits)?;
         self.core().known(&grant.0)?;
         self.core().serving()?;
         if let Some(cause) = self.core().writer.sealed() {
@@ -166,7 +166,7 @@ impl Root {
             reason: reason.to_owned(),
         };
         self.core().foreign.redact_own("revoke", &mut event)?;
-        check::text(&event.reason, &self.core().shared.limits)?;
+        check::text("reason", &event.reason, &self.core().shared.limits)?;
         let (core, generation) = (Arc::clone(self.core()), grant.0.generation);
         let revoked = in_order(&grant.0.of, move |changing| {
             let revoked = changing.revoke(generation);

@@ -240,6 +240,7 @@ async fn t2_quotas_per_component_and_a_limit_on_payloads() {
     big.detail = sized((1 << 20) + 1);
     let refused = theirs.record(big).await.unwrap_err();
     let expected = AppendError::TooLarge {
+        field: "detail",
         size: (1 << 20) + 1,
         limit: 1 << 20,
     };

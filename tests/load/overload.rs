@@ -148,10 +148,10 @@ async fn what_can_never_fit_is_told_so_and_not_left_waiting() {
     // A component's part of 4 MiB is 3 MiB.
     let waiting = world.ledger.commit(&world.grant, group(3));
     let refused = tokio::time::timeout(WAIT, waiting).await.unwrap();
-    let AppendError::TooLarge { size, limit } = refused.unwrap_err().error else {
+    let AppendError::TooLarge { field, size, limit } = refused.unwrap_err().error else {
         panic!("another error");
     };
-    assert_eq!(limit, 3 << 20);
+    assert_eq!((field, limit), ("command", 3 << 20));
     assert!(size > limit);
     assert_eq!(world.ledger.head(), head);
     let fits = world.ledger.commit(&world.grant, group(2)).await;

@@ -37,15 +37,17 @@ pub(crate) fn validate(concrete: &Concrete) -> Checked {
         }
         Concrete::Audit(it) => {
             some("action", &it.action)?;
-            payload(&it.detail)?;
+            payload("detail", &it.detail)?;
             optional("detail", &it.detail)
         }
         Concrete::Observe(it) => {
             some("name", &it.name)?;
-            payload(&it.attributes)?;
+            payload("attributes", &it.attributes)?;
             optional("attributes", &it.attributes)
         }
-        Concrete::Change(it) => some("reason", &it.reason).and_then(|()| payload(&it.content)),
+        Concrete::Change(it) => {
+            some("reason", &it.reason).and_then(|()| payload("content", &it.content))
+        }
         Concrete::Rollback(it) => {
             some("reason", &it.reason)?;
             match it.to_version {
@@ -72,12 +74,12 @@ pub(crate) fn validate(concrete: &Concrete) -> Checked {
 fn request(it: &Request) -> Checked {
     new_execution(it.execution)?;
     some("capability", &it.capability)?;
-    payload(&it.arguments)?;
+    payload("arguments", &it.arguments)?;
     json("arguments", &it.arguments)
 }
 
 fn definition(it: &CapabilityDefinition) -> Checked {
-    payload(&it.parameters).and_then(|()| optional("parameters", &it.parameters))
+    payload("parameters", &it.parameters).and_then(|()| optional("parameters", &it.parameters))
 }
 
 fn capability(name: &str) -> Checked {
@@ -102,9 +104,10 @@ fn some(field: &'static str, text: &str) -> Checked {
     }
 }
 
-fn payload(bytes: &[u8]) -> Checked {
+fn payload(field: &'static str, bytes: &[u8]) -> Checked {
     if bytes.len() > PAYLOAD_MAX {
         return Err(AppendError::TooLarge {
+            field,
             size: bytes.len() as u64,
             limit: PAYLOAD_MAX as u64,
         });
