@@ -259,6 +259,38 @@ fn views_that_could_not_be_read_come_back_once_they_can() {
     assert_eq!(heard.made_again("once they can be read"), 0);
 }
 
+/// A seal says that a close has synced them.
+#[test]
+fn views_that_were_not_opened_get_no_seal() {
+    let name = "refused::views_that_were_not_opened_get_no_seal";
+    let Some(path) = child_path() else {
+        let directory = tempfile::tempdir().unwrap();
+        return in_a_process(name, directory.path());
+    };
+    let (journal, heard) = (journal(), Heard::default());
+    let open = || open_with(&path, &journal, heard.options("monday"));
+    let views = open();
+    digests(&views, RECORDS);
+    views.close();
+    few_files();
+    let mut refused = 0;
+    // The last ones are enough to write a seal, and not to open a database.
+    for spare in 0..24 {
+        unseal(&path);
+        let fds = taken(spare);
+        let views = open();
+        let halted = views.all().next().unwrap().get(b"x");
+        views.close();
+        drop(fds);
+        if !matches!(halted, Err(ViewError::Halted { .. })) {
+            break;
+        }
+        assert!(!path.join("views/SEAL").exists(), "{spare} left");
+        refused += 1;
+    }
+    assert!(refused > 4, "{refused}");
+}
+
 #[test]
 fn views_that_nobody_can_read_are_made_again_where_that_is_ordered_and_kept() {
     let directory = tempfile::tempdir().unwrap();

@@ -2,9 +2,20 @@
 //! The database under `views/` when its engine stops.
 
 use std::fs;
+use std::path::Path;
+
+use fjall::AbstractTree as _;
 
 use super::super::views::ViewsOptions;
-use super::{MemtableRoom, ViewsDatabase};
+use super::{Generation, MemtableRoom, ViewsDatabase};
+
+fn opened(path: &Path) -> ViewsDatabase {
+    let options = ViewsOptions {
+        memtable_bytes: 64 << 10,
+        ..ViewsOptions::default()
+    };
+    ViewsDatabase::open(path, &options, 0, Box::new(|_| {})).unwrap()
+}
 
 /// Its commits would tell, but none is made while memtables wait: waiting has to find out.
 #[test]
@@ -16,11 +27,7 @@ fn an_engine_that_has_stopped_is_noticed_while_memtables_wait() {
 fn stops() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("views");
-    let options = ViewsOptions {
-        memtable_bytes: 64 << 10,
-        ..ViewsOptions::default()
-    };
-    let database = ViewsDatabase::open(&path, &options, 0, Box::new(|_| {})).unwrap();
+    let database = opened(&path);
     let generation = database.create("some", 1, 1).unwrap();
     let keyspaces = fs::read_dir(path.join("keyspaces")).unwrap();
     for keyspace in keyspaces {
@@ -60,4 +67,35 @@ fn memtables_that_wait_count_towards_the_bound() {
             "{active}, {waiting:?}"
         );
     }
+}
+
+/// The bound is that of all views together, not of each.
+#[test]
+fn memtables_of_all_views_are_counted_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = opened(&directory.path().join("views"));
+    let small = database.create("small", 1, 1).unwrap();
+    let large = database.create("large", 1, 1).unwrap();
+    let fill = |generation: &Generation, bytes: usize| {
+        let mut batch = database.batch();
+        batch.insert(&generation.keyspace, b"filled", vec![0_u8; bytes]);
+        batch.commit().unwrap();
+    };
+    let held = |generation: &Generation| generation.keyspace.tree.active_memtable().size();
+    let both = || [&*small, &*large].into_iter();
+
+    fill(&small, 20 << 10);
+    assert!(database.make_room(both()).unwrap());
+    assert!(held(&small) > 0, "there is room");
+    fill(&large, 40 << 10);
+    assert!(database.make_room(both()).unwrap());
+    assert_eq!(held(&large), 0, "the largest becomes a table");
+    assert!(held(&small) > 0);
+
+    // One waits in each; nobody was told to make tables of them.
+    fill(&large, 1);
+    for generation in both() {
+        assert!(generation.keyspace.tree.rotate_memtable().is_some());
+    }
+    assert!(!database.make_room(both()).unwrap(), "more would pile up");
 }
