@@ -2,6 +2,7 @@
 //! The ledger's directory: what it becomes, and what is refused without being touched (S17.1).
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -236,4 +237,18 @@ fn what_cannot_be_written_names_the_path() {
         matches!(&error, OpenError::Io { path, .. } if path.starts_with("/proc/self")),
         "{error}"
     );
+}
+
+/// Told is the first directory that could not be made, and not that the next one has no place.
+#[test]
+fn a_parent_that_cannot_be_made_says_why() {
+    let system = Path::new("/sys/kernel");
+    if !system.exists() {
+        eprintln!("SKIPPED: there is no file system of the kernel's here");
+        return;
+    }
+    let error = open(&system.join("nothing-here/ledger"), None).unwrap_err();
+    let is_missing =
+        matches!(&error, OpenError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+    assert!(!is_missing, "{error}");
 }

@@ -77,6 +77,8 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     let book = Book::default();
     metrics::set_global_recorder(book.clone()).unwrap();
     on_disk(&book).await;
+    let seconds = book.value("recovery_seconds", &[]);
+    assert!(0.0 < seconds && seconds < 3_600.0, "{seconds}");
     scrubbed(&book).await;
     held(&book).await;
     clock_and_stopped_view(&book).await;

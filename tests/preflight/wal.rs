@@ -198,6 +198,15 @@ fn a_log_file_that_is_none_is_refused() {
         fs::write(scene.path.join(name), b"").unwrap();
         assert_eq!(scene.refused(0).code(), "damaged", "{name}");
     }
+    // A directory, and a link to a file that would be one.
+    let scene = Scene::new(1);
+    let odd = scene.path.join("1.jnl");
+    fs::create_dir(&odd).unwrap();
+    assert_eq!(scene.refused(0).code(), "damaged");
+    fs::remove_dir(&odd).unwrap();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), &odd).unwrap();
+    assert_eq!(scene.refused(0).code(), "damaged");
 }
 
 /// Recovery that is cut short at each of its steps and begun again.

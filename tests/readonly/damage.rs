@@ -51,6 +51,19 @@ fn a_torn_tail_is_told_and_stays() {
     assert_eq!(finding.path.as_ref(), Some(&scene.logs()[0]));
 }
 
+/// It is told as it is, and no log is missing before it.
+#[test]
+fn a_directory_that_is_named_as_a_log_is_no_log() {
+    let scene = in_log();
+    let odd = scene.path.join("journal/9.jnl");
+    fs::create_dir(&odd).unwrap();
+    let opened = scene.opened();
+    let told: Vec<_> = opened.findings().iter().map(ToString::to_string).collect();
+    let paths = opened.findings().iter().map(|it| it.path.clone().unwrap());
+    assert_eq!(paths.collect::<Vec<_>>(), [odd], "{told:?}");
+    assert_eq!(lost(&scene, &opened), [0_u64; 0]);
+}
+
 #[tokio::test]
 async fn a_flip_in_a_payload_in_the_log_costs_that_record_and_no_other() {
     let scene = in_log();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::sync::Arc;
+
 use crate::ledger::{Ledger, Options};
 
 /// A position that the pass may never have come to would leave damage unread after the next opening.
@@ -20,7 +22,7 @@ async fn the_position_of_a_pass_that_panicked_is_not_kept() {
         let soon = scrub.state.core.shared.clock.monotonic_ns() + 1_000_000_000;
         scrub.pass.lock().unwrap().go_on(&scrub.state, soon);
         if panicked {
-            let pass = std::sync::Arc::clone(&scrub.pass);
+            let pass = Arc::clone(&scrub.pass);
             let died = std::thread::spawn(move || {
                 let _reading = pass.lock();
                 panic!("as a test wants");
@@ -30,4 +32,17 @@ async fn the_position_of_a_pass_that_panicked_is_not_kept() {
         scrub.stop();
         assert_eq!(path.join("SCRUB").exists(), !panicked);
     }
+}
+
+/// What it is reading keeps the journal, and its lock: nothing more is read of a ledger that is nobody's any more.
+#[tokio::test]
+async fn a_ledger_that_is_dropped_is_not_read_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
+    let reading = Arc::clone(&ledger.0.scrub.state);
+    drop(root);
+    assert!(!reading.is_stopped());
+    drop(ledger);
+    assert!(reading.is_stopped());
 }
