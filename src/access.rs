@@ -182,6 +182,8 @@ impl Quota {
 }
 
 /// A component's authority, made by [`Root::grant`](crate::Root::grant) and by nothing else.
+///
+/// Example: [the first page](crate).
 #[derive(Clone)]
 pub struct Grant(pub(crate) Arc<GrantState>);
 

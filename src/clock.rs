@@ -1,5 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where time, ids and salts come from. Injected, so that the same commands give the same bytes.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::clock::{Clock, CountingEntropy, ManualClock};
+//! use femtoclaw_ledger::{Ledger, Options};
+//! use std::{sync::Arc, time::Duration};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger");
+//! let clock = Arc::new(ManualClock::new(1_700_000_000_000_000_000));
+//! let options = Options {
+//!     clock: clock.clone(),
+//!     entropy: Arc::new(CountingEntropy::default()), // anybody could guess its bytes
+//!     ..Options::default()
+//! };
+//! let (ledger, root) = Ledger::open(&path, options).await?;
+//! assert_eq!(ledger.head().time_ns, clock.now_ns());
+//!
+//! clock.advance(Duration::from_secs(1));
+//! root.grant("runtime", Default::default(), Default::default()).await?;
+//! assert_eq!(ledger.head().time_ns, 1_700_000_001_000_000_000);
+//! # root.close(Duration::from_secs(60)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::io;
 use std::sync::Mutex;
@@ -22,6 +49,8 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// The operating system's clocks.
+///
+/// Example: [`directory`](crate::directory).
 #[derive(Debug)]
 pub struct SystemClock(Instant);
 
@@ -103,6 +132,8 @@ impl Clock for ManualClock {
 }
 
 /// Random bytes: 16 at a time, for ids and salts.
+///
+/// Example: `tests/system/randomness.rs`.
 pub trait Entropy: Send + Sync + 'static {
     /// 16 fresh bytes. A source that has none panics, and the ledger is sealed.
     fn bytes16(&self) -> [u8; 16];
@@ -122,6 +153,8 @@ pub trait Entropy: Send + Sync + 'static {
 /// Where the system has no randomness, nothing new is begun. What was begun before has the bytes that were read ahead: at
 /// least 2,048 times 16. Only where that is not enough it panics, and the ledger is sealed: nothing is written that is not
 /// salted and named.
+///
+/// Example: [`directory`](crate::directory).
 pub struct SystemEntropy {
     /// Lock: whoever draws, for one copy; also while the system is asked for more.
     ahead: Mutex<BytesAhead>,
@@ -244,6 +277,13 @@ fn counted() -> u64 {
 }
 
 /// Fills `secret` from the operating system's random source and keeps no copy: for keys.
+///
+/// ```
+/// let mut seed = [0; 32];
+/// femtoclaw_ledger::clock::fill_secret(&mut seed)?;
+/// assert_ne!(seed, [0; 32]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// Where the source failed; `secret` is not to be used.

@@ -7,9 +7,13 @@ pub const BUILTIN_CAPABILITY: &str = "message";
 
 /// Bytes kept of what is too large to be kept whole: an oversize result, a raw protocol output.
 /// Digest and length of the whole are kept with them.
+///
+/// Example: `tests/load/oversize.rs`.
 pub const KEPT_BYTES: usize = 64 << 10;
 
 /// Limits on everything that a caller could make grow. Sizes are in bytes.
+///
+/// Example: `tests/model/world.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one payload that a caller gives: arguments, content, detail (1 MiB). A larger

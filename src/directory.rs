@@ -1,5 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The ledger's directory: who may open it, which ledger it is, where things lie.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::clock::{SystemClock, SystemEntropy};
+//! use femtoclaw_ledger::directory::Directory;
+//! use femtoclaw_ledger::error::OpenError;
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger");
+//!
+//! let (clock, entropy) = (SystemClock::default(), SystemEntropy::default());
+//! let directory = Directory::open(&path, None, &clock, &entropy)?;
+//! println!("ledger {}, its journal in {}", directory.identity().ledger, directory.journal().display());
+//!
+//! // As long as it is held, nobody else opens the ledger.
+//! let second = Directory::open(&path, None, &clock, &entropy);
+//! assert!(matches!(second, Err(OpenError::Locked { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,5 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Errors, per operation. Each has a stable code, says what is known, and whether to try again.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::error::{AppendError, OpenError, Retry};
+//! # use femtoclaw_ledger::{Ledger, Options, Quota, Rights};
+//! # use std::time::Duration;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger");
+//! # let (ledger, root) = Ledger::open(&path, Options::default()).await?;
+//! # let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
+//! let metadata = ledger.runtime_metadata(&grant)?;
+//! match metadata.enable("read_file").await {
+//!     Ok(receipt) => println!("durable in record {}", receipt.first),
+//!     Err(AppendError::InvalidTransition { hint, .. }) => println!("{hint}"),
+//!     Err(error) => match error.retry() {
+//!         Retry::Safe => println!("nothing was written, try again: {error}"),
+//!         Retry::LookUpFirst => println!("ask Ledger::lookup what became of it: {error}"),
+//!         Retry::AfterReopen | Retry::Never => println!("{}: {error}", error.code()),
+//!     },
+//! }
+//! // Every operation has errors of its own, each with a stable code.
+//! let second: Result<_, OpenError> = Ledger::open(&path, Options::default()).await;
+//! assert_eq!(second.map(|_| ()).unwrap_err().code(), "locked");
+//! # root.close(Duration::from_secs(60)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::events::{DecodeError, ExecutionId, Seq, Store};
 

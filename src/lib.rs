@@ -25,7 +25,9 @@
 //! # Example
 //!
 //! ```
+//! # #[cfg(feature = "engine")]
 //! use femtoclaw_ledger::{Context, Decision, Ledger, Options, Quota, Request, Rights};
+//! # #[cfg(feature = "engine")]
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let path = std::env::temp_dir().join(format!("agent-ledger-{}", std::process::id()));
@@ -46,6 +48,8 @@
 //!     root.close(std::time::Duration::from_secs(5)).await?;
 //!     Ok(std::fs::remove_dir_all(path)?) // a real ledger stays
 //! }
+//! # #[cfg(not(feature = "engine"))]
+//! # fn main() {}
 //! ```
 //!
 //! `tests/embedding.rs` is a whole runtime in 200 lines: approval, a retry after a crash, SIGTERM. `examples/agent_runtime` is
@@ -173,6 +177,7 @@ pub use ledger::{
 
 /// Commands and answers of [`ExecutionLog`] beside the common: decisions in two steps, endings, statements about
 /// what is in doubt, and what is found of executions.
+#[doc = include_str!("rooms/execution_log.md")]
 #[cfg(feature = "engine")]
 pub mod execution_log {
     pub use crate::commands::{
@@ -186,6 +191,7 @@ pub mod execution_log {
 }
 
 /// Commands and answers of [`Configuration`]: versions of documents, their differences, who validates them.
+#[doc = include_str!("rooms/configuration.md")]
 #[cfg(feature = "engine")]
 pub mod configuration {
     pub use crate::actors::DocumentInForce;
@@ -196,6 +202,7 @@ pub mod configuration {
 }
 
 /// Commands and answers of [`RuntimeMetadata`]: the runtime and its modules, its state machine, its capabilities.
+#[doc = include_str!("rooms/runtime_metadata.md")]
 #[cfg(feature = "engine")]
 pub mod runtime_metadata {
     pub use crate::actors::RegistryInForce;
@@ -211,6 +218,7 @@ pub mod runtime_metadata {
 }
 
 /// Several commands of one store as one commit: all of them or none.
+#[doc = include_str!("rooms/group.md")]
 #[cfg(feature = "engine")]
 pub mod group {
     pub use crate::commands::{Command, Cut};
@@ -218,6 +226,7 @@ pub mod group {
 }
 
 /// Answers of [`Reads`]: filtered records, a live tail, the steps of one execution.
+#[doc = include_str!("rooms/reading.md")]
 #[cfg(feature = "engine")]
 pub mod reading {
     pub use crate::ledger::{Follow, Reconstruction, TraceStep};
@@ -225,6 +234,7 @@ pub mod reading {
 }
 
 /// Signed checkpoints: when they are made, where they are copied, and how the key is changed.
+#[doc = include_str!("rooms/checkpoint.md")]
 #[cfg(feature = "engine")]
 pub mod checkpoint {
     pub use crate::ledger::{
@@ -234,6 +244,7 @@ pub mod checkpoint {
 }
 
 /// Witnesses of checkpoints: those that this ledger asks, and this ledger as one.
+#[doc = include_str!("rooms/witness.md")]
 #[cfg(feature = "engine")]
 pub mod witness {
     pub use crate::ledger::{
@@ -242,18 +253,21 @@ pub mod witness {
 }
 
 /// Evidence of one execution ([`Reads::evidence`]); its file and its checks are in [`integrity`].
+#[doc = include_str!("rooms/evidence.md")]
 #[cfg(feature = "engine")]
 pub mod evidence {
     pub use crate::ledger::{EvidenceError, EvidenceOptions};
 }
 
 /// Checks of an open ledger ([`Ledger::verify`]) and of its files in the background.
+#[doc = include_str!("rooms/verify.md")]
 #[cfg(feature = "engine")]
 pub mod verify {
     pub use crate::ledger::{Damaged, Scrubbed, Unread, Verified, VerifyOptions, VerifyProgress};
 }
 
 /// A ledger that is read without being opened ([`Ledger::open_read_only`]), also a damaged one.
+#[doc = include_str!("rooms/read_only.md")]
 #[cfg(feature = "engine")]
 pub mod read_only {
     pub use crate::ledger::{
@@ -263,12 +277,14 @@ pub mod read_only {
 }
 
 /// The sound part of a damaged ledger, in a new one ([`Ledger::salvage`]).
+#[doc = include_str!("rooms/salvage.md")]
 #[cfg(feature = "engine")]
 pub mod salvage {
     pub use crate::ledger::{SalvageOptions, SalvageProgress, Salvaged, SalvagedCheckpoint};
 }
 
 /// Running a ledger: what its opening found, how it is, how it was closed, and how much room its disk has.
+#[doc = include_str!("rooms/operation.md")]
 #[cfg(feature = "engine")]
 pub mod operation {
     pub use crate::database::{Space, SystemSpace};

@@ -7,6 +7,34 @@
 //!
 //! One process, one ledger: two ledgers under one recorder would write the same series. Give each a
 //! recorder of its own (`metrics::with_local_recorder`, a layer that adds a label) where that happens.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::metrics::{ALL, BUCKETS, HEAD_SEQ, MetricKind};
+//! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+//! # use femtoclaw_ledger::{Ledger, Options};
+//! # use std::time::Duration;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger");
+//! let mut recorder = PrometheusBuilder::new();
+//! for (name, bounds) in BUCKETS.iter() {
+//!     recorder = recorder.set_buckets_for_metric(Matcher::Full((*name).into()), bounds)?;
+//! }
+//! let page = recorder.install_recorder()?; // before a ledger is opened
+//! let (ledger, root) = Ledger::open(&path, Options::default()).await?;
+//! let head = format!("{} {}", HEAD_SEQ.name, ledger.head().count());
+//! assert!(page.render().contains(&head));
+//! for metric in ALL.iter().filter(|metric| metric.kind == MetricKind::Gauge) {
+//!     let labels: Vec<_> = metric.labels.iter().map(|label| label.name).collect();
+//!     println!("{} {labels:?}: {}", metric.name, metric.help);
+//! }
+//! # root.close(Duration::from_secs(60)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::sync::LazyLock;
 
@@ -28,6 +56,8 @@ pub enum MetricKind {
 }
 
 /// A label of a metric.
+///
+/// Example: [`metrics`](crate::metrics).
 #[derive(Debug, Clone, Copy)]
 pub struct MetricLabel {
     /// Its name.
@@ -37,6 +67,8 @@ pub struct MetricLabel {
 }
 
 /// One metric: all that is known of it.
+///
+/// Example: [`metrics`](crate::metrics).
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// Full name, as it is scraped.
@@ -105,12 +137,23 @@ impl Metric {
 }
 
 /// Tells the installed recorder unit and help of every metric.
+///
+/// Example: [`init`].
 pub fn describe_all() {
     ALL.iter().for_each(|metric| metric.describe());
 }
 
 /// Starts every counter and gauge at 0, so that the first increment is seen as one.
 /// A ledger calls it when it opens.
+///
+/// ```
+/// use femtoclaw_ledger::metrics;
+/// # use ::metrics::with_local_recorder;
+/// # use metrics_exporter_prometheus::PrometheusBuilder;
+/// let recorder = PrometheusBuilder::new().build_recorder();
+/// with_local_recorder(&recorder, metrics::init);
+/// assert!(recorder.handle().render().contains("femtoclaw_ledger_commits_total 0"));
+/// ```
 pub fn init() {
     describe_all();
     for metric in ALL {
@@ -166,6 +209,8 @@ macro_rules! metrics {
     ($( $(#[$doc:meta])* $const:ident $kind:ident $unit:ident $name:literal
         [$($label:literal in $values:expr),*] $buckets:expr, $help:literal; )+) => {
         $( #[doc = $help]
+           #[doc = ""]
+           #[doc = "Example: [`metrics`](crate::metrics)."]
            pub const $const: Metric = Metric {
                name: concat!("femtoclaw_ledger_", $name),
                kind: MetricKind::$kind, unit: Unit::$unit, help: $help,

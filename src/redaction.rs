@@ -1,6 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who takes secrets out of what a caller wrote, before anything of it is hashed or stored: the
 //! journal cannot be cleaned afterwards.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::redaction::{Field, FieldShape, Redaction};
+//! use femtoclaw_ledger::{AuditEntry, AuditFamily, Options};
+//! # use femtoclaw_ledger::{Ledger, Quota, Rights, events::Event};
+//! # use std::{sync::Arc, time::Duration};
+//!
+//! /// Writes stars over whatever follows `sk-`.
+//! struct NoKeys;
+//!
+//! impl Redaction for NoKeys {
+//!     fn redact(&self, field: Field, bytes: &mut Vec<u8>) -> Result<(), String> {
+//!         if field.shape == FieldShape::Bytes {
+//!             return Ok(()); // no text
+//!         }
+//!         let text = String::from_utf8(bytes.clone()).map_err(|error| error.to_string())?;
+//!         if let Some((before, _)) = text.split_once("sk-") {
+//!             *bytes = format!("{before}***").into_bytes();
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger");
+//! let options = Options { redaction: Some(Arc::new(NoKeys)), ..Options::default() };
+//! # let (ledger, root) = Ledger::open(&path, options).await?;
+//! # let grant = root.grant("runtime", Rights::all(), Quota::default()).await?;
+//! let entry = AuditEntry::new(AuditFamily::OperatorAction, "login").subject("ada with sk-12345");
+//! let receipt = ledger.audit_log(&grant)?.record(entry).await?;
+//! let record = ledger.reader(&grant)?.get(receipt.first).await?.ok_or("no such record")?;
+//! let Event::AuditRecorded(recorded) = record.event()? else { panic!("another event") };
+//! assert_eq!(recorded.subject, "ada with ***");
+//! # root.close(Duration::from_secs(60)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 /// How a field's bytes are to be read. A redactor must leave them so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

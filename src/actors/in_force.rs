@@ -22,6 +22,8 @@ use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store};
 use crate::locks::whole;
 
 /// A document as it is in force.
+///
+/// Example: [`group`](crate::group).
 #[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct DocumentInForce {
     /// Its version, from 1.
@@ -36,6 +38,8 @@ pub struct DocumentInForce {
 crate::events::readable::debug_as_read!(DocumentInForce);
 
 /// The capability registry as it is in force.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct RegistryInForce {
     /// Number of registry changes.
@@ -56,6 +60,8 @@ crate::events::readable::debug_as_read!(RegistryInForce);
 /// hands its [`InForce::basis`] to the ledger, is refused where anything has moved since. It holds
 /// versions, digests and sequence numbers, not contents; those are read by
 /// [`Configuration::content`](crate::Configuration::content). It never changes; clones are cheap.
+///
+/// Example: [the first page](crate).
 #[derive(Clone)]
 pub struct InForce(Arc<Body>);
 

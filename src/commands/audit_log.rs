@@ -11,6 +11,8 @@ use crate::events::{AuditFamily, ExecutionId, Outcome};
 fields! {
     /// Something worth an audit. Decisions, validations, executions and transitions need none: they
     /// are in the audit log by construction.
+    ///
+    /// Example: [`redaction`](crate::redaction).
     #[derive(Clone, PartialEq, Eq)]
     pub struct AuditEntry {
         /// Common to all commands.

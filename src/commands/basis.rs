@@ -11,6 +11,8 @@ fields! {
     ///
     /// The ledger compares the versions of an authorization with those in force. A decision read from
     /// a snapshot of what is in force can't be passed off as one by a later state.
+    ///
+    /// Example: [the first page](crate).
     #[derive(Clone, PartialEq, Eq)]
     pub struct Basis {
         kept pub(crate) ledger: LedgerId,

@@ -88,6 +88,8 @@ impl CommandContent for Change {
 
 fields! {
     /// Gives a document the content of an earlier version, as a new version.
+    ///
+    /// Example: [`configuration`](crate::configuration).
     #[derive(Clone, PartialEq, Eq)]
     pub struct Rollback {
         /// Common to all commands.

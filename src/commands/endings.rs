@@ -18,6 +18,8 @@ fn stored(len: usize, limits: &Limits) -> usize {
 
 fields! {
     /// A failed execution.
+    ///
+    /// Example: [`execution_log`](crate::execution_log).
     #[derive(Clone, PartialEq, Eq)]
     pub struct Failure {
         /// A stable code of the runtime's; cut where it is longer than a name.
@@ -144,6 +146,8 @@ impl Ending {
 
 fields! {
     /// Ends an execution.
+    ///
+    /// Example: `tests/holding/groups.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct Finish {
         /// Common to all commands; parent and trace default to those of the decision.
@@ -185,6 +189,8 @@ impl CommandContent for Finish {
 
 fields! {
     /// How an execution in doubt ended.
+    ///
+    /// Example: `tests/embedding.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct Resolve {
         /// The verdict.
@@ -217,6 +223,8 @@ setters!(Resolve {
 
 fields! {
     /// Says how an execution in doubt ended; `ExecutionLog::resolve` makes it.
+    ///
+    /// Example: `tests/redaction/commands.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct ResolveInDoubt {
         /// Common to all commands.

@@ -281,6 +281,8 @@ pub(crate) fn let_go_digest(execution: ExecutionId) -> Hash {
 ///
 /// Sent again as it is, it stands for the whole: it has the same digest, and the same records come of
 /// it. That holds for the opening that made it; another refuses it, and takes the whole.
+///
+/// Example: `tests/load/oversize.rs`.
 #[derive(Debug)]
 pub struct Cut {
     command: Box<Command>,

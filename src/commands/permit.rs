@@ -16,6 +16,8 @@ use crate::events::{ExecutionId, Hash, LedgerId};
 /// arguments, the versions that the decision rested on, the ledger and this opening of it.
 ///
 /// Dropped without having been used it abandons the execution, at once and on the record.
+///
+/// Example: [`execution_log`](crate::execution_log).
 #[must_use = "an authorized execution whose permit is dropped is abandoned"]
 pub struct Permit {
     pub(crate) execution: ExecutionId,
@@ -88,6 +90,8 @@ impl Permit {
 }
 
 /// Starts an authorized execution; `ExecutionLog::start` makes it of a permit.
+///
+/// Example: `tests/redaction/commands.rs`.
 #[derive(Debug)]
 pub struct Start {
     /// Common to all commands.
@@ -129,6 +133,8 @@ impl CommandContent for Start {
 }
 
 /// An execution was not started. The permit comes back where nothing was written.
+///
+/// Example: [`execution_log`](crate::execution_log).
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct StartError {

@@ -5,6 +5,8 @@ use super::Permit;
 use crate::events::{CommandId, Decision, ExecutionId, LedgerId, Seq};
 
 /// A command's events are durable: they survive the process and the machine's power.
+///
+/// Example: [`error`](crate::error).
 #[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Receipt {
     /// In which ledger.
@@ -88,6 +90,8 @@ pub enum End {
 }
 
 /// Nothing was started by this call.
+///
+/// Example: [the first page](crate).
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
     /// The gate's decision was a denial.
@@ -180,6 +184,8 @@ impl Authorization {
 }
 
 /// A protocol violation, or a whole execution after the fact, is durable.
+///
+/// Example: [`execution_log`](crate::execution_log).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Recorded {
     /// The execution; of a protocol violation, what it would have been.
@@ -189,6 +195,8 @@ pub struct Recorded {
 }
 
 /// A document's new version is durable and in force.
+///
+/// Example: [`configuration`](crate::configuration).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Changed {
     /// The document's new version.

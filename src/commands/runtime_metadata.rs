@@ -32,6 +32,8 @@ macro_rules! metadata_command {
 
 fields! {
     /// Says who the runtime is.
+    ///
+    /// Example: `tests/redaction/commands.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct Identify {
         /// Common to all commands.
@@ -78,6 +80,8 @@ metadata_command!(
 
 fields! {
     /// Removes a module.
+    ///
+    /// Example: `tests/redaction/commands.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct RemoveModule {
         /// Common to all commands.
@@ -96,6 +100,8 @@ metadata_command!(
 
 fields! {
     /// The definition of a capability.
+    ///
+    /// Example: [`runtime_metadata`](crate::runtime_metadata).
     #[derive(Clone, PartialEq, Eq, Default)]
     pub struct CapabilityDefinition {
         /// Its version.
@@ -161,6 +167,8 @@ macro_rules! defining {
     ($(#[$about:meta])* $name:ident) => {
         fields! {
             $(#[$about])*
+            ///
+            /// Example: `tests/redaction/commands.rs`.
             #[derive(Clone, PartialEq, Eq)]
             pub struct $name {
                 /// Common to all commands.
@@ -235,6 +243,8 @@ metadata_command!(
 
 fields! {
     /// Unregisters a capability.
+    ///
+    /// Example: `tests/redaction/commands.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct UnregisterCapability {
         /// Common to all commands.
@@ -265,6 +275,8 @@ metadata_command!(
 
 fields! {
     /// Moves the runtime's state machine one step.
+    ///
+    /// Example: `tests/holding/groups.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct Transition {
         /// Common to all commands.
@@ -294,6 +306,8 @@ impl CommandContent for Transition {
 
 fields! {
     /// Saves a subscriber's named position: it has handled everything up to there.
+    ///
+    /// Example: `tests/redaction/commands.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct SavePosition {
         /// Common to all commands.

@@ -10,6 +10,8 @@ use crate::events::{ExecutionId, Outcome, TelemetryKind};
 
 fields! {
     /// Something a component observed.
+    ///
+    /// Example: [`Telemetry`](crate::Telemetry).
     #[derive(Clone, PartialEq, Eq)]
     pub struct Observation {
         /// Common to all commands.

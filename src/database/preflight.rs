@@ -38,6 +38,8 @@ pub(crate) struct Inspected {
 }
 
 /// Bytes that no batch was made of.
+///
+/// Example: [`operation`](crate::operation).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TornTail {
     /// The log file that they were cut from.

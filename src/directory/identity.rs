@@ -12,6 +12,8 @@ use crate::events::LedgerId;
 use crate::integrity;
 
 /// Format of the directory as a whole that this software writes, and the only one that it reads.
+///
+/// Example: `tests/journal/directory.rs`.
 pub const DIRECTORY_FORMAT: u32 = 2;
 
 const FIRST_LINE: &str = "femtoclaw-ledger";
@@ -19,6 +21,8 @@ const FIRST_LINE: &str = "femtoclaw-ledger";
 const BYTES_MAX: u64 = 4096;
 
 /// Which ledger a directory is.
+///
+/// Example: [`directory`](crate::directory).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Identity {
     /// Format of the directory.

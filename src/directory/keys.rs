@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Key files on disk: made from the operating system's randomness, readable by their owner only,
 //! never overwritten.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::directory::keys::{self, KeyStoreError};
+//! use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("signing.key");
+//!
+//! let made = keys::create(&path, "ledger.example/a", Algorithm::Ed25519, None)?;
+//! println!("to be given to whoever verifies: {}", made.key());
+//! let opened = keys::open(&path, None)?;
+//! assert_eq!(opened.key(), made.key());
+//!
+//! let again = keys::create(&path, "ledger.example/b", Algorithm::Ed25519, None);
+//! assert!(matches!(again, Err(KeyStoreError::Exists(_))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};

@@ -10,6 +10,8 @@ use super::{Fault, io_error};
 
 /// Why something cannot be done: in words, and, where something failed below it, what that says and that error itself
 /// ([`source`](Error::source)). Two causes are equal where words and fault are.
+///
+/// Example: [`journal`](crate::journal).
 #[derive(Debug, Clone, Default)]
 pub struct Cause {
     text: Arc<str>,

@@ -10,6 +10,8 @@ use std::io;
 use rustix::io::Errno;
 
 /// What went wrong where something should have been read or written.
+///
+/// Example: `tests/system/descriptors.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Fault {

@@ -5,6 +5,8 @@ use super::{OpenError, Retry};
 
 /// The ledger was not opened again. It takes no appends any more; everything acknowledged is
 /// durable.
+///
+/// Example: [`Root::reopen`](crate::Root::reopen).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReopenError {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{Cause, OpenError, ReadError, Retry};
 
 /// Nothing was salvaged.
+///
+/// Example: [`salvage`](crate::salvage).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SalvageError {

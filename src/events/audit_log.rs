@@ -8,6 +8,8 @@ use super::readable::words::{Bits, Code, Codes, Directions, Machines, words};
 use super::{State, Store};
 
 /// A state machine walked this path in one commit (execution model §5).
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransitionsRecordedV1 {
     /// 0: the runtime's machine; 1: one execution's machine.
@@ -19,6 +21,8 @@ pub struct TransitionsRecordedV1 {
 }
 
 /// Something worth an audit, told by a component (audit specification §4–5).
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecordedV1 {
     /// [`AuditFamily`] as its number.
@@ -34,6 +38,8 @@ pub struct AuditRecordedV1 {
 }
 
 /// Commands were refused; the first of a kind at once, the rest counted once an interval.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalsRecordedV1 {
     /// Whose commands; empty where the component is not known.
@@ -54,6 +60,8 @@ pub struct RefusalsRecordedV1 {
 
 /// The clock stood behind the head, or leapt ahead of the monotonic clock, or stood so far ahead
 /// that it is not believed: one excursion.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockSkewedV1 {
     /// What the clock showed, in nanoseconds since 1970.
@@ -77,6 +85,8 @@ impl ClockSkewedV1 {
 }
 
 /// The root authority believes a clock that stood too far ahead: from here on, time is what it shows.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockAcceptedV1 {
     /// What the clock showed, in nanoseconds since 1970.
@@ -90,6 +100,8 @@ pub struct ClockAcceptedV1 {
 }
 
 /// The root authority granted a component its rights and its quota; also interns the component's number.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentGrantedV2 {
     /// The component's number, for ever.
@@ -121,6 +133,8 @@ pub struct ComponentGrantedV2 {
 /// resolved what was in doubt, whoever could read the audit log had checkpoints signed, and the quota was
 /// not recorded. It is read as
 /// [`ComponentGrantedV2`] and never written.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentGrantedV1 {
     /// The component's number, for ever.
@@ -158,6 +172,8 @@ impl From<ComponentGrantedV1> for ComponentGrantedV2 {
 }
 
 /// The root authority took a component's rights away.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentRevokedV1 {
     /// The component's number.
@@ -168,6 +184,8 @@ pub struct ComponentRevokedV1 {
 
 /// A writer opened the ledger: startup, and the report of the recovery that came with it. Every
 /// execution that was started before and not finished is in doubt from here on.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerOpenedV1 {
     /// Version of this crate.
@@ -185,6 +203,8 @@ pub struct LedgerOpenedV1 {
 }
 
 /// The ledger was closed: the last record of a clean shutdown.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerClosedV1 {
     /// Executions that were still running.
@@ -192,6 +212,8 @@ pub struct LedgerClosedV1 {
 }
 
 /// The ledger's health changed (operations runbook §8).
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthChangedV1 {
     /// True: healthy again; false: degraded.
@@ -201,6 +223,8 @@ pub struct HealthChangedV1 {
 }
 
 /// The ledger signed a checkpoint: every record up to `size` is covered by it.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointSignedV1 {
     /// Number of records covered.
@@ -220,6 +244,8 @@ pub struct CheckpointSignedV1 {
 }
 
 /// Cosignatures were added to a checkpoint that this ledger had signed.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointCosignedV1 {
     /// Number of records covered.
@@ -236,6 +262,8 @@ pub struct CheckpointCosignedV1 {
 
 /// This ledger, as a witness, cosigned a checkpoint of another log: from here on it cosigns only
 /// what extends it.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointWitnessedV1 {
     /// The log's origin.
@@ -251,6 +279,8 @@ pub struct CheckpointWitnessedV1 {
 }
 
 /// From here on another key signs this ledger's checkpoints. What the old one signed stays valid.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SigningKeyChangedV1 {
     /// The public key until here (C2SP `signed-note`); name and id alone where no more is known.

@@ -16,6 +16,8 @@ const DECODE_LIMIT_BYTES: usize = 64 << 20;
 const STATE_LIMIT_BYTES: usize = 1 << 30;
 
 /// Why stored bytes are not the event that they claim to be.
+///
+/// Example: [`Event::decode`](crate::events::Event::decode).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {

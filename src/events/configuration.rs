@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Hash;
 
 /// A document got a new version.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationChangedV1 {
     /// The document's name.

@@ -7,6 +7,8 @@ use super::Hash;
 use super::readable::words::{Code, words};
 
 /// An agent's output was received and checked against the protocol.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolValidatedV1 {
     /// The output as received; the first 64 KiB of it where `input_len` is larger.
@@ -24,6 +26,8 @@ pub struct ProtocolValidatedV1 {
 }
 
 /// A capability gate decided on one execution (authorization specification §8, §15).
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationDecidedV1 {
     /// The capability asked for.
@@ -51,6 +55,8 @@ pub struct AuthorizationDecidedV1 {
 }
 
 /// An authorized execution began; what follows may have effects.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionStartedV1 {
     /// The capability.
@@ -65,6 +71,8 @@ pub struct ExecutionStartedV1 {
 }
 
 /// An execution succeeded.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionCompletedV1 {
     /// The result, JSON; its first 64 KiB where the record is flagged truncated.
@@ -95,6 +103,8 @@ pub struct ExecutionFailedV1 {
 }
 
 /// An execution was cancelled: before its start it had no effect, afterwards it may have.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionCancelledV1 {
     /// Why.
@@ -102,6 +112,8 @@ pub struct ExecutionCancelledV1 {
 }
 
 /// An execution that was in doubt after a restart was resolved by an explicit statement.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionResolvedV1 {
     /// [`Resolution`] as its number.
@@ -121,6 +133,8 @@ pub struct ExecutionResolvedV1 {
 
 /// An execution that runs was let go of: whoever was to tell how it ends is gone. Its effect may have happened, and may
 /// be happening still; it waits to be resolved.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionInDoubtV1 {
     /// [`LeftCause`] as its number.
@@ -129,6 +143,8 @@ pub struct ExecutionInDoubtV1 {
 }
 
 /// An authorized execution was let go of before its start: it never starts.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionAbandonedV1 {
     /// [`LeftCause`] as its number.
@@ -138,6 +154,8 @@ pub struct ExecutionAbandonedV1 {
 
 words! {
     /// Why an execution was let go of while the ledger was open.
+    ///
+    /// Example: `tests/holding/dropped.rs`.
     pub enum LeftCause {
         /// Its handle or its permit was dropped, or the call that was to give one.
         Dropped = 1 "dropped",

@@ -10,9 +10,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::readable::hex::{Hex, unhex};
 
 /// A 32-byte digest.
+///
+/// Example: [`Record`](crate::events::Record).
 pub type Hash = [u8; 32];
 
 /// A text is not a valid identifier: 32 hexadecimal digits, not all zero.
+///
+/// ```
+/// use femtoclaw_ledger::events::{ExecutionId, IdError};
+/// assert_eq!("none".parse::<ExecutionId>(), Err(IdError));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 32 hexadecimal digits, not all zero")]
 pub struct IdError;
@@ -181,6 +188,8 @@ id! {
 
 /// Names one component that was granted rights; interned by a `ComponentGranted` record.
 /// Component 0 is the ledger itself.
+///
+/// Example: [`Record`](crate::events::Record).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ComponentId(pub u32);

@@ -22,7 +22,7 @@
 //! Binary formats hold the same numbers and bytes as ever. Wire structs and entries of views read back from both.
 //!
 //! ```
-//! use femtoclaw_ledger::events::{Event, ExecutionFailedV1, Resolution};
+//! use femtoclaw_ledger::events::{AuditFamily, Event, ExecutionFailedV1, Resolution, TelemetryKind};
 //! let event = Event::from(ExecutionFailedV1 {
 //!     code: "EXIT".into(),
 //!     message: "exit status: 1".into(),
@@ -37,6 +37,63 @@
 //! assert_eq!(json["result_digest"], "ab".repeat(32));
 //! # }
 //! assert_eq!(Resolution::Lost.to_string(), "lost");
+//! assert_eq!(AuditFamily::OperatorAction.name(), "operator_action");
+//! assert_eq!(TelemetryKind::from_code(TelemetryKind::Other.code()), Some(TelemetryKind::Other));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A record
+//!
+//! ```
+//! use femtoclaw_ledger::events::{
+//!     CODEC_BINCODE, Content, Event, EventType, HEADER_LEN, Outcome, Record, RecordHeader, SALT_LEN,
+//!     Seq, Store, TelemetryLostV1, Wire, flags,
+//! };
+//! # use femtoclaw_ledger::events::*;
+//! # fn header(seq: u64, payload: &[u8]) -> Option<RecordHeader> {
+//! #     Some(RecordHeader {
+//! #         event_type: EventType::TelemetryLost,
+//! #         revision: 1,
+//! #         flags: 0,
+//! #         codec: 1,
+//! #         algorithm: 1,
+//! #         outcome: Outcome::Neutral,
+//! #         stores: StoreMask::ALL,
+//! #         seq: Seq::new(seq)?,
+//! #         time_ns: 5,
+//! #         stream: StreamId::NIL,
+//! #         stream_version: seq,
+//! #         execution: ExecutionId::NIL,
+//! #         parent: ParentId::NIL,
+//! #         trace: TraceId::NIL,
+//! #         command: CommandId::NIL,
+//! #         command_digest: [0; 32],
+//! #         commit_index: 0,
+//! #         commit_len: 1,
+//! #         component: ComponentId(1),
+//! #         payload_len: payload.len().try_into().ok()?,
+//! #         payload_commitment: [0; 32],
+//! #     })
+//! # }
+//!
+//! let event = Event::from(TelemetryLostV1 { first_ns: 5, last_ns: 6, count: 1 });
+//! let mut payload = Vec::new();
+//! event.encode_into(&mut payload);
+//! # let header = header(1, &payload).ok_or("no header")?;
+//! let content = Content { salt: [0; SALT_LEN], payload: payload.clone() };
+//! let record = Record { header, hash: [0; 32], content: Some(content) };
+//!
+//! // The header tells without a payload what it is, and is all that the chain covers.
+//! let RecordHeader { seq, event_type, revision, stores, outcome, .. } = record.header;
+//! assert_eq!(seq, Seq::FIRST);
+//! assert_eq!((event_type, outcome), (EventType::TelemetryLost, Outcome::Neutral));
+//! assert!(stores.contains(Store::Telemetry) && !record.header.has(flags::TRUNCATED));
+//! let bytes: [u8; HEADER_LEN] = record.header.encode();
+//! assert_eq!(RecordHeader::decode(&bytes)?, record.header);
+//!
+//! // The payload is decoded on request; a reader without the right to it gets `Event::Withheld`.
+//! assert_eq!(record.event()?, event);
+//! assert_eq!(Event::decode(TelemetryLostV1::TYPE, revision, CODEC_BINCODE, &payload)?, event);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

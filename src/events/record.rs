@@ -21,12 +21,18 @@ pub const SALT_LEN: usize = 16;
 /// Header flags.
 pub mod flags {
     /// Reserved: the payload is stored encrypted.
+    ///
+    /// Example: [`RecordHeader::has`](crate::events::RecordHeader::has).
     pub const ENCRYPTED: u16 = 1 << 0;
     /// Reserved: the payload has been moved to an archive.
+    ///
+    /// Example: [`RecordHeader::has`](crate::events::RecordHeader::has).
     pub const ARCHIVED: u16 = 1 << 1;
     /// The payload holds only the first part of what was given, with its whole length and digest.
     pub const TRUNCATED: u16 = 1 << 2;
     /// The execution was recorded after the fact: its start was not durable before its effect.
+    ///
+    /// Example: [`RecordHeader::has`](crate::events::RecordHeader::has).
     pub const AFTER_THE_FACT: u16 = 1 << 3;
 }
 
@@ -82,6 +88,8 @@ pub struct RecordHeader {
 }
 
 /// A header is not one of ours.
+///
+/// Example: [`RecordHeader::decode`](crate::events::RecordHeader::decode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {

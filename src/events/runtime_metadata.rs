@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::RuntimeId;
 
 /// A runtime said who it is.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeIdentifiedV1 {
     /// The runtime's id.
@@ -15,6 +17,8 @@ pub struct RuntimeIdentifiedV1 {
 }
 
 /// A module runs in this version.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleVersionSetV1 {
     /// The module's name.
@@ -24,6 +28,8 @@ pub struct ModuleVersionSetV1 {
 }
 
 /// A module is no longer there.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleRemovedV1 {
     /// The module's name.
@@ -31,6 +37,8 @@ pub struct ModuleRemovedV1 {
 }
 
 /// A capability was registered; disabled until enabled (authorization specification §15).
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityRegisteredV1 {
     /// The capability's name.
@@ -47,6 +55,8 @@ pub struct CapabilityRegisteredV1 {
 }
 
 /// A capability's definition changed; whether it is enabled did not.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityChangedV1 {
     /// The capability's name.
@@ -63,6 +73,8 @@ pub struct CapabilityChangedV1 {
 }
 
 /// A capability may be used from here on.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityEnabledV1 {
     /// The capability's name.
@@ -74,6 +86,8 @@ pub struct CapabilityEnabledV1 {
 }
 
 /// A capability may not be used from here on.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityDisabledV1 {
     /// The capability's name.
@@ -85,6 +99,8 @@ pub struct CapabilityDisabledV1 {
 }
 
 /// A capability is no longer there.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityUnregisteredV1 {
     /// The capability's name.
@@ -96,6 +112,8 @@ pub struct CapabilityUnregisteredV1 {
 }
 
 /// A subscriber's named position was saved: it has handled everything up to there.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionSavedV1 {
     /// The position's name.

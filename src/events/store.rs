@@ -62,6 +62,8 @@ impl Words for Store {
 spoken!(Store);
 
 /// A set of stores.
+///
+/// Example: [`events`](crate::events).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct StoreMask(#[serde(serialize_with = "Bits::<Store>::serialize")] u8);

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::readable::words::{Code, Snapshots, words};
 
 /// A component observed something.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TelemetryRecordedV1 {
     /// [`TelemetryKind`] as its number.
@@ -35,6 +37,8 @@ pub struct TelemetryLostV1 {
 }
 
 /// What the ledger itself did in an interval; never counts itself, never written when idle.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivityRecordedV1 {
     /// Start of the interval, in nanoseconds since 1970.
@@ -56,6 +60,8 @@ pub struct ActivityRecordedV1 {
 }
 
 /// The write path failed under an earlier writer, which could not say so itself any more.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageFailedV1 {
     /// When, in nanoseconds since 1970; 0: not known.
@@ -67,6 +73,8 @@ pub struct StorageFailedV1 {
 
 /// A state was saved, as it stood right before this record, so that an opening need not read what
 /// came before. The saved bytes lie beside the journal and are believed only with this digest.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotTakenV1 {
     /// Which state: 1 execution log, 2 configuration, 3 runtime metadata, 4 components.
@@ -83,6 +91,8 @@ pub struct SnapshotTakenV1 {
 
 /// What an opening found in the files after an end that was not clean, what it repaired and what
 /// it set aside.
+///
+/// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryReportedV1 {
     /// The last record that the anchor claimed to be acknowledged; 0: none, or it said nothing.

@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checkpoints (C2SP `tlog-checkpoint`): which tree a log had, in a note that it signed.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
+//! use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! use femtoclaw_ledger::integrity::merkle::leaf_hash;
+//! use femtoclaw_ledger::integrity::secret::SigningKey;
+//!
+//! let key = SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[7; 32])?;
+//! let checkpoint = Checkpoint::new("ledger.example/a", 1, leaf_hash(b"a record's header"))?;
+//! let note = checkpoint.sign(&key)?;
+//!
+//! assert_eq!(note.signed_by(key.key())?, Some(0));
+//! let read = Checkpoint::parse(note.text())?;
+//! assert_eq!((read.origin(), read.size(), read.root()), ("ledger.example/a", 1, checkpoint.root()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::key::{SignError, Signer};
 use super::merkle::{SIZE_MAX, TreeHash, TreeHead, empty_root};
@@ -7,9 +25,13 @@ use super::note::{Note, NoteError};
 use super::text::decimal;
 
 /// The longest origin, in bytes.
+///
+/// Example: [`Checkpoint::new`](crate::integrity::checkpoint::Checkpoint::new).
 pub const ORIGIN_MAX: usize = 255;
 
 /// The text is no checkpoint.
+///
+/// Example: [`Checkpoint::new`](crate::integrity::checkpoint::Checkpoint::new).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointTextError {

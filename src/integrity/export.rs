@@ -2,6 +2,7 @@
 //! A history as static files (C2SP `tlog-tiles`): `checkpoint`, the tiles of the tree, and the
 //! entries, which are the records' canonical headers. Any web server can serve them, and whoever
 //! has the log's public key can check them.
+#![doc = include_str!("../rooms/export.md")]
 
 use super::merkle::{
     HASH_LEN, ProveError, TILE_WIDTH, Tile, TileSource, TileWriter, TreeFull, TreeHash, leaf_hash,
@@ -24,6 +25,8 @@ pub trait ExportSource: TileSource {
 }
 
 /// An export is not what its checkpoint says, or cannot be read.
+///
+/// Example: [`verify_export`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError<E: std::error::Error + 'static> {
@@ -100,6 +103,8 @@ impl<E: std::error::Error + 'static> ExportError<E> {
 }
 
 /// What was checked.
+///
+/// Example: [`verify_export`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct VerifiedExport {
     /// Number of records.

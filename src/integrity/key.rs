@@ -1,5 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Public keys in C2SP's form, `<name>+<key id>+<base64 of algorithm and key>`, and who can sign.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
+//! use femtoclaw_ledger::integrity::key::{Algorithm, Signer, VerifierKey};
+//! use femtoclaw_ledger::integrity::merkle::leaf_hash;
+//! use femtoclaw_ledger::integrity::secret::SigningKey;
+//!
+//! /// A key that a device holds.
+//! struct Device(SigningKey);
+//!
+//! impl Signer for Device {
+//!     fn key(&self) -> &VerifierKey {
+//!         self.0.key()
+//!     }
+//!
+//!     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Box<dyn std::error::Error + Send + Sync>> {
+//!         self.0.sign(message) // asks the device
+//!     }
+//! }
+//!
+//! let device = Device(SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[7; 32])?);
+//! let published = device.key().to_string();
+//! let note = Checkpoint::new("ledger.example/a", 1, leaf_hash(b"a header"))?.sign(&device)?;
+//! assert!(note.signed_by(&VerifierKey::parse(&published)?)?.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::text::hex_u32;
 use base64ct::{Base64, Encoding};
@@ -8,6 +36,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The longest name of a key, in bytes.
+///
+/// Example: [`VerifierKey::parse`](crate::integrity::key::VerifierKey::parse).
 pub const KEY_NAME_MAX: usize = 255;
 
 /// What a key signs, and how: the algorithms of `signed-note` that are understood here.
@@ -21,6 +51,8 @@ pub enum Algorithm {
 }
 
 /// The text is no public key that is understood here.
+///
+/// Example: [`VerifierKey::parse`](crate::integrity::key::VerifierKey::parse).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -49,6 +81,8 @@ pub enum KeyError {
 }
 
 /// A signature could not be made.
+///
+/// Example: [`Checkpoint::sign`](crate::integrity::checkpoint::Checkpoint::sign).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {

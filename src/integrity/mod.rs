@@ -15,6 +15,23 @@
 //! * [`secret`] holds a signing key and its file format.
 //!
 //! The formats are those of [C2SP](https://c2sp.org), so that others can check them.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::{Chain, GENESIS, digest};
+//!
+//! let chain = Chain::default();
+//! let commitment = chain.payload_commitment(&[7; 16], b"what was said");
+//! let first = chain.record_hash(&GENESIS, &commitment); // in a journal: a whole header
+//! let second = chain.record_hash(&first, b"the next header");
+//!
+//! // Whoever has headers and hashes can do the same: a changed byte leads elsewhere.
+//! let changed = chain.payload_commitment(&[7; 16], b"what was sais");
+//! assert_ne!(chain.record_hash(&GENESIS, &changed), first);
+//! assert_ne!(digest(b"policy 1"), digest(b"policy 2"));
+//! # assert_ne!(first, second);
+//! ```
 
 #[cfg_attr(
     not(feature = "engine"),

@@ -1,13 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Signed notes (C2SP `signed-note`): a text, an empty line, signature lines.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! use femtoclaw_ledger::integrity::note::{Note, NoteError};
+//! use femtoclaw_ledger::integrity::secret::SigningKey;
+//!
+//! let key = SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[7; 32])?;
+//! let mut note = Note::new("it is so\n".into())?;
+//! note.sign(&key)?;
+//!
+//! let sent = note.to_string();
+//! let read = Note::parse(sent.as_bytes())?;
+//! assert!(read.signed_by(key.key())?.is_some());
+//!
+//! let changed = Note::parse(sent.replace("so", "no").as_bytes())?;
+//! assert!(matches!(changed.signed_by(key.key()), Err(NoteError::FalseSignature { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::key::{self, Algorithm, SignError, Signer, VerifierKey};
 use base64ct::{Base64, Encoding};
 use std::fmt;
 
 /// The largest note that is read, in bytes.
+///
+/// Example: [`Note::parse`](crate::integrity::note::Note::parse).
 pub const NOTE_BYTES_MAX: usize = 1_000_000;
 /// The most signatures that a note may have.
+///
+/// Example: [`Note::parse`](crate::integrity::note::Note::parse).
 pub const SIGNATURES_MAX: usize = 100;
 
 const DASH: &str = "\u{2014} ";
@@ -44,6 +68,8 @@ pub enum NoteError {
 }
 
 /// A line below a note: who claims to have signed, and with what.
+///
+/// Example: [`integrity::witness`](crate::integrity::witness).
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct NoteSignature {
     name: String,

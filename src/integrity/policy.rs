@@ -1,5 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whose checkpoints count (C2SP `tlog-policy`): which logs, and which witnesses must have cosigned.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::policy::{Policy, TrustError};
+//! # use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! # use femtoclaw_ledger::integrity::{checkpoint::Checkpoint, merkle::leaf_hash, secret::SigningKey};
+//! # let log = SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[1; 32])?;
+//! # let witness = SigningKey::from_seed("witness.example", Algorithm::CosignatureV1, &[2; 32])?;
+//! # let mut note = Checkpoint::new("ledger.example/a", 1, leaf_hash(b"a header"))?.sign(&log)?;
+//! # let (log, witness_key) = (log.key(), witness.key());
+//! // As a file of the checker's own has it: this log, and this witness must have seen it.
+//! let text = format!("log {log}\nwitness one {witness_key}\nquorum one\n");
+//! let policy = Policy::parse(text.as_bytes())?;
+//! assert_eq!(policy.check(&note, None), Err(TrustError::NoQuorum(0)));
+//!
+//! note.cosign(&witness, 1_700_000_000)?;
+//! let trusted = policy.check(&note, Some(1_700_000_060))?;
+//! assert_eq!((trusted.checkpoint.size(), trusted.witnesses[0].time_s), (1, 1_700_000_000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::checkpoint::{Checkpoint, CheckpointTextError};
 use super::key::{Algorithm, KeyError, VerifierKey};
@@ -8,9 +29,13 @@ use super::text::rfc3339;
 use std::collections::HashMap;
 
 /// The largest policy that is read, in bytes.
+///
+/// Example: [`Policy::parse`](crate::integrity::policy::Policy::parse).
 pub const POLICY_BYTES_MAX: usize = 65_536;
 
 /// The text is no policy. Lines are counted from 1.
+///
+/// Example: [`Policy::parse`](crate::integrity::policy::Policy::parse).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -65,6 +90,8 @@ pub enum TrustError {
 }
 
 /// What a policy accepted, and because of whom.
+///
+/// Example: [`Policy::check`](crate::integrity::policy::Policy::check).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Trusted {
     /// The checkpoint.
@@ -76,6 +103,8 @@ pub struct Trusted {
 }
 
 /// A witness that cosigned a checkpoint.
+///
+/// Example: [`Policy::check`](crate::integrity::policy::Policy::check).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cosigned {
     /// Its key.

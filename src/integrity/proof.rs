@@ -1,5 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A proof in one file (C2SP `tlog-proof`): that an entry is in a log, up to a signed checkpoint.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::merkle::{leaf_hash, node_hash};
+//! use femtoclaw_ledger::integrity::policy::Policy;
+//! use femtoclaw_ledger::integrity::proof::TlogProof;
+//! # use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
+//! # use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! # use femtoclaw_ledger::integrity::secret::SigningKey;
+//! # let key = SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[7; 32])?;
+//! # let origin = "ledger.example/a";
+//!
+//! // A log of two entries; an open ledger makes the proof by `Ledger::prove`.
+//! let path = vec![leaf_hash(b"second")];
+//! let root = node_hash(&leaf_hash(b"first"), &path[0]);
+//! let checkpoint = Checkpoint::new(origin, 2, root)?.sign(&key)?;
+//! let proof = TlogProof { extra: None, index: 0, path, checkpoint };
+//!
+//! // Elsewhere, by the log's public key.
+//! let policy = Policy::new(&[key.key().clone()], &[], 0)?;
+//! let read = TlogProof::parse(proof.to_string().as_bytes())?;
+//! assert_eq!(read.verify(b"first", &policy, None)?.checkpoint.size(), 2);
+//! assert!(read.verify(b"other", &policy, None).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::merkle::{self, ProofError, TreeHash};
 use super::note::{NOTE_BYTES_MAX, Note, NoteError};
@@ -9,13 +35,19 @@ use base64ct::{Base64, Encoding};
 use std::fmt;
 
 /// The most bytes of extra data.
+///
+/// Example: [`TlogProof::parse`](crate::integrity::proof::TlogProof::parse).
 pub const EXTRA_BYTES_MAX: usize = 65_536;
 /// The most hashes: no tree is higher.
+///
+/// Example: [`TlogProof::parse`](crate::integrity::proof::TlogProof::parse).
 pub const PATH_MAX: usize = 63;
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
 /// The bytes are no proof.
+///
+/// Example: [`TlogProof::parse`](crate::integrity::proof::TlogProof::parse).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofParseError {
@@ -43,6 +75,8 @@ pub enum ProofParseError {
 }
 
 /// A proof does not show what it is for.
+///
+/// Example: [`TlogProof::verify`](crate::integrity::proof::TlogProof::verify).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofVerifyError {

@@ -2,6 +2,26 @@
 //! A signing key in memory, and the text that a key file holds: the public key on its first line, then PKCS#8 (RFC 5958) in PEM,
 //! encrypted with a passphrase on request (PBES2: scrypt and AES-256-CBC, as OpenSSL reads and writes them; feature `encrypted-keys`).
 //! Secret bytes are wiped when they are dropped, and from the stack before a call that had them there returns.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! use femtoclaw_ledger::integrity::secret::{KeyFileError, Passphrase, Salt, SigningKey};
+//!
+//! // 32 random bytes; `directory::keys` makes a key and its file in one.
+//! let key = SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[7; 32])?;
+//! let file = key.to_file(None)?;
+//! assert_eq!(SigningKey::from_file(&file, None)?.key(), key.key());
+//!
+//! # #[cfg(feature = "encrypted-keys")] {
+//! let salt = Salt { salt: [1; 16], iv: [2; 16] }; // random too
+//! let passphrase = Passphrase { passphrase: b"correct horse", salt };
+//! let file = key.to_file(Some(passphrase))?;
+//! assert!(matches!(SigningKey::from_file(&file, None), Err(KeyFileError::PassphraseNeeded)));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::key::{Algorithm, KeyError, Signer, VerifierKey};
 use ed25519_dalek::Signer as _;

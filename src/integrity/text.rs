@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The one spelling that numbers and times have, and the one place that knows which characters deceive
 //! whoever reads a line.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::text::{is_deceptive, rfc3339, shown};
+//!
+//! assert_eq!(rfc3339(1_700_000_000_000_000_000), "2023-11-14T22:13:20Z");
+//!
+//! let name = "ledger\u{202e}gpj.exe"; // reads backwards from there
+//! assert!(name.chars().any(is_deceptive));
+//! assert!(!shown(name).chars().any(is_deceptive));
+//! ```
 
 pub use crate::events::readable::time::rfc3339;
 
@@ -16,6 +28,8 @@ pub fn is_deceptive(char: char) -> bool {
 }
 
 /// Appends `text` for a line that a person reads: what deceives is shown by its number, `\u{202e}`.
+///
+/// Example: [`shown`].
 pub fn show_into(text: &str, out: &mut String) {
     for char in text.chars() {
         match is_deceptive(char) {

@@ -2,6 +2,46 @@
 //! Witnesses (C2SP `tlog-witness`): what a log asks, what a witness checks before it cosigns, and
 //! how it answers. Bytes only: who carries them, and where the witness keeps what it cosigned, is
 //! somebody else's.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::witness::{
+//!     AddCheckpoint, WitnessAnswer, WitnessOutcome, check, outcome,
+//! };
+//! # use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
+//! # use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
+//! # use femtoclaw_ledger::integrity::merkle::leaf_hash;
+//! # use femtoclaw_ledger::integrity::secret::SigningKey;
+//! # let log = SigningKey::from_seed("ledger.example/a", Algorithm::Ed25519, &[1; 32])?;
+//! # let witness = SigningKey::from_seed("witness.example", Algorithm::CosignatureV1, &[2; 32])?;
+//! # let checkpoint = Checkpoint::new("ledger.example/a", 1, leaf_hash(b"a header"))?.sign(&log)?;
+//!
+//! // The log sends what it signed, and a proof that it extends what the witness has seen.
+//! let request = AddCheckpoint { old_size: 0, proof: vec![], checkpoint: checkpoint.clone() };
+//! let body = request.to_string();
+//!
+//! // The witness, which has seen nothing of this log yet.
+//! let request = AddCheckpoint::parse(body.as_bytes())?;
+//! let answer = match check(&request, &[log.key().clone()], |_origin| None) {
+//!     Ok(_) => {
+//!         let mut note = request.checkpoint;
+//!         note.cosign(&witness, 1_700_000_000)?;
+//!         let signature = note.signatures().last().map(ToString::to_string);
+//!         WitnessAnswer::text(200, signature.unwrap_or_default().trim_end().to_owned())
+//!     }
+//!     Err(refused) => refused.answer(),
+//! };
+//!
+//! // The log again: its checkpoint, with the witness's signature.
+//! let cosigned = match outcome(answer.status, &answer.body, &checkpoint, witness.key()) {
+//!     WitnessOutcome::Cosigned(note) => note,
+//!     WitnessOutcome::From(size) => panic!("a proof from {size} is asked for"),
+//!     refused => panic!("{refused:?}"),
+//! };
+//! assert_eq!(cosigned.signed_by(witness.key())?, Some(1_700_000_000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use super::checkpoint::{Checkpoint, CheckpointTextError};
 use super::key::VerifierKey;
@@ -12,11 +52,17 @@ use super::text::decimal;
 use std::fmt;
 
 /// The largest request that is read, in bytes: room for many signatures of any kind.
+///
+/// Example: [`AddCheckpoint::parse`](crate::integrity::witness::AddCheckpoint::parse).
 pub const REQUEST_BYTES_MAX: usize = 131_072;
 /// The most bytes of an answer that are read.
+///
+/// Example: [`outcome`].
 pub const ANSWER_BYTES_MAX: usize = 131_072;
 
 /// The bytes are no request.
+///
+/// Example: [`AddCheckpoint::parse`](crate::integrity::witness::AddCheckpoint::parse).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -95,6 +141,8 @@ impl fmt::Display for AddCheckpoint {
 }
 
 /// Why a witness does not cosign. Nothing that it keeps has changed.
+///
+/// Example: [`check`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WitnessRefusal {

@@ -20,6 +20,8 @@ use crate::integrity;
 use crate::parse::take;
 
 /// Length in bytes of one slot: a block of the medium, so that writing one cannot tear the other.
+///
+/// Example: `tests/anchor.rs`.
 pub const ANCHOR_SLOT_LEN: usize = 4096;
 const SLOTS: u64 = 2;
 const MAGIC: [u8; 8] = *b"FCLANCHR";
@@ -27,6 +29,8 @@ const VERSION: u16 = 1;
 const CHECKSUM_AT: usize = ANCHOR_SLOT_LEN - 32;
 
 /// What one slot claims.
+///
+/// Example: [`Anchor`](crate::journal::Anchor).
 #[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Claim {
     /// Whose journal it is.
@@ -92,6 +96,8 @@ impl Claim {
 
 /// The seam below an anchor: where its two slots are read from and written to. A [`File`] is one. All
 /// calls block.
+///
+/// Example: `tests/shared/held.rs`.
 pub trait AnchorFile: Send + 'static {
     /// Fills `bytes` from `offset` on.
     ///
@@ -118,6 +124,8 @@ impl AnchorFile for File {
 }
 
 /// The contents of an anchor.
+///
+/// Example: [`Anchor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnchorContents {
     /// The newest claim.
@@ -127,6 +135,22 @@ pub struct AnchorContents {
 }
 
 /// The file.
+///
+/// ```
+/// use femtoclaw_ledger::events::LedgerId;
+/// use femtoclaw_ledger::journal::{Anchor, AnchorContents, Head, MemoryJournal};
+/// # let directory = tempfile::tempdir()?;
+/// # let journal = directory.path().join("journal");
+/// let path = Anchor::beside(&journal);
+/// let ledger = LedgerId::from_bytes([7; 16]);
+/// Anchor::create(&path, ledger, &Head::default(), 0)?;
+///
+/// let anchor = Anchor::open(&path)?;
+/// anchor.check(&MemoryJournal::new())?; // holds all that is claimed
+/// let AnchorContents { claim, slot_lost } = Anchor::peek(&path)?;
+/// assert_eq!((claim.ledger, claim.count(), slot_lost), (ledger, 0, false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Anchor {
     path: PathBuf,
     file: Box<dyn AnchorFile>,

@@ -17,6 +17,8 @@ use crate::events::Seq;
 use crate::locks::whole;
 
 /// When the anchor is written.
+///
+/// Example: `tests/anchor.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Anchoring {
@@ -30,6 +32,8 @@ pub enum Anchoring {
 }
 
 /// A journal and its anchor.
+///
+/// Example: `tests/anchor.rs`.
 pub struct Anchored<J> {
     journal: J,
     anchoring: Anchoring,

@@ -17,6 +17,19 @@ use crate::vitals::VitalPart;
 const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
 /// When an append is given up, and who is told.
+///
+/// ```
+/// use femtoclaw_ledger::clock::SystemClock;
+/// use femtoclaw_ledger::journal::{CommitWatch, MemoryJournal, Writer};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let on_hang = Box::new(|why: &str| eprintln!("{why}"));
+/// let watch = CommitWatch { after: Duration::from_secs(30), on_hang };
+/// let (journal, clock) = (Arc::new(MemoryJournal::new()), Arc::new(SystemClock::default()));
+/// let writer = Writer::start_watched(journal, clock, None, Some(watch))?;
+/// writer.join();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct CommitWatch {
     /// An append that takes longer hangs: on the injected clock, without time in which nothing ran.
     pub after: Duration,

@@ -6,6 +6,8 @@ use crate::error::{Cause, Fault};
 use crate::events::{HeaderError, LedgerId, Seq};
 
 /// A frame was not appended. Nothing was written, except where the outcome is unknown.
+///
+/// Example: `tests/waiting/doubles.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendFailure {
@@ -99,6 +101,8 @@ impl AppendFailure {
 }
 
 /// What is stored could not be read. Nothing is made up in its place.
+///
+/// Example: `tests/waiting/doubles.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadFailure {
@@ -139,6 +143,8 @@ impl ReadFailure {
 }
 
 /// How stored bytes differ from what was written.
+///
+/// Example: `tests/journal/frames.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameProblem {

@@ -24,6 +24,7 @@ const KEYSPACES: [u64; 2] = [0, 1];
 const QUARANTINE: &str = "quarantine";
 
 /// How much memory the journal may take.
+/// Example: `tests/preflight/scene.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalOptions {
     /// Size in bytes at which what was appended goes from memory into a table; it lies in the
@@ -52,6 +53,7 @@ struct OpenDatabase {
 }
 
 /// The journal in a directory.
+/// Example: `tests/preflight/scene.rs`.
 pub struct FjallJournal {
     path: PathBuf,
     /// Lock: readers and the append, read for one call of the engine each; the close, written to take it out, and
@@ -181,6 +183,7 @@ impl FjallJournal {
 }
 
 /// A journal that was opened, and what was found in it.
+/// Example: `tests/preflight/scene.rs`.
 #[derive(Debug)]
 pub struct RecoveredJournal {
     /// The journal.

@@ -4,6 +4,8 @@
 use crate::database::TornTail;
 
 /// Findings in a closed journal: its log, and a tail that was set aside.
+///
+/// Example: [`operation`](crate::operation).
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct FoundInJournal {

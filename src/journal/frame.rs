@@ -22,6 +22,8 @@ pub(super) fn chain() -> &'static Chain {
 }
 
 /// Consecutive records that were made durable by one sync. Cloning it copies no record.
+///
+/// Example: [`journal`](crate::journal).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
@@ -268,6 +270,8 @@ fn record(parts: &RecordParts<'_>, header: RecordHeader) -> Record {
 }
 
 /// An iterator over a frame's records; an error names its record, the next call goes on.
+///
+/// Example: [`journal`](crate::journal).
 #[derive(Debug)]
 pub struct Records<'a> {
     frame: &'a Frame,

@@ -144,6 +144,8 @@ impl WriterShared {
 }
 
 /// What the sequencer holds: hands over work. Clones are the same writer.
+///
+/// Example: [`journal`](crate::journal).
 #[derive(Clone)]
 pub struct WriterHandle(pub(super) Arc<WriterShared>);
 

@@ -7,10 +7,16 @@ use crate::integrity::{self, Checksum};
 use crate::parse;
 
 /// Version of the frame format that this software reads and writes.
+///
+/// Example: [`FrameBuilder`](crate::journal::FrameBuilder).
 pub const FRAME_FORMAT_VERSION: u16 = 2;
 /// Length in bytes of a frame header.
+///
+/// Example: `tests/verify/frames.rs`.
 pub const FRAME_HEADER_LEN: usize = 192;
 /// No frame is larger, in bytes: what is appended must fit the database's write-ahead log.
+///
+/// Example: `tests/journal/conformance.rs`.
 pub const FRAME_BYTES_MAX: usize = 32 << 20;
 
 /// Length in bytes of one entry of the offset table.

@@ -3,6 +3,50 @@
 //!
 //! Invariants: sequence numbers are gapless from 1; every frame names the record hash that it
 //! follows; what a [`Journal`] shows was synced before; there is no truncate and no delete.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::clock::SystemClock;
+//! use femtoclaw_ledger::events::{Event, LedgerId, Seq, TelemetryLostV1};
+//! use femtoclaw_ledger::integrity::Chain;
+//! use femtoclaw_ledger::journal::{
+//!     Appended, FrameBuilder, MemoryJournal, NewRecord, Observer, Reader, Work, Writer, WriterAnswer,
+//! };
+//! use std::sync::{Arc, mpsc};
+//!
+//! let journal = MemoryJournal::new(); // on disk: `FjallJournal`
+//! let observer: Observer = Box::new(|appended: &Appended<'_>| println!("{:?}", appended.duration));
+//! let clock = Arc::new(SystemClock::default());
+//! let writer = Writer::start(Arc::new(journal.clone()), clock, Some(observer))?;
+//! let handle = writer.handle();
+//! let reader = Reader::new(Arc::new(journal), &handle);
+//!
+//! // A frame of two records, each with its place in the chain.
+//! let mut builder = FrameBuilder::new(LedgerId::from_bytes([7; 16]), 1, handle.head());
+//! let lost = Event::from(TelemetryLostV1 { first_ns: 5, last_ns: 6, count: 1 });
+//! let mut record = NewRecord::of(&lost);
+//! record.commitment = Chain::default().payload_commitment(&record.salt, &record.payload);
+//! builder.push(&record, 1_000);
+//! builder.push(&record, 2_000);
+//!
+//! // Who waits is answered after the sync.
+//! let (sender, answers) = mpsc::channel();
+//! let answer: WriterAnswer = Box::new(move |outcome| {
+//!     let _ = sender.send(outcome.copied().map_err(Clone::clone));
+//! });
+//! handle.submit(Work { frame: Some(builder.take()), answers: vec![answer] });
+//! let head = answers.recv()?.map_err(|sealed| sealed.cause)?;
+//! assert_eq!(head, reader.head());
+//! for frame in reader.frames(Seq::FIRST) {
+//!     let frame = frame?;
+//!     frame.verify()?; // checksums, chain and commitments
+//!     assert_eq!(frame.records().count(), 2);
+//! }
+//! assert_eq!(reader.get(Seq::FIRST)?.ok_or("no such record")?.event()?, lost);
+//! writer.join();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::events::{Hash, LedgerId, Seq};
 
@@ -59,6 +103,8 @@ pub use sealed::Sealed;
 pub use writer::{Appended, Observer, Writer};
 
 /// The last record of a history.
+///
+/// Example: [`journal`](crate::journal).
 #[derive(Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Head {
     /// Its sequence number; `None`: the history is empty.
@@ -113,6 +159,8 @@ impl std::fmt::Display for Head {
 
 /// What may not be whole on the medium, because its write is under way or has failed. Nothing of it was
 /// acknowledged, and the next opening tells what came of it.
+///
+/// Example: `tests/waiting/doubles.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Unfinished {
     /// What lies behind the last whole batch of the write-ahead log.
@@ -122,11 +170,15 @@ pub struct Unfinished {
 }
 
 /// An iterator over frames, as a journal gives it.
+///
+/// Example: `tests/waiting/doubles.rs`.
 pub type Frames = Box<dyn Iterator<Item = Result<Frame, ReadFailure>> + Send>;
 
 /// The seam below the writer: append this frame after that head, durably; read frames back.
 ///
 /// One conformance suite (`tests/journal/conformance.rs`) runs over every implementation.
+///
+/// Example: `tests/waiting/doubles.rs`.
 pub trait Journal: Send + Sync + 'static {
     /// Appends `frame` after the head `after`; returns when it is durable. All calls block.
     ///

@@ -7,6 +7,8 @@ use crate::error::Cause;
 use crate::events::Seq;
 
 /// The writer stopped for good: nothing more is appended until the ledger is opened again.
+///
+/// Example: [`journal`](crate::journal).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// What failed.

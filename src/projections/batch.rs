@@ -19,11 +19,11 @@ const RECENT_VALUE_BYTES: usize = 1_024;
 /// What an entry takes beside its key and value, roughly.
 const RECENT_ENTRY_BYTES: usize = 64;
 
-/// Longest key of a view, in bytes: what the engine takes, less the byte that the ledger puts before it.
+/// Longest key of a view, in bytes: what the engine takes, less the byte that the ledger puts before it. Example: `tests/callbacks/projection.rs`.
 pub const VIEW_KEY_BYTES_MAX: usize = 65_534;
-/// Longest value of an embedder's view, in bytes (16 MiB).
+/// Longest value of an embedder's view, in bytes (16 MiB). Example: `tests/callbacks/projection.rs`.
 pub const VIEW_VALUE_BYTES_MAX: usize = 16 << 20;
-/// What one commit may change in an embedder's view: keys and values together, in bytes (64 MiB).
+/// What one commit may change in an embedder's view: keys and values together, in bytes (64 MiB). Example: `tests/callbacks/projection.rs`.
 pub const VIEW_COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Changes after which an embedder's batch ends with the commit at hand.
 const BATCH_BYTES: usize = 8 << 20;

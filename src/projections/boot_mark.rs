@@ -14,6 +14,8 @@ pub(super) const BOOT: &str = "BOOT";
 const BOOT_BYTES_MAX: u64 = 256;
 
 /// Which start of the machine this is.
+///
+/// Example: `tests/system/starts.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Boot {
     /// What the operating system says, whenever views are opened.

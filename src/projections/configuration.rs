@@ -44,6 +44,8 @@ impl AsOf {
 }
 
 /// One version of a document, without its content.
+///
+/// Example: [`configuration`](crate::configuration).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionInfo {
     /// The document.
@@ -75,6 +77,8 @@ pub struct VersionInfo {
 crate::events::readable::debug_as_read!(VersionInfo);
 
 /// One version of a document.
+///
+/// Example: [`configuration`](crate::configuration).
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct DocumentVersion {
     /// Everything but the content.
@@ -122,6 +126,8 @@ struct DocumentRow {
 }
 
 /// The projection.
+///
+/// Example: `tests/projections/as_of.rs`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConfigurationProjection;
 
@@ -175,6 +181,8 @@ fn store(record: &Record, change: &ConfigurationChangedV1, batch: &mut ViewBatch
 
 /// Reads the configuration view, at the view's position: wait for a newer one with
 /// [`View::at_least`].
+///
+/// Example: `tests/projections/as_of.rs`.
 #[derive(Debug, Clone)]
 pub struct ConfigurationView(View);
 

@@ -24,6 +24,14 @@ const PAIRS_MAX: usize = 4_000_000;
 
 /// The lines of both contents in order; dropping the added ones gives the first, dropping the
 /// removed ones the second.
+///
+/// ```
+/// use femtoclaw_ledger::projections::{DiffLine, diff_lines};
+/// let lines = diff_lines(b"a\nb\n", b"a\nc\n");
+/// let text = |line: &str| line.as_bytes().to_vec();
+/// let (same, removed, added) = (text("a\n"), text("b\n"), text("c\n"));
+/// assert_eq!(lines, [DiffLine::Same(same), DiffLine::Removed(removed), DiffLine::Added(added)]);
+/// ```
 #[must_use]
 pub fn diff_lines(from: &[u8], to: &[u8]) -> Vec<DiffLine> {
     let from: Vec<&[u8]> = from.split_inclusive(|byte| *byte == b'\n').collect();

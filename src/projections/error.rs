@@ -8,6 +8,8 @@ use crate::database::{self, Damage, Meaning};
 use crate::error::{Cause, Fault, Retry};
 
 /// Views could not be set up at all.
+///
+/// Example: [`projections`](crate::projections).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewsOpenError {
@@ -84,6 +86,8 @@ impl ProjectionError {
 }
 
 /// A view has no answer to give.
+///
+/// Example: `tests/projections/closing.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ViewError {

@@ -7,6 +7,8 @@ use super::execution_status::ExecutionStatus;
 use super::executions::ExecutionEntry;
 
 /// Which executions are asked for: those that fit all that it says. The default fits all.
+///
+/// Example: `tests/projections/executions.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExecutionFilter {
     /// Any of these; all where it is empty.
@@ -24,6 +26,8 @@ pub struct ExecutionFilter {
 }
 
 /// From which end executions are given, by their first records.
+///
+/// Example: `tests/projections/executions.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExecutionOrder {
     /// The oldest first.

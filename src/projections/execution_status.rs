@@ -37,6 +37,8 @@ pub enum ExecutionStatus {
 }
 
 /// How many executions have a status.
+///
+/// Example: `tests/projections/executions.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct StatusCount {
     /// The status.

@@ -31,6 +31,8 @@ const BY_STATUS: u8 = b's';
 pub(super) const COUNT: u8 = b'n';
 
 /// What the view knows of one execution.
+///
+/// Example: [`execution_log`](crate::execution_log).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionEntry {
     /// Its id.
@@ -91,6 +93,8 @@ struct Touched {
 }
 
 /// The projection.
+///
+/// Example: `tests/projections/executions.rs`.
 #[derive(Debug, Clone, Default)]
 pub struct Executions {
     touched: HashMap<ExecutionId, Touched, RandomState>,

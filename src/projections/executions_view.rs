@@ -12,6 +12,8 @@ use super::{StatusCount, View, ViewError, ViewSnapshot};
 
 /// Reads the executions view, at the view's position: wait for a newer one with
 /// [`View::at_least`].
+///
+/// Example: `tests/projections/executions.rs`.
 #[derive(Debug, Clone)]
 pub struct ExecutionsView(View);
 

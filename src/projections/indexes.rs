@@ -97,6 +97,8 @@ fn asked_key(execution: ExecutionId) -> [u8; 17] {
 }
 
 /// Where a command's records are.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CommandPlace {
     /// Its first record.
@@ -128,6 +130,8 @@ struct KnownRequest {
 }
 
 /// The projection.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, Default)]
 pub struct Indexes {
     current: Option<Current>,

@@ -6,6 +6,60 @@
 //! aside under `quarantine/` and made again from the journal, which is the truth.
 //!
 //! Reads are synchronous and short; asynchronous callers use `spawn_blocking`.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::Options;
+//! use femtoclaw_ledger::events::{Event, Record};
+//! use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
+//! # use femtoclaw_ledger::{Ledger, Quota, Rights};
+//! # use std::time::Duration;
+//!
+//! /// How many records of each type there are.
+//! struct Counts;
+//!
+//! impl Projection for Counts {
+//!     fn name(&self) -> &'static str {
+//!         "counts"
+//!     }
+//!
+//!     fn version(&self) -> u32 {
+//!         1 // rises with every change of what `apply` does
+//!     }
+//!
+//!     fn apply(
+//!         &mut self,
+//!         record: &Record,
+//!         _: &Event,
+//!         batch: &mut ViewBatch,
+//!     ) -> Result<(), ProjectionError> {
+//!         let key = record.header.event_type.name().as_bytes();
+//!         let before = batch.get(key)?.and_then(|value| value.try_into().ok());
+//!         let count = before.map_or(0, u64::from_be_bytes) + 1;
+//!         batch.put(key, count.to_be_bytes().to_vec());
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger");
+//! let options = Options { projections: vec![Box::new(Counts)], ..Options::default() };
+//! # let (ledger, root) = Ledger::open(&path, options).await?;
+//! # root.grant("runtime", Rights::all(), Quota::default()).await?;
+//! let head = ledger.head();
+//! assert!(ledger.projection_at_least("counts", head.seq).await? >= head.count());
+//! let digests = ledger.view_digests().await?; // the same for the same records
+//! assert!(digests.iter().any(|view| view.name == "counts"));
+//! for view in ledger.view_positions() {
+//!     println!("{} has read up to {}", view.name, view.position);
+//! }
+//! # root.close(Duration::from_secs(60)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +118,8 @@ pub use view::{RebuildProgress, View, ViewSnapshot, ViewStatus};
 pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
 
 /// A key and its value.
+///
+/// Example: [`Source`].
 pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// Folds events into a view.
@@ -124,6 +180,67 @@ pub trait Projection: Send + 'static {
 }
 
 /// Committed records, in order: the one thing that views need of the journal.
+///
+/// ```
+/// use femtoclaw_ledger::events::{CommandId, ComponentId, Record, Seq};
+/// use femtoclaw_ledger::journal::Reader;
+/// use femtoclaw_ledger::projections::{
+///     Filter, Indexes, IndexesView, Source, Tree, TreeView, Views, ViewsOptions, built_in,
+/// };
+/// # use femtoclaw_ledger::clock::SystemClock;
+/// # use femtoclaw_ledger::events::{Event, LedgerId, TelemetryLostV1};
+/// # use femtoclaw_ledger::journal::{FrameBuilder, Journal, MemoryJournal, NewRecord, Writer};
+/// use std::{sync::Arc, time::Duration};
+///
+/// struct Committed(Reader);
+///
+/// impl Source for Committed {
+///     fn head(&self) -> u64 {
+///         self.0.head().count()
+///     }
+///
+///     fn records(&self, from: Seq, max: usize) -> Result<Vec<Record>, String> {
+///         let records: Result<_, _> = self.0.range(from).take(max).collect();
+///         records.map_err(|error| error.to_string())
+///     }
+///
+///     fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
+///         self.0.wait_beyond(seq, timeout)
+///     }
+/// }
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let (journal, path) = (Arc::new(MemoryJournal::new()), directory.path().to_owned());
+/// # let lost = Event::from(TelemetryLostV1 { first_ns: 5, last_ns: 6, count: 1 });
+/// # let mut builder = FrameBuilder::new(LedgerId::from_bytes([7; 16]), 1, Default::default());
+/// # let mut record = NewRecord::of(&lost);
+/// # (record.component, record.command) = (ComponentId(1), CommandId::from_bytes([3; 16]));
+/// # builder.push(&record, 1_000);
+/// # journal.append(&builder.take(), &Default::default())?;
+/// # let writer = Writer::start(journal.clone(), Arc::new(SystemClock::default()), None)?;
+/// # let reader = Reader::new(journal, &writer.handle());
+/// // Views over a journal of one record, without a ledger.
+/// let source = Arc::new(Committed(reader));
+/// let listener = Arc::new(|notice: &_| println!("{notice:?}"));
+/// let options = ViewsOptions { listener: Some(listener), ..ViewsOptions::default() };
+/// let views = Views::open(&path, options, built_in(), source.clone())?;
+/// let tree = views.view(Tree::NAME).ok_or("no such view")?;
+/// tree.at_least(1, Duration::from_secs(60))?;
+/// assert_eq!((tree.status().position, tree.status().building), (1, None));
+/// assert_eq!(tree.read(|snapshot| Ok(snapshot.position()))?, 1);
+/// assert!(!tree.scan(b"", 10)?.is_empty());
+/// assert_eq!(TreeView::new(tree).read(|tree| Ok(tree.size()))?, 1);
+///
+/// let indexes = views.view(Indexes::NAME).ok_or("no such view")?;
+/// indexes.at_least(1, Duration::from_secs(60))?;
+/// let indexes = IndexesView::new(indexes, source);
+/// assert_eq!(indexes.query_at(&Filter::default(), 10)?.found, [Seq::FIRST]);
+/// let place = indexes.command(ComponentId(1), CommandId::from_bytes([3; 16]))?.found;
+/// assert_eq!(place.map(|place| place.first_seq), Some(1));
+/// views.close();
+/// # writer.join();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Source: Send + Sync + 'static {
     /// Sequence number of the last committed record; 0 where there is none.
     fn head(&self) -> u64;
@@ -140,6 +257,8 @@ pub trait Source: Send + Sync + 'static {
 }
 
 /// The views that every ledger has: what to give [`Views::open`], with one's own behind them.
+///
+/// Example: [`Source`].
 #[must_use]
 pub fn built_in() -> Vec<Box<dyn Projection>> {
     vec![

@@ -4,6 +4,8 @@
 use crate::events::Hash;
 
 /// How far a view has read.
+///
+/// Example: [`projections`](crate::projections).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct ViewPosition {
     /// The view.
@@ -13,6 +15,8 @@ pub struct ViewPosition {
 }
 
 /// The state of a view at a position.
+///
+/// Example: [`projections`](crate::projections).
 #[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct ViewDigest {
     /// The view.
@@ -27,6 +31,8 @@ pub struct ViewDigest {
 crate::events::readable::debug_as_read!(ViewDigest);
 
 /// What was found in a view, and the position up to which that is all there is.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct AtPosition<T> {
     /// The last record that the view held.

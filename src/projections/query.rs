@@ -46,6 +46,8 @@ impl Filter {
 }
 
 /// Reads the indexes, at the view's position: wait for a newer one with [`View::at_least`].
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Clone)]
 pub struct IndexesView {
     view: View,

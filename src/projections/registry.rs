@@ -29,6 +29,8 @@ pub(super) const CHANGES: [EventType; 5] = [
 ];
 
 /// A registered capability.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
     /// Its name.
@@ -54,6 +56,8 @@ pub struct Capability {
 crate::events::readable::debug_as_read!(Capability);
 
 /// The whole registry at a moment.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct RegistryState {
     /// Number of registry changes so far.

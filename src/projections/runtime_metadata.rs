@@ -22,6 +22,8 @@ const SAVED: u8 = b'p';
 const RUNTIME_MACHINE: u8 = 0;
 
 /// Who the runtime said it is.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
     /// Its id.
@@ -38,6 +40,8 @@ pub struct Runtime {
 crate::events::readable::debug_as_read!(Runtime);
 
 /// A module of the runtime.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// Its name.
@@ -54,6 +58,8 @@ pub struct Module {
 crate::events::readable::debug_as_read!(Module);
 
 /// Where the runtime's own state machine stands.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct RuntimeState {
     /// The state.
@@ -71,6 +77,8 @@ pub struct RuntimeState {
 crate::events::readable::debug_as_read!(RuntimeState);
 
 /// A subscriber's durable position.
+///
+/// Example: [`runtime_metadata`](crate::runtime_metadata).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPosition {
     /// Its name.
@@ -87,6 +95,8 @@ pub struct SavedPosition {
 crate::events::readable::debug_as_read!(SavedPosition);
 
 /// The projection.
+///
+/// Example: `tests/projections/as_of.rs`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RuntimeMetadataProjection;
 
@@ -170,6 +180,8 @@ impl Projection for RuntimeMetadataProjection {
 
 /// Reads the runtime metadata view, at the view's position: wait for a newer one with
 /// [`View::at_least`].
+///
+/// Example: `tests/projections/as_of.rs`.
 #[derive(Debug, Clone)]
 pub struct RuntimeMetadataView(View);
 

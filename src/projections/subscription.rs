@@ -14,6 +14,8 @@ use crate::events::{Record, Seq, StoreMask};
 use super::Source;
 
 /// Why a subscription has nothing to give just now. It can be asked again: nothing is skipped.
+///
+/// Example: [`Follow`](crate::reading::Follow).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscriptionError {
@@ -78,6 +80,8 @@ impl SubscriptionError {
 }
 
 /// Records in order, each exactly once, from one sequence number on.
+///
+/// Example: `tests/projections/subscription.rs`.
 pub struct Subscription {
     source: Arc<dyn Source>,
     next: Seq,

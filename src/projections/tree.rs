@@ -26,6 +26,8 @@ const STRIP_WIDTH: u64 = 16;
 const STRIP_BYTES: usize = STRIP_WIDTH as usize * HASH_LEN;
 
 /// The Merkle tree. Its position is its size: the number of records in it.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tree;
 
@@ -138,6 +140,8 @@ fn hashes_of(bytes: &[u8]) -> Vec<TreeHash> {
 }
 
 /// Reads the tree, at the view's position: wait for a larger one with [`View::at_least`].
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone)]
 pub struct TreeView(View);
 
@@ -229,6 +233,8 @@ impl TreeView {
 }
 
 /// The tree of the first [`TreeAt::size`] records.
+///
+/// Example: [`Source`](crate::projections::Source).
 pub struct TreeAt<'a>(&'a ViewSnapshot);
 
 impl TreeAt<'_> {

@@ -22,6 +22,8 @@ pub(super) use reader::reader;
 pub use snapshot::ViewSnapshot;
 
 /// How far a rebuild is.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct RebuildProgress {
     /// Records read.
@@ -31,6 +33,8 @@ pub struct RebuildProgress {
 }
 
 /// What a view is doing.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ViewStatus {
     /// Its name.
@@ -116,6 +120,8 @@ fn reached(state: &ViewState, seq: u64) -> Option<Result<u64, ViewError>> {
 }
 
 /// A view, for readers. Survives rebuilds, damage and the replacement of its generation.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Clone)]
 pub struct View {
     shared: Arc<ViewShared>,

@@ -19,11 +19,17 @@ use crate::clock::{Clock, SystemClock};
 use crate::metrics;
 
 /// Looks at a closed database and says what is wrong with it.
+///
+/// Example: [`Source`](crate::projections::Source).
 pub type Preflight = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
 /// Is told what happened to the views.
+///
+/// Example: [`Source`](crate::projections::Source).
 pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 
 /// How views are kept.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Clone)]
 pub struct ViewsOptions {
     /// Cache for blocks of all views, in bytes.
@@ -71,6 +77,8 @@ impl ViewsOptions {
 }
 
 /// Something happened to the views that an operator wants to know.
+///
+/// Example: [`Source`](crate::projections::Source).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -97,6 +105,8 @@ pub enum Notice {
 
 /// All views of one ledger and the thread that keeps them. Dropping it stops the thread without
 /// waiting for it; [`Views::close`] waits.
+///
+/// Example: [`Source`](crate::projections::Source).
 pub struct Views {
     control: Arc<Control>,
     views: Vec<View>,

@@ -160,7 +160,7 @@ impl<'ast> Visit<'ast> for File {
     /// The body of a macro is tokens: words joined by `::` are its paths.
     fn visit_macro(&mut self, invoked: &'ast syn::Macro) {
         self.visit_path(&invoked.path);
-        let text = invoked.tokens.to_string().replace(" :: ", "::");
+        let text = crate::uncommented(&invoked.tokens).replace(" :: ", "::");
         let is_path = |char: char| char.is_alphanumeric() || char == '_' || char == ':';
         for path in text.split(|char| !is_path(char)) {
             let parts: Vec<_> = path.split("::").map(ToOwned::to_owned).collect();

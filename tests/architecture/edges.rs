@@ -125,6 +125,8 @@ fn each_wrong_edge_is_found() {
             "src/b/four.rs",
             "#[cfg(test)]\nmod tests { use crate::c::x; }\n",
         ),
+        // A comment needs nothing, in a macro neither.
+        file("src/b/five.rs", "m! {\n/// [`A`](crate::a::A).\nA }\n"),
         file("src/novel.rs", "\n"),
     ];
     let parsed = Crate::parse(&files);

@@ -12,6 +12,8 @@ use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::Note;
 
 /// One record of a bundle.
+///
+/// Example: [`Bundle::items`](crate::integrity::evidence::Bundle::items).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Item {
     /// Its header: the entry of the tree.
@@ -42,6 +44,8 @@ impl Item {
 
 /// The record of an opening of the ledger. It names the ledger, in its header, so that the id is as
 /// signed as everything else in the tree.
+///
+/// Example: [`Bundle`](crate::integrity::evidence::Bundle).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Opening {
     /// Its header.

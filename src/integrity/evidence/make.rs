@@ -10,6 +10,8 @@ use crate::integrity::merkle::TreeHash;
 use crate::integrity::note::{Note, NoteError};
 
 /// Evidence cannot be made of this.
+///
+/// Example: [`Bundle`](crate::integrity::evidence::Bundle).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MakeError {

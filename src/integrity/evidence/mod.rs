@@ -14,6 +14,33 @@
 //!
 //! Keys in a bundle say who is said to have signed. They prove nothing: whoever makes up a history
 //! makes up a key as well.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::evidence::{Bundle, BundlePart, Closing, Stream};
+//! use femtoclaw_ledger::integrity::policy::Policy;
+//! # use femtoclaw_ledger::integrity::key::Algorithm;
+//! # let file = "cli/tests/verifier/evidence/golden/failed.txt";
+//! # let known = Bundle::parse(&std::fs::read(file)?)?;
+//! # let known = known.keys().iter().find(|key| key.algorithm() == Algorithm::Ed25519).cloned();
+//! # let public_key = known.ok_or("no key")?; // elsewhere it comes from whoever runs the log
+//!
+//! let text = std::fs::read_to_string(file)?;
+//! let bundle = Bundle::parse(text.as_bytes())?;
+//! let policy = Policy::new(&[public_key], &[], 0)?;
+//! let verified = bundle.verify(&policy, None)?;
+//! assert_eq!(verified.stream, Stream::Complete { records: 6, closed_by: Closing::Failed });
+//! for item in bundle.items() {
+//!     println!("{} {}", item.header.seq, item.header.event_type.name());
+//! }
+//!
+//! // Whoever changes a byte is told where.
+//! let changed = Bundle::parse(text.replace("complete 6", "complete 7").as_bytes())?;
+//! let refused = changed.verify(&policy, None).map(|_| ()).unwrap_err();
+//! assert_eq!(refused.part, BundlePart::Stream);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod bundle;
 mod make;
@@ -43,16 +70,28 @@ use crate::events::Seq;
 const FIRST_LINE: &str = "femtoclaw-ledger evidence 3";
 
 /// Name of the bundle's file in a directory that holds it with its page.
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 pub const BUNDLE_FILE: &str = "evidence.txt";
 /// Name of the page's file there.
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 pub const PAGE_FILE: &str = "page.html";
 /// The largest bundle that is read or made, in bytes (64 MiB).
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// The most records in a bundle; so many components at most have names.
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 pub const RECORDS_MAX: usize = 4_096;
 /// The most keys: a note has no more signatures.
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 pub const KEYS_MAX: usize = super::note::SIGNATURES_MAX;
 /// The longest payload, in bytes: no frame holds a longer one.
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 pub const PAYLOAD_BYTES_MAX: usize = 32 << 20;
 
 /// A part of a bundle: what a refusal names.

@@ -9,6 +9,8 @@ use crate::events::{ComponentId, Content, Event, EventType, Record, RecordHeader
 use crate::integrity::merkle::TreeHash;
 
 /// The record of a grant, which names a component.
+///
+/// Example: [`Bundle`](crate::integrity::evidence::Bundle).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Naming {
     /// Its header: the entry of the tree.
@@ -20,6 +22,8 @@ pub struct Naming {
 }
 
 /// A component by its name.
+///
+/// Example: [`Bundle`](crate::integrity::evidence::Bundle).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ComponentName {
     /// The component.

@@ -16,6 +16,8 @@ use crate::integrity::proof::PATH_MAX;
 use crate::integrity::text::decimal;
 
 /// The bytes are no bundle.
+///
+/// Example: [`Bundle::parse`](crate::integrity::evidence::Bundle::parse).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleParseError {

@@ -8,6 +8,8 @@ use crate::integrity::export::{ExportError, ExportSource, verify_export};
 use crate::integrity::merkle::{self, ProofError};
 
 /// An export does not show that a bundle is complete, or shows that it is not.
+///
+/// Example: `cli/tests/verifier/evidence/scan.rs`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError<E: std::error::Error + 'static> {
@@ -58,6 +60,8 @@ impl<E: std::error::Error + 'static> ScanError<E> {
 }
 
 /// What every header up to a checkpoint says.
+///
+/// Example: `cli/tests/verifier/evidence/scan.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Scanned {
     /// Records that were read: all up to the export's checkpoint.
@@ -75,6 +79,8 @@ pub struct Scanned {
 ///
 /// This is what a bundle alone cannot show: that *no* further record of the execution exists up to
 /// the export's checkpoint. The caller verifies the bundle itself with [`Bundle::verify`].
+///
+/// Example: `cli/tests/verifier/evidence/scan.rs`.
 ///
 /// # Errors
 /// [`ScanError`] says what was found.

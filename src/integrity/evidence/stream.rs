@@ -111,6 +111,8 @@ impl fmt::Display for Stream {
 }
 
 /// Records are not the beginning of one execution's stream.
+///
+/// Example: [`Bundle::verify`](crate::integrity::evidence::Bundle::verify).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
@@ -212,6 +214,8 @@ impl Stand {
 }
 
 /// Reads an execution's stream in order, one header after the other.
+///
+/// Example: `tests/model/compare.rs`.
 #[derive(Debug, Clone)]
 pub struct StreamReader {
     execution: ExecutionId,

@@ -16,6 +16,8 @@ use crate::integrity::note::NoteError;
 use crate::integrity::policy::{Policy, TrustError, Trusted};
 
 /// Why a part is not what it claims to be.
+///
+/// Example: [`Bundle::verify`](crate::integrity::evidence::Bundle::verify).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleProblem {
@@ -104,6 +106,8 @@ pub enum BundleProblem {
 }
 
 /// A bundle is refused: which part, and why.
+///
+/// Example: [`Bundle::verify`](crate::integrity::evidence::Bundle::verify).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part}")]
 pub struct BundleVerifyError {
@@ -122,6 +126,8 @@ impl BundleVerifyError {
 }
 
 /// What a bundle shows.
+///
+/// Example: [`Bundle::verify`](crate::integrity::evidence::Bundle::verify).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct VerifiedBundle {
     /// Whether these are all records of the execution, by the ledger's own numbering.

@@ -5,6 +5,8 @@
 use super::{SIZE_MAX, TreeHash, empty_root, node_hash};
 
 /// A proof shows nothing.
+///
+/// Example: [`verify_inclusion`](crate::integrity::merkle::verify_inclusion).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {

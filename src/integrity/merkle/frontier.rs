@@ -4,6 +4,8 @@
 use super::{SIZE_MAX, Subtree, TreeHash, fold_right, node_hash};
 
 /// The tree has [`SIZE_MAX`] leaves.
+///
+/// Example: [`Frontier::append`](crate::integrity::merkle::Frontier::append).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the tree is full: {SIZE_MAX} leaves")]
 pub struct TreeFull;

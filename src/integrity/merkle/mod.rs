@@ -9,6 +9,52 @@
 //!
 //! Nothing here reads a file: hashes come from a [`TileSource`], which nobody has to trust. A wrong
 //! tile gives a wrong hash, and a wrong hash does not verify against a signed root.
+//!
+//! # Example
+//!
+//! ```
+//! use femtoclaw_ledger::integrity::merkle::{
+//!     Frontier, Tile, TileSource, TileWriter, consistency, inclusion, leaf_hash, root,
+//!     verify_consistency, verify_inclusion,
+//! };
+//! use std::{collections::HashMap, io};
+//!
+//! /// Tiles by path, as a web server has them.
+//! #[derive(Default)]
+//! struct Tiles(HashMap<String, Vec<u8>>);
+//!
+//! impl TileSource for Tiles {
+//!     type Error = io::Error;
+//!
+//!     fn tile(&self, tile: Tile) -> Result<Vec<u8>, io::Error> {
+//!         self.0.get(&tile.path()).cloned().ok_or(io::ErrorKind::NotFound.into())
+//!     }
+//! }
+//!
+//! let leaves: Vec<_> = (0..5_u8).map(|number| leaf_hash(&[number])).collect();
+//! let (mut writer, mut tiles) = (TileWriter::default(), Tiles::default());
+//! for leaf in &leaves {
+//!     writer.append(*leaf, |_full, _hashes| {})?; // after 256 leaves
+//! }
+//! for (tile, hashes) in writer.partial() {
+//!     let hashes = hashes.iter().flat_map(|hash| *hash.as_bytes());
+//!     tiles.0.insert(tile.path(), hashes.collect());
+//! }
+//!
+//! // Leaf 3 is in the tree with this root.
+//! let root = root(&tiles, 5)?;
+//! let proof = inclusion(&tiles, 5, 3)?;
+//! verify_inclusion(&leaves[3], 3, 5, &proof, &root)?;
+//!
+//! // The tree over the first two leaves was not rewritten since.
+//! let mut earlier = Frontier::default();
+//! for leaf in &leaves[..2] {
+//!     earlier.append(*leaf)?;
+//! }
+//! let proof = consistency(&tiles, 2, 5)?;
+//! verify_consistency(2, &earlier.root(), 5, &root, &proof)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod check;
 mod frontier;

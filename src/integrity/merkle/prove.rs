@@ -25,6 +25,8 @@ impl<S: TileSource> TileSource for &S {
 }
 
 /// A proof could not be made.
+///
+/// Example: [`inclusion`](crate::integrity::merkle::inclusion).
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError<E: std::error::Error + 'static> {
@@ -136,6 +138,8 @@ pub fn root<S: TileSource>(source: &S, size: u64) -> Result<TreeHash, ProveError
 }
 
 /// The right edge of the tree of the first `size` leaves: at most eight tiles are read.
+///
+/// Example: `tests/projections/tree.rs`.
 ///
 /// # Errors
 /// [`ProveError`] where a tile cannot be read or has another length than it must.

@@ -6,6 +6,18 @@ use super::TreeHash;
 use super::sha256_batch::node_hashes;
 
 /// The perfect subtrees that a row of leaves consists of, from left to right.
+///
+/// ```
+/// use femtoclaw_ledger::integrity::merkle::{Frontier, Subtree, leaf_hash};
+/// let leaves = [leaf_hash(b"a"), leaf_hash(b"b"), leaf_hash(b"c")];
+/// let (mut at_once, mut one_by_one) = (Frontier::default(), Frontier::default());
+/// assert!(at_once.extend(&Subtree::new(0, &leaves)));
+/// for leaf in leaves {
+///     one_by_one.append(leaf)?;
+/// }
+/// assert_eq!(at_once.root(), one_by_one.root());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subtree {
     first: u64,

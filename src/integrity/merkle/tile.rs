@@ -5,6 +5,8 @@ use super::SIZE_MAX;
 use std::fmt;
 
 /// Hashes in a full tile.
+///
+/// Example: [`Tile::path`](crate::integrity::merkle::Tile::path).
 pub const TILE_WIDTH: u16 = 256;
 
 /// The highest level a tree of [`SIZE_MAX`] leaves has.
@@ -22,6 +24,8 @@ pub struct Tile {
 }
 
 /// This is no path of a tile.
+///
+/// Example: [`Tile::path`](crate::integrity::merkle::Tile::path).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TileError {

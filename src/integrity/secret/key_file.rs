@@ -4,6 +4,8 @@
 use crate::integrity::key::KeyError;
 
 /// The largest key file that is read, in bytes.
+///
+/// Example: [`SigningKey::from_file`](crate::integrity::secret::SigningKey::from_file).
 pub const KEY_FILE_MAX: usize = 16_384;
 
 /// The text is no key file that can be used.

@@ -26,6 +26,8 @@ struct Links {
 }
 
 /// Where a damaged history stops, though it went on.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalStop {
     /// The first record that is not part of it though one was.

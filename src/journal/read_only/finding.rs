@@ -10,6 +10,8 @@ use crate::database::offline_reader::{Trouble, TroubleKind};
 const KEPT_MAX: usize = 10_000;
 
 /// One thing that was found.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -26,6 +28,8 @@ pub struct Finding {
 }
 
 /// Kinds of findings.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FindingKind {

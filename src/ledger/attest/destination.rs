@@ -31,6 +31,8 @@ const DIGITS: usize = 20;
 
 /// What others put into a destination is so much that this ledger's newest checkpoint may be behind it.
 /// Take it away.
+///
+/// Example: [`CheckpointDirectory`](crate::checkpoint::CheckpointDirectory).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{files} files of {bytes} bytes were read, and there is more: take away what is no checkpoint of this ledger"
@@ -50,6 +52,8 @@ impl TooMuchJunk {
 }
 
 /// Keeps copies of checkpoints.
+///
+/// Example: `tests/witnesses/late.rs`.
 pub trait Destination: Send + Sync {
     /// A name for logs and records.
     fn name(&self) -> &str;
@@ -283,6 +287,8 @@ fn read(path: &Path) -> io::Result<(Option<Note>, u64)> {
 
 /// A program that takes a checkpoint on its standard input and ends with 0 once it is kept: sends
 /// it to another machine, to a witness, to a printer.
+///
+/// Example: `tests/checkpoints.rs`.
 #[derive(Debug, Clone)]
 pub struct CheckpointCommand {
     program: PathBuf,

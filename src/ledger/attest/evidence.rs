@@ -43,6 +43,8 @@ pub struct EvidenceOptions {
 }
 
 /// No evidence could be made. Nothing that was recorded is touched by it.
+///
+/// Example: [`evidence`](crate::evidence).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {

@@ -29,6 +29,8 @@ const COMPONENT: &str = "witness";
 
 /// Size and root of what was cosigned last, by origin. One for an opening, whoever asks.
 /// No witness can be had, or it does not cosign.
+///
+/// Example: [`witness`](crate::witness).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WitnessError {
@@ -79,6 +81,8 @@ impl WitnessError {
 }
 
 /// A witness whose memory is a ledger. Cheap to clone; all of an opening share what was cosigned.
+///
+/// Example: [`witness`](crate::witness).
 #[derive(Clone)]
 pub struct Witness {
     signing: Signing,

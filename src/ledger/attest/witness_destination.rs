@@ -21,6 +21,8 @@ const TRIES: usize = 3;
 
 /// Carries requests to a witness: an HTTP client, a queue, another ledger of this process
 /// ([`crate::ledger::Witness`]).
+///
+/// Example: `tests/witnesses/late.rs`.
 pub trait WitnessTransport: Send + Sync {
     /// Sends `body` as a POST to `<submission prefix>/add-checkpoint`, and gives the
     /// answer. Blocks, and must give up in its own time: checkpoints wait for it, appends do
@@ -33,6 +35,8 @@ pub trait WitnessTransport: Send + Sync {
 }
 
 /// What came back.
+///
+/// Example: `tests/witnesses/late.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportAnswer {
     /// The status, as of HTTP.

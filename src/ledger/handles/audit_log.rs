@@ -6,6 +6,8 @@ use crate::commands::{AuditEntry, Command, Receipt};
 use crate::error::AppendError;
 
 /// The audit log (FC-STORAGE §6).
+///
+/// Example: [`redaction`](crate::redaction).
 #[derive(Clone)]
 pub struct AuditLog(pub(in crate::ledger) Handle);
 

@@ -27,6 +27,8 @@ const PAYLOADS: Wanted = Wanted::Payloads(Store::Configuration);
 /// halted or being made again they are an error at once (`unavailable`, `recovering`).
 /// [`Configuration::current`] and [`Configuration::content`] need no view. Dropping a read ends the
 /// wait and nothing else.
+///
+/// Example: [`configuration`](crate::configuration).
 #[derive(Clone)]
 pub struct Configuration(pub(in crate::ledger) Handle);
 

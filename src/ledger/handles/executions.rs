@@ -10,6 +10,8 @@ use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionOrder, Execut
 /// Executions to be found, by what is said of them; made by
 /// [`ExecutionLog::executions`](crate::ExecutionLog::executions). Nothing is read before
 /// [`first`](Self::first) or [`last`](Self::last).
+///
+/// Example: [`ExecutionLog::executions`](crate::ExecutionLog::executions).
 #[derive(Clone)]
 #[must_use = "nothing is read before `first` or `last`"]
 pub struct ExecutionQuery {

@@ -15,6 +15,8 @@ use crate::events::{Decision, ExecutionId};
 ///
 /// Dropped before that, the execution is in doubt at once and on the record (`ExecutionInDoubt`): its slot is free, and a
 /// late result comes by [`ExecutionLog::resolve`](crate::ExecutionLog::resolve). It keeps its ledger open.
+///
+/// Example: [the first page](crate).
 #[must_use = "an execution whose handle is dropped is in doubt"]
 pub struct Running {
     log: Handle,
@@ -143,6 +145,8 @@ impl Running {
 }
 
 /// An execution was not ended. The handle comes back where nothing was written.
+///
+/// Example: [the first page](crate).
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct FinishError {
@@ -168,6 +172,8 @@ impl FinishError {
 }
 
 /// A group was not committed. Its commands come back where nothing was written.
+///
+/// Example: [`group`](crate::group).
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct CommitError {
@@ -206,6 +212,8 @@ impl From<FinishError> for AppendError {
 }
 
 /// What came of a decision that is to start its execution at once. Only [`Begun::Started`] is leave to act.
+///
+/// Example: `tests/embedding.rs`.
 #[derive(Debug)]
 #[must_use = "an execution whose handle is dropped is in doubt"]
 pub enum Begun {
@@ -268,6 +276,8 @@ impl Begun {
 }
 
 /// What came of a start. Only [`Started::Running`] is leave to act.
+///
+/// Example: [`execution_log`](crate::execution_log).
 #[derive(Debug)]
 #[must_use = "an execution whose handle is dropped is in doubt"]
 pub enum Started {
@@ -329,6 +339,8 @@ impl Answer {
 }
 
 /// A group of commands is durable.
+///
+/// Example: [`group`](crate::group).
 #[derive(Debug)]
 #[must_use = "an execution whose handle is dropped is in doubt"]
 pub struct Committed {

@@ -6,6 +6,16 @@ use crate::commands::{Command, Observation, Receipt};
 use crate::error::AppendError;
 
 /// The telemetry store (FC-STORAGE §7).
+///
+/// ```
+/// use femtoclaw_ledger::{AppendError, Observation, Telemetry, TelemetryKind};
+///
+/// async fn observe(telemetry: &Telemetry) -> Result<(), AppendError> {
+///     let started = Observation::new(TelemetryKind::Other, "started");
+///     telemetry.record(started.attributes(br#"{"pid":7}"#)).await?; // durable
+///     telemetry.emit(Observation::new(TelemetryKind::Other, "tick")) // nobody waits for it
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Telemetry(pub(in crate::ledger) Handle);
 

@@ -15,6 +15,8 @@ type Newer<T> = dyn Fn(&ViewSet, u64) -> Result<Option<(u64, T)>, ViewError> + S
 
 /// What is in force, each time that it is something newer; see
 /// [`Configuration::watch`](crate::Configuration::watch).
+///
+/// Example: [`configuration`](crate::configuration).
 pub struct Watch<T> {
     handle: Handle,
     wanted: Wanted,

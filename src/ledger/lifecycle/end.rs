@@ -12,6 +12,8 @@ use crate::journal::Head;
 use super::deadline::Deadline;
 
 /// How a ledger was closed.
+///
+/// Example: [`operation`](crate::operation).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Closed {

@@ -6,6 +6,8 @@ use crate::ledger::open_ledger::Ledger;
 use crate::ledger::phase::{CLOSED, FINISHING, SHUT};
 
 /// How a ledger is.
+///
+/// Example: [`operation`](crate::operation).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Health {
     /// True where appends and views work.

@@ -23,6 +23,8 @@ const INDEXED: Duration = Duration::from_secs(60);
 
 /// Records, for one component. Where it may read a record and not its payload, `Record::content` is `None`
 /// and its event [`Event::Withheld`](crate::events::Event::Withheld).
+///
+/// Example: [`reading`](crate::reading).
 #[derive(Clone)]
 pub struct Reads {
     pub(in crate::ledger) inner: Arc<Inner>,

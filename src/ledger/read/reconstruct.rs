@@ -7,6 +7,8 @@ use crate::events::{Event, ExecutionId, Hash, Outcome, Record, Seq, State};
 use crate::integrity::FieldDigest;
 
 /// One step of an execution.
+///
+/// Example: [`reading`](crate::reading).
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TraceStep {
     /// Its record.
@@ -28,6 +30,8 @@ pub struct TraceStep {
 crate::events::readable::debug_as_read!(TraceStep);
 
 /// The ordered trace of one execution.
+///
+/// Example: [`reading`](crate::reading).
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Reconstruction {
     /// Which one.

@@ -22,6 +22,8 @@ use crate::ledger::options::Options;
 const ANCHOR_BYTES_KEPT: u64 = 64 << 10;
 
 /// What an opening found in the directory, repaired and set aside.
+///
+/// Example: [`operation`](crate::operation).
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Recovery {

@@ -11,6 +11,8 @@ use crate::projections::views_database::{Generation, Position, state_key};
 use crate::projections::{Pair, ViewError};
 
 /// A view as it was at one position.
+///
+/// Example: [`Source`](crate::projections::Source).
 pub struct ViewSnapshot {
     snapshot: fjall::Snapshot,
     generation: Arc<Generation>,

@@ -8,7 +8,7 @@ use crate::shared::command;
 use crate::support::{Export, ORIGIN, log_key, run};
 use femtoclaw_ledger::events::{RecordHeader, Seq};
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
-use femtoclaw_ledger::integrity::evidence::{Bundle, ScanError, scan};
+use femtoclaw_ledger::integrity::evidence::{Bundle, ScanError, Scanned, scan};
 use femtoclaw_ledger::integrity::export::{ExportSource, verify_export};
 use femtoclaw_ledger::integrity::merkle::{self, Tile};
 
@@ -76,7 +76,7 @@ async fn a_scan_reads_every_header_and_counts_what_others_said() {
     let export = Export(dir.path().join("genuine"));
     let checkpoint = stated(&export);
     let completed = Bundle::parse(scene.file("completed").await.as_bytes()).unwrap();
-    let found = scan(&completed, &export, &checkpoint).unwrap();
+    let found: Scanned = scan(&completed, &export, &checkpoint).unwrap();
     assert_eq!(found.records, entries.len() as u64);
     assert_eq!((found.stream, found.mentions), (completed.stream(), 2));
     // The export is newer than the evidence: what came later is said, and is no contradiction.

@@ -18,6 +18,8 @@ use components::Names;
 use text::{MENTIONS_SHOWN, Sheet};
 
 /// Version of the page: which bytes a bundle gives.
+///
+/// Example: [`Bundle`](crate::integrity::evidence::Bundle).
 pub const PAGE_VERSION: u32 = 4;
 
 const STYLE: &str = include_str!("style.css");

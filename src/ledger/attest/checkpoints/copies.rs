@@ -23,6 +23,8 @@ use crate::ledger::attest::destination::Destination;
 const PROBLEM_CHARS_MAX: usize = 512;
 
 /// What a checkpoint destination has: its receipt.
+///
+/// Example: [`checkpoint`](crate::checkpoint).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CopyStatus {
     /// The destination's name.

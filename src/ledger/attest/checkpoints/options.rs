@@ -45,6 +45,8 @@ pub struct CheckpointOptions {
 }
 
 /// Who changed the signing key, and why.
+///
+/// Example: `tests/witnesses/keys.rs`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyChange {
     /// Who.
@@ -107,6 +109,8 @@ impl CheckpointOptions {
 }
 
 /// A checkpoint or a proof could not be made. Nothing that was recorded is touched by it.
+///
+/// Example: [`checkpoint`](crate::checkpoint).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {

@@ -54,6 +54,8 @@ impl Default for ReadOnlyOptions {
 }
 
 /// A checkpoint that the journal tells of.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
 pub struct RecordedCheckpoint {
@@ -67,6 +69,8 @@ pub struct RecordedCheckpoint {
 }
 
 /// An execution's trace out of what can be read.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PartialTrace {
@@ -78,6 +82,8 @@ pub struct PartialTrace {
 
 /// A ledger that can be read and nothing else. Keeps writers out, in every process, as long as it
 /// lives; other readers are welcome. All calls block.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug)]
 pub struct ReadOnly {
     directory: SharedDirectory,

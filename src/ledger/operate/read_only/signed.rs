@@ -17,6 +17,8 @@ use super::ReadOnly;
 const REFUSED_MAX: usize = 1_000;
 
 /// What became of the recorded checkpoints.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct SignedCheckpoints {
@@ -31,6 +33,8 @@ pub struct SignedCheckpoints {
 }
 
 /// A recorded checkpoint that is not what a checkpoint must be.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[error("record {seq}: checkpoint at {size} records: {problem}")]
 #[non_exhaustive]
@@ -44,6 +48,8 @@ pub struct RefusedCheckpoint {
 }
 
 /// Why a recorded checkpoint is refused.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointProblem {

@@ -11,6 +11,8 @@ use crate::journal::{Closes, EpochStretch};
 use super::ReadOnly;
 
 /// Counts over every record that can be read.
+///
+/// Example: [`read_only`](crate::read_only).
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Summary {

@@ -53,6 +53,8 @@ impl Source for VerifiedHistory {
 
 /// The views over the history of a ledger that verifies ([`ReadOnly::verified`]). Their files are in a
 /// directory of their own, which goes with this value.
+///
+/// Example: [`read_only`](crate::read_only).
 pub struct ReadOnlyViews {
     /// Documents, their versions and history.
     pub configuration: ConfigurationView,

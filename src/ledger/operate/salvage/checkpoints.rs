@@ -7,6 +7,8 @@ use crate::integrity::merkle::{Frontier, TreeHash, leaf_hash};
 use crate::ledger::operate::read_only::RecordedCheckpoint;
 
 /// A checkpoint of the source, held against what was salvaged.
+///
+/// Example: [`salvage`](crate::salvage).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct SalvagedCheckpoint {

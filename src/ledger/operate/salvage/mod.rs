@@ -29,6 +29,8 @@ use options::Told;
 pub use options::{SalvageOptions, SalvageProgress};
 
 /// What came of it.
+///
+/// Example: [`salvage`](crate::salvage).
 #[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
 pub struct Salvaged {

@@ -7,6 +7,8 @@ use crate::callbacks::Listening;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 
 /// How far a salvage is.
+///
+/// Example: `tests/readonly/salvage.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[non_exhaustive]

@@ -16,6 +16,8 @@ const KEPT_MAX: usize = 10_000;
 const RECORDED_MAX: u64 = 16;
 
 /// What the scrub has done since this opening.
+///
+/// Example: [`verify`](crate::verify).
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Scrubbed {

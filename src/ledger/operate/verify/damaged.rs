@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::events::Seq;
 
 /// Something that is not as it was written.
+///
+/// Example: [`verify`](crate::verify).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[non_exhaustive]
 pub struct Damaged {

@@ -11,6 +11,8 @@ use crate::events::Seq;
 use super::damaged::Damaged;
 
 /// Something that could not be read: nothing is known of it, and nothing is called damaged for it.
+///
+/// Example: [`verify`](crate::verify).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[non_exhaustive]
 pub struct Unread {

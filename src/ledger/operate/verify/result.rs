@@ -14,6 +14,8 @@ use super::subject::Subject;
 const DAMAGES_MAX: usize = 10_000;
 
 /// What a verification found.
+///
+/// Example: [`verify`](crate::verify).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Verified {
