@@ -2,10 +2,11 @@
 //! What runs for a ledger is known to its health: what ends without being asked to is told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use femtoclaw_ledger::events::Seq;
-use femtoclaw_ledger::journal::MemoryJournal;
+use femtoclaw_ledger::journal::{MemoryJournal, ReadFailure};
 use femtoclaw_ledger::{Ledger, Options, Retry};
 
 use crate::doubles::{Hook, Hooked, is_scrub};
@@ -95,4 +96,56 @@ async fn a_panic_in_the_scrub_is_told() {
     let log = ledger.execution_log(&grant).unwrap();
     let _begun = log.begin(request(&ledger, command(1))).await.unwrap();
     in_time(root.close_at_once(WAIT)).await.unwrap();
+}
+
+/// A medium that gives no frame while it is away.
+#[derive(Clone, Default)]
+struct Away(Arc<AtomicBool>);
+
+impl Hook for Away {
+    fn failure(&self, _: u64) -> Option<ReadFailure> {
+        let cause = "the medium is away".into();
+        let is_away = self.0.load(Ordering::Acquire);
+        is_away.then_some(ReadFailure::Io { cause })
+    }
+}
+
+/// Views that the journal cannot be read for say so, by name, until it can.
+#[tokio::test]
+async fn a_view_that_cannot_go_on_is_named_until_it_does() {
+    let views = tempfile::tempdir().unwrap();
+    let away = Away::default();
+    let journal = MemoryJournal::new();
+    let open = async |journal: MemoryJournal| {
+        let journal = Hooked {
+            inner: journal,
+            hook: away.clone(),
+        };
+        let options = Options {
+            // It would read too, and have a say.
+            scrub_bytes_per_second: 0,
+            ..Options::default()
+        };
+        let opened = Ledger::open_on(Arc::new(journal), views.path(), options).await;
+        opened.unwrap()
+    };
+    let (ledger, root) = open(journal.clone()).await;
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    in_time(root.close(WAIT)).await.unwrap();
+    drop((ledger, root));
+    // None of its frames is in memory any more.
+    let (ledger, root) = open(journal.reopen()).await;
+    assert!(ledger.health().healthy, "{:?}", ledger.health());
+    away.0.store(true, Ordering::Release);
+    assert!(root.rebuild_view("executions"));
+    until("health names a view", async || !ledger.health().healthy).await;
+    let cause = ledger.health().cause;
+    assert!(
+        cause.starts_with("view ") && cause.contains("the medium is away"),
+        "{cause}"
+    );
+    away.0.store(false, Ordering::Release);
+    until("views go on", async || ledger.health().healthy).await;
+    ledger.at_least(ledger.head().seq).await.unwrap();
+    in_time(root.close(WAIT)).await.unwrap();
 }
