@@ -13,7 +13,12 @@ pub const KEPT_BYTES: usize = 64 << 10;
 
 /// Limits on everything that a caller could make grow. Sizes are in bytes.
 ///
-/// Example: `tests/model/world.rs`.
+/// ```
+/// use femtoclaw_ledger::{Limits, Options};
+/// let limits = Limits { running_max: 8, ..Limits::default() };
+/// assert_eq!(limits.check(), Ok(()));
+/// let options = Options { limits, ..Options::default() };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one payload that a caller gives: arguments, content, detail (1 MiB). A larger
