@@ -29,16 +29,16 @@
 //! ```
 
 use std::io;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::events::CommandId;
-use crate::locks::whole;
 
 mod believed;
+mod system_entropy;
 
 pub(crate) use believed::BelievedClock;
+pub use system_entropy::SystemEntropy;
 
 /// Wall clock and monotonic clock.
 pub trait Clock: Send + Sync + 'static {
@@ -139,94 +139,23 @@ pub trait Entropy: Send + Sync + 'static {
     fn bytes16(&self) -> [u8; 16];
 
     /// Whether there will be bytes for what begins now. An opening, a command and a salvage ask before they write
-    /// anything, and are refused with `NoRandomness` where it errs. By default it says yes.
+    /// anything, and are refused with `NoRandomness` where it errs; an emitted observation is lost. By default it says yes.
     ///
     /// # Errors
     /// Why there are none.
     fn ready(&self) -> io::Result<()> {
         Ok(())
     }
-}
 
-/// The operating system's random source, read ahead.
-///
-/// Where the system has no randomness, nothing new is begun. What was begun before has the bytes that were read ahead: at
-/// least 2,048 times 16. Only where that is not enough it panics, and the ledger is sealed: nothing is written that is not
-/// salted and named.
-///
-/// Example: [`directory`](crate::directory).
-pub struct SystemEntropy {
-    /// Lock: whoever draws, for one copy; also while the system is asked for more.
-    ahead: Mutex<BytesAhead>,
-    source: fn(&mut [u8]) -> io::Result<()>,
-}
-
-/// Bytes of the random source, none of which was given twice.
-struct BytesAhead {
-    bytes: Vec<u8>,
-    used: usize,
-}
-
-impl SystemEntropy {
-    const AHEAD_MAX: usize = 64 << 10;
-    /// `ready` makes sure of so many.
-    const AHEAD_MIN: usize = 32 << 10;
-
-    fn of(source: fn(&mut [u8]) -> io::Result<()>) -> Self {
-        let (bytes, used) = (Vec::new(), 0);
-        Self {
-            ahead: Mutex::new(BytesAhead { bytes, used }),
-            source,
-        }
-    }
-}
-
-impl Default for SystemEntropy {
-    fn default() -> Self {
-        Self::of(fill_secret)
-    }
-}
-
-impl std::fmt::Debug for SystemEntropy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Not what it will give.
-        f.debug_struct("SystemEntropy").finish_non_exhaustive()
-    }
-}
-
-impl BytesAhead {
-    /// At least `least` bytes are ahead. Where the source fails, those that were ahead stay.
-    fn hold(&mut self, least: usize, source: fn(&mut [u8]) -> io::Result<()>) -> io::Result<()> {
-        let left = self.bytes.len().saturating_sub(self.used);
-        if left >= least {
-            return Ok(());
-        }
-        let mut fresh = vec![0; SystemEntropy::AHEAD_MAX - left];
-        source(&mut fresh)?;
-        self.bytes.drain(..self.used);
-        self.bytes.append(&mut fresh);
-        self.used = 0;
-        Ok(())
-    }
-}
-
-impl Entropy for SystemEntropy {
-    #[allow(
-        clippy::expect_used,
-        reason = "nothing can be salted or named without randomness; `ready` tells before"
-    )]
-    fn bytes16(&self) -> [u8; 16] {
-        let mut ahead = whole(self.ahead.lock());
-        let held = ahead.hold(16, self.source);
-        held.expect("the operating system's random source failed");
-        let at = ahead.used;
-        ahead.used += 16;
-        let bytes = ahead.bytes.get(at..).and_then(<[u8]>::first_chunk);
-        *bytes.expect("16 bytes are ahead")
-    }
-
-    fn ready(&self) -> io::Result<()> {
-        whole(self.ahead.lock()).hold(Self::AHEAD_MIN, self.source)
+    /// Whether there will be so many times 16 bytes for the end of an execution that runs. Asked where
+    /// [`Entropy::ready`] errs: the effect has happened, and a source that keeps bytes back for that says yes. By
+    /// default it says what `ready` does.
+    ///
+    /// # Errors
+    /// Why there are none: the end is refused with `NoRandomness`, and its execution runs on.
+    fn ready_to_end(&self, times: usize) -> io::Result<()> {
+        let _ = times;
+        self.ready()
     }
 }
 
@@ -305,39 +234,8 @@ impl Entropy for CountingEntropy {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
-
-    #[test]
-    fn a_system_without_randomness_refuses_what_begins_and_serves_what_has_begun() {
-        static FAILS: AtomicBool = AtomicBool::new(true);
-        let entropy = SystemEntropy::of(|bytes| {
-            if FAILS.load(Ordering::SeqCst) {
-                bytes.fill(0);
-                return Err(io::Error::other("none, as the test wanted"));
-            }
-            fill_secret(bytes)
-        });
-        assert!(entropy.ready().is_err());
-        FAILS.store(false, Ordering::SeqCst);
-        entropy.ready().unwrap();
-        FAILS.store(true, Ordering::SeqCst);
-        let mut given = BTreeSet::new();
-        while entropy.ready().is_ok() {
-            assert!(given.insert(entropy.bytes16()), "given twice");
-        }
-        // A yes is good for so many at least.
-        for _ in 0..2_047 {
-            assert!(given.insert(entropy.bytes16()), "given twice");
-        }
-        FAILS.store(false, Ordering::SeqCst);
-        entropy.ready().unwrap();
-        for _ in 0..5_000 {
-            assert!(given.insert(entropy.bytes16()), "given twice");
-        }
-        assert!(!given.contains(&[0; 16]));
-    }
 
     #[test]
     fn a_command_id_is_a_uuid_of_version_7_in_order_of_time() {

@@ -111,6 +111,16 @@ impl Entropy for ContainedEntropy {
             Err(_) => Ok(()),
         }
     }
+
+    /// Health tells of what begins alone.
+    fn ready_to_end(&self, times: usize) -> io::Result<()> {
+        self.ready().or_else(
+            |none| match self.seat.call(|| self.inner.ready_to_end(times)) {
+                Ok(Err(_)) => Err(none),
+                _ => Ok(()),
+            },
+        )
+    }
 }
 
 /// The signer: its key is asked for once, and each signature on a thread of its own.

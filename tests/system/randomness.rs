@@ -3,18 +3,21 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use femtoclaw_ledger::clock::{Entropy, SystemEntropy};
+use femtoclaw_ledger::events::{EventType, Seq};
+
 use femtoclaw_ledger::salvage::SalvageOptions;
-use femtoclaw_ledger::{Context, Ledger, Options, Quota, Retry, Rights};
+use femtoclaw_ledger::{Context, Failure, Ledger, Options, Quota, Retry, Rights};
 
-use crate::shared::{WAIT, request};
+use crate::shared::{WAIT, observation, request};
 
-/// Has bytes for what was begun, and none for what begins as long as it is dry.
+/// Has bytes for what was begun, and none for what begins as long as it is dry; for so many ends.
 #[derive(Default)]
 struct Source {
     is_dry: AtomicBool,
+    ends: AtomicUsize,
     inner: SystemEntropy,
 }
 
@@ -33,6 +36,16 @@ impl Entropy for Source {
         match self.is_dry.load(Ordering::SeqCst) {
             true => Err(io::Error::other("none, as the test wanted")),
             false => self.inner.ready(),
+        }
+    }
+
+    fn ready_to_end(&self, times: usize) -> io::Result<()> {
+        assert!(times > 1, "an id and a salt at least");
+        let one_less = |left: usize| left.checked_sub(1);
+        let order = Ordering::SeqCst;
+        match self.ends.fetch_update(order, order, one_less) {
+            Ok(_) => Ok(()),
+            Err(_) => self.ready(),
         }
     }
 }
@@ -105,4 +118,61 @@ async fn without_random_bytes_nothing_begins_and_nothing_is_written() {
         ("no_randomness", Retry::Safe)
     );
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// The effect has happened: its record is what matters most. What was emitted is lost, and does not use up what is left.
+#[tokio::test]
+async fn without_random_bytes_what_runs_can_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = Arc::new(Source::default());
+    let options = Options {
+        entropy: source.clone(),
+        ..Options::default()
+    };
+    let opened = Ledger::open(directory.path().join("ledger"), options).await;
+    let (ledger, root) = opened.unwrap();
+    let grant = root.grant("test", Rights::all(), Quota::default());
+    let grant = grant.await.unwrap();
+    let log = ledger.execution_log(&grant).unwrap();
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        let begun = log.begin(request(&ledger, Context::new())).await.unwrap();
+        running.push(begun.started().unwrap().detach());
+    }
+    let head = ledger.head().count();
+    source.ends.store(2, Ordering::SeqCst);
+    source.dry(true);
+    let begun = log.begin(request(&ledger, Context::new())).await;
+    assert_eq!(begun.map(drop).unwrap_err().code(), "no_randomness");
+    let telemetry = ledger.telemetry(&grant).unwrap();
+    telemetry.emit(observation(Context::new(), "beat")).unwrap();
+    let complete = |number: usize| log.complete(running[number], Context::new(), b"1".to_vec());
+    complete(0).await.unwrap();
+    // It runs no more, and takes nothing of what is kept for those that do.
+    let again = complete(0).await.unwrap_err();
+    assert_eq!(again.code(), "no_randomness");
+    let fail = log.fail(
+        running[1],
+        Context::new(),
+        Failure::new("broken", "it broke"),
+    );
+    fail.await.unwrap();
+    let refused = complete(2).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.retry()),
+        ("no_randomness", Retry::Safe)
+    );
+    let reader = ledger.reader(&grant).unwrap();
+    let since = reader.range(Seq::new(head + 1).unwrap(), usize::MAX);
+    let types: Vec<_> = since.await.unwrap();
+    let types: Vec<_> = types.iter().map(|it| it.header.event_type).collect();
+    let ends = [EventType::ExecutionCompleted, EventType::ExecutionFailed];
+    let each = ends.map(|end| [end, EventType::TransitionsRecorded]);
+    assert_eq!(types, each.concat());
+    assert!(!ledger.health().healthy);
+
+    source.dry(false);
+    complete(2).await.unwrap();
+    assert!(ledger.health().healthy);
+    root.close(WAIT).await.unwrap();
 }

@@ -220,7 +220,9 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
             ),
         }
         drop(under_way);
-        core.shared.self_records.flush_lost();
+        if core.randomness().is_ok() {
+            core.shared.self_records.flush_lost();
+        }
     }
 }
 
@@ -245,7 +247,8 @@ async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration, jobs: Jobs) {
             core.shared.self_records.look_at_clock();
         }
         let now = core.shared.clock.monotonic_ns();
-        if now.saturating_sub(last) >= interval {
+        // Counts can wait for random bytes: for as long as there are none they would use up those of what has begun.
+        if now.saturating_sub(last) >= interval && core.randomness().is_ok() {
             last = now;
             core.shared.self_records.flush();
         }

@@ -3,6 +3,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::commands::Command;
 use crate::commands::given::Given;
 use crate::error::{AppendError, Cause};
 use crate::events::Event;
@@ -10,6 +11,11 @@ use crate::journal::Sealed;
 
 use super::submit::Core;
 use crate::ledger::phase::SERVING;
+
+fn none_left(error: std::io::Error) -> AppendError {
+    let cause = Cause::of(error);
+    AppendError::NoRandomness { cause }
+}
 
 impl Core {
     /// A record that the root authority has the ledger write, durable. `method` is what it called:
@@ -36,10 +42,19 @@ impl Core {
 
     /// What is begun finds its salts.
     pub(in crate::ledger) fn randomness(&self) -> Result<(), AppendError> {
-        let ready = self.shared.entropy.ready();
-        ready.map_err(|error| AppendError::NoRandomness {
-            cause: Cause::of(error),
-        })
+        self.shared.entropy.ready().map_err(none_left)
+    }
+
+    /// The end of what runs finds its salts, also where nothing begins any more: its effect has happened.
+    pub(in crate::ledger) fn randomness_to_end(
+        &self,
+        commands: &[Command],
+    ) -> Result<(), AppendError> {
+        let records: usize = commands.iter().map(Command::records_max).sum();
+        // An id for each, a salt for each record; and both for one that tells of the clock.
+        let times = commands.len() + records + 2;
+        let ready = self.shared.entropy.ready_to_end(times);
+        ready.map_err(none_left)
     }
 
     /// The answer to one of the ledger's own records, once it is durable.

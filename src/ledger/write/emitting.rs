@@ -35,7 +35,8 @@ impl Core {
         grant: &Grant,
         commands: Vec<Command>,
     ) -> Result<Vec<Answered>, Refusal> {
-        if let Err(error) = self.reserve.admit(Need::Other) {
+        let admitted = self.reserve.admit(Need::Other);
+        if let Err(error) = admitted.and_then(|()| self.randomness()) {
             return Err(Refusal { error, commands });
         }
         let size = commands.iter().map(Command::size).sum();

@@ -196,7 +196,6 @@ impl Core {
         if let Some(cause) = self.writer.sealed() {
             return Err(AppendError::Sealed { cause });
         }
-        self.randomness()?;
         self.known(grant)?;
         grant.may_append(store)?;
         let limits = &self.shared.limits;
@@ -230,6 +229,7 @@ impl Core {
             false => None,
         };
         if let Some(ending) = ending {
+            self.randomness_to_end(commands)?;
             // The effect has happened: its room was taken at its start. Only what exceeds that
             // waits, and waiting is no refusal. An oversize result counts as what is kept of it.
             let limits = &self.shared.limits;
@@ -247,6 +247,7 @@ impl Core {
                 finish: Vec::new(),
             });
         }
+        self.randomness()?;
         if !finishes {
             self.caught_up()?;
         }
