@@ -4,7 +4,7 @@
 //! An item is *shown* if its comment, or that of one of its methods, has an example, or if the example on the page of a module
 //! in which it is public names it. Any other has a line `Example: …` in its comment, whose links and files lead to an
 //! example: to an item that is shown (of `` [`Type::method`] `` the example calls the method), to a module's page that has one, or to a file
-//! below `examples/` or `tests/` that names it.
+//! below `examples/`, `tests/` or `cli/` that names it.
 //!
 //! Whatever is `pub` is public (`unreachable_pub` holds that). Fields, variants and methods belong to their type, and a name that a macro
 //! makes to the macro: its comment there is that of all of them. Lines that rustdoc hides show nothing.
