@@ -11,12 +11,14 @@ use femtoclaw_ledger::events::{EventType, Seq};
 use femtoclaw_ledger::salvage::SalvageOptions;
 use femtoclaw_ledger::{Context, Failure, Ledger, Options, Quota, Retry, Rights};
 
-use crate::shared::{WAIT, observation, request};
+use crate::shared::{WAIT, observation, request, until};
 
 /// Has bytes for what was begun, and none for what begins as long as it is dry; for so many ends.
 #[derive(Default)]
 struct Source {
     is_dry: AtomicBool,
+    /// How often it said that it has none.
+    refused: AtomicUsize,
     ends: AtomicUsize,
     inner: SystemEntropy,
 }
@@ -34,7 +36,10 @@ impl Entropy for Source {
 
     fn ready(&self) -> io::Result<()> {
         match self.is_dry.load(Ordering::SeqCst) {
-            true => Err(io::Error::other("none, as the test wanted")),
+            true => {
+                self.refused.fetch_add(1, Ordering::SeqCst);
+                Err(io::Error::other("none, as the test wanted"))
+            }
             false => self.inner.ready(),
         }
     }
@@ -145,7 +150,10 @@ async fn without_random_bytes_what_runs_can_end() {
     let begun = log.begin(request(&ledger, Context::new())).await;
     assert_eq!(begun.map(drop).unwrap_err().code(), "no_randomness");
     let telemetry = ledger.telemetry(&grant).unwrap();
+    let refused = || source.refused.load(Ordering::SeqCst);
+    let before = refused();
     telemetry.emit(observation(Context::new(), "beat")).unwrap();
+    until("what was emitted is refused", async || refused() > before).await;
     let complete = |number: usize| log.complete(running[number], Context::new(), b"1".to_vec());
     complete(0).await.unwrap();
     // It runs no more, and takes nothing of what is kept for those that do.
