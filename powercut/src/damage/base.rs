@@ -42,8 +42,8 @@ pub(super) struct Asked {
 }
 
 const SMALL: u64 = 400;
-/// How the log rotates is the scheduler's part.
-const ATTEMPTS_MAX: usize = 20;
+/// How the log rotates is up to the scheduler: one attempt in some five has what is wanted, fewer where much else runs.
+const ATTEMPTS_MAX: usize = 200;
 const LARGE_MAX: u64 = 2_000;
 /// Some sixteen tables by the time that the log rotates.
 const ROTATED_MEMTABLE_BYTES: u64 = 4 << 20;
