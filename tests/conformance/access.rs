@@ -159,18 +159,10 @@ async fn s18_2_another_user_cannot_read_or_open_the_store() {
     }
     opened.close().await;
     // As that user, through the library: this program again, where everybody can run it.
-    let program = root.path().join("program");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    chmod(&program, 0o755);
     let test = "access::s18_2_another_user_cannot_read_or_open_the_store";
     let mut original = child_command(test, &path);
-    let mut child = Process::new(&program);
-    child.args(original.get_args());
-    for (key, value) in original.get_envs() {
-        child.env(key, value.unwrap());
-    }
-    let output = child.uid(65_534).gid(65_534).current_dir("/").output();
-    let told = String::from_utf8(output.unwrap().stderr).unwrap();
+    let output = as_nobody(&original, &root.path().join("program"));
+    let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("ack refused"), "{told}");
     // The owner can.
     let output = original.output().unwrap();

@@ -21,7 +21,7 @@ use femtoclaw_ledger::{
 
 #[path = "../shared/child.rs"]
 mod child;
-pub(crate) use child::{child_command, child_path};
+pub(crate) use child::{as_nobody, child_command, child_path};
 
 pub(crate) const LEDGER: LedgerId = LedgerId::from_bytes([7; 16]);
 pub(crate) const START_NS: i64 = 1_700_000_000_000_000_000;

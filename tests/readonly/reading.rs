@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 
 use femtoclaw_ledger::journal::Journal;
 use femtoclaw_ledger::{
@@ -11,7 +10,7 @@ use femtoclaw_ledger::{
     read_only::ReadOnlyOptions, reading::Filter,
 };
 
-use crate::child::{child_command, child_path};
+use crate::child::{as_nobody, child_command, child_path};
 use crate::scene::{EXECUTIONS, Scene, in_log, in_tables, state};
 
 fn all(opened: &femtoclaw_ledger::read_only::ReadOnly) -> Vec<Record> {
@@ -165,8 +164,6 @@ fn permission_to_read_is_enough() {
         eprintln!("SKIPPED: only root can become another user; run it as root");
         return;
     }
-    let program = root.join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let change = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         std::os::unix::fs::chown(path, Some(65_534), Some(65_534)).unwrap();
@@ -174,17 +171,11 @@ fn permission_to_read_is_enough() {
     for (path, _, _) in state(&scene.path) {
         change(&path, if path.is_dir() { 0o500 } else { 0o400 });
     }
-    change(&program, 0o755);
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
     let before = state(&scene.path);
     let original = child_command("reading::permission_to_read_is_enough", &scene.path);
-    let mut child = std::process::Command::new(&program);
-    child.args(original.get_args());
-    for (key, value) in original.get_envs() {
-        child.env(key, value.unwrap());
-    }
-    let output = child.uid(65_534).gid(65_534).current_dir("/").output();
-    let told = String::from_utf8(output.unwrap().stderr).unwrap();
+    let output = as_nobody(&original, &root.join("program"));
+    let told = String::from_utf8(output.stderr).unwrap();
     let records = scene.opened().head().count();
     assert!(told.contains(&format!("read {records}")), "{told}");
     assert!(told.contains("write true"), "{told}");
