@@ -13,7 +13,9 @@ use femtoclaw_ledger::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::child_path;
-use crate::scene::{block_on, closed, entries, filled, in_a_process, options, quarantined, record};
+use crate::scene::{
+    block_on, closed, entries, filled, goes_on, in_a_process, options, quarantined, record,
+};
 use crate::shared::{WAIT, everything, observation};
 
 fn limit(files: u64) {
@@ -170,7 +172,9 @@ fn an_open_ledger_without_descriptors_calls_nothing_damaged() {
         let verified = verified.unwrap();
         assert!(!verified.is_damaged(), "{:?}", verified.damages);
         assert!(!verified.is_sound() && !verified.unread.is_empty() && unread > 0);
+        drop((reads, grant));
         // Nothing stays of it.
+        let (ledger, root, grant) = goes_on((ledger, root), options()).await;
         record(&ledger, &grant, 10, 400).await;
         until(|| ledger.health().healthy).await;
         ledger.at_least(ledger.head().seq).await.unwrap();
@@ -260,12 +264,12 @@ fn a_scrub_without_descriptors_records_no_damage() {
     };
     block_on(async {
         closed(filled(&path, options(), 300).await).await;
-        let scrubbing = femtoclaw_ledger::Options {
+        let scrubbing = || femtoclaw_ledger::Options {
             scrub_bytes_per_second: 1 << 30,
             scrub_pause: Duration::ZERO,
             ..options()
         };
-        let (ledger, root) = Ledger::open(&path, scrubbing).await.unwrap();
+        let (ledger, root) = Ledger::open(&path, scrubbing()).await.unwrap();
         limit(300);
         let fds = taken(0);
         // Both in one look: the next pass begins at once, and knows of nothing unread yet.
@@ -273,10 +277,10 @@ fn a_scrub_without_descriptors_records_no_damage() {
         assert_eq!(ledger.scrubbed().damages, []);
         let head = ledger.head().count();
         drop(fds);
+        let (ledger, root, grant) = goes_on((ledger, root), scrubbing()).await;
         until(|| ledger.health().healthy).await;
         assert_eq!(ledger.scrubbed().damages, []);
         // Its own records may have come meanwhile, and none of damage.
-        let grant = everything(&root).await;
         let reads = ledger.reader(&grant).unwrap();
         let records = reads.range(Seq::new(head + 1).unwrap(), 1_000).await;
         let told = records.unwrap().into_iter().filter(|record| {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use femtoclaw_ledger::{Context, Grant, Ledger, Options, Root};
+use femtoclaw_ledger::{AppendError, Context, Grant, Ledger, Options, Quota, Rights, Root};
 
 use crate::child::child_command;
-use crate::shared::{everything, observation};
+use crate::shared::{WAIT, everything, observation};
 
 /// Small, so that there are tables and not only a log; nothing in the background.
 pub(crate) fn options() -> Options {
@@ -37,6 +37,23 @@ pub(crate) async fn filled(path: &Path, options: Options, count: u32) -> (Ledger
     record(&ledger, &grant, count, 400).await;
     ledger.at_least(ledger.head().seq).await.unwrap();
     (ledger, root, grant)
+}
+
+/// The ledger goes on once there are descriptors again. Where its engine was at work in the background without any, it
+/// has stopped: then the ledger says so, and is opened again in place.
+pub(crate) async fn goes_on(
+    (ledger, root): (Ledger, Root),
+    options: Options,
+) -> (Ledger, Root, Grant) {
+    match root.grant("tester", Rights::all(), Quota::default()).await {
+        Ok(grant) => (ledger, root, grant),
+        Err(AppendError::Sealed { .. } | AppendError::OutcomeUnknown { .. }) => {
+            let (ledger, root) = root.reopen(options, WAIT).await.unwrap();
+            let grant = everything(&root).await;
+            (ledger, root, grant)
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 pub(crate) async fn closed((ledger, root, grant): (Ledger, Root, Grant)) {
