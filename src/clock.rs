@@ -153,8 +153,7 @@ pub trait Entropy: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why there are none: the end is refused with `NoRandomness`, and its execution runs on.
-    fn ready_to_end(&self, times: usize) -> io::Result<()> {
-        let _ = times;
+    fn ready_to_end(&self, _times: usize) -> io::Result<()> {
         self.ready()
     }
 }

@@ -268,7 +268,9 @@ mod tests {
         for mut stream in silent {
             let mut rest = Vec::new();
             // Closed, or reset: it comes to an end.
-            let _ = stream.read_to_end(&mut rest).await;
+            let ends = stream.read_to_end(&mut rest);
+            let ended = tokio::time::timeout(Duration::from_secs(60), ends).await;
+            assert!(ended.is_ok(), "a silent connection is left open");
         }
         server.abort();
     }

@@ -25,7 +25,7 @@ pub struct SystemEntropy {
 struct BytesAhead {
     bytes: Vec<u8>,
     used: usize,
-    /// What ends were promised since the source last gave some, whether they have taken it or not.
+    /// Bytes that ends were promised since the source last gave some, taken or not.
     promised: usize,
 }
 

@@ -27,8 +27,8 @@
 //!     Ok(_) => {
 //!         let mut note = request.checkpoint;
 //!         note.cosign(&witness, 1_700_000_000)?;
-//!         let signature = note.signatures().last().map(ToString::to_string);
-//!         WitnessAnswer::text(200, signature.unwrap_or_default().trim_end().to_owned())
+//!         let signature = note.signatures().last().ok_or("no signature")?;
+//!         WitnessAnswer::text(200, signature.to_string().trim_end().to_owned())
 //!     }
 //!     Err(refused) => refused.answer(),
 //! };

@@ -33,7 +33,8 @@
 //! // Who waits is answered after the sync.
 //! let (sender, answers) = mpsc::channel();
 //! let answer: WriterAnswer = Box::new(move |outcome| {
-//!     let _ = sender.send(outcome.copied().map_err(Clone::clone));
+//!     // Who asked may be gone by now.
+//!     drop(sender.send(outcome.copied().map_err(Clone::clone)));
 //! });
 //! handle.submit(Work { frame: Some(builder.take()), answers: vec![answer] });
 //! let head = answers.recv()?.map_err(|sealed| sealed.cause)?;

@@ -23,7 +23,7 @@ const RECENT_ENTRY_BYTES: usize = 64;
 pub const VIEW_KEY_BYTES_MAX: usize = 65_534;
 /// Longest value of an embedder's view, in bytes (16 MiB). Example: `tests/callbacks/projection.rs`.
 pub const VIEW_VALUE_BYTES_MAX: usize = 16 << 20;
-/// What one commit may change in an embedder's view: keys and values together, in bytes (64 MiB). Example: `tests/callbacks/projection.rs`.
+/// Most bytes of keys and values together that one commit may change in an embedder's view (64 MiB). Example: `tests/callbacks/projection.rs`.
 pub const VIEW_COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Changes after which an embedder's batch ends with the commit at hand.
 const BATCH_BYTES: usize = 8 << 20;

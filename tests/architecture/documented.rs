@@ -82,7 +82,7 @@ fn subject(head: &str) -> Option<&str> {
     path.rsplit("::").next()
 }
 
-/// What a line adds to a comment.
+/// The text that a line adds to a comment.
 fn comment(code: &str) -> Option<&str> {
     let text = code.strip_prefix("///");
     text.or_else(|| code.strip_prefix("#[doc = \"")?.strip_suffix("\"]"))
@@ -314,7 +314,7 @@ fn examples(docs: &str) -> String {
     code
 }
 
-/// What the lines `Example: …` of a comment link to, and the files that they name.
+/// The items that the lines `Example: …` of a comment link to, and the files that they name.
 fn links(docs: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut links, mut files) = (Vec::new(), Vec::new());
     for line in docs.lines() {

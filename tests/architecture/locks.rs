@@ -5,7 +5,7 @@ use syn::visit::Visit;
 
 use crate::{Source, assert_none, sources};
 
-/// What a comment on a lock begins its sentence with.
+/// The word that begins the sentence in a lock's comment.
 const SENTENCE: &str = "Lock: ";
 
 /// Whether a type has a lock in it.

@@ -34,7 +34,7 @@ async fn the_position_of_a_pass_that_panicked_is_not_kept() {
     }
 }
 
-/// What it is reading keeps the journal, and its lock: nothing more is read of a ledger that is nobody's any more.
+/// A scrub that reads keeps the journal and its lock: it ends with the last handle of its ledger.
 #[tokio::test]
 async fn a_ledger_that_is_dropped_is_not_read_on() {
     let directory = tempfile::tempdir().unwrap();
