@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{
     CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, LedgerId, Outcome, ParentId,
-    SALT_LEN, StreamId, TelemetryKind, TelemetryRecordedV1, TraceId,
+    SALT_LEN, StreamId, SubjectId, TelemetryKind, TelemetryRecordedV1, TraceId,
 };
 use femtoclaw_ledger::integrity::merkle::leaf_hash;
 use femtoclaw_ledger::integrity::{Chain, RunningDigest, checksum};
@@ -75,6 +75,8 @@ fn record(number: u64, chain: &Chain) -> NewRecord {
         execution: ExecutionId::NIL,
         parent: ParentId::NIL,
         trace: TraceId::NIL,
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
         command: CommandId::from_bytes((u128::from(number) | 1 << 100).to_be_bytes()),
         command_digest: [9; 32],
         commit_index: 0,

@@ -66,6 +66,8 @@ fn again(record: &Record) -> NewRecord {
         execution: header.execution,
         parent: header.parent,
         trace: header.trace,
+        subject: header.subject,
+        observed_difference_ns: header.observed_difference_ns,
         command: header.command,
         command_digest: header.command_digest,
         commit_index: header.commit_index,

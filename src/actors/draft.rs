@@ -3,8 +3,8 @@
 
 use crate::commands::{Context, Permit, Standing};
 use crate::events::{
-    Decision, Event, ExecutionId, Outcome, ParentId, State, Store, StoreMask, StreamId, TraceId,
-    TransitionsRecordedV1,
+    Decision, Event, ExecutionId, Outcome, ParentId, State, Store, StoreMask, StreamId, SubjectId,
+    TraceId, TransitionsRecordedV1,
 };
 use crate::integrity::digest;
 
@@ -42,6 +42,7 @@ pub(crate) struct Draft {
     pub(crate) execution: ExecutionId,
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
+    pub(crate) subject: SubjectId,
     pub(crate) outcome: Outcome,
     pub(crate) flags: u16,
     /// Stores besides those of the event's type.
@@ -58,6 +59,7 @@ impl Draft {
             execution: ExecutionId::NIL,
             parent: ParentId::NIL,
             trace: TraceId::NIL,
+            subject: SubjectId::NIL,
             outcome: Outcome::Neutral,
             flags: 0,
             extra_stores: StoreMask::NONE,

@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::error::{AppendError, Cause, ReadError};
 use crate::events::{
     ComponentId, Event, ExecutionId, LedgerId, ParentId, RecordHeader, Seq, Store, StreamId,
-    TraceId,
+    SubjectId, TraceId,
 };
 
 /// What history says of an execution that left memory.
@@ -78,6 +78,7 @@ pub(crate) struct EventPlace {
     pub(crate) execution: ExecutionId,
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
+    pub(crate) subject: SubjectId,
     /// Who caused it.
     pub(crate) component: ComponentId,
 }
@@ -135,6 +136,7 @@ pub(crate) trait EventSourced {
             execution: draft.execution,
             parent: draft.parent,
             trace: draft.trace,
+            subject: draft.subject,
             component,
         };
         self.on(&place, &draft.event)
@@ -149,6 +151,7 @@ pub(crate) trait EventSourced {
             execution: header.execution,
             parent: header.parent,
             trace: header.trace,
+            subject: header.subject,
             component: header.component,
         };
         self.on(&place, event)

@@ -93,6 +93,8 @@ pub(crate) struct SequencerState {
     frame: FrameBuilder,
     answers: Vec<WriterAnswer>,
     time_ns: i64,
+    /// What the clock said of the commit at hand, as a difference to `time_ns`.
+    observed_difference_ns: i64,
     skewed: bool,
     /// A clock that is not believed has its record.
     told: bool,
@@ -108,6 +110,7 @@ impl SequencerState {
             chain: Chain::default(),
             answers: Vec::new(),
             time_ns: args.head.time_ns,
+            observed_difference_ns: 0,
             skewed: false,
             told: false,
             closed: false,
@@ -122,21 +125,25 @@ impl SequencerState {
         let expected = self.args.clock.expected_ns();
         if self.is_doubtful(observed, expected) {
             self.time_ns = self.time_ns.max(expected);
+            self.observed_difference_ns = observed.saturating_sub(self.time_ns);
             if !std::mem::replace(&mut self.told, true) {
                 self.push_skew(observed, expected, ClockSkewedV1::DOUBTED);
             }
         } else if observed < self.time_ns {
             let floor = self.time_ns;
+            self.observed_difference_ns = observed.saturating_sub(floor);
             if !std::mem::replace(&mut self.skewed, true) {
                 self.push_skew(observed, floor, ClockSkewedV1::BEHIND);
             }
         } else if observed > expected.saturating_add(self.args.leap_ns) {
             self.time_ns = observed;
+            self.observed_difference_ns = 0;
             self.push_skew(observed, expected, ClockSkewedV1::AHEAD);
             self.args.clock.believe(observed);
         } else {
             self.skewed = false;
             self.time_ns = observed;
+            self.observed_difference_ns = 0;
         }
         self.time_ns
     }
@@ -194,6 +201,7 @@ impl SequencerState {
         // Salts are drawn here and not in the stores: in global order, or the same commands would
         // not give the same bytes.
         record.salt = self.args.entropy.bytes16();
+        record.observed_difference_ns = self.observed_difference_ns;
         record.commitment = self.chain.payload_commitment(&record.salt, &record.payload);
         self.frame.push(&record, self.time_ns)
     }

@@ -151,7 +151,7 @@ mod tests {
     use crate::actors::draft::{Draft, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
     use crate::actors::event_sourced::EventSourced;
     use crate::events::{
-        AuthorizationDecidedV1, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
+        AuthorizationDecidedV2, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
         ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1, RuntimeId,
         RuntimeIdentifiedV1,
     };
@@ -166,7 +166,7 @@ mod tests {
                 .execution(execution)
                 .stream(stream, version)
         };
-        let decided = AuthorizationDecidedV1 {
+        let decided = AuthorizationDecidedV2 {
             capability: "read_file".to_owned(),
             arguments_digest: [2; 32],
             arguments: b"{}".to_vec(),
@@ -176,6 +176,8 @@ mod tests {
             registry_version: 4,
             policy_version: "p1".to_owned(),
             policy_digest: [5; 32],
+            on_behalf_of: Vec::new(),
+            approval: None,
         };
         let started = ExecutionStartedV1 {
             capability: "read_file".to_owned(),

@@ -137,6 +137,7 @@ pub(crate) fn records(decided: &Decided, first: u64) -> Vec<(RecordHeader, Event
             execution: draft.execution,
             parent: draft.parent,
             trace: draft.trace,
+            subject: draft.subject,
             command: CommandId::from_bytes([1; 16]),
             command_digest: [0; 32],
             commit_index: 0,
@@ -144,6 +145,8 @@ pub(crate) fn records(decided: &Decided, first: u64) -> Vec<(RecordHeader, Event
             component: ComponentId(1),
             payload_len: 0,
             payload_commitment: [0; 32],
+            observed_difference_ns: 0,
+            data_key: 0,
         };
         (header, draft.event.clone())
     };

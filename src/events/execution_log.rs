@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Hash;
+use super::approval::ApprovalNamedV1;
 use super::readable::words::{Code, words};
+use super::{Hash, Party};
 
 /// An agent's output was received and checked against the protocol.
 ///
@@ -26,6 +27,58 @@ pub struct ProtocolValidatedV1 {
 }
 
 /// A capability gate decided on one execution (authorization specification §8, §15).
+///
+/// Example: [`Event`](crate::events::Event).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationDecidedV2 {
+    /// The capability asked for.
+    pub capability: String,
+    /// The arguments, JSON, byte for byte as received.
+    #[serde(with = "super::readable::bytes")]
+    pub arguments: Vec<u8>,
+    /// BLAKE3 of the arguments.
+    #[serde(with = "super::readable::hex")]
+    pub arguments_digest: Hash,
+    /// [`Decision`] as its number.
+    #[serde(with = "Code::<Decision>")]
+    pub decision: u8,
+    /// Why, in the gate's words; may be empty.
+    pub reason: String,
+    /// Policy version in force.
+    pub policy_version: String,
+    /// Digest of the policy in force.
+    #[serde(with = "super::readable::hex")]
+    pub policy_digest: Hash,
+    /// Number of configuration changes in force (0: none yet).
+    pub configuration_version: u64,
+    /// Number of registry changes in force (0: none yet).
+    pub registry_version: u64,
+    /// On whose behalf, from the principal to whoever acts; empty where nobody is named.
+    pub on_behalf_of: Vec<Party>,
+    /// The approval that it rests on; `None` where no person was asked.
+    pub approval: Option<ApprovalNamedV1>,
+}
+
+impl From<AuthorizationDecidedV1> for AuthorizationDecidedV2 {
+    fn from(old: AuthorizationDecidedV1) -> Self {
+        Self {
+            capability: old.capability,
+            arguments: old.arguments,
+            arguments_digest: old.arguments_digest,
+            decision: old.decision,
+            reason: old.reason,
+            policy_version: old.policy_version,
+            policy_digest: old.policy_digest,
+            configuration_version: old.configuration_version,
+            registry_version: old.registry_version,
+            on_behalf_of: Vec::new(),
+            approval: None,
+        }
+    }
+}
+
+/// As [`AuthorizationDecidedV2`], before delegation and approval were recorded; read as the second revision and never
+/// written.
 ///
 /// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +212,8 @@ words! {
     pub enum LeftCause {
         /// Its handle or its permit was dropped, or the call that was to give one.
         Dropped = 1 "dropped",
+        /// Persons had approved it, and nobody started it in time.
+        Expired = 2 "expired",
     }
 }
 
@@ -195,6 +250,7 @@ words! {
 super::readable::debug_as_read!(
     ProtocolValidatedV1,
     AuthorizationDecidedV1,
+    AuthorizationDecidedV2,
     ExecutionStartedV1,
     ExecutionCompletedV1,
     ExecutionFailedV1,

@@ -182,6 +182,11 @@ id! {
     TraceId
 }
 id! {
+    /// Stands for whom records are about: made of that person's id and a key of the ledger, so that it names nobody to who
+    /// has not both.
+    SubjectId
+}
+id! {
     /// Names one agent runtime (FC-STORAGE §9).
     RuntimeId
 }

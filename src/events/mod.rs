@@ -73,6 +73,9 @@
 //! #         component: ComponentId(1),
 //! #         payload_len: payload.len().try_into().ok()?,
 //! #         payload_commitment: [0; 32],
+//! #         subject: SubjectId::NIL,
+//! #         observed_difference_ns: 0,
+//! #         data_key: 0,
 //! #     })
 //! # }
 //!
@@ -99,6 +102,7 @@
 
 use std::fmt;
 
+mod approval;
 mod audit_log;
 mod codec;
 mod configuration;
@@ -106,6 +110,7 @@ mod content;
 mod execution_log;
 mod ids;
 mod outcome;
+mod party;
 pub(crate) mod readable;
 mod record;
 mod runtime_metadata;
@@ -113,6 +118,7 @@ mod state;
 mod store;
 mod telemetry;
 
+pub use approval::*;
 pub use audit_log::*;
 #[cfg(any(feature = "engine", test))]
 pub(crate) use codec::encode_into;
@@ -123,6 +129,7 @@ pub use configuration::*;
 pub use execution_log::*;
 pub use ids::*;
 pub use outcome::Outcome;
+pub use party::Party;
 pub use record::{Content, HEADER_LEN, HeaderError, Record, RecordHeader, SALT_LEN, flags};
 pub use runtime_metadata::*;
 pub use state::State;
@@ -253,7 +260,7 @@ macro_rules! events {
 
 events! {
     0x0101 ProtocolValidated ProtocolValidatedV1 1 [AuditLog Telemetry];
-    0x0102 AuthorizationDecided AuthorizationDecidedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x0102 AuthorizationDecided AuthorizationDecidedV2 2 [ExecutionLog AuditLog Telemetry], 1 AuthorizationDecidedV1;
     0x0103 ExecutionStarted ExecutionStartedV1 1 [ExecutionLog AuditLog Telemetry];
     0x0104 ExecutionCompleted ExecutionCompletedV1 1 [ExecutionLog AuditLog Telemetry];
     0x0105 ExecutionFailed ExecutionFailedV1 1 [ExecutionLog AuditLog Telemetry];
@@ -261,6 +268,11 @@ events! {
     0x0107 ExecutionResolved ExecutionResolvedV1 1 [ExecutionLog AuditLog Telemetry];
     0x0108 ExecutionInDoubt ExecutionInDoubtV1 1 [ExecutionLog AuditLog Telemetry];
     0x0109 ExecutionAbandoned ExecutionAbandonedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x010A ApprovalRequested ApprovalRequestedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x010B ApprovalGiven ApprovalGivenV1 1 [ExecutionLog AuditLog Telemetry];
+    0x010C ApprovalRefused ApprovalRefusedV1 1 [ExecutionLog AuditLog Telemetry];
+    0x010D ApprovalExpired ApprovalExpiredV1 1 [ExecutionLog AuditLog Telemetry];
+    0x010E ApprovalConfirmed ApprovalConfirmedV1 1 [ExecutionLog AuditLog Telemetry];
     0x0201 TransitionsRecorded TransitionsRecordedV1 1 [AuditLog Telemetry];
     0x0202 AuditRecorded AuditRecordedV1 1 [AuditLog];
     0x0203 RefusalsRecorded RefusalsRecordedV1 1 [AuditLog Telemetry];

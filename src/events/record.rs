@@ -10,11 +10,11 @@ use super::readable::words::{Bits, Flags};
 use super::readable::{bytes, debug_as_read, hex, time};
 use super::{
     CommandId, ComponentId, Event, EventType, ExecutionId, Hash, Outcome, ParentId, Seq, StoreMask,
-    StreamId, TraceId,
+    StreamId, SubjectId, TraceId,
 };
 
-/// Length in bytes of a version 1 record header.
-pub const HEADER_LEN: usize = 192;
+/// Length in bytes of a record header.
+pub const HEADER_LEN: usize = 224;
 /// Length in bytes of the salt stored in front of a payload.
 pub const SALT_LEN: usize = 16;
 
@@ -85,6 +85,13 @@ pub struct RecordHeader {
     /// BLAKE3 (derived key) over salt and stored payload.
     #[serde(serialize_with = "hex::serialize")]
     pub payload_commitment: Hash,
+    /// Whom it is about, as a pseudonym; nil where nobody is named.
+    pub subject: SubjectId,
+    /// What the clock said when it was written, as a difference to [`RecordHeader::time_ns`] in nanoseconds: 0 where the
+    /// clock was believed and had not gone back.
+    pub observed_difference_ns: i64,
+    /// The key that its payload is encrypted with; 0 for none, which is all that this software writes.
+    pub data_key: u32,
 }
 
 /// A header is not one of ours.
@@ -102,6 +109,9 @@ pub enum HeaderError {
     /// The hash algorithm is not known.
     #[error("record header names unknown algorithm {0}")]
     UnknownAlgorithm(u8),
+    /// Bytes that are zero in this format are not.
+    #[error("record header has something in its reserved bytes")]
+    Reserved,
 }
 
 impl HeaderError {
@@ -112,6 +122,7 @@ impl HeaderError {
             Self::Length => "header_length",
             Self::ZeroSeq => "zero_seq",
             Self::UnknownAlgorithm(_) => "unknown_algorithm",
+            Self::Reserved => "reserved_not_zero",
         }
     }
 }
@@ -140,7 +151,7 @@ impl HeaderRoom<'_> {
 }
 
 impl RecordHeader {
-    /// The 192 canonical bytes.
+    /// The 224 canonical bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
@@ -169,10 +180,13 @@ impl RecordHeader {
         room.put(&self.commit_len.to_le_bytes());
         room.put(&self.payload_len.to_le_bytes());
         room.put(&self.payload_commitment);
+        room.put(self.subject.as_bytes());
+        room.put(&self.observed_difference_ns.to_le_bytes());
+        room.put(&self.data_key.to_le_bytes());
         bytes
     }
 
-    /// Appends the 192 canonical bytes.
+    /// Appends the 224 canonical bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.encode());
     }
@@ -180,7 +194,7 @@ impl RecordHeader {
     /// Reads the canonical bytes.
     ///
     /// # Errors
-    /// [`HeaderError`] where they are not a version 1 header.
+    /// [`HeaderError`] where they are no header.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut cursor = Cursor(bytes);
@@ -195,7 +209,7 @@ impl RecordHeader {
         if algorithm != 1 {
             return Err(HeaderError::UnknownAlgorithm(algorithm));
         }
-        Ok(Self {
+        let header = Self {
             event_type,
             revision,
             flags,
@@ -217,7 +231,14 @@ impl RecordHeader {
             commit_len: u16::from_le_bytes(cursor.take()?),
             payload_len: u32::from_le_bytes(cursor.take()?),
             payload_commitment: cursor.take()?,
-        })
+            subject: SubjectId::from_bytes(cursor.take()?),
+            observed_difference_ns: i64::from_le_bytes(cursor.take()?),
+            data_key: u32::from_le_bytes(cursor.take()?),
+        };
+        match cursor.take()? {
+            [0, 0, 0, 0] => Ok(header),
+            _ => Err(HeaderError::Reserved),
+        }
     }
 
     /// True where the flag is set.
@@ -336,6 +357,9 @@ mod tests {
             component: ComponentId(11),
             payload_len: 12,
             payload_commitment: [7; 32],
+            subject: SubjectId::from_bytes([8; 16]),
+            observed_difference_ns: -13,
+            data_key: 14,
         };
         let mut bytes = Vec::new();
         header.encode_into(&mut bytes);

@@ -59,7 +59,7 @@ use blake3_batch::Derived;
 #[cfg(feature = "engine")]
 pub(crate) use blake3_batch::ABREAST;
 
-const CHAIN_CONTEXT: &str = "femtoclaw-ledger 2026 v2 record chain";
+const CHAIN_CONTEXT: &str = "femtoclaw-ledger 2026 v3 record chain";
 const PAYLOAD_CONTEXT: &str = "femtoclaw-ledger 2026 v1 payload commitment";
 
 /// See [`checksum`].
@@ -67,10 +67,6 @@ pub type Checksum = [u8; 16];
 
 /// The hash that the first record's chain starts from.
 pub const GENESIS: Hash = [0; 32];
-
-/// What ends the input of a record hash: with a header of 192 bytes it is whole blocks of 64, and
-/// BLAKE3 takes many such inputs side by side.
-pub(crate) const LINK_END: [u8; 32] = [0; 32];
 
 /// XXH3-128, little endian: finds accidents, at a fifth of BLAKE3's price and less, and nobody's intent.
 /// An attacker who edits bytes can make any plain digest anew.
@@ -113,15 +109,14 @@ impl Default for Chain {
 }
 
 impl Chain {
-    /// The hash of the record with this canonical header after the record with hash `previous`, and
-    /// 32 zero bytes behind them.
+    /// The hash of the record with this canonical header after the record with hash `previous`.
     #[must_use]
     pub fn record_hash(&self, previous: &Hash, header: &[u8]) -> Hash {
-        self.0.hash(&[previous, header, &LINK_END])
+        self.0.hash(&[previous, header])
     }
 
-    /// As [`Chain::record_hash`], of many: each input is the previous record's hash, the header and
-    /// [`LINK_END`].
+    /// As [`Chain::record_hash`], of many: each input is the previous record's hash and the header. With a header of 224
+    /// bytes that is whole blocks of 64, and BLAKE3 takes many such inputs side by side.
     #[cfg(feature = "engine")]
     pub(crate) fn record_hashes(&self, inputs: &[&[u8]], out: &mut [Hash]) {
         self.0.hashes(inputs, out);

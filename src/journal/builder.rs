@@ -9,7 +9,8 @@ use super::layout::{Entry, FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader};
 use crate::database::ValueBuffer;
 use crate::events::{
     CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, Hash,
-    LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, TraceId,
+    LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, SubjectId,
+    TraceId,
 };
 use crate::integrity;
 
@@ -41,6 +42,10 @@ pub struct NewRecord {
     pub parent: ParentId,
     /// Trace id; nil where there is none.
     pub trace: TraceId,
+    /// Whom it is about, as a pseudonym; nil where nobody is named.
+    pub subject: SubjectId,
+    /// What the clock said, as a difference to the record's time in nanoseconds.
+    pub observed_difference_ns: i64,
     /// The command that caused it.
     pub command: CommandId,
     /// BLAKE3 of the command's content.
@@ -80,6 +85,8 @@ impl NewRecord {
             execution: ExecutionId::NIL,
             parent: ParentId::NIL,
             trace: TraceId::NIL,
+            subject: SubjectId::NIL,
+            observed_difference_ns: 0,
             command: CommandId::NIL,
             command_digest: [0; 32],
             commit_index: 0,
@@ -247,6 +254,9 @@ fn header(record: &NewRecord, seq: Seq, time_ns: i64) -> RecordHeader {
         component: record.component,
         payload_len: clamped(record.payload.len()),
         payload_commitment: record.commitment,
+        subject: record.subject,
+        observed_difference_ns: record.observed_difference_ns,
+        data_key: 0,
     }
 }
 

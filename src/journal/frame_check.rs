@@ -4,10 +4,10 @@
 use super::error::{FrameProblem, ReadFailure};
 use super::frame::{Frame, chain};
 use crate::events::{EventType, HEADER_LEN, Hash, RecordHeader, Seq};
-use crate::integrity::{ABREAST, LINK_END};
+use crate::integrity::ABREAST;
 
 /// What a record hash covers: the hash before it, the header, and what ends it.
-const LINKED_LEN: usize = 32 + HEADER_LEN + LINK_END.len();
+const LINKED_LEN: usize = 32 + HEADER_LEN;
 
 /// What records and payloads hash to, for as many at a time as go side by side.
 struct Hashed {

@@ -14,7 +14,7 @@ use rapidhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
-    AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, ParentId, Record,
+    AuthorizationDecidedV2, ComponentId, Decision, Event, EventType, ExecutionId, ParentId, Record,
     RecordHeader, Resolution, TraceId,
 };
 
@@ -249,7 +249,7 @@ fn told_status(event: &Event, before: Option<ExecutionStatus>) -> Option<Executi
     })
 }
 
-fn decided(event: &AuthorizationDecidedV1) -> ExecutionStatus {
+fn decided(event: &AuthorizationDecidedV2) -> ExecutionStatus {
     if event.decision == Decision::Authorized.code() {
         ExecutionStatus::Authorized
     } else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use femtoclaw_ledger::events::{
     CommandId, ComponentId, ConfigurationChangedV1, Event, ExecutionId, Outcome, ParentId,
-    RuntimeId, Seq, State, Store, StreamId, TraceId,
+    RuntimeId, Seq, State, Store, StreamId, SubjectId, TraceId,
 };
 use femtoclaw_ledger::integrity::{Chain, digest};
 use femtoclaw_ledger::journal::{FrameBuilder, Head, Journal, MemoryJournal, NewRecord};
@@ -138,6 +138,8 @@ fn forged_change(content: &[u8], digest_of: &[u8]) -> NewRecord {
         execution: ExecutionId::NIL,
         parent: ParentId::NIL,
         trace: TraceId::NIL,
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
         command: CommandId::from_bytes([1; 16]),
         command_digest: [0; 32],
         commit_index: 0,

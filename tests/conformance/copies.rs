@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{
     CommandId, ComponentId, Event, EventType, ExecutionId, Outcome, ParentId, StoreMask, StreamId,
-    TraceId,
+    SubjectId, TraceId,
 };
 use femtoclaw_ledger::integrity::Chain;
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
@@ -159,6 +159,8 @@ fn later_event() -> NewRecord {
         execution: ExecutionId::NIL,
         parent: ParentId::NIL,
         trace: TraceId::NIL,
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
         command: CommandId::from_bytes([1; 16]),
         command_digest: [0; 32],
         commit_index: 0,

@@ -81,6 +81,8 @@ fn record_of(event_type: EventType, revision: u16, payload: Vec<u8>, number: u64
         execution: ExecutionId::from_bytes(id(0xE0, number / 4)),
         parent: ParentId::from_bytes(id(0xF0, number / 8)),
         trace: TraceId::from_bytes(id(0x7A, number)),
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
         command: CommandId::from_bytes(id(0xC0, number / 2)),
         command_digest: [number as u8; 32],
         commit_index: (number % 2) as u16,

@@ -57,7 +57,7 @@ fn execution_log_a() -> Vec<Event> {
             problem: text("not UTF-8 at byte 1"),
         }
         .into(),
-        AuthorizationDecidedV1 {
+        AuthorizationDecidedV2 {
             capability: text("read_file"),
             arguments: ARGUMENTS.to_vec(),
             arguments_digest: DIGEST,
@@ -67,9 +67,11 @@ fn execution_log_a() -> Vec<Event> {
             policy_digest: [0xD2; 32],
             configuration_version: 250,
             registry_version: 251,
+            on_behalf_of: Vec::new(),
+            approval: None,
         }
         .into(),
-        AuthorizationDecidedV1 {
+        AuthorizationDecidedV2 {
             capability: text("Löschen"),
             arguments: Vec::new(),
             arguments_digest: [0xFF; 32],
@@ -79,6 +81,8 @@ fn execution_log_a() -> Vec<Event> {
             policy_digest: [0; 32],
             configuration_version: 0,
             registry_version: u64::MAX,
+            on_behalf_of: Vec::new(),
+            approval: None,
         }
         .into(),
         ExecutionStartedV1 {

@@ -26,6 +26,8 @@ pub(crate) fn record(number: u64) -> NewRecord {
         execution: ExecutionId::NIL,
         parent: ParentId::NIL,
         trace: TraceId::NIL,
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
         command: CommandId::from_bytes(u128::from(number).to_be_bytes()),
         command_digest: [9; 32],
         commit_index: 0,

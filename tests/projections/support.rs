@@ -6,10 +6,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{
-    AuthorizationDecidedV1, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1, Content,
+    AuthorizationDecidedV2, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1, Content,
     Decision, Event, ExecutionCompletedV1, ExecutionId, ExecutionStartedV1, LedgerOpenedV1,
-    Outcome, ParentId, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, TraceId,
-    TransitionsRecordedV1,
+    Outcome, ParentId, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, SubjectId,
+    TraceId, TransitionsRecordedV1,
 };
 use femtoclaw_ledger::integrity::{Chain, digest};
 use femtoclaw_ledger::projections::{Source, View, ViewDigest, Views, ViewsOptions, built_in};
@@ -61,6 +61,9 @@ impl History {
                 component: ComponentId(component),
                 payload_len: payload.len() as u32,
                 payload_commitment: self.chain.payload_commitment(&[0; 16], &payload),
+                subject: SubjectId::NIL,
+                observed_difference_ns: 0,
+                data_key: 0,
             };
             let mut bytes = Vec::new();
             header.encode_into(&mut bytes);
@@ -159,7 +162,7 @@ pub(crate) fn validated(accepted: bool) -> Event {
 }
 
 pub(crate) fn decided(capability: &str, decision: Decision) -> Event {
-    Event::from(AuthorizationDecidedV1 {
+    Event::from(AuthorizationDecidedV2 {
         capability: capability.into(),
         arguments: b"{}".to_vec(),
         arguments_digest: digest(b"{}"),
@@ -169,6 +172,8 @@ pub(crate) fn decided(capability: &str, decision: Decision) -> Event {
         policy_digest: [0; 32],
         configuration_version: 0,
         registry_version: 0,
+        on_behalf_of: Vec::new(),
+        approval: None,
     })
 }
 

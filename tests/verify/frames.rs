@@ -4,7 +4,7 @@
 use femtoclaw_ledger::Seq;
 use femtoclaw_ledger::events::{
     CommandId, ComponentId, EventType, ExecutionId, HEADER_LEN, LedgerId, Outcome, ParentId,
-    SALT_LEN, StreamId, TraceId,
+    SALT_LEN, StreamId, SubjectId, TraceId,
 };
 use femtoclaw_ledger::integrity::{Chain, checksum};
 use femtoclaw_ledger::journal::{
@@ -35,6 +35,8 @@ fn large() -> Frame {
             execution: ExecutionId::NIL,
             parent: ParentId::NIL,
             trace: TraceId::NIL,
+            subject: SubjectId::NIL,
+            observed_difference_ns: 0,
             command: CommandId::from_bytes([1; 16]),
             command_digest: [2; 32],
             commit_index: 0,

@@ -367,6 +367,8 @@ pub(crate) fn with_payload(record: &Record, payload: Vec<u8>) -> NewRecord {
         execution: header.execution,
         parent: header.parent,
         trace: header.trace,
+        subject: header.subject,
+        observed_difference_ns: header.observed_difference_ns,
         command: header.command,
         command_digest: header.command_digest,
         commit_index: header.commit_index,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use femtoclaw_ledger::events::{
-    ComponentId, EventType, Outcome, ParentId, RecordHeader, StoreMask, StreamId,
+    ComponentId, EventType, Outcome, ParentId, RecordHeader, StoreMask, StreamId, SubjectId,
 };
 use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::export::Exporter;
@@ -45,6 +45,9 @@ pub(crate) fn header(seq: u64) -> Vec<u8> {
         component: ComponentId(1),
         payload_len: 9,
         payload_commitment: commitment,
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
+        data_key: 0,
     };
     let mut bytes = Vec::new();
     header.encode_into(&mut bytes);

@@ -12,7 +12,7 @@ use crate::commands::{Basis, Grounds, Imported, Permit, Rejection, Request, Star
 use crate::config::BUILTIN_CAPABILITY;
 use crate::error::AppendError;
 use crate::events::{
-    AuthorizationDecidedV1, Decision, ExecutionId, ExecutionStartedV1, Hash, Outcome,
+    AuthorizationDecidedV2, Decision, ExecutionId, ExecutionStartedV1, Hash, Outcome,
     ProtocolValidatedV1, State as Machine, flags,
 };
 use crate::integrity::digest;
@@ -259,7 +259,7 @@ fn decide_on(drafting: &mut Drafting, request: &Request, cut: Option<Measure>) -
         validated(drafting, KeptBytes::input(input, cut), None);
     }
     let arguments_digest = digest(&request.arguments);
-    let event = AuthorizationDecidedV1 {
+    let event = AuthorizationDecidedV2 {
         capability: request.capability.clone(),
         arguments: request.arguments.clone(),
         arguments_digest,
@@ -269,6 +269,8 @@ fn decide_on(drafting: &mut Drafting, request: &Request, cut: Option<Measure>) -
         policy_digest: *request.basis.policy_digest(),
         configuration_version: request.basis.configuration_version(),
         registry_version: request.basis.registry_version(),
+        on_behalf_of: Vec::new(),
+        approval: None,
     };
     let outcome = match request.decision {
         Decision::Authorized => Outcome::Success,

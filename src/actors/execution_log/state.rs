@@ -10,7 +10,7 @@ use super::status::Status;
 use super::window::Window;
 use crate::commands::Grounds;
 use crate::events::{
-    AuthorizationDecidedV1, ComponentId, Decision, Event, EventType, ExecutionId, Hash, ParentId,
+    AuthorizationDecidedV2, ComponentId, Decision, Event, EventType, ExecutionId, Hash, ParentId,
     Resolution, Seq, TraceId,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    fn authorized(place: &EventPlace, event: &AuthorizationDecidedV1) -> Self {
+    fn authorized(place: &EventPlace, event: &AuthorizationDecidedV2) -> Self {
         Self {
             status: Status::Authorized,
             version: place.stream_version,

@@ -109,6 +109,8 @@ pub(super) fn new_record(
         execution: draft.execution,
         parent: draft.parent,
         trace: draft.trace,
+        subject: draft.subject,
+        observed_difference_ns: 0,
         command: id.command,
         command_digest: id.digest,
         commit_index,

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::events::{
         CommandId, ComponentGrantedV1, ExecutionId, Outcome, ParentId, Seq, StoreMask, StreamId,
-        TraceId, encode_into,
+        SubjectId, TraceId, encode_into,
     };
 
     fn naming(event_type: EventType, revision: u16, component: u32, payload: Vec<u8>) -> Naming {
@@ -95,6 +95,9 @@ mod tests {
             component: ComponentId(component),
             payload_len: 0,
             payload_commitment: [0; 32],
+            subject: SubjectId::NIL,
+            observed_difference_ns: 0,
+            data_key: 0,
         };
         Naming {
             header,

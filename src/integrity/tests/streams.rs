@@ -2,8 +2,9 @@
 //! Which headers are an execution's stream, and which are not.
 
 use crate::events::{
-    AuthorizationDecidedV1, CommandId, ComponentId, Content, Event, EventType, ExecutionId,
-    HEADER_LEN, Outcome, ParentId, Record, RecordHeader, Seq, StoreMask, StreamId, TraceId,
+    AuthorizationDecidedV2, CommandId, ComponentId, Content, Event, EventType, ExecutionId,
+    HEADER_LEN, Outcome, ParentId, Record, RecordHeader, Seq, StoreMask, StreamId, SubjectId,
+    TraceId,
 };
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::Checkpoint;
@@ -41,6 +42,9 @@ fn header(version: u64, event_type: EventType, outcome: Outcome) -> RecordHeader
         component: ComponentId(1),
         payload_len: 0,
         payload_commitment: [0; 32],
+        subject: SubjectId::NIL,
+        observed_difference_ns: 0,
+        data_key: 0,
     }
 }
 
@@ -139,7 +143,7 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
     let key = SigningKey::from_seed("log", Algorithm::Ed25519, &[3; 32]).unwrap();
     let made = |decision| {
         let mut payload = Vec::new();
-        Event::from(AuthorizationDecidedV1 {
+        Event::from(AuthorizationDecidedV2 {
             capability: "c".to_owned(),
             arguments: b"1".to_vec(),
             arguments_digest: [0; 32],
@@ -149,6 +153,8 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
             policy_digest: [0; 32],
             configuration_version: 0,
             registry_version: 0,
+            on_behalf_of: Vec::new(),
+            approval: None,
         })
         .encode_into(&mut payload);
         let mut header = header(1, EventType::AuthorizationDecided, Outcome::Denied);

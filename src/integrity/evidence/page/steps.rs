@@ -181,6 +181,7 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
         | Event::ExecutionAbandoned(ExecutionAbandonedV1 { cause }) => {
             let cause = match LeftCause::from_code(*cause) {
                 Some(LeftCause::Dropped) => "its handle was dropped",
+                Some(LeftCause::Expired) => "nobody started it in time",
                 None => "unknown",
             };
             rows.text("cause", cause);
