@@ -40,6 +40,8 @@ pub struct Limits {
     pub pending_records_max: usize,
     /// Bytes admitted and not yet durable (64 MiB).
     pub pending_bytes_max: usize,
+    /// Parties of one chain of delegation (16).
+    pub delegation_max: usize,
     /// Executions started and not finished (8,192).
     pub running_max: usize,
     /// Executions authorized and not started (65,536).
@@ -84,6 +86,7 @@ impl Default for Limits {
             text_bytes_max: 64 << 10,
             pending_records_max: 8_192,
             pending_bytes_max: 64 << 20,
+            delegation_max: 16,
             running_max: 8_192,
             authorized_max: 65_536,
             entries_max: 16_384,
@@ -110,10 +113,17 @@ impl Limits {
     fn least_commit_bytes(&self) -> usize {
         let riders = KEPT_BYTES
             .saturating_add(self.text_bytes_max.saturating_mul(2))
-            .saturating_add(self.name_bytes_max.saturating_mul(8));
+            .saturating_add(self.name_bytes_max.saturating_mul(8))
+            .saturating_add(self.delegation_bytes_max());
         self.payload_bytes_max
             .saturating_mul(2)
             .saturating_add(riders)
+    }
+
+    /// Bytes of the longest chain of delegation.
+    const fn delegation_bytes_max(&self) -> usize {
+        let party = self.name_bytes_max.saturating_mul(2).saturating_add(16);
+        party.saturating_mul(self.delegation_max)
     }
 
     /// Whether the limits can hold together; checked at opening.

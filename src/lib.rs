@@ -164,7 +164,7 @@ pub use config::Limits;
 #[cfg(feature = "engine")]
 pub use error::{AccessError, AppendError, CloseError, OpenError, ReadError, Retry};
 pub use events::{
-    AuditFamily, CommandId, ComponentId, Decision, Event, ExecutionId, Record, Seq, Store,
+    AuditFamily, CommandId, ComponentId, Decision, Event, ExecutionId, Party, Record, Seq, Store,
     TelemetryKind, TraceId,
 };
 #[cfg(feature = "engine")]

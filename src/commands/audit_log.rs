@@ -16,7 +16,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct AuditEntry {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// Which of the nine families.
         kept pub family: AuditFamily,
         /// The action, as a stable word.

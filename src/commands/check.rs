@@ -79,7 +79,7 @@ pub(crate) fn payload(field: &'static str, bytes: &[u8], limits: &Limits) -> Che
     at_most(field, bytes.len(), limits.payload_bytes_max)
 }
 
-fn at_most(field: &'static str, size: usize, limit: usize) -> Checked {
+pub(crate) fn at_most(field: &'static str, size: usize, limit: usize) -> Checked {
     if size > limit {
         return Err(AppendError::TooLarge {
             field,

@@ -13,7 +13,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Change {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The document's name.
         name pub document: String,
         /// The whole content: any bytes that the validators accept.
@@ -93,7 +93,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Rollback {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The document's name.
         name pub document: String,
         /// The version whose content to restore.

@@ -2,18 +2,22 @@
 //! What belongs to a command besides its content.
 
 use super::check::{self, Checked, Fields};
-use crate::events::{CommandId, ParentId, TraceId};
+use super::given::{Given, Hidden, Redactor};
+use super::parties::{self, Delegation};
+use crate::config::Limits;
+use crate::events::{CommandId, ParentId, Party, TraceId};
 
-/// What is common to all commands: its id, and what it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What is common to all commands: its id, what it belongs to, and on whose behalf it is sent.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Context {
     pub(super) command: Option<CommandId>,
     pub(super) parent: Option<ParentId>,
     pub(super) trace: Option<TraceId>,
+    pub(super) delegation: Delegation,
 }
 
 impl Context {
-    /// No parent, no trace, and a command id that the ledger makes.
+    /// No parent, no trace, on nobody's behalf, and a command id that the ledger makes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -40,6 +44,26 @@ impl Context {
         self
     }
 
+    /// On whose behalf the agent acts: a chain that begins with the principal and ends with whoever acts. It is kept in the
+    /// record of the decision, as the caller states it: the ledger asks no issuer. Only a command that decides on an
+    /// execution takes one; any other is refused with it (`invalid`). At most
+    /// [`Limits::delegation_max`](crate::Limits::delegation_max) parties. The redactor is given each issuer and id, as
+    /// `on_behalf_of.issuer` and `on_behalf_of.id`.
+    ///
+    /// ```
+    /// use femtoclaw_ledger::{Context, Party};
+    ///
+    /// let person = Party::new("https://id.example", "mary");
+    /// let agent = Party::new("spiffe://agents.example", "payments");
+    /// let context = Context::new().on_behalf_of([person.clone(), agent]);
+    /// assert_eq!(context.delegation().first(), Some(&person));
+    /// ```
+    #[must_use]
+    pub fn on_behalf_of(mut self, chain: impl Into<Vec<Party>>) -> Self {
+        self.delegation = Delegation(chain.into());
+        self
+    }
+
     /// The command id, where one was given.
     #[must_use]
     pub const fn command_id(&self) -> Option<CommandId> {
@@ -58,15 +82,67 @@ impl Context {
         self.trace
     }
 
-    pub(super) fn validate(&self) -> Checked {
+    /// On whose behalf, from the principal to whoever acts; empty where nobody is named.
+    #[must_use]
+    pub fn delegation(&self) -> &[Party] {
+        &self.delegation.0
+    }
+
+    /// `decides`: it decides on an execution, and so takes a chain of delegation.
+    pub(super) fn validate(&self, decides: bool, limits: &Limits) -> Checked {
         check::id("command", self.command.is_some_and(|id| id.is_nil()))?;
         check::id("parent", self.parent.is_some_and(|id| id.is_nil()))?;
-        check::id("trace", self.trace.is_some_and(|id| id.is_nil()))
+        check::id("trace", self.trace.is_some_and(|id| id.is_nil()))?;
+        // What is dropped in silence would be believed to be on the record.
+        if !decides && !self.delegation().is_empty() {
+            let problem = "belongs to a decision on an execution: say there on whose behalf";
+            return Err(check::invalid("on_behalf_of", problem));
+        }
+        self.delegation.check(limits)
     }
 
     pub(super) fn digest(&self, fields: &mut Fields) {
         fields
             .option(self.parent.as_ref().map(|id| id.as_bytes().as_slice()))
             .option(self.trace.as_ref().map(|id| id.as_bytes().as_slice()));
+    }
+
+    /// Behind all fields of the command, and only where something is said: a command that says nothing of it has the digest
+    /// that it always had, and more fields are other fields.
+    pub(super) fn digest_more(&self, fields: &mut Fields) {
+        if !self.delegation().is_empty() {
+            fields.text("on_behalf_of");
+            parties::digest(self.delegation(), fields);
+        }
+    }
+
+    /// Bytes of what a record holds of it beside its header.
+    pub(super) fn content_len(&self) -> usize {
+        parties::content_len(self.delegation())
+    }
+}
+
+impl Given for Context {
+    fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
+        self.delegation.redact(by)
+    }
+
+    fn fit(&mut self) {
+        self.delegation.fit();
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let chain = self.delegation().iter();
+        let hidden: Vec<_> = chain
+            .map(|party| (Hidden::new(&party.issuer), Hidden::new(&party.id)))
+            .collect();
+        f.debug_struct("Context")
+            .field("command", &self.command)
+            .field("parent", &self.parent)
+            .field("trace", &self.trace)
+            .field("on_behalf_of", &hidden)
+            .finish()
     }
 }

@@ -151,7 +151,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Finish {
         /// Common to all commands; parent and trace default to those of the decision.
-        kept pub context: Context,
+        nested pub context: Context,
         /// Which execution.
         kept pub execution: ExecutionId,
         /// How it ended.
@@ -228,7 +228,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct ResolveInDoubt {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// Which execution.
         kept pub execution: ExecutionId,
         /// The statement.

@@ -14,7 +14,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Request {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// Its id; `None`: the ledger makes one.
         kept pub execution: Option<ExecutionId>,
         /// The protocol output as received, where there is one: digest, length and the first 64 KiB
@@ -110,6 +110,10 @@ impl CommandContent for Request {
         self.input.iter_mut().for_each(|input| by.input(input));
     }
 
+    fn decides(&self) -> bool {
+        true
+    }
+
     fn execution(&self) -> Option<ExecutionId> {
         self.execution
     }
@@ -124,7 +128,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Rejection {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// Its id; `None`: the ledger makes one.
         kept pub execution: Option<ExecutionId>,
         /// The output as received, any bytes: digest, length and the first 64 KiB are kept.
@@ -227,5 +231,9 @@ impl CommandContent for Imported {
     fn cut(&mut self, by: &mut Cutter<'_>) {
         self.request.cut(by);
         self.ending.cut(by);
+    }
+
+    fn decides(&self) -> bool {
+        true
     }
 }

@@ -17,6 +17,7 @@ mod execution_log;
 pub(crate) mod given;
 mod hold;
 pub(crate) mod measure;
+pub(crate) mod parties;
 mod permit;
 mod receipts;
 pub(crate) mod root_records;
@@ -64,6 +65,10 @@ trait CommandContent: Given + InContext {
     /// The execution it names, where it names one.
     fn execution(&self) -> Option<ExecutionId> {
         None
+    }
+    /// Whether it decides on an execution: its record says on whose behalf.
+    fn decides(&self) -> bool {
+        false
     }
     /// Shows what is cut where it is too large, rather than refused.
     fn cut(&mut self, _: &mut Cutter<'_>) {}
@@ -211,8 +216,9 @@ impl Command {
         if matches!(self, Self::Cut(_)) {
             return Ok(());
         }
-        self.content().context().validate()?;
-        self.content().validate(limits)
+        let content = self.content();
+        content.context().validate(content.decides(), limits)?;
+        content.validate(limits)
     }
 
     /// Digest of store, kind and all fields but the command id: what makes two commands the same.
@@ -225,19 +231,24 @@ impl Command {
         let mut fields = Fields::new(self.store().name(), self.kind());
         self.content().context().digest(&mut fields);
         self.content().digest(&mut fields);
+        self.content().context().digest_more(&mut fields);
         fields.finish()
     }
 
     /// Bytes that it takes in memory, about.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.content().content_len() + self.records_max() * RECORD_OVERHEAD_BYTES
+        self.with_overhead(self.content().content_len())
     }
 
     /// Bytes that it takes in the journal, at most: an oversize result counts as what is kept.
     #[must_use]
     pub fn stored_size(&self, limits: &Limits) -> usize {
-        self.content().stored_len(limits) + self.records_max() * RECORD_OVERHEAD_BYTES
+        self.with_overhead(self.content().stored_len(limits))
+    }
+
+    fn with_overhead(&self, bytes: usize) -> usize {
+        bytes + self.context().content_len() + self.records_max() * RECORD_OVERHEAD_BYTES
     }
 
     /// Checks a group that is to be one commit.

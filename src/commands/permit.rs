@@ -100,7 +100,7 @@ pub struct Start {
     pub permit: Permit,
 }
 
-given!(Start { kept context, kept permit });
+given!(Start { nested context, kept permit });
 
 impl InContext for Start {
     fn context(&self) -> &Context {

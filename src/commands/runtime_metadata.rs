@@ -37,7 +37,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Identify {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The runtime's id.
         kept pub runtime: RuntimeId,
         /// Its version.
@@ -60,7 +60,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct SetModule {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The module's name.
         name pub module: String,
         /// Its version.
@@ -85,7 +85,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct RemoveModule {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The module's name.
         name pub module: String,
     }
@@ -172,7 +172,7 @@ macro_rules! defining {
             #[derive(Clone, PartialEq, Eq)]
             pub struct $name {
                 /// Common to all commands.
-                kept pub context: Context,
+                nested pub context: Context,
                 /// The capability's name.
                 name pub capability: String,
                 /// The definition from now on.
@@ -213,7 +213,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct SwitchCapability {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The capability's name.
         name pub capability: String,
         /// Whether it may be used from now on.
@@ -248,7 +248,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct UnregisterCapability {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The capability's name.
         name pub capability: String,
         /// Why; may be empty.
@@ -280,7 +280,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Transition {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The next state: one of the runtime's five.
         kept pub to: State,
         /// Refuse unless it stands here.
@@ -311,7 +311,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct SavePosition {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// The position's name.
         name pub name: String,
         /// The last sequence number handled (0: none); at most the head.

@@ -15,7 +15,7 @@ fields! {
     #[derive(Clone, PartialEq, Eq)]
     pub struct Observation {
         /// Common to all commands.
-        kept pub context: Context,
+        nested pub context: Context,
         /// Which kind.
         kept pub kind: TelemetryKind,
         /// What, as a stable word.

@@ -13,3 +13,14 @@ pub struct Party {
     /// The id there.
     pub id: String,
 }
+
+impl Party {
+    /// Who vouches for the id, and the id.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, id: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            id: id.into(),
+        }
+    }
+}

@@ -156,7 +156,7 @@ impl Concrete {
     /// The same content under another command id.
     pub(crate) fn with_id(mut self, command: femtoclaw_ledger::events::CommandId) -> Self {
         let context = self.context_mut();
-        *context = context.command(command);
+        *context = context.clone().command(command);
         self
     }
 

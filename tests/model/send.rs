@@ -91,7 +91,7 @@ impl Sender<'_> {
         permit: Option<Permit>,
     ) -> (Result<Option<Answer>, AppendError>, Vec<Permit>) {
         if let (Concrete::Start(it), Some(permit)) = (&concrete, permit) {
-            return self.start(it.context, permit).await;
+            return self.start(it.context.clone(), permit).await;
         }
         (self.plain(concrete).await.map(Some), Vec::new())
     }

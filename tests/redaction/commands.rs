@@ -168,56 +168,56 @@ fn definition() -> CapabilityDefinition {
 }
 
 pub(crate) fn metadata() -> Vec<Command> {
-    let (context, expected_version) = (Context::new(), None);
+    let (context, expected_version) = (Context::new, None);
     let capability = || "read_file".to_owned();
     let module = || "parser".to_owned();
     vec![
         Command::Identify(Identify {
-            context,
+            context: context(),
             runtime: RuntimeId::from_bytes([9; 16]),
             version: text(),
         }),
         Command::SetModule(SetModule {
-            context,
+            context: context(),
             module: module(),
             version: text(),
         }),
         Command::RemoveModule(RemoveModule {
-            context,
+            context: context(),
             module: module(),
         }),
         Command::RegisterCapability(RegisterCapability {
-            context,
+            context: context(),
             capability: capability(),
             definition: definition(),
             expected_version,
         }),
         Command::ChangeCapability(ChangeCapability {
-            context,
+            context: context(),
             capability: capability(),
             definition: definition(),
             expected_version,
         }),
         Command::SwitchCapability(SwitchCapability {
-            context,
+            context: context(),
             capability: capability(),
             enabled: true,
             reason: text(),
             expected_version,
         }),
         Command::UnregisterCapability(UnregisterCapability {
-            context,
+            context: context(),
             capability: capability(),
             reason: text(),
             expected_version,
         }),
         Command::Transition(Transition {
-            context,
+            context: context(),
             to: State::Idle,
             expected: None,
         }),
         Command::SavePosition(SavePosition {
-            context,
+            context: context(),
             name: "reader".to_owned(),
             seq: 1,
             expected: None,

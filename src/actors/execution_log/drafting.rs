@@ -49,8 +49,8 @@ impl Drafting {
 }
 
 /// Parent and trace are the decision's where a later command names none.
-pub(super) fn inherit(context: Context, parent: ParentId, trace: TraceId) -> Context {
-    let mut context = context;
+pub(super) fn inherit(context: &Context, parent: ParentId, trace: TraceId) -> Context {
+    let mut context = context.clone();
     if context.parent_id().is_none() && !parent.is_nil() {
         context = context.parent(parent);
     }

@@ -156,7 +156,7 @@ impl ExecutionLogState {
             }
             _ => return None,
         };
-        let context = drafting::inherit(Context::new(), open.parent, open.trace);
+        let context = drafting::inherit(&Context::new(), open.parent, open.trace);
         Some(
             draft
                 .context(&context)

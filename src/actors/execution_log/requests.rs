@@ -41,7 +41,7 @@ impl ExecutionLogState {
             enabled(&request.capability, around)?;
             self.room(start, around)?;
         }
-        let mut drafting = Drafting::new(execution, request.context, 0);
+        let mut drafting = Drafting::new(execution, request.context.clone(), 0);
         let arguments_digest = decide_on(&mut drafting, request, whole.input);
         let started = authorized && start;
         if started {
@@ -82,7 +82,7 @@ impl ExecutionLogState {
         around: &Surroundings<'_>,
     ) -> Result<Decided, AppendError> {
         let execution = self.fresh(rejection.execution, around)?;
-        let mut drafting = Drafting::new(execution, rejection.context, 0);
+        let mut drafting = Drafting::new(execution, rejection.context.clone(), 0);
         let input = KeptBytes::input(&rejection.input, whole.input);
         validated(&mut drafting, input, Some(&rejection.problem));
         let path = [
@@ -117,7 +117,7 @@ impl ExecutionLogState {
         in_force(&permit.basis.grounds, around)?;
         enabled(&permit.capability, around)?;
         self.room(true, around)?;
-        let context = inherit(start.context, open.parent, open.trace);
+        let context = inherit(&start.context, open.parent, open.trace);
         let mut drafting = Drafting::new(permit.execution, context, open.version);
         drafting.push(
             started_event(&permit.capability, permit.arguments_digest, &permit.basis),
@@ -140,7 +140,7 @@ impl ExecutionLogState {
         let execution = self.fresh(request.execution, around)?;
         let basis = &request.basis;
         of_the_past(basis, around)?;
-        let mut drafting = Drafting::new(execution, request.context, 0);
+        let mut drafting = Drafting::new(execution, request.context.clone(), 0);
         drafting.flags = flags::AFTER_THE_FACT;
         let arguments_digest = decide_on(&mut drafting, request, whole.input);
         drafting.push(
@@ -269,7 +269,7 @@ fn decide_on(drafting: &mut Drafting, request: &Request, cut: Option<Measure>) -
         policy_digest: *request.basis.policy_digest(),
         configuration_version: request.basis.configuration_version(),
         registry_version: request.basis.registry_version(),
-        on_behalf_of: Vec::new(),
+        on_behalf_of: request.context.delegation().to_vec(),
         approval: None,
     };
     let outcome = match request.decision {

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::events::{CommandId, Decision, LedgerId, ParentId, Resolution, TraceId};
+use crate::commands::parties::Delegation;
+use crate::events::{CommandId, Decision, LedgerId, ParentId, Party, Resolution, TraceId};
 
 /// Ways to change a value, each to another one.
 type Changes<T> = Vec<Box<dyn Fn(&mut T)>>;
@@ -43,12 +44,27 @@ fn optional_number() -> Changes<Option<u64>> {
     to([Some(0), Some(1)])
 }
 
+/// Each party, each part of it, and their order.
+fn delegation() -> Changes<Delegation> {
+    let party = |parts: (&str, &str)| Party::new(parts.0, parts.1);
+    let chains: [&[(&str, &str)]; 6] = [
+        &[("a", "b")],
+        &[("ab", "")],
+        &[("b", "a")],
+        &[("a", "b"), ("c", "d")],
+        &[("c", "d"), ("a", "b")],
+        &[("a", "bc"), ("", "d")],
+    ];
+    to(chains.map(|chain| Delegation(chain.iter().copied().map(party).collect())))
+}
+
 /// Not the command id.
 fn context() -> Changes<Context> {
     fields!(Context {
         command: Changes::<Option<CommandId>>::new(),
         parent: to([Some(ParentId::from_bytes([1; 16]))]),
         trace: to([Some(TraceId::from_bytes([1; 16]))]),
+        delegation: delegation(),
     })
 }
 
