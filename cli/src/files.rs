@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use femtoclaw_ledger::events::HEADER_LEN;
 use femtoclaw_ledger::integrity::export::ExportSource;
 use femtoclaw_ledger::integrity::merkle::{HASH_LEN, Tile, TileSource};
 
@@ -73,8 +74,8 @@ impl TileSource for ExportDirectory {
 
 impl ExportSource for ExportDirectory {
     fn entries(&self, tile: Tile) -> Result<Vec<u8>, io::Error> {
-        // Entries have 192 bytes; a bundle of larger ones is refused by its first entry.
-        let (bytes, full) = self.width(tile, Tile::entries_path, 256 * (2 + 192))?;
+        // Entries have 224 bytes; a bundle of larger ones is refused by its first entry.
+        let (bytes, full) = self.width(tile, Tile::entries_path, 256 * (2 + HEADER_LEN))?;
         if !full || tile.is_full() {
             return Ok(bytes);
         }

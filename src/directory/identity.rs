@@ -14,7 +14,7 @@ use crate::integrity;
 /// Format of the directory as a whole that this software writes, and the only one that it reads.
 ///
 /// Example: `tests/journal/directory.rs`.
-pub const DIRECTORY_FORMAT: u32 = 2;
+pub const DIRECTORY_FORMAT: u32 = 3;
 
 const FIRST_LINE: &str = "femtoclaw-ledger";
 /// Larger than any identity file; what is larger is not one.

@@ -17,15 +17,19 @@ impl EventType {
             StoreMask::NONE.with(store)
         }
         match self {
-            // Inputs, arguments, results, messages and reasons; and digests of them that have no salt,
-            // by which a short one could be guessed.
+            // Inputs, arguments, results, messages, reasons and who persons are; and digests of them that have no
+            // salt, by which a short one could be guessed.
             Self::ProtocolValidated
             | Self::AuthorizationDecided
             | Self::ExecutionStarted
             | Self::ExecutionCompleted
             | Self::ExecutionFailed
             | Self::ExecutionCancelled
-            | Self::ExecutionResolved => of(Store::ExecutionLog),
+            | Self::ExecutionResolved
+            | Self::ApprovalRequested
+            | Self::ApprovalGiven
+            | Self::ApprovalRefused
+            | Self::ApprovalConfirmed => of(Store::ExecutionLog),
             // Details, authors and reasons.
             Self::AuditRecorded
             | Self::ComponentRevoked
@@ -41,6 +45,7 @@ impl EventType {
             | Self::CapabilityUnregistered => of(Store::RuntimeMetadata),
             Self::ExecutionInDoubt
             | Self::ExecutionAbandoned
+            | Self::ApprovalExpired
             | Self::TransitionsRecorded
             | Self::RefusalsRecorded
             | Self::ClockSkewed

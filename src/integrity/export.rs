@@ -278,7 +278,7 @@ impl Exporter {
         header: &[u8],
         mut put: impl FnMut(String, Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // A header has 192 bytes; what does not fit into a bundle is no header.
+        // A header has 224 bytes; what does not fit into a bundle is no header.
         let length = u16::try_from(header.len()).unwrap_or(u16::MAX);
         self.bundle.extend_from_slice(&length.to_be_bytes());
         self.bundle.extend_from_slice(header);

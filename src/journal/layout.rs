@@ -9,7 +9,7 @@ use crate::parse;
 /// Version of the frame format that this software reads and writes.
 ///
 /// Example: [`FrameBuilder`](crate::journal::FrameBuilder).
-pub const FRAME_FORMAT_VERSION: u16 = 2;
+pub const FRAME_FORMAT_VERSION: u16 = 3;
 /// Length in bytes of a frame header.
 ///
 /// Example: `tests/verify/frames.rs`.

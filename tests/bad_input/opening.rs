@@ -63,8 +63,8 @@ async fn a_foreign_or_newer_format() {
     let identity = path.join("LEDGER");
     let good = std::fs::read_to_string(&identity).unwrap();
     let cases = [
-        (good.replace("format 2", "format 3"), "format_too_new"),
-        (good.replace("format 2", "format 1"), "format_too_old"),
+        (good.replace("format 3", "format 4"), "format_too_new"),
+        (good.replace("format 3", "format 2"), "format_too_old"),
         (good.replace("created 1", "created 2"), "damaged"),
         ("income and expenses\n".to_owned(), "not_a_ledger"),
     ];

@@ -203,12 +203,13 @@ async fn s23_1_another_format_is_refused_and_left_untouched() {
     let good = std::fs::read_to_string(&identity).unwrap();
     for (format, code) in [
         (1, "format_too_old"),
-        (3, "format_too_new"),
+        (2, "format_too_old"),
+        (4, "format_too_new"),
         (99, "format_too_new"),
     ] {
         std::fs::write(
             &identity,
-            good.replace("format 2", &format!("format {format}")),
+            good.replace("format 3", &format!("format {format}")),
         )
         .unwrap();
         let before = contents(&path);

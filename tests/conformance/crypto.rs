@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, VerifyingKey};
+use femtoclaw_ledger::events::HEADER_LEN;
 use femtoclaw_ledger::integrity::key::{Algorithm, KeyError, Signer, VerifierKey};
 use femtoclaw_ledger::integrity::secret::{KeyFileError, SigningKey};
 use femtoclaw_ledger::{OpenError, Options, ReadError, checkpoint::CheckpointOptions};
@@ -104,8 +105,8 @@ async fn c1_an_unknown_algorithm_is_refused_in_a_record_and_a_key() {
                 1 => last.previous.to_vec(),
                 _ => bytes[entry - 32..entry].to_vec(),
             };
-            let covered = [&previous, &bytes[at..at + 192], &[0; 32]].concat();
-            let hash = blake3::derive_key("femtoclaw-ledger 2026 v2 record chain", &covered);
+            let covered = [&previous, &bytes[at..at + HEADER_LEN]].concat();
+            let hash = blake3::derive_key("femtoclaw-ledger 2026 v3 record chain", &covered);
             bytes[entry + 8..entry + 40].copy_from_slice(&hash);
             bytes[112..144].copy_from_slice(&hash);
             forge(bytes, count);

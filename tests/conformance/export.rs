@@ -24,7 +24,7 @@ use crate::support::*;
 
 const NAME: &str = "ledger.example/conformance";
 /// An entry with its length in front of it.
-const ENTRY: usize = 194;
+const ENTRY: usize = 226;
 
 fn key(number: u8) -> SigningKey {
     SigningKey::from_seed(NAME, Algorithm::Ed25519, &[number; 32]).unwrap()

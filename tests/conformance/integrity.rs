@@ -340,8 +340,8 @@ async fn a2_every_record_hash_covers_its_record_and_the_one_before() {
         let mut header = Vec::new();
         record.header.encode_into(&mut header);
         // Written out here as the format states it, beside the library's own way.
-        let context = "femtoclaw-ledger 2026 v2 record chain";
-        let covered = [previous.as_slice(), header.as_slice(), &[0; 32]].concat();
+        let context = "femtoclaw-ledger 2026 v3 record chain";
+        let covered = [previous.as_slice(), header.as_slice()].concat();
         let expected = blake3::derive_key(context, &covered);
         assert_eq!(record.hash, expected, "{}", record.header.seq);
         assert_eq!(chain.record_hash(&previous, &header), expected);

@@ -34,8 +34,11 @@ type header struct {
 }
 
 func readHeader(entry []byte) header {
-	if len(entry) != 192 || binary.LittleEndian.Uint16(entry) != 192 {
+	if len(entry) != 224 || binary.LittleEndian.Uint16(entry) != 224 {
 		fail("a header has %d bytes", len(entry))
+	}
+	if binary.LittleEndian.Uint32(entry[220:]) != 0 {
+		fail("the reserved bytes of a header are not zero")
 	}
 	return header{
 		kind:      binary.LittleEndian.Uint16(entry[2:]),
@@ -90,8 +93,8 @@ func bundleOf(path string, known []note.Verifier) string {
 	before := strings.LastIndex(text, "\nchecksum ") + 1
 	sum := sha256.Sum256([]byte(text[:before]))
 	l := &lines{strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
-	if l.take("femtoclaw-ledger") != "evidence 3" {
-		fail("%s is no evidence of version 3", path)
+	if l.take("femtoclaw-ledger") != "evidence 4" {
+		fail("%s is no evidence of version 4", path)
 	}
 	ledger, err := hex.DecodeString(l.take("ledger"))
 	check(err)
@@ -148,7 +151,9 @@ func place(l *lines, word string, tree tlog.Tree, other func(l *lines, entry []b
 		check(err)
 		proof = append(proof, hash)
 	}
-	check(tlog.CheckRecord(proof, tree.N, tree.Hash, int64(seq)-1, tlog.RecordHash(entry)))
+	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, int64(seq)-1, tlog.RecordHash(entry)); err != nil {
+		fail("the header of record %d is not the one in the tree: %v", seq, err)
+	}
 	return h, count
 }
 
@@ -169,7 +174,7 @@ func payloadOf(l *lines, entry []byte) []byte {
 	}
 	commitment := make([]byte, 32)
 	blake3.DeriveKey(commitment, "femtoclaw-ledger 2026 v1 payload commitment", append(salt, payload...))
-	if !bytes.Equal(commitment, entry[160:]) {
+	if !bytes.Equal(commitment, entry[160:192]) {
 		fail("salt and payload are not what the header commits to")
 	}
 	return payload

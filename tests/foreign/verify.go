@@ -201,7 +201,11 @@ func bundle(dir string, n, width int64) [][]byte {
 	var entries [][]byte
 	for len(data) > 0 && int64(len(entries)) < width {
 		length := int(binary.BigEndian.Uint16(data))
-		entries = append(entries, data[2:2+length])
+		entry, seq := data[2:2+length], n*256+int64(len(entries))+1
+		if h := readHeader(entry); h.seq != uint64(seq) {
+			fail("entry %d is the header of record %d", seq-1, h.seq)
+		}
+		entries = append(entries, entry)
 		data = data[2+length:]
 	}
 	if int64(len(entries)) != width {

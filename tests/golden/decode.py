@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a version 2 journal and shares no code with the software that wrote it.
+"""Reads a version 3 journal and shares no code with the software that wrote it.
 
     decode.py FOLDER
 
@@ -17,14 +17,23 @@ import sys
 
 FRAME_HEADER = struct.Struct("<8sHHI16sQQIIQqq32s32s16s16s16s")
 TABLE_ENTRY = struct.Struct("<II32s")
-RECORD_HEADER = struct.Struct("<HHHHBBBBIQq16sQ16s16s16s16s32sHHI32s")
+RECORD_HEADER = struct.Struct("<HHHHBBBBIQq16sQ16s16s16s16s32sHHI32s16sqI4s")
 SALT_LEN = 16
+
+# Parts of payloads: name -> its fields in order.
+PARTS = {
+    "party": "issuer:str id:str",
+    "approval": "request_version:u64 rule:str needed:u32 approvers:party[] refused_by:party?",
+}
 
 # The payloads: event type -> name, then for each revision its fields in order.
 EVENTS = {
     0x0101: ("ProtocolValidated", {1: "input:bytes input_len:u64 input_digest:b32 accepted:bool problem:str"}),
     0x0102: ("AuthorizationDecided", {1: "capability:str arguments:bytes arguments_digest:b32 decision:u8 reason:str "
-                                         "policy_version:str policy_digest:b32 configuration_version:u64 registry_version:u64"}),
+                                         "policy_version:str policy_digest:b32 configuration_version:u64 registry_version:u64",
+                                      2: "capability:str arguments:bytes arguments_digest:b32 decision:u8 reason:str "
+                                         "policy_version:str policy_digest:b32 configuration_version:u64 registry_version:u64 "
+                                         "on_behalf_of:party[] approval:approval?"}),
     0x0103: ("ExecutionStarted", {1: "capability:str arguments_digest:b32 configuration_version:u64 registry_version:u64"}),
     0x0104: ("ExecutionCompleted", {1: "result:bytes result_len:u64 result_digest:b32"}),
     0x0105: ("ExecutionFailed", {1: "code:str message:str result:bytes result_len:u64 result_digest:b32"}),
@@ -32,6 +41,15 @@ EVENTS = {
     0x0107: ("ExecutionResolved", {1: "resolution:u8 reason:str result:bytes result_len:u64 result_digest:b32"}),
     0x0108: ("ExecutionInDoubt", {1: "cause:u8"}),
     0x0109: ("ExecutionAbandoned", {1: "cause:u8"}),
+    0x010A: ("ApprovalRequested", {1: "capability:str arguments:bytes arguments_digest:b32 reason:str policy_version:str "
+                                      "policy_digest:b32 configuration_version:u64 registry_version:u64 on_behalf_of:party[] "
+                                      "asked:party[] asked_roles:str[] rule:str approvers_needed:u32 until_ns:i64 shown:bytes "
+                                      "shown_digest:b32"}),
+    0x010B: ("ApprovalGiven", {1: "approver:party role:str authenticated:str reason:str shown_digest:b32 given:u32 needed:u32"}),
+    0x010C: ("ApprovalRefused", {1: "approver:party role:str authenticated:str reason:str shown_digest:b32"}),
+    0x010D: ("ApprovalExpired", {1: "given:u32 needed:u32"}),
+    0x010E: ("ApprovalConfirmed", {1: "reason:str policy_version:str policy_digest:b32 configuration_version:u64 "
+                                      "registry_version:u64"}),
     0x0201: ("TransitionsRecorded", {1: "machine:u8 path:bytes"}),
     0x0202: ("AuditRecorded", {1: "family:u8 action:str subject:str detail:bytes"}),
     0x0203: ("RefusalsRecorded", {1: "component:str reason:str count:u64 first_ns:i64 last_ns:i64 detail:str"}),
@@ -98,9 +116,17 @@ class Payload:
         check(width is not None and width * 8 <= bits, "payload has an integer that is too long")
         return int.from_bytes(self.take(width), "little")
 
+    def fields(self, fields):
+        pairs = (field.split(":") for field in fields.split())
+        return {key: self.read(kind) for key, kind in pairs}
+
     def read(self, kind):
         if kind.endswith("?"):
             return self.read(kind[:-1]) if self.read("bool") else None
+        if kind.endswith("[]"):
+            return [self.read(kind[:-2]) for _ in range(self.unsigned(64))]
+        if kind in PARTS:
+            return self.fields(PARTS[kind])
         if kind == "u8":
             return self.take(1)[0]
         if kind == "bool":
@@ -127,10 +153,7 @@ def payload(event_type, revision, codec, data):
     if revision not in revisions:
         return name, None
     reader = Payload(data)
-    value = {}
-    for field in revisions[revision].split():
-        key, kind = field.split(":")
-        value[key] = reader.read(kind)
+    value = reader.fields(revisions[revision])
     check(reader.at == len(data), "payload has trailing bytes")
     return name, value
 
@@ -139,9 +162,10 @@ def record(data, record_hash):
     check(len(data) >= RECORD_HEADER.size + SALT_LEN, "record is cut short")
     (length, event_type, revision, flags, codec, algorithm, outcome, stores, component, seq, time_ns, stream,
      stream_version, execution, parent, trace, command, command_digest, commit_index, commit_len, payload_len,
-     commitment) = RECORD_HEADER.unpack_from(data)
+     commitment, subject, observed_difference_ns, data_key, reserved) = RECORD_HEADER.unpack_from(data)
     check(length == RECORD_HEADER.size, "record header has another length")
     check(algorithm == 1, "algorithm is not known")
+    check(reserved == bytes(4), "reserved bytes of a record header are not zero")
     salt = data[length:length + SALT_LEN]
     stored = data[length + SALT_LEN:]
     check(len(stored) == payload_len, "payload has another length than its header states")
@@ -152,7 +176,8 @@ def record(data, record_hash):
         "time_ns": time_ns, "stream": stream.hex(), "stream_version": stream_version, "execution": execution.hex(),
         "parent": parent.hex(), "trace": trace.hex(), "command": command.hex(), "command_digest": command_digest.hex(),
         "commit_index": commit_index, "commit_len": commit_len, "payload_len": payload_len,
-        "payload_commitment": commitment.hex(), "hash": record_hash.hex(), "salt": salt.hex(), "payload": value,
+        "payload_commitment": commitment.hex(), "subject": subject.hex(), "observed_difference_ns": observed_difference_ns,
+        "data_key": data_key, "hash": record_hash.hex(), "salt": salt.hex(), "payload": value,
     }
 
 
@@ -162,7 +187,7 @@ def frame(data, after):
     (magic, version, header_len, flags, ledger, epoch, first, count, table_len, body_len, first_time_ns, last_time_ns,
      previous, last_hash, _body, _table, _header) = FRAME_HEADER.unpack_from(data)
     check(magic == b"FCLFRAME", "frame has another magic")
-    check(version == 2, f"frame has version {version}")
+    check(version == 3, f"frame has version {version}")
     check(header_len == FRAME_HEADER.size and flags == 0, "frame has another header length, or flags")
     check(header_len + table_len + body_len == len(data), "frame has another length than it states")
     check(table_len == count * TABLE_ENTRY.size, "frame table has another length than it states")

@@ -64,6 +64,9 @@ fn record(record: &Record) -> Value {
         "commit_len": header.commit_len,
         "payload_len": header.payload_len,
         "payload_commitment": hex(&header.payload_commitment),
+        "subject": header.subject.to_string(),
+        "observed_difference_ns": header.observed_difference_ns,
+        "data_key": header.data_key,
         "hash": hex(&record.hash),
         "salt": hex(&record.content.as_ref().unwrap().salt),
         "payload": earlier(record).unwrap_or_else(|| payload(&record.event().unwrap())),
@@ -97,7 +100,8 @@ macro_rules! payload_of {
 pub(crate) fn payload(event: &Event) -> Value {
     payload_of!(event;
         ProtocolValidated AuthorizationDecided ExecutionStarted ExecutionCompleted
-        ExecutionFailed ExecutionCancelled ExecutionResolved ExecutionInDoubt ExecutionAbandoned TransitionsRecorded AuditRecorded
+        ExecutionFailed ExecutionCancelled ExecutionResolved ExecutionInDoubt ExecutionAbandoned
+        ApprovalRequested ApprovalGiven ApprovalRefused ApprovalExpired ApprovalConfirmed TransitionsRecorded AuditRecorded
         RefusalsRecorded ClockSkewed ComponentGranted ComponentRevoked LedgerOpened LedgerClosed
         HealthChanged CheckpointSigned CheckpointCosigned CheckpointWitnessed SigningKeyChanged ClockAccepted TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
         SnapshotTaken RecoveryReported
@@ -107,28 +111,39 @@ pub(crate) fn payload(event: &Event) -> Value {
 }
 
 /// Keys of times, which leave out for people that they are nanoseconds.
-const TIMES: [&str; 5] = ["observed", "expected", "first", "last", "failed"];
+const TIMES: [&str; 6] = ["observed", "expected", "first", "last", "failed", "until"];
+/// Keys of lists of anything but bytes.
+const LISTS: [&str; 4] = ["on_behalf_of", "asked", "asked_roles", "approvers"];
 
 /// As a binary format has them.
 fn fields(wire: &impl Serialize) -> Value {
-    let fields = ciborium::Value::serialized(wire).unwrap();
-    let fields = fields.into_map().unwrap();
+    plain("", ciborium::Value::serialized(wire).unwrap())
+}
+
+fn plain(key: &str, value: ciborium::Value) -> Value {
+    match value {
+        ciborium::Value::Bytes(bytes) => hex(&bytes).into(),
+        ciborium::Value::Array(items) if LISTS.contains(&key) => {
+            items.into_iter().map(|item| plain("", item)).collect()
+        }
+        ciborium::Value::Array(bytes) => {
+            let byte = |byte: ciborium::Value| byte.deserialized::<u8>().unwrap();
+            hex(&bytes.into_iter().map(byte).collect::<Vec<_>>()).into()
+        }
+        ciborium::Value::Map(fields) => struct_of(fields),
+        value => serde_json::to_value(value).unwrap(),
+    }
+}
+
+fn struct_of(fields: Vec<(ciborium::Value, ciborium::Value)>) -> Value {
     // Elsewhere it is how many.
     let is_failure = fields.iter().any(|(key, _)| key.as_text() == Some("cause"));
     let fields = fields.into_iter().map(|(key, value)| {
         let mut key = key.into_text().unwrap();
+        let value = plain(&key, value);
         if TIMES.contains(&key.as_str()) && (key != "failed" || is_failure) {
             key.push_str("_ns");
         }
-        let value = match value {
-            ciborium::Value::Bytes(bytes) => hex(&bytes).into(),
-            // No wire struct has a list of anything but bytes.
-            ciborium::Value::Array(bytes) => {
-                let byte = |byte: ciborium::Value| byte.deserialized::<u8>().unwrap();
-                hex(&bytes.into_iter().map(byte).collect::<Vec<_>>()).into()
-            }
-            plain => serde_json::to_value(plain).unwrap(),
-        };
         (key, value)
     });
     fields.collect::<serde_json::Map<_, _>>().into()

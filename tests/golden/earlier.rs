@@ -62,5 +62,35 @@ pub(crate) fn earlier() -> Vec<Earlier> {
                 ..before(2, "panel")
             },
         ),
+        decided(),
     ]
+}
+
+/// A decision of before delegation and approval were recorded.
+fn decided() -> Earlier {
+    let event = AuthorizationDecidedV2 {
+        capability: "read".to_owned(),
+        arguments: b"{}".to_vec(),
+        arguments_digest: [b'a'; 32],
+        decision: Decision::Authorized.code(),
+        reason: "rule 7".to_owned(),
+        policy_version: "p1".to_owned(),
+        policy_digest: [b'p'; 32],
+        configuration_version: 250,
+        registry_version: 251,
+        on_behalf_of: Vec::new(),
+        approval: None,
+    };
+    Earlier {
+        kind: EventType::AuthorizationDecided,
+        revision: 1,
+        payload: b"\x04read\x02{}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x01\x06rule 7\x02p1\
+            pppppppppppppppppppppppppppppppp\xfa\xfb\xfb\x00",
+        fields: json!({
+            "capability": "read", "arguments": "7b7d", "arguments_digest": "61".repeat(32), "decision": 1,
+            "reason": "rule 7", "policy_version": "p1", "policy_digest": "70".repeat(32),
+            "configuration_version": 250, "registry_version": 251,
+        }),
+        event: event.into(),
+    }
 }

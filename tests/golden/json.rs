@@ -110,6 +110,7 @@ fn events_read_back_from_json_and_from_binary_formats() {
         read_back!(&event;
             ProtocolValidated AuthorizationDecided ExecutionStarted ExecutionCompleted
             ExecutionFailed ExecutionCancelled ExecutionResolved ExecutionInDoubt ExecutionAbandoned
+            ApprovalRequested ApprovalGiven ApprovalRefused ApprovalExpired ApprovalConfirmed
             TransitionsRecorded AuditRecorded RefusalsRecorded ClockSkewed ComponentGranted
             ComponentRevoked LedgerOpened LedgerClosed HealthChanged CheckpointSigned
             CheckpointCosigned CheckpointWitnessed SigningKeyChanged ClockAccepted

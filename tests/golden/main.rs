@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod approval;
 mod dump;
 mod earlier;
 mod json;
@@ -33,11 +34,13 @@ use serde_json::Value;
 const LEDGER: LedgerId = LedgerId::from_bytes(*b"golden ledger v1");
 const CREATED_NS: i64 = 1_767_225_600_000_000_000;
 const RECORDS_PER_FRAME: usize = 14;
+/// Where the first record of a full frame begins.
+const BODY: usize = 192 + RECORDS_PER_FRAME * 40;
 
 /// The golden files; written anew before the first test reads them, where that is wanted.
 fn folder() -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v2");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v3");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::remove_dir_all(&folder).ok();
             fs::create_dir_all(&folder).unwrap();
@@ -81,8 +84,8 @@ fn record_of(event_type: EventType, revision: u16, payload: Vec<u8>, number: u64
         execution: ExecutionId::from_bytes(id(0xE0, number / 4)),
         parent: ParentId::from_bytes(id(0xF0, number / 8)),
         trace: TraceId::from_bytes(id(0x7A, number)),
-        subject: SubjectId::NIL,
-        observed_difference_ns: 0,
+        subject: SubjectId::from_bytes(id(0x5B, number / 3)),
+        observed_difference_ns: number as i64 * -70_000_000_001,
         command: CommandId::from_bytes(id(0xC0, number / 2)),
         command_digest: [number as u8; 32],
         commit_index: (number % 2) as u16,
@@ -224,13 +227,13 @@ type Damage = fn(&mut Vec<u8>);
 fn the_second_decoder_refuses_what_is_damaged() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decode.py");
     let frame = &journal()[0];
-    let cases: [(&str, Damage); 4] = [
+    let cases: [(&str, Damage); 6] = [
         ("magic", |bytes| bytes[0] ^= 1),
-        ("version", |bytes| bytes[8] = 1),
+        ("version", |bytes| bytes[8] = 2),
         ("length", |bytes| bytes.truncate(bytes.len() - 1)),
-        ("sequence number", |bytes| {
-            bytes[192 + RECORDS_PER_FRAME * 40 + 16] ^= 1
-        }),
+        ("sequence number", |bytes| bytes[BODY + 16] ^= 1),
+        ("reserved", |bytes| bytes[BODY + 220] = 1),
+        ("reserved", |bytes| bytes[BODY + 223] = 0x80),
     ];
     for (case, damage) in cases {
         let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Two events of every type: one as it comes, one at the edges of what its fields hold. Fixed for
-//! ever: what is stored under `v1/` must be read by every later software.
+//! ever: what is stored under `v3/` must be read by every later software.
 
 use femtoclaw_ledger::events::*;
 
-use crate::state;
+use crate::{approval, state};
 
 pub(crate) const DIGEST: Hash = [0xD1; 32];
 const ARGUMENTS: &[u8] = br#"{"path": "/etc/hosts", "n": 1.50}"#;
@@ -35,6 +35,7 @@ pub(crate) fn samples() -> Vec<Event> {
         state::recovery(),
         checkpoints(),
         clock(),
+        approval::approval(),
     ];
     all.into_iter().chain(rest).flatten().collect()
 }

@@ -180,7 +180,7 @@ fn a_newer_format_is_refused_untouched() {
     drop(open(&path, None).unwrap());
     fs::write(
         path.join("LEDGER"),
-        "femtoclaw-ledger\nformat 3\nsomething else\n",
+        "femtoclaw-ledger\nformat 4\nsomething else\n",
     )
     .unwrap();
     chmod(&path, 0o755);
@@ -190,7 +190,7 @@ fn a_newer_format_is_refused_untouched() {
         matches!(
             error,
             OpenError::FormatTooNew {
-                found: 3,
+                found: 4,
                 supported: DIRECTORY_FORMAT
             }
         ),
@@ -209,7 +209,12 @@ fn every_changed_byte_of_the_identity_is_noticed() {
         bad[at] ^= 1;
         fs::write(&file, &bad).unwrap();
         let error = refused(&path, root.path());
-        let expected = ["not_a_ledger", "damaged", "format_too_new"];
+        let expected = [
+            "not_a_ledger",
+            "damaged",
+            "format_too_new",
+            "format_too_old",
+        ];
         assert!(expected.contains(&error.code()), "byte {at}: {error}");
         fs::write(&file, &good[..at]).unwrap();
         refused(&path, root.path());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Frames: what is built is read, and no changed byte goes unnoticed.
 
-use femtoclaw_ledger::events::{HEADER_LEN, flags};
+use femtoclaw_ledger::events::{HEADER_LEN, HeaderError, flags};
 use femtoclaw_ledger::integrity::{self, Chain};
 use femtoclaw_ledger::journal::*;
 
@@ -180,7 +180,7 @@ fn forged_checksums_do_not_hide_a_change() {
 
 #[test]
 fn an_older_and_a_newer_frame_are_refused_by_their_version() {
-    for found in [1_u16, 3] {
+    for found in [1_u16, 2, 4] {
         let mut bytes = example().bytes().to_vec();
         bytes[8..10].copy_from_slice(&found.to_le_bytes());
         assert_eq!(Frame::decode(&bytes), Err(FrameProblem::Version { found }));
@@ -213,14 +213,18 @@ fn rechain(bytes: &mut [u8]) {
 fn what_even_a_new_chain_does_not_hide() {
     let length = (example().bytes().len() - TABLE - 3 * ENTRY) / 3;
     let second = TABLE + 3 * ENTRY + length;
-    // In the second record's header: seq, time, payload length; then salt and payload.
+    // In the second record's header: seq, time, payload length, reserved bytes; then salt and payload.
     let cases = [
         (second + 16, FrameProblem::Seq { found: 7 }),
         (second + 25, FrameProblem::Time),
         (second + 156, FrameProblem::Table),
+        (second + 220, FrameProblem::Header(HeaderError::Reserved)),
+        (second + 221, FrameProblem::Header(HeaderError::Reserved)),
+        (second + 222, FrameProblem::Header(HeaderError::Reserved)),
+        (second + 223, FrameProblem::Header(HeaderError::Reserved)),
         (second + 160, FrameProblem::Commitment),
-        (second + 192, FrameProblem::Commitment),
-        (second + 208, FrameProblem::Commitment),
+        (second + HEADER_LEN, FrameProblem::Commitment),
+        (second + HEADER_LEN + 16, FrameProblem::Commitment),
     ];
     for (at, expected) in cases {
         let mut bytes = example().bytes().to_vec();

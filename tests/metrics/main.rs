@@ -238,7 +238,7 @@ async fn scrubbed(book: &Book) {
     })
     .await;
     assert_eq!(book.value("scrub_damages_total", &[]), 0.0);
-    std::fs::write(path.join("LEDGER"), "femtoclaw-ledger\nformat 2\n").unwrap();
+    std::fs::write(path.join("LEDGER"), "femtoclaw-ledger\nformat 3\n").unwrap();
     until("damage is counted", || {
         book.value("scrub_damages_total", &[]) == 1.0
     })

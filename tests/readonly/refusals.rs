@@ -24,10 +24,10 @@ fn what_is_no_ledger_or_not_to_be_trusted_is_refused_untouched() {
     assert_eq!(code(&file), "not_a_directory");
     let text = fs::read_to_string(scene.path.join("LEDGER")).unwrap();
     for (other, expected) in [
-        ("format 3", "format_too_new"),
-        ("format 1", "format_too_old"),
+        ("format 4", "format_too_new"),
+        ("format 2", "format_too_old"),
     ] {
-        let other = text.replace("format 2", other);
+        let other = text.replace("format 3", other);
         fs::write(scene.path.join("LEDGER"), other).unwrap();
         let before = state(&scene.path);
         assert_eq!(code(&scene.path), expected);

@@ -130,8 +130,8 @@ async fn exit_codes_tell_why_nothing_was_read() {
     let foreign = in_log();
     let identity = foreign.path.join("LEDGER");
     let text = fs::read_to_string(&identity).unwrap();
-    for other in ["format 9", "format 1"] {
-        fs::write(&identity, text.replace("format 2", other)).unwrap();
+    for other in ["format 9", "format 2"] {
+        fs::write(&identity, text.replace("format 3", other)).unwrap();
         assert_eq!(run(&["inspect", path(&foreign.path)]).0, 13, "{other}");
     }
 }

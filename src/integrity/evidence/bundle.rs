@@ -35,7 +35,7 @@ impl Item {
         }
     }
 
-    /// The header's 192 canonical bytes: what the leaf covers.
+    /// The header's 224 canonical bytes: what the leaf covers.
     #[must_use]
     pub fn entry(&self) -> [u8; HEADER_LEN] {
         self.header.encode()

@@ -67,7 +67,7 @@ use std::fmt;
 use crate::events::Seq;
 
 /// The first line, and with it the version.
-const FIRST_LINE: &str = "femtoclaw-ledger evidence 3";
+const FIRST_LINE: &str = "femtoclaw-ledger evidence 4";
 
 /// Name of the bundle's file in a directory that holds it with its page.
 ///

@@ -160,6 +160,7 @@ fn a_payload_that_tells_another_thing_than_its_header_is_refused() {
         let mut header = header(1, EventType::AuthorizationDecided, Outcome::Denied);
         header.seq = Seq::new(2).unwrap();
         header.payload_len = payload.len() as u32;
+        header.revision = 2;
         header.payload_commitment = Chain::default().payload_commitment(&[9; 16], &payload);
         let mut entry = Vec::with_capacity(HEADER_LEN);
         header.encode_into(&mut entry);

@@ -122,7 +122,7 @@ async fn every_changed_byte_of_the_page_is_refused_at_its_place() {
         let refused = bundle.verify_page(&page).unwrap_err();
         assert_eq!(refused.part, BundlePart::Page);
         let text = refused.problem.to_string();
-        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 5)");
+        let named = text.contains(&format!("byte {at} ")) || text.contains("(page 4)");
         assert!(named, "byte {at}: {text}");
         page[at] ^= 1;
     }

@@ -19,7 +19,7 @@ fn holds(bytes: &[u8]) {
 /// Pieces of which bundles are made, and what does not belong there.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
-        Just("femtoclaw-ledger evidence 3\n".to_owned()),
+        Just("femtoclaw-ledger evidence 4\n".to_owned()),
         Just("ledger 1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d\n".to_owned()),
         Just("execution e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2\n".to_owned()),
         Just("stream open 2\n".to_owned()),
@@ -42,7 +42,7 @@ proptest! {
 
     #[test]
     fn pieces_in_any_order_are_refused_or_written_again(pieces in proptest::collection::vec(piece(), 0..40)) {
-        let text = format!("femtoclaw-ledger evidence 3\n{}", pieces.concat());
+        let text = format!("femtoclaw-ledger evidence 4\n{}", pieces.concat());
         holds(text.as_bytes());
     }
 }

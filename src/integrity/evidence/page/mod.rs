@@ -20,7 +20,7 @@ use text::{MENTIONS_SHOWN, Sheet};
 /// Version of the page: which bytes a bundle gives.
 ///
 /// Example: [`Bundle`](crate::integrity::evidence::Bundle).
-pub const PAGE_VERSION: u32 = 4;
+pub const PAGE_VERSION: u32 = 5;
 
 const STYLE: &str = include_str!("style.css");
 const GENERATOR: &str = "<meta name=\"generator\" content=\"femtoclaw-ledger evidence page ";

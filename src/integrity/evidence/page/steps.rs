@@ -10,7 +10,7 @@ use super::components::Names;
 use super::text::Sheet;
 use crate::events::{
     AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1, ExecutionInDoubtV1, Hash,
-    LeftCause, Outcome, RecordHeader, Resolution, State, TelemetryKind, flags,
+    LeftCause, Outcome, RecordHeader, Resolution, State, SubjectId, TelemetryKind, flags,
 };
 use crate::integrity::text::rfc3339;
 
@@ -124,6 +124,16 @@ fn flagged(header: &RecordHeader, rows: &mut Rows<'_>) {
     }
     if header.has(flags::TRUNCATED) {
         rows.text("note", "something was too long and is kept in part");
+    }
+    if header.subject != SubjectId::NIL {
+        rows.text("subject (pseudonym)", &header.subject.to_string());
+    }
+    if header.observed_difference_ns != 0 {
+        let said = i128::from(header.time_ns) + i128::from(header.observed_difference_ns);
+        rows.text("what the clock said", &rfc3339(said));
+    }
+    if header.data_key != 0 {
+        rows.text("data key", &header.data_key.to_string());
     }
 }
 
