@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::ManualClock;
-use femtoclaw_ledger::events::{ClockSkewedV1, Event};
+use femtoclaw_ledger::events::{ClockSkewedV1, Event, Record, RecordHeader};
 use femtoclaw_ledger::journal::MemoryJournal;
 
 use crate::support::{Open, START_NS, WAIT, clock, fixed, later, open_on};
@@ -66,6 +66,69 @@ async fn one_start_with_a_clock_in_the_future_costs_no_later_record_its_time() {
     assert_eq!(last_ns(&open).await, START_NS + 8 * SECOND_NS);
     assert!(open.ledger.health().healthy);
     assert_eq!(doubts(&open).await.len(), 1);
+}
+
+/// What the clock said when it was ordered, of each record from this one on.
+async fn said(open: &Open, from: usize) -> Vec<i64> {
+    let records = open.records().await;
+    let said = |header: &RecordHeader| header.time_ns.saturating_add(header.observed_difference_ns);
+    records[from..].iter().map(|it| said(&it.header)).collect()
+}
+
+#[tokio::test]
+async fn a3_a_record_says_what_the_clock_said_beside_its_time() {
+    let clock = clock();
+    let open = open_on(Arc::new(history(&clock).await.reopen()), later(&clock)).await;
+    let day = 24 * 3_600 * SECOND_NS;
+    // Right; behind; right; ahead and believed; further ahead than that; right.
+    let clocks = [
+        0,
+        -day,
+        SECOND_NS,
+        100 * SECOND_NS,
+        2 * YEAR_NS,
+        101 * SECOND_NS,
+    ];
+    let mut from = open.records().await.len();
+    for (round, ahead) in clocks.into_iter().enumerate() {
+        clock.set_now(START_NS + ahead);
+        open.execute().await;
+        let said = said(&open, from).await;
+        // The record that tells of the excursion says it too.
+        assert!(said.len() >= 6, "{said:?}");
+        assert!(
+            said.iter().all(|it| *it == START_NS + ahead),
+            "{round}: {said:?}"
+        );
+        let records = open.records().await;
+        let differs = |it: &Record| it.header.observed_difference_ns != 0;
+        let expected = [1, 4].contains(&round);
+        assert!(
+            records[from..].iter().all(|it| differs(it) == expected),
+            "{round}"
+        );
+        from += said.len();
+    }
+    // As far as a number of its size can say it.
+    clock.set_now(i64::MIN);
+    open.execute().await;
+    let records = open.records().await;
+    let last = &records.last().unwrap().header;
+    assert_eq!(last.time_ns, START_NS + 101 * SECOND_NS);
+    assert_eq!(last.observed_difference_ns, i64::MIN);
+    // A clock that is accepted is believed from its own record on.
+    let now = START_NS + 3 * YEAR_NS;
+    clock.set_now(now);
+    open.execute().await;
+    let doubted = open.records().await;
+    assert_ne!(doubted.last().unwrap().header.observed_difference_ns, 0);
+    open.root.accept_clock("in store").await.unwrap();
+    let accepted = open.records().await;
+    let accepted = &accepted[doubted.len()].header;
+    assert_eq!(
+        (accepted.time_ns, accepted.observed_difference_ns),
+        (now, 0)
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! Copies, and other formats: §22, §23, U2. There is no backup and no migration yet: what is shown is what they will
 //! rest on.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +16,11 @@ use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::merkle::verify_consistency;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::journal::{FrameBuilder, Journal, NewRecord};
+use femtoclaw_ledger::journal::{Frame, FrameBuilder, FrameProblem, Journal, NewRecord};
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
     Ledger, OpenError, Options, ReadError, checkpoint::CheckpointOptions,
-    read_only::ReadOnlyOptions,
+    directory::DIRECTORY_FORMAT, read_only::ReadOnlyOptions, salvage::SalvageOptions,
 };
 
 use crate::support::*;
@@ -227,6 +228,63 @@ async fn s23_1_another_format_is_refused_and_left_untouched() {
     }
     std::fs::write(&identity, good).unwrap();
     open(&path).await.close().await;
+}
+
+/// A whole ledger of the format before, as its software left it.
+#[tokio::test]
+async fn s23_1_a_ledger_of_format_2_is_refused_and_left_untouched() {
+    let (_root, path) = place();
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/v2/store");
+    copy(Path::new(kept), &path);
+    restrict(&path);
+    let before = contents(&path);
+    assert!(before.len() > 5, "{}", before.len());
+    for (found, opened) in [
+        ("open", Ledger::open(&path, Options::default()).await.err()),
+        (
+            "read",
+            Ledger::open_read_only(&path, ReadOnlyOptions::default()).err(),
+        ),
+    ] {
+        let error = opened.unwrap_or_else(|| panic!("{found}: it is opened"));
+        let is_named = matches!(
+            error,
+            OpenError::FormatTooOld {
+                found: 2,
+                supported: DIRECTORY_FORMAT
+            }
+        );
+        assert!(
+            is_named && error.code() == "format_too_old",
+            "{found}: {error}"
+        );
+        assert_eq!(contents(&path), before, "{found}");
+    }
+    let to = path.with_file_name("salvaged");
+    let salvage = Ledger::salvage(&path, &to, &SalvageOptions::default());
+    assert!(salvage.is_err());
+    assert_eq!(contents(&path), before);
+    assert!(!to.exists());
+    // Frame by frame as well.
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/v2")).unwrap()
+    {
+        let entry = entry.unwrap().path();
+        if entry.extension().is_some_and(|it| it == "bin") {
+            let refused = Frame::decode(&std::fs::read(entry).unwrap());
+            assert_eq!(refused, Err(FrameProblem::Version { found: 2 }));
+        }
+    }
+}
+
+/// With the rights that a ledger's files have.
+fn restrict(path: &Path) {
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            restrict(&entry.unwrap().path());
+        }
+    }
 }
 
 /// Also where only the newest frame is of a later format: nothing before it is served as if it were all.

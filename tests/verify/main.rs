@@ -16,6 +16,7 @@ mod shared;
 mod closes;
 mod files;
 mod frames;
+mod headers;
 mod records;
 mod scene;
 mod scrub;

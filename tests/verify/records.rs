@@ -79,7 +79,7 @@ impl Journal for Spoilt {
     }
 }
 
-struct World {
+pub(crate) struct World {
     journal: Spoilt,
     ledger: Ledger,
     root: Root,
@@ -88,7 +88,7 @@ struct World {
 
 impl World {
     /// One record a frame, `records` of them at least.
-    async fn new(records: u32) -> Self {
+    pub(crate) async fn new(records: u32) -> Self {
         let journal = Spoilt::default();
         let directory = tempfile::tempdir().unwrap();
         let options = Options {
@@ -113,11 +113,14 @@ impl World {
         }
     }
 
-    fn spoil(&self, spoil: impl Fn(&Frame) -> Result<Frame, ReadFailure> + Send + Sync + 'static) {
+    pub(crate) fn spoil(
+        &self,
+        spoil: impl Fn(&Frame) -> Result<Frame, ReadFailure> + Send + Sync + 'static,
+    ) {
         *self.journal.spoil.lock().unwrap() = Some(Box::new(spoil));
     }
 
-    async fn verify(&self) -> Verified {
+    pub(crate) async fn verify(&self) -> Verified {
         let verifying = self.ledger.verify(VerifyOptions::threads(3), |_| {});
         tokio::time::timeout(WAIT, verifying)
             .await
@@ -133,7 +136,7 @@ fn flipped(frame: &Frame) -> Frame {
     Frame::decode(&bytes).unwrap()
 }
 
-fn seqs(verified: &Verified) -> Vec<u64> {
+pub(crate) fn seqs(verified: &Verified) -> Vec<u64> {
     let seqs = verified.damages.iter().filter_map(|damaged| damaged.seq);
     let mut seqs: Vec<_> = seqs.map(Seq::get).collect();
     seqs.sort_unstable();

@@ -53,8 +53,7 @@ impl Naming {
         // Whatever it holds: only the ledger's own word names anybody.
         let grants = header.event_type == EventType::ComponentGranted
             && header.component == ComponentId::LEDGER;
-        let (kind, revision) = (header.event_type, header.revision);
-        match Event::decode(kind, revision, header.codec, &self.content.payload) {
+        match header.event(&self.content.payload) {
             Ok(Event::ComponentGranted(granted)) if grants => Some(ComponentName {
                 component: ComponentId(granted.component),
                 name: granted.name,

@@ -7,7 +7,7 @@ use super::bundle::stream_of;
 use super::stream::agrees;
 use super::write::checksum;
 use super::{Bundle, BundlePart, Item, Opening, Stream, StreamError};
-use crate::events::{ComponentId, Content, Event, ExecutionId, LedgerId, RecordHeader, Seq};
+use crate::events::{ComponentId, Content, ExecutionId, LedgerId, RecordHeader, Seq};
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::{Checkpoint, CheckpointTextError};
 use crate::integrity::key::VerifierKey;
@@ -337,9 +337,8 @@ fn check_content(
     {
         return Err(BundleVerifyError::new(part, BundleProblem::Commitment));
     }
-    let (kind, revision) = (header.event_type, header.revision);
     // What does not decode tells nothing; it is what the ledger wrote.
-    match Event::decode(kind, revision, header.codec, &content.payload) {
+    match header.event(&content.payload) {
         Ok(event) if !agrees(header, &event) => {
             Err(BundleVerifyError::new(part, BundleProblem::Disagreement))
         }

@@ -129,8 +129,7 @@ fn head(bundle: &Bundle, sheet: &mut Sheet) {
 fn asked(items: &[Item]) -> (Option<String>, Option<&'static str>) {
     let events = items.iter().filter_map(|item| {
         let (header, content) = (&item.header, item.content.as_ref()?);
-        let (kind, revision) = (header.event_type, header.revision);
-        Event::decode(kind, revision, header.codec, &content.payload).ok()
+        header.event(&content.payload).ok()
     });
     let decided = events.filter_map(|event| match event {
         Event::AuthorizationDecided(e) => Some((e.capability, Decision::from_code(e.decision))),

@@ -104,13 +104,10 @@ pub(super) fn step(item: &Item, names: &Names, sheet: &mut Sheet) {
             let said = "<i>withheld; the header commits to it</i>";
             sheet.html.push_str(said);
         }),
-        Some(content) => {
-            let (kind, revision) = (header.event_type, header.revision);
-            match Event::decode(kind, revision, header.codec, &content.payload) {
-                Ok(event) => event_rows(&event, &content.payload, &mut rows),
-                Err(_) => rows.bytes("payload that does not decode", &content.payload),
-            }
-        }
+        Some(content) => match header.event(&content.payload) {
+            Ok(event) => event_rows(&event, &content.payload, &mut rows),
+            Err(_) => rows.bytes("payload that does not decode", &content.payload),
+        },
     }
     sheet.html.push_str("</dl>\n</li>\n");
 }
