@@ -2,7 +2,7 @@
 //! `inspect`: what a ledger holds and what is wrong with it, also where it does not open.
 
 use femtoclaw_ledger::{
-    Head, Ledger, OpenError,
+    Head, Ledger, OpenError, Seq,
     events::EventType,
     journal::{Finding, FindingKind},
     read_only::{ReadOnly, ReadOnlyOptions},
@@ -77,12 +77,27 @@ pub(crate) fn run(
         report.number("after_close", seq.get());
         exit = Exit::Integrity;
     }
+    exit = unknown(&mut report, summary.unknown_event, exit);
     if let Some(trust) = trust
         && !checkpoints(&mut report, &ledger, &trust, path)?
     {
         exit = Exit::Integrity;
     }
     Ok((exit, report.finish()))
+}
+
+/// All of it can be read, and nobody writes to it with this program's software.
+fn unknown(report: &mut Report, event: Option<Seq>, exit: Exit) -> Exit {
+    match (event, exit) {
+        (None, exit) => exit,
+        (Some(seq), exit) => {
+            report.number("unknown_event", seq.get());
+            match exit {
+                Exit::Ok => Exit::Warnings,
+                exit => exit,
+            }
+        }
+    }
 }
 
 fn head(report: &mut Report, [seq, hash]: [&'static str; 2], head: Head) {
@@ -134,7 +149,9 @@ pub(crate) fn refused(path: &str, error: &OpenError) -> Problem {
     let exit = match error {
         OpenError::NotALedger { .. } | OpenError::NotADirectory { .. } => Exit::NoStore,
         OpenError::Locked { .. } => Exit::Locked,
-        OpenError::FormatTooNew { .. } | OpenError::FormatTooOld { .. } => Exit::OtherFormat,
+        OpenError::FormatTooNew { .. }
+        | OpenError::FormatTooOld { .. }
+        | OpenError::UnknownEvent { .. } => Exit::OtherFormat,
         _ => Exit::Failure,
     };
     Problem::of(exit, path, error)

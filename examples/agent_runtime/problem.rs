@@ -84,7 +84,9 @@ impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         let exit = match error {
             OpenError::Locked { .. } => Exit::Locked,
-            OpenError::FormatTooNew { .. } | OpenError::FormatTooOld { .. } => Exit::OtherFormat,
+            OpenError::FormatTooNew { .. }
+            | OpenError::FormatTooOld { .. }
+            | OpenError::UnknownEvent { .. } => Exit::OtherFormat,
             OpenError::Damaged { .. } | OpenError::Journal(_) => Exit::Integrity,
             _ => Exit::Failure,
         };

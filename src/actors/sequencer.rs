@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::kinds::{JournalKinds, Kinds};
 use super::mailbox::{Address, Filled, Inbox};
 use super::meters::Meters;
 use crate::clock::{BelievedClock, Entropy};
@@ -76,6 +77,7 @@ pub(crate) struct SequencerArgs {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) writer: WriterHandle,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) kinds: Arc<JournalKinds>,
     pub(crate) frame_records: usize,
     pub(crate) frame_bytes: usize,
     /// A clock further ahead of the monotonic clock than this is recorded as skew.
@@ -92,6 +94,8 @@ pub(crate) struct SequencerState {
     chain: Chain,
     frame: FrameBuilder,
     answers: Vec<WriterAnswer>,
+    /// Kinds that are in `args.kinds`.
+    kinds: Kinds,
     time_ns: i64,
     /// What the clock said of the commit at hand, as a difference to `time_ns`.
     observed_difference_ns: i64,
@@ -109,6 +113,7 @@ impl SequencerState {
             frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
             chain: Chain::default(),
             answers: Vec::new(),
+            kinds: Kinds::default(),
             time_ns: args.head.time_ns,
             observed_difference_ns: 0,
             skewed: false,
@@ -203,7 +208,12 @@ impl SequencerState {
         record.salt = self.args.entropy.bytes16();
         record.observed_difference_ns = self.observed_difference_ns;
         record.commitment = self.chain.payload_commitment(&record.salt, &record.payload);
-        self.frame.push(&record, self.time_ns)
+        let seq = self.frame.push(&record, self.time_ns);
+        let (event_type, revision) = (record.event_type, record.revision);
+        if self.kinds.found(event_type, revision, seq) {
+            self.args.kinds.sequenced(event_type, revision, seq);
+        }
+        seq
     }
 
     fn sequence(&mut self, message: SequencerMsg) {

@@ -14,6 +14,7 @@ use crate::events::{DecodeError, Seq, decode_state, encode_into};
 
 use super::configuration::ConfigurationState;
 use super::execution_log::{ExecutionLogState, ExecutionsPortrait};
+use super::kinds::{Kinds, KindsPortrait};
 use super::runtime_metadata::RuntimeMetadataState;
 
 /// A state that can be saved.
@@ -131,6 +132,20 @@ with_places!(
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ComponentNames(pub(crate) BTreeMap<String, u32>);
 
+impl Snapshot for Kinds {
+    const STATE: u8 = 5;
+    const LAYOUT: u32 = 1;
+    type Saved = KindsPortrait;
+
+    fn portrait(&self) -> Self::Saved {
+        self.portrait()
+    }
+
+    fn from_portrait(saved: Self::Saved, _: Seq) -> Self {
+        Self::from_portrait(saved)
+    }
+}
+
 impl Snapshot for ComponentNames {
     const STATE: u8 = 4;
     const LAYOUT: u32 = 1;
@@ -152,8 +167,8 @@ mod tests {
     use crate::actors::event_sourced::EventSourced;
     use crate::events::{
         AuthorizationDecidedV2, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
-        ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1, RuntimeId,
-        RuntimeIdentifiedV1,
+        EventType, ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1,
+        RuntimeId, RuntimeIdentifiedV1,
     };
     use crate::integrity::digest;
 
@@ -255,18 +270,22 @@ mod tests {
         let configuration: ConfigurationState = state_of(&[Draft::new(changed)]);
         let metadata: RuntimeMetadataState = state_of(&metadata());
         let names = ComponentNames([("one".to_owned(), 1)].into());
+        let mut kinds = Kinds::default();
+        kinds.found(EventType::LedgerOpened, 1, Seq::FIRST);
         // Another digest under the same layout number is a mistake: raise the number.
         let layouts = [
             there_and_back(&executions),
             there_and_back(&configuration),
             there_and_back(&metadata),
             there_and_back(&names),
+            there_and_back(&kinds),
         ];
         let expected = [
             (2, "81e969b8"),
             (2, "236d840c"),
             (2, "1a1a5b58"),
             (1, "04d10cbc"),
+            (1, "67386d82"),
         ];
         assert_eq!(
             layouts,

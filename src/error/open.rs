@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Cause, Fault, OddFile, ReadError, Retry};
-use crate::events::{LedgerId, Seq};
+use crate::events::{EventType, LedgerId, Seq};
 
 /// The ledger was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,21 @@ pub enum OpenError {
         found: u32,
         /// The one that this software knows.
         supported: u32,
+    },
+    /// A record that only later software knows, and may not be skipped: what this software would write behind it could
+    /// contradict it. Nothing was written; it can be read as it is ([`Ledger::open_read_only`](crate::Ledger::open_read_only)),
+    /// verified and exported.
+    #[error(
+        "record {seq} is an event of type {:#06x} ({event_type}) in revision {revision}, which this software does not know and may not skip: nothing was written; open the ledger with the newer software that wrote it, or read it as it is",
+        .event_type.0
+    )]
+    UnknownEvent {
+        /// The first such record.
+        seq: Seq,
+        /// Its type.
+        event_type: EventType,
+        /// Its revision.
+        revision: u16,
     },
     /// It is another ledger than the one that was asked for.
     #[error("it is ledger {found}, not {expected}")]
@@ -258,6 +273,7 @@ impl OpenError {
             Self::NotALedger { .. } => "not_a_ledger",
             Self::FormatTooNew { .. } => "format_too_new",
             Self::FormatTooOld { .. } => "format_too_old",
+            Self::UnknownEvent { .. } => "unknown_event",
             Self::OtherLedger { .. } => "other_ledger",
             Self::Damaged { .. } => "damaged",
             Self::AcknowledgedRecordsMissing { .. } => "acknowledged_records_missing",
@@ -308,6 +324,7 @@ impl OpenError {
             | Self::NotALedger { .. }
             | Self::FormatTooNew { .. }
             | Self::FormatTooOld { .. }
+            | Self::UnknownEvent { .. }
             | Self::OtherLedger { .. }
             | Self::Damaged { .. }
             | Self::AcknowledgedRecordsMissing { .. }

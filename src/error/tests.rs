@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::events::{CommandId, ExecutionId, LedgerId, Seq};
+use crate::events::{CommandId, EventType, ExecutionId, LedgerId, Seq};
 use crate::metrics::REFUSALS;
 
 mod table;
@@ -263,7 +263,7 @@ fn access() -> [AccessError; 5] {
     ]
 }
 
-fn against_a_checkpoint() -> [(OpenError, Retry); 7] {
+fn against_a_checkpoint() -> [(OpenError, Retry); 8] {
     let (place, size, head) = (|| "the journal".to_owned(), 2, 1);
     let behind = OpenError::BehindCheckpoint {
         place: place(),
@@ -287,7 +287,22 @@ fn against_a_checkpoint() -> [(OpenError, Retry); 7] {
         path: PathBuf::from("/ledger/LOCK"),
         problem: "it is a pipe".to_owned(),
     };
-    [behind, other, key, callback, destination, after, odd].map(|error| (error, Retry::Never))
+    let unknown = OpenError::UnknownEvent {
+        seq: Seq::FIRST,
+        event_type: EventType(0x7777),
+        revision: 3,
+    };
+    let all = [
+        behind,
+        other,
+        key,
+        callback,
+        destination,
+        after,
+        odd,
+        unknown,
+    ];
+    all.map(|error| (error, Retry::Never))
 }
 
 #[test]

@@ -4,6 +4,21 @@
 //! An event is a fact in the past tense. Its payload is a frozen wire struct, named with its
 //! revision; a change of shape is a new revision and an upcaster, and stored bytes never change.
 //!
+//! # Events of later software
+//!
+//! A journal may hold types and revisions that only later software knows. They are kept, verified, exported and shown as
+//! [`Event::Opaque`]. Whether a ledger with one may be written to is said by its type:
+//!
+//! ```
+//! use femtoclaw_ledger::events::EventType;
+//! // Of a type that is not known here, by its number.
+//! assert!(EventType(0x9001).may_be_skipped() && !EventType(0x1001).may_be_skipped());
+//! // Of a revision that is not known here, by what rests on the type.
+//! assert!(EventType::TelemetryRecorded.may_be_skipped());
+//! assert!(EventType::ExecutionStarted.is_known(1) && !EventType::ExecutionStarted.is_known(9));
+//! assert!(EventType::ExecutionStarted.bars_writing(9) && !EventType::TelemetryRecorded.bars_writing(9));
+//! ```
+//!
 //! # As JSON
 //!
 //! Everything that is read from a ledger implements [`serde::Serialize`]. In formats for people, such as JSON, values read like this,
@@ -156,6 +171,15 @@ impl serde::Serialize for EventType {
     }
 }
 
+impl EventType {
+    /// Whether a record of this type and revision keeps this software from writing: it does not know it, and
+    /// may not skip it.
+    #[must_use]
+    pub const fn bars_writing(self, revision: u16) -> bool {
+        !self.is_known(revision) && !self.may_be_skipped()
+    }
+}
+
 /// A frozen wire struct: its type and revision on disk.
 pub trait Wire: serde::Serialize + serde::de::DeserializeOwned {
     /// Type on disk.
@@ -164,9 +188,21 @@ pub trait Wire: serde::Serialize + serde::de::DeserializeOwned {
     const REVISION: u16;
 }
 
+/// What becomes of a revision of a known type that only later software knows: one line of `events!`, one word.
+macro_rules! later_revision {
+    // Nothing that is replayed rests on it.
+    (skip) => {
+        true
+    };
+    // A state, a grant, an identity or a decision rests on it.
+    (know) => {
+        false
+    };
+}
+
 macro_rules! events {
     ($( $code:literal $name:ident $wire:ident $revision:literal
-        [$($store:ident)+] $(, $old_revision:literal $old:ident)* ;)+) => {
+        [$($store:ident)+] $later:ident $(, $old_revision:literal $old:ident)* ;)+) => {
         /// An event of any store, in its newest revision.
         #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
         #[serde(tag = "type")]
@@ -214,6 +250,22 @@ macro_rules! events {
                     _ => StoreMask::NONE,
                 }
             }
+
+            /// Whether software that does not know an event of this type, or the revision of it, may go on
+            /// writing without it. A type that this software does not know says so by its number, for ever: those with
+            /// the bit `0x8000` may be skipped, no other. Of a type that it knows, a later revision may be
+            /// skipped where no state, no grant, no identity and no decision rests on it.
+            #[must_use]
+            pub const fn may_be_skipped(self) -> bool {
+                match self.0 { $($code => later_revision!($later),)+ code => code & 0x8000 != 0 }
+            }
+
+            /// Whether this software decodes this type in this revision; [`Event::Opaque`] is what it gives of any
+            /// other.
+            #[must_use]
+            pub const fn is_known(self, revision: u16) -> bool {
+                matches!((self.0, revision), $(($code, $revision) $(| ($code, $old_revision))*)|+)
+            }
         }
 
         impl Event {
@@ -259,50 +311,50 @@ macro_rules! events {
 }
 
 events! {
-    0x0101 ProtocolValidated ProtocolValidatedV1 1 [AuditLog Telemetry];
-    0x0102 AuthorizationDecided AuthorizationDecidedV2 2 [ExecutionLog AuditLog Telemetry], 1 AuthorizationDecidedV1;
-    0x0103 ExecutionStarted ExecutionStartedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0104 ExecutionCompleted ExecutionCompletedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0105 ExecutionFailed ExecutionFailedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0106 ExecutionCancelled ExecutionCancelledV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0107 ExecutionResolved ExecutionResolvedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0108 ExecutionInDoubt ExecutionInDoubtV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0109 ExecutionAbandoned ExecutionAbandonedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x010A ApprovalRequested ApprovalRequestedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x010B ApprovalGiven ApprovalGivenV1 1 [ExecutionLog AuditLog Telemetry];
-    0x010C ApprovalRefused ApprovalRefusedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x010D ApprovalExpired ApprovalExpiredV1 1 [ExecutionLog AuditLog Telemetry];
-    0x010E ApprovalConfirmed ApprovalConfirmedV1 1 [ExecutionLog AuditLog Telemetry];
-    0x0201 TransitionsRecorded TransitionsRecordedV1 1 [AuditLog Telemetry];
-    0x0202 AuditRecorded AuditRecordedV1 1 [AuditLog];
-    0x0203 RefusalsRecorded RefusalsRecordedV1 1 [AuditLog Telemetry];
-    0x0204 ClockSkewed ClockSkewedV1 1 [AuditLog Telemetry];
-    0x0205 ComponentGranted ComponentGrantedV2 2 [AuditLog], 1 ComponentGrantedV1;
-    0x0206 ComponentRevoked ComponentRevokedV1 1 [AuditLog];
-    0x0207 LedgerOpened LedgerOpenedV1 1 [AuditLog Telemetry RuntimeMetadata];
-    0x0208 LedgerClosed LedgerClosedV1 1 [AuditLog Telemetry RuntimeMetadata];
-    0x0209 HealthChanged HealthChangedV1 1 [AuditLog Telemetry];
-    0x020A CheckpointSigned CheckpointSignedV1 1 [AuditLog Telemetry];
-    0x020B CheckpointCosigned CheckpointCosignedV1 1 [AuditLog];
-    0x020C CheckpointWitnessed CheckpointWitnessedV1 1 [AuditLog];
-    0x020D SigningKeyChanged SigningKeyChangedV1 1 [AuditLog];
-    0x020E ClockAccepted ClockAcceptedV1 1 [AuditLog Telemetry];
-    0x0301 TelemetryRecorded TelemetryRecordedV1 1 [Telemetry];
-    0x0302 TelemetryLost TelemetryLostV1 1 [Telemetry];
-    0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry];
-    0x0304 StorageFailed StorageFailedV1 1 [AuditLog Telemetry];
-    0x0305 SnapshotTaken SnapshotTakenV1 1 [Telemetry];
-    0x0306 RecoveryReported RecoveryReportedV1 1 [AuditLog Telemetry];
-    0x0401 ConfigurationChanged ConfigurationChangedV1 1 [Configuration AuditLog];
-    0x0501 RuntimeIdentified RuntimeIdentifiedV1 1 [RuntimeMetadata AuditLog];
-    0x0502 ModuleVersionSet ModuleVersionSetV1 1 [RuntimeMetadata AuditLog];
-    0x0503 ModuleRemoved ModuleRemovedV1 1 [RuntimeMetadata AuditLog];
-    0x0511 CapabilityRegistered CapabilityRegisteredV1 1 [RuntimeMetadata AuditLog];
-    0x0512 CapabilityEnabled CapabilityEnabledV1 1 [RuntimeMetadata AuditLog];
-    0x0513 CapabilityDisabled CapabilityDisabledV1 1 [RuntimeMetadata AuditLog];
-    0x0514 CapabilityChanged CapabilityChangedV1 1 [RuntimeMetadata AuditLog];
-    0x0515 CapabilityUnregistered CapabilityUnregisteredV1 1 [RuntimeMetadata AuditLog];
-    0x0521 PositionSaved PositionSavedV1 1 [RuntimeMetadata];
+    0x0101 ProtocolValidated ProtocolValidatedV1 1 [AuditLog Telemetry] know;
+    0x0102 AuthorizationDecided AuthorizationDecidedV2 2 [ExecutionLog AuditLog Telemetry] know, 1 AuthorizationDecidedV1;
+    0x0103 ExecutionStarted ExecutionStartedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0104 ExecutionCompleted ExecutionCompletedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0105 ExecutionFailed ExecutionFailedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0106 ExecutionCancelled ExecutionCancelledV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0107 ExecutionResolved ExecutionResolvedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0108 ExecutionInDoubt ExecutionInDoubtV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0109 ExecutionAbandoned ExecutionAbandonedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x010A ApprovalRequested ApprovalRequestedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x010B ApprovalGiven ApprovalGivenV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x010C ApprovalRefused ApprovalRefusedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x010D ApprovalExpired ApprovalExpiredV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x010E ApprovalConfirmed ApprovalConfirmedV1 1 [ExecutionLog AuditLog Telemetry] know;
+    0x0201 TransitionsRecorded TransitionsRecordedV1 1 [AuditLog Telemetry] know;
+    0x0202 AuditRecorded AuditRecordedV1 1 [AuditLog] skip;
+    0x0203 RefusalsRecorded RefusalsRecordedV1 1 [AuditLog Telemetry] skip;
+    0x0204 ClockSkewed ClockSkewedV1 1 [AuditLog Telemetry] skip;
+    0x0205 ComponentGranted ComponentGrantedV2 2 [AuditLog] know, 1 ComponentGrantedV1;
+    0x0206 ComponentRevoked ComponentRevokedV1 1 [AuditLog] know;
+    0x0207 LedgerOpened LedgerOpenedV1 1 [AuditLog Telemetry RuntimeMetadata] know;
+    0x0208 LedgerClosed LedgerClosedV1 1 [AuditLog Telemetry RuntimeMetadata] know;
+    0x0209 HealthChanged HealthChangedV1 1 [AuditLog Telemetry] skip;
+    0x020A CheckpointSigned CheckpointSignedV1 1 [AuditLog Telemetry] know;
+    0x020B CheckpointCosigned CheckpointCosignedV1 1 [AuditLog] know;
+    0x020C CheckpointWitnessed CheckpointWitnessedV1 1 [AuditLog] know;
+    0x020D SigningKeyChanged SigningKeyChangedV1 1 [AuditLog] know;
+    0x020E ClockAccepted ClockAcceptedV1 1 [AuditLog Telemetry] skip;
+    0x0301 TelemetryRecorded TelemetryRecordedV1 1 [Telemetry] skip;
+    0x0302 TelemetryLost TelemetryLostV1 1 [Telemetry] skip;
+    0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry] skip;
+    0x0304 StorageFailed StorageFailedV1 1 [AuditLog Telemetry] skip;
+    0x0305 SnapshotTaken SnapshotTakenV1 1 [Telemetry] skip;
+    0x0306 RecoveryReported RecoveryReportedV1 1 [AuditLog Telemetry] skip;
+    0x0401 ConfigurationChanged ConfigurationChangedV1 1 [Configuration AuditLog] know;
+    0x0501 RuntimeIdentified RuntimeIdentifiedV1 1 [RuntimeMetadata AuditLog] know;
+    0x0502 ModuleVersionSet ModuleVersionSetV1 1 [RuntimeMetadata AuditLog] know;
+    0x0503 ModuleRemoved ModuleRemovedV1 1 [RuntimeMetadata AuditLog] know;
+    0x0511 CapabilityRegistered CapabilityRegisteredV1 1 [RuntimeMetadata AuditLog] know;
+    0x0512 CapabilityEnabled CapabilityEnabledV1 1 [RuntimeMetadata AuditLog] know;
+    0x0513 CapabilityDisabled CapabilityDisabledV1 1 [RuntimeMetadata AuditLog] know;
+    0x0514 CapabilityChanged CapabilityChangedV1 1 [RuntimeMetadata AuditLog] know;
+    0x0515 CapabilityUnregistered CapabilityUnregisteredV1 1 [RuntimeMetadata AuditLog] know;
+    0x0521 PositionSaved PositionSavedV1 1 [RuntimeMetadata] know;
 }
 
 // Behind the macro, which it uses.

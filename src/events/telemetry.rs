@@ -77,7 +77,7 @@ pub struct StorageFailedV1 {
 /// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotTakenV1 {
-    /// Which state: 1 execution log, 2 configuration, 3 runtime metadata, 4 components.
+    /// Which state: 1 execution log, 2 configuration, 3 runtime metadata, 4 components, 5 types of events.
     #[serde(with = "Code::<Snapshots>")]
     pub state: u8,
     /// Layout of the bytes.

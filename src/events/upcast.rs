@@ -50,7 +50,7 @@ mod made {
     }
 
     events! {
-        0x0601 NoteTaken NoteTakenV2 2 [AuditLog], 1 NoteTakenV1;
+        0x0601 NoteTaken NoteTakenV2 2 [AuditLog] know, 1 NoteTakenV1;
     }
 
     pub(super) fn decode(revision: u16, payload: &[u8]) -> Result<Event, DecodeError> {

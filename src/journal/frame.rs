@@ -203,6 +203,12 @@ impl Frame {
         Entry::at(self.table(), index)
     }
 
+    /// The records' headers, those that can be read: nothing of them is checked here.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = RecordHeader> + '_ {
+        let header = |index| RecordHeader::decode(self.parts(index)?.header).ok();
+        (0..self.count as usize).filter_map(header)
+    }
+
     pub(super) fn parts(&self, index: usize) -> Option<RecordParts<'_>> {
         let entry = self.entry(index)?;
         let end = entry.offset.checked_add(entry.length)?;

@@ -16,7 +16,9 @@ use femtoclaw_ledger::integrity::checkpoint::Checkpoint;
 use femtoclaw_ledger::integrity::key::Algorithm;
 use femtoclaw_ledger::integrity::merkle::verify_consistency;
 use femtoclaw_ledger::integrity::secret::SigningKey;
-use femtoclaw_ledger::journal::{Frame, FrameBuilder, FrameProblem, Journal, NewRecord};
+use femtoclaw_ledger::journal::{
+    FjallJournal, Frame, FrameBuilder, FrameProblem, Journal, JournalOptions, NewRecord,
+};
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{
     Ledger, OpenError, Options, ReadError, checkpoint::CheckpointOptions,
@@ -149,7 +151,7 @@ async fn s22_1_a_flipped_byte_anywhere_in_a_copy_is_refused_and_its_record_named
 fn later_event() -> NewRecord {
     let payload = b"whatever a later software writes".to_vec();
     NewRecord {
-        event_type: EventType(0x7777),
+        event_type: EventType(0xF777),
         revision: 3,
         flags: 0,
         outcome: Outcome::Neutral,
@@ -191,6 +193,42 @@ async fn s23_1_later_events_stay_as_they_are() {
     assert_eq!(record.event().unwrap(), Event::Opaque);
     assert_eq!(record.payload(), Some(&*later_event().payload));
     open.execute().await;
+}
+
+/// Of newer software, which says that its record may not be skipped: not a byte is another afterwards, and all of it is read.
+#[tokio::test]
+async fn s23_1_behind_a_later_event_that_may_not_be_skipped_nothing_is_written() {
+    let (_root, path) = place();
+    let opened = open(&path).await;
+    opened.sample().await;
+    opened.close().await;
+    let options = JournalOptions::default();
+    let journal = FjallJournal::open(&path.join("journal"), &options).unwrap();
+    let (ledger, head) = (journal.ledger().unwrap().unwrap(), journal.head().unwrap());
+    let mut builder = FrameBuilder::new(ledger, head.epoch + 1, head);
+    let event_type = EventType(0x7777);
+    let later = NewRecord {
+        event_type,
+        ..later_event()
+    };
+    builder.push(&later, head.time_ns);
+    journal.append(&builder.finish(), &head).unwrap();
+    journal.close();
+    let (at, before) = (head.next_seq(), contents(&path));
+    match open_error(&path).await {
+        OpenError::UnknownEvent {
+            seq,
+            event_type: found,
+            revision,
+        } => assert_eq!((seq, found, revision), (at, event_type, 3)),
+        other => panic!("{other}"),
+    }
+    assert!(contents(&path) == before, "a file was changed");
+    let read = Ledger::open_read_only(&path, ReadOnlyOptions::default()).unwrap();
+    let record = read.get(at).unwrap().unwrap();
+    assert_eq!(record.event().unwrap(), Event::Opaque);
+    assert_eq!(record.payload(), Some(&*later.payload));
+    assert_eq!(read.summary().unwrap().unknown_event, Some(at));
 }
 
 /// By an opening and by one that only reads; not a byte is another afterwards.

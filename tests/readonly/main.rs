@@ -17,6 +17,7 @@ mod empty;
 #[allow(dead_code, reason = "not all of it is used here")]
 mod fixtures;
 mod forged;
+mod later;
 mod reading;
 mod refusals;
 mod salvage;

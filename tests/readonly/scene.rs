@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use femtoclaw_ledger::events::{EventType, StoreMask};
+use femtoclaw_ledger::integrity::Chain;
 use femtoclaw_ledger::integrity::key::{Algorithm, Signer};
 use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{
-    Anchor, FRAME_HEADER_LEN, FjallJournal, Head, Journal, JournalOptions,
+    Anchor, FRAME_HEADER_LEN, FjallJournal, FrameBuilder, Head, Journal, JournalOptions, NewRecord,
 };
 use femtoclaw_ledger::{
     Context, Decision, ExecutionId, Ledger, Options, Quota, Record, Request, Rights, Seq,
@@ -20,6 +22,9 @@ use femtoclaw_ledger::{
 
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
 pub(crate) const EXECUTIONS: usize = 40;
+
+/// What later software says, in bytes of its own.
+pub(crate) const LATER: &[u8] = b"whatever a later software writes";
 
 /// A closed ledger, and what its records are.
 pub(crate) struct Made {
@@ -273,7 +278,26 @@ impl Scene {
         fs::write(&self.logs()[0], bytes).unwrap();
     }
 
-    /// Opens it, and nothing under its directory changes by that nor by reading all of it.
+    /// Newer software wrote a record more, in an epoch of its own: of this type and revision, of one of the executions.
+    pub(crate) fn later(&self, event_type: EventType, revision: u16) -> Seq {
+        let options = JournalOptions::default();
+        let journal = FjallJournal::open(&self.path.join("journal"), &options).unwrap();
+        let (ledger, head) = (journal.ledger().unwrap().unwrap(), journal.head().unwrap());
+        let (payload, salt) = (LATER.to_vec(), [2; 16]);
+        let record = NewRecord {
+            execution: self.made.executions[0],
+            commitment: Chain::default().payload_commitment(&salt, &payload),
+            salt,
+            stores: StoreMask::ALL,
+            ..NewRecord::new(event_type, revision, payload)
+        };
+        let mut frame = FrameBuilder::new(ledger, head.epoch + 1, head);
+        frame.push(&record, head.time_ns);
+        journal.append(&frame.finish(), &head).unwrap();
+        journal.close();
+        head.next_seq()
+    }
+
     /// The same directory as its making leaves it, before the first frame.
     pub(crate) fn empty(&self) {
         let ledger = self.opened().id().unwrap();
@@ -285,6 +309,7 @@ impl Scene {
         Anchor::create(&self.path.join("ANCHOR"), ledger, &Head::default(), 0).unwrap();
     }
 
+    /// Opens it, and nothing under its directory changes by that nor by reading all of it.
     pub(crate) fn opened(&self) -> ReadOnly {
         let before = state(&self.path);
         let opened = Ledger::open_read_only(&self.path, ReadOnlyOptions::default()).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use femtoclaw_ledger::events::EventType;
 use femtoclaw_ledger::journal::{FjallJournal, FrameBuilder, Journal, JournalOptions};
 use femtoclaw_ledger::{Ledger, Options};
 
@@ -213,4 +214,35 @@ fn a_read_only_mount_is_enough() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let head = scene.opened().head().count();
     assert!(text.contains(&format!("head         {head}")), "{text}");
+}
+
+/// Newer software says that it is to be known: the program reads all of it, and writes nothing.
+#[test]
+fn an_event_of_newer_software_is_named_and_not_written_behind() {
+    let scene = in_log();
+    let at = scene.later(EventType(0x7777), 3).get();
+    let before = state(&scene.path);
+    let (code, json) = inspect(&scene);
+    assert_eq!(
+        (code, json["unknown_event"].as_u64()),
+        (4, Some(at)),
+        "{json}"
+    );
+    assert_eq!(json["events"]["0x7777"], 1, "{json}");
+    let to = scene.to();
+    let (code, _, told) = run(&["salvage", path(&scene.path), path(&to)]);
+    assert_eq!(code, 13, "{told}");
+    assert!(
+        told.contains("0x7777") && told.contains("newer software"),
+        "{told}"
+    );
+    assert!(!to.exists() && state(&scene.path) == before);
+    // One that may be skipped is no matter.
+    let scene = in_log();
+    scene.later(EventType(0x8777), 3);
+    let (code, json) = inspect(&scene);
+    assert!(
+        code == 0 && json.get("unknown_event").is_none(),
+        "{code} {json}"
+    );
 }

@@ -12,6 +12,7 @@ use super::super::draft::{Draft, Reply};
 use super::super::event_sourced::{EventSourced, History, Surroundings};
 use super::super::execution_log::Held;
 use super::super::in_force::Durable;
+use super::super::kinds::JournalKinds;
 use super::super::mailbox::Inbox;
 use super::super::meters::Meters;
 use super::super::prepared::Earlier;
@@ -58,6 +59,8 @@ pub(crate) struct StoreShared {
     pub(crate) claims: Claims,
     pub(crate) sequencer: SequencerRef,
     pub(crate) self_records: SelfRecords,
+    /// What kinds of events the journal holds.
+    pub(crate) kinds: Arc<JournalKinds>,
     pub(crate) meters: Arc<Meters>,
     /// What runs for this opening.
     pub(crate) vitals: Vitals,

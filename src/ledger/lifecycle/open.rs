@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::actors::{FrameCounts, Meters, Past};
+use crate::actors::{FrameCounts, Kinds, Meters, Past};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::database;
@@ -24,6 +24,7 @@ use crate::ledger::read::history_lookup::ViewPast;
 use crate::ledger::read::views;
 use crate::ledger::recover::caller_gone::Dropped;
 use crate::ledger::recover::failure_note::FailureNote;
+use crate::ledger::recover::kinds;
 use crate::ledger::recover::locked_journal::LockedJournal;
 use crate::ledger::recover::recovery::{Recovery, recover};
 use crate::ledger::recover::replay::{Replayed, replay};
@@ -46,21 +47,27 @@ struct FoundJournal {
     locked_journal: Option<Arc<LockedJournal>>,
     recovery: Option<Recovery>,
     journal: Arc<dyn Journal>,
+    kinds: Kinds,
     root: PathBuf,
 }
 
-fn found_in(directory: Directory, options: &Options) -> Result<FoundJournal, OpenError> {
+fn found_in(
+    directory: Directory,
+    options: &Options,
+    dropped: &Dropped,
+) -> Result<FoundJournal, OpenError> {
     let (identity, root) = (directory.identity().ledger, directory.path().to_owned());
     if let Some(expected) = options.ledger_id.filter(|expected| *expected != identity) {
         let found = identity;
         return Err(OpenError::OtherLedger { expected, found });
     }
-    let (locked_journal, recovery) = recover(directory, options)?;
+    let (locked_journal, recovery, kinds) = recover(directory, options, dropped)?;
     Ok(FoundJournal {
         identity: Some(identity),
         locked_journal: Some(locked_journal.clone()),
         recovery: Some(recovery),
         journal: locked_journal,
+        kinds,
         root,
     })
 }
@@ -74,15 +81,16 @@ fn find(
         LedgerPlace::Directory(path) => {
             let (clock, entropy) = (&*options.clock, &*options.entropy);
             let directory = Directory::open(&path, options.ledger_id, clock, entropy)?;
-            found_in(directory, options)?
+            found_in(directory, options, dropped)?
         }
-        LedgerPlace::Locked(directory) => found_in(*directory, options)?,
+        LedgerPlace::Locked(directory) => found_in(*directory, options, dropped)?,
         LedgerPlace::Journal(journal, path) => {
             directory::check_own(&path)?;
             FoundJournal {
                 identity: None,
                 locked_journal: None,
                 recovery: None,
+                kinds: kinds::known(&*journal, &path, true, dropped)?,
                 journal,
                 root: path,
             }
@@ -104,6 +112,7 @@ fn open_blocking(
         locked_journal,
         recovery,
         journal,
+        kinds,
         root,
     } = find(place, &options, dropped)?; // With the lock: another ledger here may be counting.
     metrics::init();
@@ -132,10 +141,8 @@ fn open_blocking(
         true => snapshots::load(&root, ledger, &*journal, past.position()),
         false => Replayed::default(),
     };
-    let replayed = replay(&journal, ledger, window_from, saved, dropped).and_then(|replayed| {
-        locked_journal.as_ref().map_or(Ok(()), |it| it.restrict())?;
-        Ok(replayed)
-    });
+    let replayed = replay(&journal, ledger, window_from, saved, dropped);
+    let replayed = restricted(replayed, locked_journal.as_deref());
     let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
     Ok(Opened {
         recovery,
@@ -156,6 +163,7 @@ fn open_blocking(
         past,
         clean: replayed.clean,
         replayed,
+        kinds,
         counts,
         started_ns,
         options,
@@ -219,6 +227,16 @@ fn window_from(past: &ViewPast, head: Head, options: &Options) -> u64 {
     let from = past.position().max(tolerated).min(head.count());
     past.windows_from.store(from, Ordering::Release);
     from
+}
+
+/// Replayed, and its files nobody else's.
+fn restricted(
+    replayed: Result<Replayed, OpenError>,
+    journal: Option<&LockedJournal>,
+) -> Result<Replayed, OpenError> {
+    let replayed = replayed?;
+    journal.map_or(Ok(()), LockedJournal::restrict)?;
+    Ok(replayed)
 }
 
 /// Lets go of what holds the journal, and with it the lock, where the opening is refused; the views

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::actors::FrameCounts;
+use crate::actors::{FrameCounts, Kinds};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::events::{LedgerId, SigningKeyChangedV1};
@@ -43,6 +43,8 @@ pub(in crate::ledger) struct Opened {
     /// How the last writer left it.
     pub(in crate::ledger) clean: bool,
     pub(in crate::ledger) replayed: Replayed,
+    /// What kinds of events the journal holds.
+    pub(in crate::ledger) kinds: Kinds,
     pub(in crate::ledger) counts: Arc<FrameCounts>,
     pub(in crate::ledger) started_ns: u64,
     pub(in crate::ledger) options: Options,

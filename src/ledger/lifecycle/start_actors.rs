@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::actors::{
-    Actors, Claims, Draft, Meters, SelfRecords, Sequenced, SequencerArgs, StoreShared, StoreStates,
-    start_sequencer,
+    Actors, Claims, Draft, JournalKinds, Meters, SelfRecords, Sequenced, SequencerArgs,
+    StoreShared, StoreStates, start_sequencer,
 };
 use crate::admission::Gate;
 use crate::error::OpenError;
@@ -52,7 +52,8 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     let in_force = states.durable(opened.ledger, replayed.head.count());
     let in_force = in_force.map_err(|problem| OpenError::History(problem.into()))?;
     let meters = Arc::new(Meters::new());
-    let args = sequencer_args(&opened, replayed.head, &meters);
+    let kinds = Arc::new(JournalKinds::new(std::mem::take(&mut opened.kinds)));
+    let args = sequencer_args(&opened, replayed.head, (&meters, &kinds));
     let (supervisor, sequencer) = start_sequencer(args).await.map_err(OpenError::Actors)?;
     let self_records = SelfRecords::new(
         sequencer.clone(),
@@ -74,6 +75,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         claims: Claims::default(),
         sequencer: sequencer.clone(),
         self_records,
+        kinds,
         meters,
         vitals: opened.writer.handle().vitals().clone(),
         running: AtomicUsize::new(0),
@@ -144,7 +146,7 @@ fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inn
 fn sequencer_args(
     opened: &Opened,
     head: crate::journal::Head,
-    meters: &Arc<Meters>,
+    (meters, kinds): (&Arc<Meters>, &Arc<JournalKinds>),
 ) -> SequencerArgs {
     let options = &opened.options;
     SequencerArgs {
@@ -155,6 +157,7 @@ fn sequencer_args(
         entropy: Arc::clone(&options.entropy),
         writer: opened.writer.handle(),
         meters: Arc::clone(meters),
+        kinds: Arc::clone(kinds),
         frame_records: options.limits.frame_records_target,
         frame_bytes: options.limits.frame_bytes_target,
         leap_ns: options.limits.clock_leap_ns_max,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actors::Kinds;
 use crate::database::{self, files};
 use crate::directory::Directory;
 use crate::error::OpenError;
@@ -15,6 +16,8 @@ use crate::journal::{
     Anchor, Anchored, FjallJournal, FoundInJournal, Journal, JournalOptions, RecoveredJournal,
 };
 
+use super::caller_gone::Dropped;
+use super::kinds;
 use super::locked_journal::LockedJournal;
 use crate::ledger::options::Options;
 
@@ -88,10 +91,12 @@ impl From<&Recovery> for RecoveryReportedV1 {
     }
 }
 
+/// A journal that may be appended to, what was found, and the kinds of events in it.
 pub(in crate::ledger) fn recover(
     directory: Directory,
     options: &Options,
-) -> Result<(Arc<LockedJournal>, Recovery), OpenError> {
+    dropped: &Dropped,
+) -> Result<(Arc<LockedJournal>, Recovery, Kinds), OpenError> {
     let started_ns = options.clock.monotonic_ns();
     let mut recovery = Recovery::default();
     let anchor = usable(&directory, options, &mut recovery)?;
@@ -115,8 +120,14 @@ pub(in crate::ledger) fn recover(
     let RecoveredJournal { journal, found } = FjallJournal::recover(&path, &engine, floor)?;
     recovery.found = found;
     let anchor = match anchor.map(|anchor| anchor.check(&journal).map(|()| anchor)) {
-        Some(Ok(anchor)) => anchor,
         Some(Err(error)) if !renews => return Err(error),
+        checked => checked,
+    };
+    // Before the anchor, or anything else, is written.
+    let is_gapless = Recovery::is_gapless(Some(&recovery));
+    let kinds = kinds::known(&journal, directory.path(), is_gapless, dropped)?;
+    let anchor = match anchor {
+        Some(Ok(anchor)) => anchor,
         Some(Err(error)) => {
             recovery.anchor_renewed = Some(error.to_string());
             renew(&directory, &journal)?
@@ -135,7 +146,8 @@ pub(in crate::ledger) fn recover(
     let took = options.clock.monotonic_ns().saturating_sub(started_ns);
     recovery.duration = Duration::from_nanos(took);
     tell(&recovery);
-    Ok((Arc::new(LockedJournal::new(anchored, directory)), recovery))
+    let locked = Arc::new(LockedJournal::new(anchored, directory));
+    Ok((locked, recovery, kinds))
 }
 
 /// The anchor of this ledger; `None` where there is none and one is to be made.

@@ -5,26 +5,24 @@
 //! written under another name, synced, renamed; a file that is damaged, of another layout or of
 //! another history is passed over with a warning, and the opening reads more of the journal.
 
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
-use crate::actors::{self, Snapshot, Taken};
-use crate::database::{self, files};
-use crate::events::{Event, LedgerId, Seq, SnapshotTakenV1, Store};
-use crate::integrity::digest;
-use crate::journal::{Journal, ReadFailure};
+use crate::actors::{self, Kinds, Snapshot, Taken};
+use crate::database;
+use crate::events::{LedgerId, Seq, SnapshotTakenV1, Store};
+use crate::journal::Journal;
 
 use super::replay::{Replayed, SavedDigests};
+use super::saved_states::{MAGIC, Rest};
 use crate::ledger::background::tasks::Job;
 use crate::ledger::write::submit::Core;
 use crate::vitals::VitalPart;
 
-pub(in crate::ledger) const MAGIC: &[u8; 8] = b"FCLSTATE";
 pub(in crate::ledger) const SUFFIX: &str = "snapshot";
 /// Newest files kept: where views fell back behind the newest, an older one may still do.
 const KEPT: usize = 3;
@@ -78,22 +76,18 @@ impl Snapshots {
     /// One state after the other, each with its record. Failing to is no loss: the next opening reads
     /// more.
     pub(in crate::ledger) async fn take(&self) {
-        let mut all = Vec::new();
+        // First, in the file too: whoever opens the ledger asks for the kinds before anything else.
+        let head = self.core.reader.head().count();
+        let kinds = self.core.shared.kinds.through(head);
+        let mut all = Vec::from_iter(self.own(&kinds).await);
         for store in STORES {
             all.extend(actors::snapshot(self.core.stores.of(store)).await);
         }
-        let (reply, taken) = oneshot::channel();
-        // Nothing is forgotten of names.
-        let (state, layout, bytes) = saved(&self.core.components.all(), 0);
-        self.core
-            .shared
-            .self_records
-            .saved(state, layout, bytes, reply);
-        all.extend(taken.await);
+        all.extend(self.own(&self.core.components.all()).await);
         let Some(last) = all.iter().map(|taken| taken.seq.get()).max() else {
             return;
         };
-        if all.len() <= STORES.len() {
+        if all.len() < STORES.len() + 2 {
             return;
         }
         self.last.store(last, Ordering::Release);
@@ -104,6 +98,15 @@ impl Snapshots {
             Ok(Err(error)) => tracing::warn!(%error, "the states could not be saved"),
             Err(error) => tracing::warn!(%error, "the states were not saved"),
         }
+    }
+
+    /// A state that no store holds. Nothing of it is ever forgotten.
+    async fn own<S: Snapshot>(&self, state: &S) -> Option<Taken> {
+        let (reply, taken) = oneshot::channel();
+        let (state, layout, bytes) = saved(state, 0);
+        let own = &self.core.shared.self_records;
+        own.saved(state, layout, bytes, reply);
+        taken.await.ok()
     }
 }
 
@@ -157,7 +160,7 @@ fn write(directory: &Path, ledger: LedgerId, last: u64, all: &[Taken]) -> std::i
 }
 
 /// The files, by the number in their names.
-fn newest_first(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn newest_first(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.path())
@@ -193,26 +196,10 @@ fn read(
     journal: &dyn Journal,
     views_at: u64,
 ) -> Result<Replayed, String> {
-    let file = files::open(path).map_err(|error| error.to_string())?;
-    let length = file.metadata().map_err(|error| error.to_string())?.len();
-    let mut rest = Rest {
-        file: BufReader::new(file),
-        left: length,
-    };
-    if rest.take(MAGIC.len() as u64)? != MAGIC || rest.take(16)? != ledger.as_bytes() {
-        return Err("it is not of this ledger".to_owned());
-    }
+    let mut rest = Rest::of(path, ledger)?;
     let mut replayed = Replayed::default();
-    while rest.left > 0 {
-        let state = rest.take(1)?.first().copied().unwrap_or(0);
-        let (seq, length) = (rest.number()?, rest.number()?);
-        // Before its bytes are read: the record says how many there are.
-        let vouched = vouched(journal, seq, state, length).map_err(|doubt| doubt.to_string())?;
-        let bytes = rest.take(length)?;
-        if digest(&bytes) != vouched.digest {
-            return Err(unvouched(seq));
-        }
-        let forgotten = restore(&mut replayed, &vouched, seq, &bytes)?;
+    while let Some(next) = rest.next(journal)? {
+        let forgotten = restore(&mut replayed, &next.taken, next.seq, &next.bytes)?;
         if forgotten > views_at {
             return Err(format!(
                 "views have read up to {views_at}, what ended before {forgotten} is not in it"
@@ -223,73 +210,6 @@ fn read(
         return Err("a state is missing".to_owned());
     }
     Ok(replayed)
-}
-
-/// Why saved states are not believed.
-#[derive(Debug)]
-pub(in crate::ledger) enum Doubt {
-    /// They are not what was saved.
-    Wrong(String),
-    /// Their file could not be read.
-    Io(std::io::Error),
-    /// The journal could not be asked: nothing is known.
-    Unread(String),
-}
-
-impl std::fmt::Display for Doubt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Wrong(what) | Self::Unread(what) => f.write_str(what),
-            Self::Io(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<&str> for Doubt {
-    fn from(what: &str) -> Self {
-        Self::Wrong(what.to_owned())
-    }
-}
-
-impl From<String> for Doubt {
-    fn from(what: String) -> Self {
-        Self::Wrong(what)
-    }
-}
-
-impl From<ReadFailure> for Doubt {
-    fn from(failure: ReadFailure) -> Self {
-        match failure {
-            ReadFailure::Damaged { .. } => Self::Wrong(failure.to_string()),
-            _ => Self::Unread(failure.to_string()),
-        }
-    }
-}
-
-pub(in crate::ledger) fn unvouched(seq: u64) -> String {
-    format!("record {seq} does not vouch for its bytes")
-}
-
-/// The record that holds the digest of a state of this length: bytes without that digest are
-/// anybody's word.
-pub(in crate::ledger) fn vouched(
-    journal: &dyn Journal,
-    seq: u64,
-    state: u8,
-    length: u64,
-) -> Result<SnapshotTakenV1, Doubt> {
-    let place = Seq::new(seq).ok_or("invalid record number: 0")?;
-    let frame = journal
-        .frame_at(place)?
-        .ok_or("it is of a later record than the journal holds")?;
-    frame.verify()?;
-    let record = frame.record(place)?;
-    match record.event() {
-        Ok(Event::SnapshotTaken(taken)) if taken.state == state && taken.length == length => {
-            Ok(taken)
-        }
-        _ => Err(unvouched(seq).into()),
-    }
 }
 
 fn restore(
@@ -337,30 +257,11 @@ fn restore(
         2 => one(configuration, configuration_from, places, taken, seq, bytes),
         3 => one(metadata, metadata_from, places, taken, seq, bytes),
         4 => one(components, components_from, places, taken, seq, bytes),
+        // Looked at before: `super::kinds`.
+        Kinds::STATE => Ok(0),
         state => Err(format!("state {state} is not known")),
     }
 }
 
 #[cfg(test)]
 mod tests;
-
-/// What of a file has not been read.
-struct Rest {
-    file: BufReader<File>,
-    left: u64,
-}
-
-impl Rest {
-    fn take(&mut self, count: u64) -> Result<Vec<u8>, String> {
-        self.left = self.left.checked_sub(count).ok_or("it ends too early")?;
-        let mut bytes = vec![0; usize::try_from(count).map_err(|error| error.to_string())?];
-        let read = self.file.read_exact(&mut bytes);
-        read.map_err(|error| format!("it cannot be read: {error}"))?;
-        Ok(bytes)
-    }
-
-    fn number(&mut self) -> Result<u64, String> {
-        let bytes = self.take(8)?.first_chunk::<8>().copied();
-        Ok(u64::from_be_bytes(bytes.unwrap_or_default()))
-    }
-}

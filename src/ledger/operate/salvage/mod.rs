@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actors::own_record;
+use crate::actors::{Kinds, own_record};
 use crate::database;
 use crate::error::{Cause, OpenError, SalvageError};
 use crate::events::{CommandId, LedgerId, RecoveryReportedV1, Seq};
@@ -18,6 +18,7 @@ use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalSto
 
 use super::read_only::{ReadOnly, ReadOnlyOptions};
 use crate::ledger::open_ledger::Ledger;
+use crate::ledger::recover::kinds;
 use crate::ledger::recover::recovery::Recovery;
 
 mod checkpoints;
@@ -71,6 +72,9 @@ impl Ledger {
     /// id and a higher epoch, and its last record is a `RecoveryReported` that tells of the salvage; it
     /// is opened as any other. The source is only read. Blocks, and takes time in proportion to it.
     ///
+    /// Where what verifies holds a record that this software does not know and may not skip, it is refused as an opening is
+    /// ([`OpenError::UnknownEvent`]): what a record of the salvage's own would mean behind it is not known.
+    ///
     /// # Errors
     /// [`SalvageError`]: then there is no new ledger.
     pub fn salvage(
@@ -110,6 +114,7 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         let seq = seq.map_or(through.count(), |records| *records.start());
         return Err(SalvageError::OtherHistory { seq });
     }
+    known(&source)?;
     let told = source.checkpoints().map_err(SalvageError::Read)?;
     let mut checkpoints = checkpoints::CopiedTree::of(told);
     let aside = journal.aside().count() as u64;
@@ -136,6 +141,19 @@ fn salvage(from: &Path, to: &Path, options: &SalvageOptions) -> Result<Salvaged,
         checkpoints: checkpoints.finish(),
         findings: source.findings().to_vec(),
     })
+}
+
+/// A salvage writes too: it decides what of the history counts, and puts a record of its own behind it. Frames that are set
+/// aside need not be understood: they stay as they were found.
+fn known(source: &ReadOnly) -> Result<(), SalvageError> {
+    let mut found = Kinds::default();
+    for frame in source.journal().verified_history() {
+        let frame = frame.map_err(|failure| SalvageError::Read(failure.into()))?;
+        if kinds::add(&mut found, &frame) {
+            break;
+        }
+    }
+    kinds::refused(&found).map_err(SalvageError::Source)
 }
 
 fn report(

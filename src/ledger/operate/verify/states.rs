@@ -9,8 +9,8 @@ use crate::database::{Damage, files};
 use crate::error::Fault;
 use crate::integrity::RunningDigest;
 use crate::journal::Journal;
+use crate::ledger::recover::saved_states::{self, Doubt};
 use crate::ledger::recover::snapshots;
-use crate::ledger::recover::snapshots::Doubt;
 
 use super::met::{Met, Unread};
 use super::{Damaged, OpenDirectory};
@@ -72,7 +72,7 @@ impl StateDigests {
         let head: [u8; 24] = self.take()?.ok_or("it ends too early")?;
         let head = head.split_first_chunk::<8>();
         let is_ours = head.is_some_and(|(magic, ledger)| {
-            magic == snapshots::MAGIC && ledger == place.ledger.as_bytes()
+            magic == saved_states::MAGIC && ledger == place.ledger.as_bytes()
         });
         if !is_ours {
             return Err("it is not of this ledger".into());
@@ -93,8 +93,8 @@ impl StateDigests {
                 digest.add(part);
                 left -= want as u64;
             }
-            if snapshots::vouched(journal, seq, state, length)?.digest != digest.finish() {
-                return Err(snapshots::unvouched(seq).into());
+            if saved_states::vouched(journal, seq, state, length)?.digest != digest.finish() {
+                return Err(saved_states::unvouched(seq).into());
             }
             self.at += 17 + length;
         }

@@ -13,6 +13,7 @@ use crate::access::{Grant, Quota, Rights};
 use crate::commands::{Change, Context, Request};
 use crate::events::{CommandId, Decision, ExecutionId};
 use crate::held::HeldMemory;
+use crate::integrity::digest;
 use crate::ledger::{Ledger, Options, Root};
 
 struct World {
@@ -295,4 +296,5 @@ async fn saved_states_are_for_nobody_elses_eyes() {
     }
 }
 
+mod kinds;
 mod on_its_way;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::commands::{CapabilityDefinition, Command, Ending, Imported};
+use crate::ledger::recover::saved_states::vouched;
 
 /// One runtime thread: whatever can go on has gone on, and nothing is acknowledged.
 async fn go_on() {
