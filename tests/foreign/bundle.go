@@ -33,12 +33,16 @@ type header struct {
 	stream, execution []byte
 }
 
-func readHeader(entry []byte) header {
+// readHeader reads the header of the record that must have this number.
+func readHeader(entry []byte, seq uint64) header {
 	if len(entry) != 224 || binary.LittleEndian.Uint16(entry) != 224 {
-		fail("a header has %d bytes", len(entry))
+		fail("the header of record %d has %d bytes", seq, len(entry))
 	}
 	if binary.LittleEndian.Uint32(entry[220:]) != 0 {
-		fail("the reserved bytes of a header are not zero")
+		fail("the header of record %d has something in its reserved bytes", seq)
+	}
+	if found := binary.LittleEndian.Uint64(entry[16:]); found != seq {
+		fail("the header of record %d is that of %d", seq, found)
 	}
 	return header{
 		kind:      binary.LittleEndian.Uint16(entry[2:]),
@@ -137,11 +141,7 @@ func place(l *lines, word string, tree tlog.Tree, other func(l *lines, entry []b
 	seq, err := strconv.ParseUint(l.take(word), 10, 63)
 	check(err)
 	entry := decode(l.take("header"))
-	h := readHeader(entry)
-	if h.seq != seq {
-		fail("the header of record %d is that of %d", seq, h.seq)
-	}
-	count := 0
+	h, count := readHeader(entry, seq), 0
 	if other != nil {
 		count = other(l, entry)
 	}

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod bytes;
+mod headers;
 mod input;
 mod kinds;
 mod names;
