@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::batch::{Batch, LogSource, NoBatch, START_LEN};
 use super::{damage::Damage, files, structure};
+use crate::error::OpenError;
 
 /// Times the bytes in question that are hashed at most to look for whole batches in them.
 const HASHED_TIMES_MAX: u64 = 64;
@@ -87,6 +88,37 @@ impl Wal {
         let read = files::open(&file.path).and_then(|log| log.read_exact_at(&mut value, at));
         read.map_err(|error| Damage::io(&file.path, error))?;
         Ok(Some(value))
+    }
+
+    /// Hands over the value that each whole batch of this keyspace ends in, in order, until `each` refuses one.
+    pub(crate) fn values(
+        &self,
+        keyspace: u64,
+        each: &mut dyn FnMut(Vec<u8>) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
+        for file in &self.files {
+            let told = |error: io::Error| Damage::io(&file.path, error);
+            let source = files::open(&file.path).and_then(LogSource::new);
+            let mut source = source.map_err(told)?;
+            let mut at = 0;
+            while at < file.end {
+                let batch = match Batch::read(&mut source, at) {
+                    Ok(batch) => batch,
+                    Err(NoBatch::Io(error)) => return Err(told(error).into()),
+                    Err(NoBatch::Broken { what, .. }) => {
+                        return Err(Damage::at(&file.path, at, what).into());
+                    }
+                };
+                if batch.keyspace_max == keyspace {
+                    let (start, length) = batch.last_value;
+                    let mut value = vec![0; length as usize];
+                    source.read_at(&mut value, start).map_err(told)?;
+                    each(value)?;
+                }
+                at = batch.end;
+            }
+        }
+        Ok(())
     }
 
     /// The file that is missing between others, if one is.

@@ -11,17 +11,14 @@ use super::append_rules::JournalStanding;
 use super::chained_frames::{self, ChainedFrames};
 use super::error::{AppendFailure, FrameProblem, ReadFailure};
 use super::found::FoundInJournal;
-use super::{Claim, Frame, Frames, Head, Journal, ReadOnlyJournal, Unfinished};
-use crate::database::{self, Damage, wal::Wal};
+use super::prepare::prepare;
+use super::{Claim, Frame, Frames, Head, Journal, Unfinished};
+use crate::database::{self, Damage};
 use crate::error::{Cause, Fault, OpenError};
 use crate::events::{LedgerId, Seq};
 use crate::locks::whole;
 
 pub(super) const FRAMES: &str = "frames";
-/// By the engine's numbers: its own, and the frames.
-const KEYSPACES: [u64; 2] = [0, 1];
-/// Beside the journal.
-const QUARANTINE: &str = "quarantine";
 
 /// How much memory the journal may take.
 /// Example: `tests/preflight/scene.rs`.
@@ -190,50 +187,6 @@ pub struct RecoveredJournal {
     pub journal: FjallJournal,
     /// The findings of this opening.
     pub found: FoundInJournal,
-}
-
-/// Looks at a closed database, and repairs what a crash leaves.
-fn prepare(path: &Path, claim: Option<&Claim>) -> Result<FoundInJournal, OpenError> {
-    let inspected = database::inspect(path, &KEYSPACES)?;
-    // While nothing is changed yet: a tail that was acknowledged is not a torn one.
-    let last = inspected.last_value()?;
-    // One that is no frame is named by its place when the journal is read.
-    let last = last.and_then(|value| Frame::decode(&value).ok());
-    let wal = &inspected.wal;
-    if let (Some(frame), Some(claim)) = (last, claim)
-        && frame.last.seq < claim.seq
-    {
-        check_end(path, claim, wal)?;
-    }
-    Ok(FoundInJournal {
-        log_files: wal.files.len() as u64,
-        log_batches: wal.files.iter().map(|file| file.batches).sum(),
-        log_gap: wal.gap(),
-        torn: inspected.repair(&path.with_file_name(QUARANTINE))?,
-    })
-}
-
-/// The log ends before what was acknowledged: tables may hold what it has lost. Who inspects the journal is
-/// told the same, by the same function.
-fn check_end(path: &Path, claim: &Claim, wal: &Wal) -> Result<(), OpenError> {
-    let end = |claim| ReadOnlyJournal::open(path, None, claim).map(|journal| journal.end());
-    let recovered = end(Some(claim))?;
-    if let Some(anchored) = claim.seq
-        && recovered < claim.seq
-    {
-        return Err(OpenError::AcknowledgedRecordsMissing {
-            anchored,
-            recovered,
-        });
-    }
-    // Without the claim nothing vouches for a frame that no whole batch holds: the engine would not read it.
-    match wal.torn() {
-        Some(torn) if end(None)? < claim.seq => {
-            let problem = "the last batch is not whole, and what it holds was acknowledged";
-            Err(Damage::at(&torn.path, torn.end, problem).into())
-        }
-        _ => Ok(()),
-    }
 }
 
 pub(super) const fn key(seq: Seq) -> [u8; 8] {

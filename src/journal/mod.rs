@@ -72,6 +72,7 @@ mod handle;
 mod head_waiter;
 mod layout;
 mod memory;
+mod prepare;
 mod read_only;
 mod reader;
 mod reply_thread;

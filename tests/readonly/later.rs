@@ -157,6 +157,9 @@ async fn what_may_not_be_skipped_keeps_this_software_from_writing_and_from_nothi
             in_tables()
         };
         let at = scene.later(event.0, event.1);
+        // It is in nobody's way, and stays all the same.
+        let unfinished = scene.path.join("never finished.creating");
+        std::fs::write(&unfinished, b"half of").unwrap();
         let before = contents(&scene.path);
         let error = Ledger::open(&scene.path, Options::default()).await.err();
         refused(&error.expect("refused"), event, at);
@@ -168,6 +171,7 @@ async fn what_may_not_be_skipped_keeps_this_software_from_writing_and_from_nothi
         let error = salvaged.expect_err("refused");
         assert_eq!(error.code(), "unknown_event", "{error}");
         assert!(!scene.to().exists());
+        std::fs::remove_file(unfinished).unwrap();
         reads(&scene, event, at);
         // The first one is named, also behind others and where the views know it all.
         scene.later(EventType(0x7778), 1);
