@@ -186,7 +186,7 @@ pub mod execution_log {
     };
     pub use crate::config::KEPT_BYTES;
     pub use crate::events::{ParentId, Resolution};
-    pub use crate::ledger::{ExecutionQuery, FinishError};
+    pub use crate::ledger::{Awaiting, AwaitingQuery, ExecutionQuery, FinishError};
     pub use crate::projections::{ExecutionEntry, ExecutionStatus, StatusCount};
 }
 

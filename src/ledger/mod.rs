@@ -24,8 +24,8 @@ pub use attest::evidence::{EvidenceError, EvidenceOptions};
 pub use attest::witness::{Witness, WitnessError};
 pub use attest::witness_destination::{TransportAnswer, WitnessDestination, WitnessTransport};
 pub use handles::{
-    Answer, AuditLog, Begun, CommitError, Committed, Configuration, ExecutionLog, ExecutionQuery,
-    FinishError, Running, RuntimeMetadata, Started, Telemetry, Watch,
+    Answer, AuditLog, Awaiting, AwaitingQuery, Begun, CommitError, Committed, Configuration,
+    ExecutionLog, ExecutionQuery, FinishError, Running, RuntimeMetadata, Started, Telemetry, Watch,
 };
 pub use lifecycle::end::Closed;
 pub use open_ledger::Ledger;

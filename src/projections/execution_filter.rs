@@ -3,8 +3,8 @@
 
 use crate::events::{ComponentId, Decision};
 
+use super::execution_entry::ExecutionEntry;
 use super::execution_status::ExecutionStatus;
-use super::executions::ExecutionEntry;
 
 /// Which executions are asked for: those that fit all that it says. The default fits all.
 ///
@@ -42,6 +42,11 @@ impl ExecutionFilter {
         let any = self.statuses.is_empty();
         let all = ExecutionStatus::ALL.into_iter();
         all.filter(move |status| any || self.statuses.contains(status))
+    }
+
+    /// Whether its first record is where it is asked for.
+    pub(super) fn begins(&self, entry: &ExecutionEntry) -> bool {
+        entry.first_seq > self.after && self.before.is_none_or(|it| entry.first_seq < it)
     }
 
     /// Whether the rest of it fits, beside status and place.

@@ -34,6 +34,10 @@ pub enum ExecutionStatus {
     Rejected = 9,
     /// Was in doubt and then resolved by a statement.
     Resolved = 10,
+    /// Waits for persons to approve it; a restart does not change that.
+    AwaitingApproval = 11,
+    /// Approved and not started; a restart does not change that.
+    Approved = 12,
 }
 
 /// How many executions have a status.
@@ -49,7 +53,7 @@ pub struct StatusCount {
 
 impl ExecutionStatus {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Received,
         Self::Authorized,
         Self::Running,
@@ -61,6 +65,8 @@ impl ExecutionStatus {
         Self::Denied,
         Self::Rejected,
         Self::Resolved,
+        Self::AwaitingApproval,
+        Self::Approved,
     ];
 
     /// A stable lower-case word.
@@ -78,6 +84,8 @@ impl ExecutionStatus {
             Self::Denied => "denied",
             Self::Rejected => "rejected",
             Self::Resolved => "resolved",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Approved => "approved",
         }
     }
 }

@@ -5,83 +5,32 @@
 //! each batch and not for each record.
 //!
 //! `LedgerOpened` is the first record of every epoch: what was running is in doubt from there on,
-//! what was authorized and never started is abandoned.
+//! what was authorized and never started is abandoned. What persons were asked about, and what they approved, goes on
+//! as it was: nothing in memory is needed for it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use rapidhash::fast::RandomState;
-use serde::{Deserialize, Serialize};
 
 use crate::events::{
-    AuthorizationDecidedV2, ComponentId, Decision, Event, EventType, ExecutionId, ParentId, Record,
-    RecordHeader, Resolution, TraceId,
+    AuthorizationDecidedV2, Decision, Event, EventType, ExecutionId, Record, RecordHeader,
 };
 
+use super::execution_entry::ExecutionEntry;
 use super::execution_status::ExecutionStatus;
 use super::keys::{begins_execution, fixed_key, pack, trailing_u64};
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// execution id → entry.
 const ENTRY: u8 = b'i';
 /// status, first seq → execution id.
 const BY_STATUS: u8 = b's';
+/// status, until when, first seq → execution id; of those that wait for a person or for their start after one.
+const BY_UNTIL: u8 = b'u';
 /// status → how many; absent where there are none.
 pub(super) const COUNT: u8 = b'n';
-
-/// What the view knows of one execution.
-///
-/// Example: [`execution_log`](crate::execution_log).
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExecutionEntry {
-    /// Its id.
-    pub execution: ExecutionId,
-    /// Where it stands.
-    pub status: ExecutionStatus,
-    /// The capability asked for; empty where the protocol refused the input.
-    pub capability: String,
-    /// [`Decision`] as its number; 0 where none was made.
-    #[serde(with = "crate::events::readable::words::Code::<Decision>")]
-    pub decision: u8,
-    /// [`crate::events::Resolution`] as its number; 0 where it was not resolved.
-    #[serde(with = "crate::events::readable::words::Code::<Resolution>")]
-    pub resolution: u8,
-    /// Its first record.
-    pub first_seq: u64,
-    /// The newest record that names it, of whatever type.
-    pub last_seq: u64,
-    /// The record of its start; 0 where it never started.
-    pub started_seq: u64,
-    /// Time of its first record, in nanoseconds since 1970.
-    #[serde(rename = "first", with = "crate::events::readable::time")]
-    pub first_ns: i64,
-    /// Time of its newest record, in nanoseconds since 1970.
-    #[serde(rename = "last", with = "crate::events::readable::time")]
-    pub last_ns: i64,
-    /// The session or execution that asked for it; nil where there is none.
-    pub parent: ParentId,
-    /// Trace id; nil where there is none.
-    pub trace: TraceId,
-    /// The component that asked for it.
-    pub component: ComponentId,
-}
-
-crate::events::readable::debug_as_read!(ExecutionEntry);
-
-impl ExecutionEntry {
-    /// The gate's decision; `None` where it made none, or one that only a later software knows.
-    #[must_use]
-    pub fn decision(&self) -> Option<Decision> {
-        Decision::from_code(self.decision)
-    }
-
-    /// How it was resolved; `None` where it was not, or in a way that only a later software knows.
-    #[must_use]
-    pub fn resolution(&self) -> Option<Resolution> {
-        Resolution::from_code(self.resolution)
-    }
-}
 
 /// An execution that this batch has spoken of.
 #[derive(Debug, Clone)]
@@ -178,6 +127,9 @@ const fn status_in_event(event_type: EventType) -> bool {
             | EventType::AuthorizationDecided
             | EventType::ExecutionStarted
             | EventType::ExecutionResolved
+            | EventType::ApprovalRequested
+            | EventType::ApprovalGiven
+            | EventType::ApprovalConfirmed
     )
 }
 
@@ -245,15 +197,16 @@ fn told_status(event: &Event, before: Option<ExecutionStatus>) -> Option<Executi
         Event::AuthorizationDecided(e) => decided(e),
         Event::ExecutionStarted(_) => ExecutionStatus::Running,
         Event::ExecutionResolved(_) => ExecutionStatus::Resolved,
+        Event::ApprovalRequested(_) => ExecutionStatus::AwaitingApproval,
         _ => return None,
     })
 }
 
 fn decided(event: &AuthorizationDecidedV2) -> ExecutionStatus {
-    if event.decision == Decision::Authorized.code() {
-        ExecutionStatus::Authorized
-    } else {
-        ExecutionStatus::Denied
+    match &event.approval {
+        _ if event.decision != Decision::Authorized.code() => ExecutionStatus::Denied,
+        Some(_) => ExecutionStatus::Approved,
+        None => ExecutionStatus::Authorized,
     }
 }
 
@@ -272,6 +225,12 @@ fn begin(header: &RecordHeader, status: ExecutionStatus) -> ExecutionEntry {
         parent: header.parent,
         trace: header.trace,
         component: header.component,
+        subject: header.subject,
+        on_behalf_of: Some(Vec::new()),
+        requested_seq: 0,
+        until_ns: 0,
+        approvals_given: 0,
+        approvals_needed: 0,
     }
 }
 
@@ -280,7 +239,17 @@ fn fill(entry: &mut ExecutionEntry, event: &Event) {
         Event::AuthorizationDecided(e) => {
             entry.capability.clone_from(&e.capability);
             entry.decision = e.decision;
+            entry.on_behalf_of = Some(e.on_behalf_of.clone());
         }
+        Event::ApprovalRequested(e) => {
+            entry.capability.clone_from(&e.capability);
+            entry.on_behalf_of = Some(e.on_behalf_of.clone());
+            entry.requested_seq = entry.last_seq;
+            entry.until_ns = e.until_ns;
+            entry.approvals_needed = e.approvers_needed;
+        }
+        Event::ApprovalGiven(e) => entry.approvals_given = e.given,
+        Event::ApprovalConfirmed(_) => entry.approvals_given = 0,
         Event::ExecutionStarted(e) => {
             entry.capability.clone_from(&e.capability);
             entry.started_seq = entry.last_seq;
@@ -298,14 +267,42 @@ pub(super) fn status_key(status: ExecutionStatus, first_seq: u64) -> [u8; 10] {
     fixed_key(BY_STATUS, &[&[status as u8], &first_seq.to_be_bytes()])
 }
 
+/// Before all that are to be approved later; those of one time in order of their first records.
+pub(super) fn until_key(status: ExecutionStatus, until_ns: i64, first_seq: u64) -> [u8; 18] {
+    // Times before 1970 come first, as bytes too.
+    let until = until_ns.cast_unsigned() ^ (1 << 63);
+    let parts: [&[u8]; 3] = [
+        &[status as u8],
+        &until.to_be_bytes(),
+        &first_seq.to_be_bytes(),
+    ];
+    fixed_key(BY_UNTIL, &parts)
+}
+
+/// Whether those of a status are also found by the time until when they may be approved and started.
+const fn has_until(status: ExecutionStatus) -> bool {
+    matches!(
+        status,
+        ExecutionStatus::AwaitingApproval | ExecutionStatus::Approved
+    )
+}
+
 /// Moves an execution from where the view has it to where it stands.
 fn restate(entry: &ExecutionEntry, before: Option<ExecutionStatus>, batch: &mut ViewBatch) {
+    let (until_ns, first_seq) = (entry.until_ns, entry.first_seq);
     if let Some(before) = before {
-        let is_stored = entry.first_seq <= batch.after();
-        batch.delete_unread(&status_key(before, entry.first_seq), is_stored);
+        let is_stored = first_seq <= batch.after();
+        batch.delete_unread(&status_key(before, first_seq), is_stored);
+        if has_until(before) {
+            batch.delete_unread(&until_key(before, until_ns, first_seq), is_stored);
+        }
     }
     let execution = entry.execution.as_bytes().to_vec();
-    batch.put_unread(&status_key(entry.status, entry.first_seq), execution);
+    if has_until(entry.status) {
+        let key = until_key(entry.status, until_ns, first_seq);
+        batch.put_unread(&key, execution.clone());
+    }
+    batch.put_unread(&status_key(entry.status, first_seq), execution);
 }
 
 fn tally(changes: &mut [i64], status: Option<ExecutionStatus>, by: i64) {

@@ -3,9 +3,10 @@
 
 use crate::events::ExecutionId;
 
+use super::execution_entry::ExecutionEntry;
 use super::execution_filter::{ExecutionFilter, ExecutionOrder};
 use super::execution_status::ExecutionStatus;
-use super::executions::{COUNT, ExecutionEntry, VERSION, entry_key, status_key};
+use super::executions::{COUNT, VERSION, entry_key, status_key, until_key};
 use super::keys::trailing_u64;
 use super::view::reader;
 use super::{StatusCount, View, ViewError, ViewSnapshot};
@@ -53,6 +54,39 @@ impl ExecutionsView {
         })
     }
 
+    /// As [`ExecutionsView::find`], the oldest first, and of those that wait for persons or for their start after one only
+    /// ([`ExecutionStatus::AwaitingApproval`], [`ExecutionStatus::Approved`]): those that may be approved and started
+    /// least long come first.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub fn soonest(
+        &self,
+        filter: &ExecutionFilter,
+        limit: usize,
+    ) -> Result<Vec<ExecutionEntry>, ViewError> {
+        self.read(|snapshot| {
+            let mut found = Vec::new();
+            for status in filter.asked() {
+                let full = found.len().saturating_add(limit);
+                let from = until_key(status, i64::MIN, 0);
+                let until = until_key(status, i64::MAX, u64::MAX);
+                for pair in snapshot.range(&from, &until) {
+                    if found.len() >= full {
+                        break;
+                    }
+                    let entry = stored(snapshot, &pair?.1)?;
+                    if filter.fits(&entry) && filter.begins(&entry) {
+                        found.push(entry);
+                    }
+                }
+            }
+            found.sort_unstable_by_key(|entry| (entry.until_ns, entry.first_seq));
+            found.truncate(limit);
+            Ok(found)
+        })
+    }
+
     /// How many executions have each status, under one snapshot; statuses that none has are left
     /// out.
     ///
@@ -94,13 +128,18 @@ fn of_status(
             ExecutionOrder::Newest => pairs.next_back(),
         };
         let Some(pair) = pair else { break };
-        let entry = load(snapshot, &pair?.1)?
-            .ok_or_else(|| ViewError::Damaged("an execution has a status and no entry".into()))?;
+        let entry = stored(snapshot, &pair?.1)?;
         if filter.fits(&entry) {
             found.push(entry);
         }
     }
     Ok(())
+}
+
+/// The entry of an execution that an index names.
+fn stored(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<ExecutionEntry, ViewError> {
+    let missing = || ViewError::Damaged("an execution has a status and no entry".into());
+    load(snapshot, execution)?.ok_or_else(missing)
 }
 
 fn load(snapshot: &ViewSnapshot, execution: &[u8]) -> Result<Option<ExecutionEntry>, ViewError> {

@@ -4,7 +4,7 @@
 use femtoclaw_ledger::execution_log::StatusCount;
 use std::collections::BTreeMap;
 
-use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
+use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq, SubjectId};
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::integrity::evidence::{Closing, Stream, StreamReader};
 use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter, RegistryState};
@@ -322,6 +322,12 @@ fn entry(id: ExecutionId, it: &Execution) -> ExecutionEntry {
         parent: it.parent,
         trace: it.trace,
         component: it.component,
+        subject: SubjectId::NIL,
+        on_behalf_of: Some(Vec::new()),
+        requested_seq: 0,
+        until_ns: 0,
+        approvals_given: 0,
+        approvals_needed: 0,
     }
 }
 

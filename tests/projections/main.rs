@@ -12,6 +12,7 @@
 #[path = "../shared/child.rs"]
 mod child;
 
+mod approvals;
 mod as_of;
 mod closing;
 mod damage;

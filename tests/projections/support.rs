@@ -6,9 +6,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use femtoclaw_ledger::events::{
+    ApprovalConfirmedV1, ApprovalGivenV1, ApprovalNamedV1, ApprovalRequestedV1,
     AuthorizationDecidedV2, CODEC_BINCODE, CommandId, ComponentId, ConfigurationChangedV1, Content,
     Decision, Event, ExecutionCompletedV1, ExecutionId, ExecutionStartedV1, LedgerOpenedV1,
-    Outcome, ParentId, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, SubjectId,
+    Outcome, ParentId, Party, ProtocolValidatedV1, Record, RecordHeader, Seq, StreamId, SubjectId,
     TraceId, TransitionsRecordedV1,
 };
 use femtoclaw_ledger::integrity::{Chain, digest};
@@ -99,6 +100,22 @@ impl History {
         self.commit(1, execution, vec![completed(), transitions(1, &[6, 7, 8])])
     }
 
+    /// Input, and persons are asked.
+    pub(crate) fn ask(
+        &mut self,
+        execution: ExecutionId,
+        capability: &str,
+        until_ns: i64,
+        approvers_needed: u32,
+    ) -> u64 {
+        let events = vec![
+            validated(true),
+            requested(capability, until_ns, approvers_needed),
+            transitions(1, &[3, 4, 5]),
+        ];
+        self.commit(1, execution, events)
+    }
+
     /// A mixed history of at least this many records.
     pub(crate) fn mixed(records: u64) -> Self {
         let mut history = Self::default();
@@ -122,6 +139,19 @@ impl History {
                 }
                 7 => {
                     history.begin(execution(number), &capability);
+                }
+                8 => {
+                    history.ask(execution(number), &capability, number as i64 % 70, 2);
+                    history.commit(3, execution(number), vec![given(1, 2)]);
+                    // The next ones of these are decided on, and others wait.
+                    if number % 20 == 8 {
+                        let decided = approved(&capability, Decision::Authorized);
+                        history.commit(3, execution(number), vec![given(2, 2), decided]);
+                    }
+                    if number % 60 == 8 {
+                        let begun = vec![started(&capability), transitions(1, &[5, 6])];
+                        history.commit(1, execution(number), begun);
+                    }
                 }
                 _ => {
                     history.begin(execution(number), &capability);
@@ -174,6 +204,72 @@ pub(crate) fn decided(capability: &str, decision: Decision) -> Event {
         registry_version: 0,
         on_behalf_of: Vec::new(),
         approval: None,
+    })
+}
+
+/// A decision after persons were asked.
+pub(crate) fn approved(capability: &str, decision: Decision) -> Event {
+    let Event::AuthorizationDecided(mut event) = decided(capability, decision) else {
+        unreachable!("a decision")
+    };
+    event.on_behalf_of = vec![party("owner")];
+    event.approval = Some(ApprovalNamedV1 {
+        request_version: 2,
+        rule: "two persons".into(),
+        needed: 2,
+        approvers: Vec::new(),
+        refused_by: None,
+    });
+    event.into()
+}
+
+pub(crate) fn party(id: &str) -> Party {
+    Party {
+        issuer: "idp".into(),
+        id: id.into(),
+    }
+}
+
+pub(crate) fn requested(capability: &str, until_ns: i64, approvers_needed: u32) -> Event {
+    Event::from(ApprovalRequestedV1 {
+        capability: capability.into(),
+        arguments: b"{}".to_vec(),
+        arguments_digest: digest(b"{}"),
+        reason: String::new(),
+        policy_version: "1".into(),
+        policy_digest: [0; 32],
+        configuration_version: 0,
+        registry_version: 0,
+        on_behalf_of: vec![party("owner")],
+        asked: vec![party("a"), party("b")],
+        asked_roles: Vec::new(),
+        rule: "two persons".into(),
+        approvers_needed,
+        until_ns,
+        shown: b"pay 5".to_vec(),
+        shown_digest: digest(b"pay 5"),
+    })
+}
+
+pub(crate) fn given(given: u32, needed: u32) -> Event {
+    Event::from(ApprovalGivenV1 {
+        approver: party(if given == 1 { "a" } else { "b" }),
+        role: String::new(),
+        authenticated: "passkey".into(),
+        reason: String::new(),
+        shown_digest: digest(b"pay 5"),
+        given,
+        needed,
+    })
+}
+
+pub(crate) fn confirmed() -> Event {
+    Event::from(ApprovalConfirmedV1 {
+        reason: String::new(),
+        policy_version: "2".into(),
+        policy_digest: [0; 32],
+        configuration_version: 1,
+        registry_version: 0,
     })
 }
 

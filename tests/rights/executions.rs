@@ -222,6 +222,26 @@ fn standing() -> Vec<Row> {
             }
         ),
         row!(
+            "ledger/handles/awaiting.rs soonest",
+            "",
+            [ExecutionLog],
+            STANDING,
+            |h| {
+                h.go().await;
+                h.log()?.executions().awaiting().soonest(3).await.told()
+            }
+        ),
+        row!(
+            "ledger/handles/awaiting.rs oldest",
+            "",
+            [ExecutionLog],
+            STANDING,
+            |h| {
+                h.go().await;
+                h.log()?.executions().awaiting().oldest(3).await.told()
+            }
+        ),
+        row!(
             "ledger/handles/execution_log.rs get",
             "",
             [ExecutionLog],

@@ -77,6 +77,24 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
         "says what to look for",
     ),
     (
+        "ledger/handles/executions.rs awaiting",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/awaiting.rs capability",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/awaiting.rs component",
+        "says what to look for",
+    ),
+    ("ledger/handles/awaiting.rs asked", "says what to look for"),
+    (
+        "ledger/handles/awaiting.rs asked_role",
+        "says what to look for",
+    ),
+    ("ledger/handles/awaiting.rs after", "says what to look for"),
+    (
         "ledger/handles/executions.rs denied",
         "says what to look for",
     ),

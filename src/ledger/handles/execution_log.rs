@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The execution log's handle (FC-STORAGE §5).
 
+use super::entries::{STANDING, shown};
 use super::executions::ExecutionQuery;
-use super::handle::{Handle, Wanted};
+use super::handle::Handle;
 use super::running::{Answer, Begun, Started};
 use super::to_caller::{execution_of, misfit};
 use crate::actors::Refusal;
@@ -11,14 +12,11 @@ use crate::commands::{
     Rejection, Request, Resolve, ResolveInDoubt, Start, StartError,
 };
 use crate::error::{AppendError, ReadError};
-use crate::events::{ExecutionId, Store};
+use crate::events::ExecutionId;
 use crate::ledger::read::views::ViewSet;
 use crate::projections::{
     ExecutionEntry, ExecutionFilter, ExecutionOrder, ExecutionStatus, StatusCount,
 };
-
-/// Names, states, versions, places and times of this store.
-const STANDING: Wanted = Wanted::Standing(Store::ExecutionLog);
 
 /// The execution log (FC-STORAGE §5).
 ///
@@ -243,6 +241,7 @@ impl ExecutionLog {
         let read = self.0.read_behind(head, STANDING, read);
         let mut entries = read.await?;
         entries.sort_unstable_by_key(|entry| entry.started_seq);
+        entries.iter_mut().for_each(|entry| shown(&self.0, entry));
         Ok(entries)
     }
 
@@ -268,9 +267,10 @@ impl ExecutionLog {
     /// # Errors
     /// [`ReadError`].
     pub async fn get(&self, execution: ExecutionId) -> Result<Option<ExecutionEntry>, ReadError> {
-        self.0
-            .read(STANDING, move |set| set.executions.get(execution))
-            .await
+        let read = move |set: &ViewSet| set.executions.get(execution);
+        let mut entry = self.0.read(STANDING, read).await?;
+        entry.iter_mut().for_each(|entry| shown(&self.0, entry));
+        Ok(entry)
     }
 
     /// How many executions have each status; statuses that none has are left out.

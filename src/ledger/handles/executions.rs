@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finding executions.
 
-use super::handle::{Handle, Wanted};
+use super::awaiting::AwaitingQuery;
+use super::entries::{STANDING, shown};
+use super::handle::Handle;
 use crate::error::ReadError;
-use crate::events::{ComponentId, Decision, Store};
+use crate::events::{ComponentId, Decision};
 use crate::ledger::read::views::ViewSet;
 use crate::projections::{ExecutionEntry, ExecutionFilter, ExecutionOrder, ExecutionStatus};
 
@@ -36,6 +38,12 @@ impl ExecutionQuery {
     /// Those that the gate denied.
     pub fn denied(self) -> Self {
         self.status(ExecutionStatus::Denied)
+    }
+
+    /// Those that wait for persons, with what these are asked: what the people's side of a runtime lists. Status, decision
+    /// and component asked for so far do not count.
+    pub fn awaiting(self) -> AwaitingQuery {
+        AwaitingQuery::new(self.log, self.filter.capability)
     }
 
     /// Those with this decision of the gate's.
@@ -96,6 +104,8 @@ impl ExecutionQuery {
     ) -> Result<Vec<ExecutionEntry>, ReadError> {
         let Self { log, filter } = self;
         let read = move |set: &ViewSet| set.executions.find(&filter, order, limit);
-        log.read(Wanted::Standing(Store::ExecutionLog), read).await
+        let mut entries = log.read(STANDING, read).await?;
+        entries.iter_mut().for_each(|entry| shown(&log, entry));
+        Ok(entries)
     }
 }

@@ -3,7 +3,9 @@
 //! dropping a call's future drops the wait, not the command.
 
 mod audit_log;
+mod awaiting;
 mod configuration;
+mod entries;
 mod execution_log;
 mod executions;
 mod handle;
@@ -14,6 +16,7 @@ mod to_caller;
 mod watch;
 
 pub use audit_log::AuditLog;
+pub use awaiting::{Awaiting, AwaitingQuery};
 pub use configuration::Configuration;
 pub use execution_log::ExecutionLog;
 pub use executions::ExecutionQuery;

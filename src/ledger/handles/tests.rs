@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::commands::{End, Receipt, Standing};
 use crate::database::TornTail;
 use crate::error::Fault;
-use crate::events::{CommandId, ComponentId, ExecutionId, Hash, LedgerId, Outcome, Seq};
+use crate::events::{
+    CommandId, ComponentId, ExecutionId, Hash, LedgerId, Outcome, Party, Seq, SubjectId,
+};
 use crate::integrity::evidence::{Closing, Stream};
 use crate::integrity::merkle::TreeHash;
 use crate::journal::{Finding, FindingKind, FoundInJournal, Head};
@@ -81,12 +83,23 @@ fn entries_of_views() {
         parent: Default::default(),
         trace: Default::default(),
         component: ComponentId(2),
+        subject: SubjectId::from_bytes([0xEF; 16]),
+        on_behalf_of: Some(vec![Party {
+            issuer: "idp".into(),
+            id: "7".into(),
+        }]),
+        requested_seq: 3,
+        until_ns: TIME_NS,
+        approvals_given: 1,
+        approvals_needed: 2,
     };
     let mut json = json!({
         "execution": "cd".repeat(16), "status": "in_doubt", "capability": "mail.send",
         "decision": "AUTHORIZED", "resolution": null, "first_seq": 3, "last_seq": 5,
         "started_seq": 4, "first": TIME, "last": "1970-01-01T00:00:00Z",
         "parent": "0".repeat(32), "trace": "0".repeat(32), "component": 2,
+        "subject": "ef".repeat(16), "on_behalf_of": [{"issuer": "idp", "id": "7"}], "requested_seq": 3,
+        "until": TIME, "approvals_given": 1, "approvals_needed": 2,
     });
     stored(&entry, &json);
     // Of a later software.

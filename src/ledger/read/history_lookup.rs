@@ -106,7 +106,9 @@ impl History for ViewPast {
 const fn status(status: ExecutionStatus, resolution: u8) -> Status {
     match status {
         ExecutionStatus::Received | ExecutionStatus::Rejected => Status::Rejected,
-        ExecutionStatus::Authorized => Status::Authorized,
+        ExecutionStatus::Authorized
+        | ExecutionStatus::AwaitingApproval
+        | ExecutionStatus::Approved => Status::Authorized,
         ExecutionStatus::Running => Status::Running,
         ExecutionStatus::InDoubt => Status::InDoubt,
         ExecutionStatus::Abandoned => Status::Abandoned,
