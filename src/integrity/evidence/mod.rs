@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod approvals;
 mod bundle;
 mod make;
 mod names;
@@ -53,6 +54,7 @@ mod verify;
 mod write;
 
 pub use crate::events::Content;
+pub use approvals::ApprovalProblem;
 pub use bundle::{Bundle, Item, Opening};
 pub use make::MakeError;
 pub use names::{ComponentName, Naming};

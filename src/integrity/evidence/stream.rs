@@ -3,7 +3,9 @@
 //!
 //! An execution's records are a stream of their own: its id is the execution's, its versions count
 //! up from 1. Each command on it writes consecutive records, the last of which tells the path
-//! that the state machine walked; after a command that ends it the ledger takes no further one.
+//! that the state machine walked, where it walked one; after a command that ends it the ledger takes no further one.
+//! Persons who were asked answer between the request and the decision, and the decision rests on their answers
+//! ([`super::approvals`] holds the payloads against each other).
 //! So versions 1 to N without a gap, the last two of which end it, are all there are *by the ledger's
 //! own rules*.
 //!
@@ -175,6 +177,13 @@ enum Stand {
     New,
     Accepted,
     Authorized,
+    /// Persons are asked.
+    Awaiting,
+    /// The last word is an approval: it may have been the last that was needed.
+    Given,
+    /// A person refused, or nobody answered in time: a denial follows.
+    Declined,
+    Approved,
     Running,
     InDoubt,
     Ending(Closing),
@@ -195,21 +204,56 @@ impl Stand {
             (Self::New | Self::Accepted, EventType::AuthorizationDecided, Outcome::Denied) => {
                 Self::Ending(Closing::Denied)
             }
-            (Self::Authorized, EventType::ExecutionStarted, _) => Self::Running,
+            (Self::New | Self::Accepted, EventType::ApprovalRequested, _) => Self::Awaiting,
+            (Self::Awaiting | Self::Given, EventType::ApprovalGiven, _) => Self::Given,
+            (Self::Awaiting | Self::Given, EventType::ApprovalConfirmed, _) => Self::Awaiting,
+            (
+                Self::Awaiting | Self::Given,
+                EventType::ApprovalRefused | EventType::ApprovalExpired,
+                _,
+            ) => Self::Declined,
+            (Self::Given, EventType::AuthorizationDecided, Outcome::Success) => Self::Approved,
+            (Self::Declined, EventType::AuthorizationDecided, Outcome::Denied) => {
+                Self::Ending(Closing::Denied)
+            }
+            (Self::Authorized | Self::Approved, EventType::ExecutionStarted, _) => Self::Running,
             (Self::Running, EventType::ExecutionCompleted, _) => Self::Ending(Closing::Completed),
             (Self::Running, EventType::ExecutionFailed, _) => Self::Ending(Closing::Failed),
             (Self::Running, EventType::ExecutionInDoubt, _) => Self::InDoubt,
-            (Self::Authorized, EventType::ExecutionAbandoned, _) => Self::Ended(Closing::Abandoned),
+            (Self::Authorized | Self::Approved, EventType::ExecutionAbandoned, _) => {
+                Self::Ended(Closing::Abandoned)
+            }
             (Self::Running | Self::InDoubt, EventType::ExecutionResolved, _) => {
                 Self::Ending(Closing::Resolved)
             }
-            (Self::Authorized | Self::Running, EventType::ExecutionCancelled, _) => {
-                Self::Ending(Closing::Cancelled)
-            }
+            (
+                Self::Authorized | Self::Awaiting | Self::Given | Self::Approved | Self::Running,
+                EventType::ExecutionCancelled,
+                _,
+            ) => Self::Ending(Closing::Cancelled),
             (Self::Ending(closing), EventType::TransitionsRecorded, _) => Self::Ended(closing),
-            (Self::Authorized | Self::Running, EventType::TransitionsRecorded, _) => self,
+            (
+                Self::Authorized | Self::Awaiting | Self::Running,
+                EventType::TransitionsRecorded,
+                _,
+            ) => self,
             _ => return None,
         })
+    }
+}
+
+impl Stand {
+    /// Whether `last`, which led here, is the last record of its command: one that walks a path ends with that path, others
+    /// with what they say. What persons say may be followed by the decision that it brings about, of the same command.
+    fn ends_command(self, last: &RecordHeader, next: &RecordHeader) -> bool {
+        match last.event_type {
+            EventType::TransitionsRecorded | EventType::ExecutionInDoubt => true,
+            EventType::ApprovalGiven | EventType::ApprovalConfirmed => next.command != last.command,
+            EventType::AuthorizationDecided => {
+                self == Self::Approved && next.command != last.command
+            }
+            _ => false,
+        }
     }
 }
 
@@ -268,7 +312,9 @@ impl StreamReader {
                 found,
             });
         }
-        if before.is_some_and(|last| !follows(last, header)) {
+        if before
+            .is_some_and(|last| !self.stand.ends_command(last, header) && !follows(last, header))
+        {
             return Err(StreamError::Torn(seq));
         }
         let event_type = header.event_type;
@@ -292,17 +338,13 @@ impl StreamReader {
     }
 }
 
-/// Whether `next` may stand where it does: a command's last record is that of its path, and all
-/// before it are followed at once. Letting go is one record and walks no path.
+/// Whether `next` stands right behind `last`, of the same command.
 fn follows(last: &RecordHeader, next: &RecordHeader) -> bool {
-    matches!(
-        last.event_type,
-        EventType::TransitionsRecorded | EventType::ExecutionInDoubt
-    ) || (next.seq == last.seq.plus(1)
+    next.seq == last.seq.plus(1)
         && next.command == last.command
         && next.component == last.component
         && next.commit_len == last.commit_len
-        && Some(next.commit_index) == last.commit_index.checked_add(1))
+        && Some(next.commit_index) == last.commit_index.checked_add(1)
 }
 
 /// Whether a payload tells what its header tells of the execution: two places hold it, and the

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::bundle::stream_of;
 use super::stream::agrees;
 use super::write::checksum;
-use super::{Bundle, BundlePart, Item, Opening, Stream, StreamError};
+use super::{ApprovalProblem, Bundle, BundlePart, Item, Opening, Stream, StreamError, approvals};
 use crate::events::{ComponentId, Content, ExecutionId, LedgerId, RecordHeader, Seq};
 use crate::integrity::Chain;
 use crate::integrity::checkpoint::{Checkpoint, CheckpointTextError};
@@ -94,6 +94,9 @@ pub enum BundleProblem {
         /// As the records are.
         found: Stream,
     },
+    /// The decision does not rest on what persons said, or they were not to say it.
+    #[error(transparent)]
+    Approval(#[from] ApprovalProblem),
     /// Everything else fits, so the checksum itself was changed.
     #[error("it does not fit, and everything else does")]
     Checksum,
@@ -205,6 +208,10 @@ pub(super) fn verify_self(bundle: &Bundle) -> Result<(), BundleVerifyError> {
         let problem = BundleProblem::Statement { found };
         return Err(BundleVerifyError::new(BundlePart::Stream, problem));
     }
+    approvals::check(bundle).map_err(|(seq, problem)| {
+        let part = BundlePart::Payload(seq);
+        BundleVerifyError::new(part, problem)
+    })?;
     let said = bundle.checksum;
     if said.is_some_and(|said| said != checksum(bundle.lines().as_bytes())) {
         return Err(BundleVerifyError::new(
