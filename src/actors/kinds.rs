@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which types of events a journal holds, in which revisions: whoever opens it without reading all of it must still
-//! learn of one that it does not know.
+//! Which types of events a journal holds, in which revisions, encrypted or not: whoever opens it without reading all of it
+//! must still learn of one that it does not know.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::events::{EventType, Seq};
+use crate::events::{EventType, RecordHeader, Seq};
+use crate::journal::NewRecord;
 use crate::locks::whole;
 
-/// Every type and revision of the records up to some place, and the first record of each.
+/// Every kind of the records up to some place, and the first record of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Kinds {
     /// Nothing is missing up to this record, 0 for none.
     pub(crate) through: u64,
-    first: BTreeMap<(u16, u16), u64>,
+    first: BTreeMap<Kind, u64>,
 }
 
-/// What is saved of it: the place, and type, revision and first record of each.
-pub(crate) type KindsPortrait = (u64, Vec<(u16, u16, u64)>);
+/// Type, revision, and whether the payload lies under a data key.
+type Kind = (u16, u16, bool);
+
+/// What is saved of it: the place, and the first record of each.
+pub(crate) type KindsPortrait = (u64, Vec<(Kind, u64)>);
 
 /// A record that this software does not know and may not skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,49 +29,52 @@ pub(crate) struct UnknownEvent {
     pub(crate) seq: Seq,
     pub(crate) event_type: EventType,
     pub(crate) revision: u16,
+    pub(crate) encrypted: bool,
 }
 
 impl Kinds {
-    /// The record at `seq` is of this type and revision; true for the first one.
-    pub(crate) fn found(&mut self, event_type: EventType, revision: u16, seq: Seq) -> bool {
+    /// The record at `seq` is of this kind; true for the first one.
+    fn found(&mut self, kind: Kind, seq: Seq) -> bool {
         let mut is_first = false;
-        self.first
-            .entry((event_type.0, revision))
-            .or_insert_with(|| {
-                is_first = true;
-                seq.get()
-            });
+        self.first.entry(kind).or_insert_with(|| {
+            is_first = true;
+            seq.get()
+        });
         is_first
+    }
+
+    /// A record of the journal; true for the first one of its kind.
+    pub(crate) fn record(&mut self, header: &RecordHeader) -> bool {
+        let kind = (header.event_type.0, header.revision, header.data_key != 0);
+        self.found(kind, header.seq)
     }
 
     /// The first record of all that keeps this software from writing.
     pub(crate) fn unknown(&self) -> Option<UnknownEvent> {
-        let unknown = self.first.iter().filter_map(|((code, revision), seq)| {
-            let event_type = EventType(*code);
+        let unknown = self.first.iter().filter_map(|(kind, seq)| {
+            let (code, revision, encrypted) = *kind;
+            let event_type = EventType(code);
             let unknown = UnknownEvent {
                 seq: Seq::new(*seq)?,
                 event_type,
-                revision: *revision,
+                revision,
+                encrypted,
             };
-            event_type.bars_writing(*revision).then_some(unknown)
+            event_type
+                .bars_writing(revision, encrypted)
+                .then_some(unknown)
         });
         unknown.min_by_key(|unknown| unknown.seq)
     }
 
     pub(super) fn portrait(&self) -> KindsPortrait {
-        let first = self.first.iter();
-        let first = first.map(|((code, revision), seq)| (*code, *revision, *seq));
+        let first = self.first.iter().map(|(kind, seq)| (*kind, *seq));
         (self.through, first.collect())
     }
 
     pub(super) fn from_portrait((through, first): KindsPortrait) -> Self {
-        let first = first.into_iter();
-        Self {
-            through,
-            first: first
-                .map(|(code, revision, seq)| ((code, revision), seq))
-                .collect(),
-        }
+        let first = first.into_iter().collect();
+        Self { through, first }
     }
 }
 
@@ -83,8 +90,8 @@ impl JournalKinds {
     }
 
     /// The sequencer gives a record its place. One that never becomes durable may be in it, none that does is missing.
-    pub(crate) fn sequenced(&self, event_type: EventType, revision: u16, seq: Seq) {
-        whole(self.0.lock()).found(event_type, revision, seq);
+    pub(crate) fn sequenced(&self, record: &NewRecord, seq: Seq) {
+        whole(self.0.lock()).found(written(record), seq);
     }
 
     /// The kinds of all records up to the durable head `head`, which was asked for before.
@@ -97,6 +104,22 @@ impl JournalKinds {
     }
 }
 
+/// This software encrypts nothing.
+const fn written(record: &NewRecord) -> Kind {
+    (record.event_type.0, record.revision, false)
+}
+
+/// The kinds that a sequencer has told of.
+#[derive(Debug, Default)]
+pub(super) struct ToldKinds(Kinds);
+
+impl ToldKinds {
+    /// Whether a record is the first of its kind.
+    pub(super) fn is_first(&mut self, record: &NewRecord, seq: Seq) -> bool {
+        self.0.found(written(record), seq)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,18 +128,26 @@ mod tests {
     fn the_first_record_that_may_not_be_skipped_is_named() {
         let mut kinds = Kinds::default();
         let seq = |seq| Seq::new(seq).unwrap_or(Seq::FIRST);
-        assert!(kinds.found(EventType::LedgerOpened, 1, seq(1)));
-        assert!(!kinds.found(EventType::LedgerOpened, 1, seq(2)));
+        let opened = EventType::LedgerOpened.0;
+        assert!(kinds.found((opened, 1, false), seq(1)));
+        assert!(!kinds.found((opened, 1, false), seq(2)));
         // By its number, and by what rests on it.
-        kinds.found(EventType(0x8001), 1, seq(3));
-        kinds.found(EventType::TelemetryRecorded, 9, seq(4));
+        kinds.found((0x8001, 1, false), seq(3));
+        kinds.found((EventType::TelemetryRecorded.0, 9, true), seq(4));
         assert_eq!(kinds.unknown(), None);
-        kinds.found(EventType(0x7001), 2, seq(9));
-        kinds.found(EventType::ExecutionStarted, 9, seq(7));
-        let unknown = kinds
-            .unknown()
-            .map(|it| (it.seq, it.event_type, it.revision));
-        assert_eq!(unknown, Some((seq(7), EventType::ExecutionStarted, 9)));
+        kinds.found((0x7001, 2, false), seq(9));
+        kinds.found((EventType::ExecutionStarted.0, 9, false), seq(7));
+        let named = |kinds: &Kinds| {
+            let it = kinds.unknown()?;
+            Some((it.seq, it.event_type, it.revision, it.encrypted))
+        };
+        let started = EventType::ExecutionStarted;
+        assert_eq!(named(&kinds), Some((seq(7), started, 9, false)));
+        // Known, and under a key that this software does not have.
+        kinds.found((started.0, 1, false), seq(5));
+        assert_eq!(named(&kinds), Some((seq(7), started, 9, false)));
+        kinds.found((started.0, 1, true), seq(6));
+        assert_eq!(named(&kinds), Some((seq(6), started, 1, true)));
         assert_eq!(Kinds::from_portrait(kinds.portrait()), kinds);
     }
 }

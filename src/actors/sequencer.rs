@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::kinds::{JournalKinds, Kinds};
+use super::kinds::{JournalKinds, ToldKinds};
 use super::mailbox::{Address, Filled, Inbox};
 use super::meters::Meters;
 use crate::clock::{BelievedClock, Entropy};
@@ -95,7 +95,7 @@ pub(crate) struct SequencerState {
     frame: FrameBuilder,
     answers: Vec<WriterAnswer>,
     /// Kinds that are in `args.kinds`.
-    kinds: Kinds,
+    kinds: ToldKinds,
     time_ns: i64,
     /// What the clock said of the commit at hand, as a difference to `time_ns`.
     observed_difference_ns: i64,
@@ -113,7 +113,7 @@ impl SequencerState {
             frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
             chain: Chain::default(),
             answers: Vec::new(),
-            kinds: Kinds::default(),
+            kinds: ToldKinds::default(),
             time_ns: args.head.time_ns,
             observed_difference_ns: 0,
             skewed: false,
@@ -209,9 +209,8 @@ impl SequencerState {
         record.observed_difference_ns = self.observed_difference_ns;
         record.commitment = self.chain.payload_commitment(&record.salt, &record.payload);
         let seq = self.frame.push(&record, self.time_ns);
-        let (event_type, revision) = (record.event_type, record.revision);
-        if self.kinds.found(event_type, revision, seq) {
-            self.args.kinds.sequenced(event_type, revision, seq);
+        if self.kinds.is_first(&record, seq) {
+            self.args.kinds.sequenced(&record, seq);
         }
         seq
     }

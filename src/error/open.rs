@@ -69,12 +69,13 @@ pub enum OpenError {
         /// The one that this software knows.
         supported: u32,
     },
-    /// A record that only later software knows, and may not be skipped: what this software would write behind it could
+    /// A record that only later software reads, and may not be skipped
+    /// ([`RecordHeader::bars_writing`](crate::events::RecordHeader::bars_writing)): what this software would write behind it could
     /// contradict it. Nothing was written; it can be read as it is ([`Ledger::open_read_only`](crate::Ledger::open_read_only)),
     /// verified and exported.
     #[error(
-        "record {seq} is an event of type {:#06x} ({event_type}) in revision {revision}, which this software does not know and may not skip: nothing was written; open the ledger with the newer software that wrote it, or read it as it is",
-        .event_type.0
+        "record {seq} is an {}event of type {:#06x} ({event_type}) in revision {revision}, which this software does not read and may not skip: nothing was written; open the ledger with the newer software that wrote it, or read it as it is",
+        if *.encrypted { "encrypted " } else { "" }, .event_type.0
     )]
     UnknownEvent {
         /// The first such record.
@@ -83,6 +84,8 @@ pub enum OpenError {
         event_type: EventType,
         /// Its revision.
         revision: u16,
+        /// Its payload lies under a data key.
+        encrypted: bool,
     },
     /// It is another ledger than the one that was asked for.
     #[error("it is ledger {found}, not {expected}")]

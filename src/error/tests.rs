@@ -291,6 +291,7 @@ fn against_a_checkpoint() -> [(OpenError, Retry); 8] {
         seq: Seq::FIRST,
         event_type: EventType(0x7777),
         revision: 3,
+        encrypted: false,
     };
     let all = [
         behind,

@@ -16,8 +16,11 @@
 //! // Of a revision that is not known here, by what rests on the type.
 //! assert!(EventType::TelemetryRecorded.may_be_skipped());
 //! assert!(EventType::ExecutionStarted.is_known(1) && !EventType::ExecutionStarted.is_known(9));
-//! assert!(EventType::ExecutionStarted.bars_writing(9) && !EventType::TelemetryRecorded.bars_writing(9));
+//! assert!(!EventType::ExecutionStarted.may_be_skipped());
 //! ```
+//!
+//! A payload under a data key is read by later software alone, and is judged as a later revision of its type:
+//! [`RecordHeader::bars_writing`].
 //!
 //! # As JSON
 //!
@@ -108,6 +111,7 @@
 //! assert!(stores.contains(Store::Telemetry) && !record.header.has(flags::TRUNCATED));
 //! let bytes: [u8; HEADER_LEN] = record.header.encode();
 //! assert_eq!(RecordHeader::decode(&bytes)?, record.header);
+//! assert!(!record.header.bars_writing());
 //!
 //! // The payload is decoded on request; a reader without the right to it gets `Event::Withheld`.
 //! assert_eq!(record.event()?, event);
@@ -172,11 +176,9 @@ impl serde::Serialize for EventType {
 }
 
 impl EventType {
-    /// Whether a record of this type and revision keeps this software from writing: it does not know it, and
-    /// may not skip it.
-    #[must_use]
-    pub const fn bars_writing(self, revision: u16) -> bool {
-        !self.is_known(revision) && !self.may_be_skipped()
+    /// As [`RecordHeader::bars_writing`].
+    pub(crate) const fn bars_writing(self, revision: u16, is_encrypted: bool) -> bool {
+        (is_encrypted || !self.is_known(revision)) && !self.may_be_skipped()
     }
 }
 

@@ -249,6 +249,15 @@ impl RecordHeader {
         }
     }
 
+    /// Whether a record like this keeps this software from writing to the ledger: it cannot read it — the type or the
+    /// revision is not known here, or the payload lies under a data key — and may not skip it
+    /// ([`EventType::may_be_skipped`]).
+    #[must_use]
+    pub const fn bars_writing(&self) -> bool {
+        self.event_type
+            .bars_writing(self.revision, self.data_key != 0)
+    }
+
     /// True where the flag is set.
     #[must_use]
     pub const fn has(&self, flag: u16) -> bool {

@@ -63,22 +63,20 @@ fn check_end(path: &Path, claim: &Claim, wal: &Wal) -> Result<(), OpenError> {
     }
 }
 
-/// The tail is cut by software that will go on from there. Whoever opens the ledger looks at all frames; those that lie in the
-/// log are looked at before the cut.
+/// The tail is cut by software that will go on from there. An opening looks at all frames; those that lie in the log are looked
+/// at before the cut.
 fn unknown_event(wal: &Wal) -> Result<(), OpenError> {
     wal.values(FRAMES_KEYSPACE, &mut |value| {
         // One that is no frame, or is damaged, is named by its place when the journal is read.
         let frame = Frame::decode(&value).ok();
         let frame = frame.filter(|frame| frame.verify().is_ok());
-        let unknown = frame.and_then(|frame| {
-            let bars = |it: &RecordHeader| it.event_type.bars_writing(it.revision);
-            frame.headers().find(bars)
-        });
+        let unknown = frame.and_then(|frame| frame.headers().find(RecordHeader::bars_writing));
         unknown.map_or(Ok(()), |header| {
             Err(OpenError::UnknownEvent {
                 seq: header.seq,
                 event_type: header.event_type,
                 revision: header.revision,
+                encrypted: header.data_key != 0,
             })
         })
     })

@@ -220,6 +220,7 @@ async fn s23_1_behind_a_later_event_that_may_not_be_skipped_nothing_is_written()
             seq,
             event_type: found,
             revision,
+            encrypted: false,
         } => assert_eq!((seq, found, revision), (at, event_type, 3)),
         other => panic!("{other}"),
     }

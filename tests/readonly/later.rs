@@ -34,6 +34,7 @@ fn refused(error: &OpenError, event: (EventType, u16), at: Seq) {
         seq,
         event_type,
         revision,
+        encrypted: false,
     } = error
     else {
         panic!("{error}");
@@ -84,7 +85,7 @@ fn reads(scene: &Scene, event: (EventType, u16), at: Seq) {
     let summary = opened.summary().unwrap();
     assert_eq!(
         summary.unknown_event,
-        event.0.bars_writing(event.1).then_some(at)
+        record.header.bars_writing().then_some(at)
     );
     let execution = scene.made.executions[0];
     let trace = opened.reconstruct(execution).unwrap();

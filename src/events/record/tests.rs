@@ -95,3 +95,24 @@ fn a_payload_under_a_key_is_opaque() {
     record.content = None;
     assert_eq!(record.event(), Ok(Event::Withheld));
 }
+
+#[test]
+fn a_payload_under_a_key_bars_writing_where_something_rests_on_it() {
+    for (event_type, needed) in [
+        (EventType::LedgerClosed, true),
+        (EventType::TelemetryRecorded, false),
+        (EventType(0x7777), true),
+        (EventType(0x8777), false),
+    ] {
+        for (revision, data_key) in [(1, 0), (1, 7), (9, 0), (9, 7)] {
+            let header = RecordHeader {
+                event_type,
+                revision,
+                data_key,
+                ..header()
+            };
+            let is_read = data_key == 0 && event_type.is_known(revision);
+            assert_eq!(header.bars_writing(), needed && !is_read, "{header:?}");
+        }
+    }
+}

@@ -51,6 +51,7 @@ pub(in crate::ledger) fn refused(kinds: &Kinds) -> Result<(), OpenError> {
             seq: unknown.seq,
             event_type: unknown.event_type,
             revision: unknown.revision,
+            encrypted: unknown.encrypted,
         })
     })
 }
@@ -60,9 +61,7 @@ pub(in crate::ledger) fn refused(kinds: &Kinds) -> Result<(), OpenError> {
 pub(in crate::ledger) fn add(kinds: &mut Kinds, frame: &Frame) -> bool {
     let mut bars = false;
     for header in frame.headers() {
-        let (event_type, revision) = (header.event_type, header.revision);
-        let is_first = kinds.found(event_type, revision, header.seq);
-        bars |= is_first && event_type.bars_writing(revision);
+        bars |= kinds.record(&header) && header.bars_writing();
     }
     kinds.through = frame.last_seq().get();
     bars

@@ -31,8 +31,8 @@ pub struct Summary {
     /// The first record that lies, in its epoch, behind the record that closed the ledger: somebody else
     /// than its writer put it there, and no opening accepts it.
     pub after_close: Option<Seq>,
-    /// The first record of a type, or of a revision of one, that this software does not know and may not skip: it does not
-    /// open the ledger for writing, newer software does.
+    /// The first record that this software cannot read and may not skip ([`RecordHeader::bars_writing`](crate::events::RecordHeader::bars_writing)): it does not open the
+    /// ledger for writing, newer software does.
     pub unknown_event: Option<Seq>,
     /// Time of the first and of the last record, in nanoseconds since 1970.
     #[serde(
@@ -77,8 +77,7 @@ impl ReadOnly {
                 Err(error) => return Err(error),
             };
             summary.records += 1;
-            let bars = header.event_type.bars_writing(header.revision);
-            let unknown = bars.then_some(header.seq);
+            let unknown = header.bars_writing().then_some(header.seq);
             summary.unknown_event = summary.unknown_event.or(unknown);
             *summary.events.entry(header.event_type).or_default() += 1;
             for store in header.stores.stores() {

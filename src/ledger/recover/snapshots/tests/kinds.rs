@@ -4,6 +4,7 @@
 use super::*;
 use crate::error::OpenError;
 use crate::events::EventType;
+use crate::journal::NewRecord;
 use crate::ledger::recover::{caller_gone::Dropped, kinds};
 
 const LATER: EventType = EventType(0x7777);
@@ -31,11 +32,12 @@ async fn a_record_before_what_was_saved_counts() {
     let mut world = World::busy().await;
     let third = Seq::FIRST.plus(2);
     let shared = &world.ledger.0.core.shared;
-    shared.kinds.sequenced(LATER, 1, third);
+    let later = NewRecord::new(LATER, 1, Vec::new());
+    shared.kinds.sequenced(&later, third);
     world.ledger.0.snapshots.take().await;
     // It is in no record that an opening reads.
     assert!(world.kinds(false).is_ok());
-    let named = |error: &OpenError| matches!(error, OpenError::UnknownEvent { seq, event_type: LATER, revision: 1 } if *seq == third);
+    let named = |error: &OpenError| matches!(error, OpenError::UnknownEvent { seq, event_type: LATER, revision: 1, encrypted: false } if *seq == third);
     let refused = world.kinds(true).unwrap_err();
     assert!(named(&refused), "{refused}");
     // What nobody vouches for says nothing, for or against: the journal is read instead.
