@@ -31,6 +31,7 @@ type header struct {
 	component         uint32
 	seq, version      uint64
 	stream, execution []byte
+	command           []byte
 }
 
 // readHeader reads the header of the record that must have this number.
@@ -52,6 +53,7 @@ func readHeader(entry []byte, seq uint64) header {
 		stream:    entry[32:48],
 		version:   binary.LittleEndian.Uint64(entry[48:]),
 		execution: entry[56:72],
+		command:   entry[104:120],
 	}
 }
 
@@ -185,8 +187,22 @@ type stream struct {
 	execution []byte
 	stand     string
 	records   uint64
-	last      uint64
-	path      bool
+	last      header
+}
+
+// ended is whether the last record was the last of its command, where h is the next one: persons' words may be followed
+// by the decision that they bring about, of the same command.
+func (s *stream) ended(h header) bool {
+	another := !bytes.Equal(h.command, s.last.command)
+	switch s.last.kind {
+	case 0x201, 0x108:
+		return true
+	case 0x10b, 0x10e:
+		return another
+	case 0x102:
+		return s.stand == "approved" && another
+	}
+	return false
 }
 
 func (s *stream) next(h header) {
@@ -194,10 +210,10 @@ func (s *stream) next(h header) {
 	if h.version != s.records {
 		fail("record %d has version %d instead of %d", h.seq, h.version, s.records)
 	}
-	if s.records > 1 && !s.path && h.seq != s.last+1 {
+	if s.records > 1 && !s.ended(h) && h.seq != s.last.seq+1 {
 		fail("record %d does not stand behind the one before", h.seq)
 	}
-	s.last, s.path = h.seq, h.kind == 0x201 || h.kind == 0x108
+	s.last = h
 	type step struct {
 		stand   string
 		kind    uint16
@@ -213,6 +229,15 @@ func (s *stream) next(h header) {
 		{"running", 0x108, -1}: "in doubt", {"in doubt", 0x107, -1}: "ending resolved",
 		{"authorized", 0x109, -1}: "ended abandoned",
 		{"authorized", 0x201, -1}: "authorized", {"running", 0x201, -1}: "running",
+		{"new", 0x10a, -1}: "awaiting", {"accepted", 0x10a, -1}: "awaiting", {"awaiting", 0x201, -1}: "awaiting",
+		{"awaiting", 0x10b, -1}: "given", {"given", 0x10b, -1}: "given",
+		{"awaiting", 0x10e, -1}: "awaiting", {"given", 0x10e, -1}: "awaiting",
+		{"awaiting", 0x10c, -1}: "declined", {"given", 0x10c, -1}: "declined",
+		{"awaiting", 0x10d, -1}: "declined", {"given", 0x10d, -1}: "declined",
+		{"given", 0x102, 1}: "approved", {"declined", 0x102, 3}: "ending denied",
+		{"approved", 0x103, -1}: "running", {"approved", 0x109, -1}: "ended abandoned",
+		{"awaiting", 0x106, -1}: "ending cancelled", {"given", 0x106, -1}: "ending cancelled",
+		{"approved", 0x106, -1}: "ending cancelled",
 	}
 	next, ok := steps[step{s.stand, h.kind, int(h.outcome)}]
 	if !ok {
