@@ -25,6 +25,7 @@ pub struct Rights {
     finish_others: bool,
     resolve_others: bool,
     sign_checkpoints: bool,
+    approve: bool,
 }
 
 impl Rights {
@@ -38,11 +39,12 @@ impl Rights {
             finish_others: false,
             resolve_others: false,
             sign_checkpoints: false,
+            approve: false,
         }
     }
 
     /// Append to and read every store, payloads included; finish and resolve what others started; have
-    /// checkpoints signed.
+    /// checkpoints signed; hand in what persons say.
     #[must_use]
     pub const fn all() -> Self {
         Self {
@@ -52,6 +54,7 @@ impl Rights {
             finish_others: true,
             resolve_others: true,
             sign_checkpoints: true,
+            approve: true,
         }
     }
 
@@ -101,6 +104,14 @@ impl Rights {
         self
     }
 
+    /// Also hand in what persons say of executions that wait for them, whichever component asked
+    /// ([`ExecutionLog::approve`](crate::ExecutionLog::approve)). The ledger believes it who they are.
+    #[must_use]
+    pub const fn approve(mut self) -> Self {
+        self.approve = true;
+        self
+    }
+
     /// Whether executions of other components may be finished.
     #[must_use]
     pub const fn may_finish_others(self) -> bool {
@@ -117,6 +128,12 @@ impl Rights {
     #[must_use]
     pub const fn may_sign_checkpoints(self) -> bool {
         self.sign_checkpoints
+    }
+
+    /// Whether what persons say may be handed in.
+    #[must_use]
+    pub const fn may_approve(self) -> bool {
+        self.approve
     }
 
     /// Stores that may be appended to.
@@ -262,6 +279,16 @@ impl GrantState {
             return Ok(());
         }
         Err(AccessError::MayNotSign {
+            component: self.name().to_owned(),
+        })
+    }
+
+    pub(crate) fn may_approve(&self) -> Result<(), AccessError> {
+        self.alive()?;
+        if self.rights.approve {
+            return Ok(());
+        }
+        Err(AccessError::MayNotApprove {
             component: self.name().to_owned(),
         })
     }

@@ -46,6 +46,8 @@ pub struct Limits {
     pub running_max: usize,
     /// Executions authorized and not started (65,536).
     pub authorized_max: usize,
+    /// Executions that wait for persons, or that persons approved and nobody started (16,384).
+    pub awaiting_max: usize,
     /// Documents, capabilities, modules and named positions, of each (16,384).
     pub entries_max: usize,
     /// Names of components, ever (65,536): they stay in memory and in the journal.
@@ -89,6 +91,7 @@ impl Default for Limits {
             delegation_max: 16,
             running_max: 8_192,
             authorized_max: 65_536,
+            awaiting_max: 16_384,
             entries_max: 16_384,
             components_max: 65_536,
             finish_reserve_bytes: 64 << 10,
@@ -186,7 +189,10 @@ impl Limits {
                 "a limit is zero",
             ),
             (
-                self.text_bytes_max > 0 && self.entries_max > 0 && self.components_max > 0,
+                self.text_bytes_max > 0
+                    && self.entries_max > 0
+                    && self.components_max > 0
+                    && self.awaiting_max > 0,
                 "a limit is zero",
             ),
             (

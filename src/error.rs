@@ -34,6 +34,7 @@
 use crate::events::{DecodeError, ExecutionId, Seq, Store};
 
 mod append;
+mod approval;
 mod cause;
 mod fault;
 mod open;
@@ -44,6 +45,7 @@ mod salvage;
 mod tests;
 
 pub use append::AppendError;
+pub use approval::ApprovalError;
 pub use cause::Cause;
 pub use fault::Fault;
 pub(crate) use fault::{again, io_error};
@@ -120,6 +122,12 @@ pub enum AccessError {
         /// Whose grant.
         component: String,
     },
+    /// The grant does not cover handing in what persons say.
+    #[error("{component:?} may not approve or refuse for persons")]
+    MayNotApprove {
+        /// Whose grant.
+        component: String,
+    },
     /// Another component authorized or started the execution, and the grant holds no right to
     /// finish it for that one, or to resolve it where it is in doubt.
     #[error("execution {execution} is another component's")]
@@ -136,7 +144,9 @@ impl AccessError {
         match self {
             Self::ForeignGrant => "foreign_grant",
             Self::Revoked { .. } => "grant_revoked",
-            Self::NotGranted { .. } | Self::MayNotSign { .. } => "not_granted",
+            Self::NotGranted { .. } | Self::MayNotSign { .. } | Self::MayNotApprove { .. } => {
+                "not_granted"
+            }
             Self::ForeignExecution { .. } => "foreign_execution",
         }
     }

@@ -181,8 +181,10 @@ pub use ledger::{
 #[cfg(feature = "engine")]
 pub mod execution_log {
     pub use crate::commands::{
-        Authorization, Denied, Duplicate, End, Ending, Finish, Imported, NotStarted, Permit,
-        Recorded, Rejection, Resolve, ResolveInDoubt, Standing, Start, StartError,
+        Approval, ApprovalAsked, ApprovalOutcome, ApprovalRefusal, ApprovalRequest, Approve,
+        Authorization, ConfirmApproval, Denied, Duplicate, End, Ending, Finish, Imported,
+        NotStarted, Permit, Recorded, RefuseApproval, Rejection, Resolve, ResolveInDoubt, Standing,
+        Start, StartApproved, StartError,
     };
     pub use crate::config::KEPT_BYTES;
     pub use crate::events::{ParentId, Resolution};

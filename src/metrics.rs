@@ -265,6 +265,8 @@ metrics! {
         "Executions started and not finished by this process.";
     IN_DOUBT_EXECUTIONS Gauge Count "in_doubt_executions" [] &[],
         "Executions that an earlier process started and nobody has resolved.";
+    AWAITING_EXECUTIONS Gauge Count "awaiting_executions" [] &[],
+        "Executions that wait for persons to approve them, and those that persons approved and nobody started.";
     TELEMETRY_LOST Counter Count "telemetry_lost_total" [] &[],
         "Observations lost because the bounded buffer was full; each gap is also a record.";
     CLOCK_SKEWS Counter Count "clock_skews_total" ["direction" in &["behind", "ahead", "doubted"]] &[],

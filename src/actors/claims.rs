@@ -54,9 +54,11 @@ impl From<&Reply> for Gist {
                 decision,
                 started,
             },
-            Reply::Execution(execution) | Reply::Repeated { execution, .. } => {
-                Self::Execution(execution)
-            }
+            Reply::Execution(execution)
+            | Reply::Repeated { execution, .. }
+            | Reply::Asked { execution, .. }
+            | Reply::Given { execution, .. }
+            | Reply::GivenBefore { execution, .. } => Self::Execution(execution),
             Reply::Changed { version } => Self::Changed { version },
         }
     }

@@ -3,8 +3,8 @@
 
 use crate::commands::{Context, Permit, Standing};
 use crate::events::{
-    Decision, Event, ExecutionId, Outcome, ParentId, State, Store, StoreMask, StreamId, SubjectId,
-    TraceId, TransitionsRecordedV1,
+    Decision, Event, ExecutionId, Hash, Outcome, ParentId, State, Store, StoreMask, StreamId,
+    SubjectId, TraceId, TransitionsRecordedV1,
 };
 use crate::integrity::digest;
 
@@ -135,7 +135,7 @@ pub(crate) enum Reply {
         permit: Option<Permit>,
         started: bool,
     },
-    /// Start, reject, finish, resolve, import.
+    /// Start, reject, finish, resolve, import; of an approval its refusal and confirmation, and the start.
     Execution(ExecutionId),
     /// Authorize, begin and start that had been committed before.
     Repeated {
@@ -145,6 +145,25 @@ pub(crate) enum Reply {
         standing: Standing,
         /// The permit again, where it stands authorized.
         permit: Option<Permit>,
+    },
+    /// A request to persons, new or committed before.
+    Asked {
+        execution: ExecutionId,
+        shown_digest: Hash,
+        /// Where the execution stands now.
+        standing: Standing,
+    },
+    /// A person's approval.
+    Given {
+        execution: ExecutionId,
+        given: u32,
+        needed: u32,
+    },
+    /// A person's approval that had been committed before.
+    GivenBefore {
+        execution: ExecutionId,
+        /// Where the execution stands now.
+        standing: Standing,
     },
     /// Change, rollback.
     Changed { version: u64 },

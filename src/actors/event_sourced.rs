@@ -6,7 +6,7 @@
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Draft};
 use super::prepared::Prepared;
-use crate::clock::Entropy;
+use crate::clock::{BelievedClock, Entropy};
 use crate::commands::Command;
 use crate::config::Limits;
 use crate::error::{AppendError, Cause, ReadError};
@@ -33,6 +33,17 @@ pub(crate) trait History {
     fn configuration(&self, document: &str, version: u64) -> Result<Option<Vec<u8>>, ReadError>;
 }
 
+/// The ledger's time: that of its newest record, or the clock's where that is later and believed.
+pub(crate) trait LedgerTime {
+    fn ledger_ns(&self) -> i64;
+}
+
+impl LedgerTime for BelievedClock {
+    fn ledger_ns(&self) -> i64 {
+        Self::ledger_ns(self)
+    }
+}
+
 /// All that a decision rests on beside the state itself.
 pub(crate) struct Surroundings<'a> {
     pub(crate) ledger: LedgerId,
@@ -44,6 +55,8 @@ pub(crate) struct Surroundings<'a> {
     /// Whether it may resolve what others started.
     pub(crate) resolves_others: bool,
     pub(crate) now_ns: i64,
+    /// Asked by what waits for persons, and by nothing else.
+    pub(crate) time: &'a dyn LedgerTime,
     pub(crate) limits: &'a Limits,
     pub(crate) in_force: &'a DecidedInForce,
     pub(crate) entropy: &'a dyn Entropy,

@@ -41,8 +41,10 @@ pub(crate) use runtime_metadata::RuntimeMetadataState;
 pub(crate) use self_records::{FrameCounts, SelfRecords};
 pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
 pub(crate) use snapshot::{ComponentNames, Snapshot};
-pub(crate) use store::{Answered, Id, Message, Order, Past, Refusal, StoreShared, Taken};
+pub(crate) use store::{Answered, Awaiting, Id, Message, Order, Past, Refusal, StoreShared, Taken};
 pub(crate) use supervisor::{Actors, StoreStates, Stores, start_sequencer};
+
+use crate::events::Store;
 
 /// A store actor's address.
 pub(crate) type StoreRef = mailbox::Address<Message>;
@@ -69,6 +71,18 @@ pub(crate) fn earlier(
         version,
         reply,
     }));
+}
+
+/// Has the execution log end what waits for persons beyond its time, unless it is doing so.
+pub(crate) fn expire(shared: &StoreShared, stores: &Stores) {
+    if let Some(expiring) = shared.awaiting.expiring() {
+        // A store that has ended needs no word: the next opening ends what is overdue.
+        drop(
+            stores
+                .of(Store::ExecutionLog)
+                .send(Message::Expire(expiring)),
+        );
+    }
 }
 
 /// Asks a store for its state, as bytes, and for the record that holds their digest. `None` where

@@ -150,6 +150,7 @@ impl SequencerState {
             self.time_ns = observed;
             self.observed_difference_ns = 0;
         }
+        self.args.clock.recorded(self.time_ns);
         self.time_ns
     }
 

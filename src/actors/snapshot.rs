@@ -80,7 +80,7 @@ pub(crate) struct RestoredState<S> {
 
 impl Snapshot for ExecutionLogState {
     const STATE: u8 = 1;
-    const LAYOUT: u32 = 2;
+    const LAYOUT: u32 = 3;
     type Saved = ExecutionsPortrait;
 
     fn portrait(&self) -> ExecutionsPortrait {
@@ -284,7 +284,7 @@ mod tests {
             there_and_back(&kinds.through(0)),
         ];
         let expected = [
-            (2, "81e969b8"),
+            (3, "81e969b8"),
             (2, "236d840c"),
             (2, "1a1a5b58"),
             (1, "04d10cbc"),

@@ -5,6 +5,7 @@
 
 mod answers;
 mod deciding;
+mod expiring;
 mod finish_slots;
 mod holding;
 mod idempotency;
@@ -12,6 +13,7 @@ mod message;
 mod repeating;
 mod saving;
 mod state;
+mod unasked;
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -36,6 +38,8 @@ use holding::{holds, used};
 use idempotency::{Claimed, claim, release};
 use state::StoreState;
 
+pub(crate) use expiring::Awaiting;
+use expiring::Waits;
 pub(crate) use message::{Answered, Id, LetGo, Message, Order, Refusal, Taken};
 pub(crate) use state::{Deciding, Past, StoreShared};
 
@@ -80,6 +84,9 @@ impl<E: Deciding> Actor for StoreActor<E> {
         let address = inbox.address(myself);
         let (reserves, under_way) = (HashMap::new(), VecDeque::new());
         let _vital = shared.vitals.start(part(E::STORE));
+        if E::STORE == Store::ExecutionLog {
+            shared.awaiting.note(entity.waits());
+        }
         Ok(StoreState {
             entity,
             shared,
@@ -112,6 +119,7 @@ impl<E: Deciding> Actor for StoreActor<E> {
                 } => drop(reply.send(state.entity.earlier(&document, version))),
                 Message::Snapshot(reply) => state.snapshot(reply),
                 Message::LetGo(gone) => state.let_go(&gone)?,
+                Message::Expire(expiring) => state.expire(&expiring)?,
             }
             // The runtime's other tasks run in between; nobody else touches this state.
             if number % AT_ONCE == 0 {
@@ -251,6 +259,7 @@ fn around<'a>(
         finishes_others: order.grant.rights.may_finish_others(),
         resolves_others: order.grant.rights.may_resolve_others(),
         now_ns: shared.clock.now_ns(),
+        time: &*shared.time,
         limits: &shared.limits,
         in_force,
         entropy: &*shared.entropy,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::capability_registry::{RegisteredCapability, Registry};
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Draft, Reply};
-use super::event_sourced::{EventSourced, History, KnownExecution, Surroundings};
+use super::event_sourced::{EventSourced, History, KnownExecution, LedgerTime, Surroundings};
 use super::execution_log::Status;
 use super::prepared::Prepared;
 use crate::clock::CountingEntropy;
@@ -101,6 +101,12 @@ impl Default for World {
     }
 }
 
+impl LedgerTime for World {
+    fn ledger_ns(&self) -> i64 {
+        self.now_ns
+    }
+}
+
 impl World {
     pub(crate) fn around(&self) -> Surroundings<'_> {
         Surroundings {
@@ -110,6 +116,7 @@ impl World {
             finishes_others: self.finishes_others,
             resolves_others: self.resolves_others,
             now_ns: self.now_ns,
+            time: self,
             limits: &self.limits,
             in_force: &self.in_force,
             entropy: &self.entropy,
@@ -189,7 +196,7 @@ impl<S: EventSourced> Twins<S> {
         self.one(world, command).unwrap_err().code()
     }
 
-    fn replay(&mut self, decided: &Decided, component: ComponentId) {
+    pub(crate) fn replay(&mut self, decided: &Decided, component: ComponentId) {
         for (mut header, event) in records(decided, self.head + 1) {
             header.component = component;
             self.head = header.seq.get();

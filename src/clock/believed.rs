@@ -14,6 +14,10 @@ pub(crate) struct BelievedClock {
     /// Wall clock less monotonic clock, as last believed.
     offset_ns: AtomicI64,
     doubted: AtomicBool,
+    /// How far ahead of what it should show the wall clock is believed.
+    ahead_ns_max: i64,
+    /// The time of the newest record that has its place.
+    last_ns: AtomicI64,
 }
 
 impl BelievedClock {
@@ -28,7 +32,23 @@ impl BelievedClock {
             clock,
             offset_ns: AtomicI64::new(offset_ns),
             doubted: AtomicBool::new(doubted.is_some()),
+            ahead_ns_max,
+            last_ns: AtomicI64::new(head_ns.unwrap_or(i64::MIN)),
         }
+    }
+
+    /// The ledger's time: never before its newest record, and never by a clock that is not believed, also where nothing
+    /// was written since that leapt.
+    pub(crate) fn ledger_ns(&self) -> i64 {
+        let (observed, expected) = (self.observed_ns(), self.expected_ns());
+        let is_far = observed > expected.saturating_add(self.ahead_ns_max);
+        let believed = if is_far { expected } else { observed };
+        believed.max(self.last_ns.load(Ordering::Acquire))
+    }
+
+    /// A record has got this time, the newest one.
+    pub(crate) fn recorded(&self, time_ns: i64) {
+        self.last_ns.fetch_max(time_ns, Ordering::AcqRel);
     }
 
     /// What the wall clock shows, believed or not.

@@ -58,6 +58,15 @@ impl Buffer for String {
     }
 }
 
+impl<B: Buffer> Buffer for Vec<B> {
+    fn fit(&mut self) {
+        if is_roomy(self.len(), self.capacity()) {
+            self.shrink_to_fit();
+        }
+        self.iter_mut().for_each(Buffer::fit);
+    }
+}
+
 impl<B: Buffer> Buffer for Option<B> {
     fn fit(&mut self) {
         self.iter_mut().for_each(Buffer::fit);

@@ -6,6 +6,8 @@ use crate::config::Limits;
 use crate::error::AppendError;
 use crate::events::{ExecutionId, Hash, Store};
 
+mod approval;
+mod approving;
 mod audit_log;
 mod basis;
 pub(crate) mod check;
@@ -25,6 +27,10 @@ mod runtime_metadata;
 pub(crate) mod setters;
 mod telemetry;
 
+pub use approval::ApprovalRequest;
+pub use approving::{
+    Approval, ApprovalRefusal, Approve, ConfirmApproval, RefuseApproval, StartApproved,
+};
 pub use audit_log::AuditEntry;
 pub use basis::Basis;
 pub(crate) use basis::Grounds;
@@ -36,7 +42,8 @@ pub(crate) use hold::Hold;
 use measure::{Cutter, Whole};
 pub use permit::{Permit, Start, StartError};
 pub use receipts::{
-    Authorization, Changed, Denied, Duplicate, End, NotStarted, Receipt, Recorded, Standing,
+    ApprovalAsked, ApprovalOutcome, Authorization, Changed, Denied, Duplicate, End, NotStarted,
+    Receipt, Recorded, Standing,
 };
 pub use runtime_metadata::{
     CapabilityDefinition, ChangeCapability, Identify, RegisterCapability, RemoveModule,
@@ -150,6 +157,16 @@ commands! {
     Resolve(ResolveInDoubt) = "resolve", ExecutionLog, 2;
     /// Record an execution after the fact.
     Import(Imported) = "import", ExecutionLog, 5;
+    /// Ask persons whether an execution may begin.
+    RequestApproval(ApprovalRequest) = "request_approval", ExecutionLog, 3;
+    /// Record that a person approves.
+    Approve(Approve) = "approve", ExecutionLog, 2;
+    /// Record that a person refuses.
+    RefuseApproval(RefuseApproval) = "refuse_approval", ExecutionLog, 3;
+    /// Rest a request on what is in force now.
+    ConfirmApproval(ConfirmApproval) = "confirm_approval", ExecutionLog, 1;
+    /// Start what persons have approved.
+    StartApproved(StartApproved) = "start_approved", ExecutionLog, 2;
     /// Record something worth an audit.
     Audit(AuditEntry) = "audit", AuditLog, 1;
     /// Record an observation.
@@ -204,6 +221,15 @@ impl Command {
         match self {
             Self::Finish(_) | Self::Resolve(_) => true,
             Self::Cut(cut) => cut.command().finishes(),
+            _ => false,
+        }
+    }
+
+    /// Whether it hands in what a person says: that takes a right of its own.
+    pub(crate) const fn answers_for_persons(&self) -> bool {
+        match self {
+            Self::Approve(_) | Self::RefuseApproval(_) => true,
+            Self::Cut(cut) => cut.command().answers_for_persons(),
             _ => false,
         }
     }
@@ -283,6 +309,13 @@ impl Command {
 /// As [`Command::content_digest`], of a holder's letting go: no caller sends it.
 pub(crate) fn let_go_digest(execution: ExecutionId) -> Hash {
     Fields::new(Store::ExecutionLog.name(), "let_go")
+        .bytes(execution.as_bytes())
+        .finish()
+}
+
+/// As [`let_go_digest`], of the ledger's own word that nobody answered in time.
+pub(crate) fn expired_digest(execution: ExecutionId) -> Hash {
+    Fields::new(Store::ExecutionLog.name(), "expired")
         .bytes(execution.as_bytes())
         .finish()
 }

@@ -77,3 +77,68 @@ impl Given for Delegation {
         self.0.iter_mut().for_each(Buffer::fit);
     }
 }
+
+/// Those whom a request to persons asks.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Asked(pub(crate) Vec<Party>);
+
+/// The person that an answer is of.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Approver(pub(crate) Party);
+
+impl Asked {
+    const FIELD: PartyField = PartyField {
+        issuer: "asked.issuer",
+        id: "asked.id",
+    };
+
+    pub(super) fn check(&self, limits: &Limits) -> Checked {
+        let mut each = self.0.iter();
+        each.try_for_each(|party| Self::FIELD.check(party, limits))
+    }
+}
+
+impl Approver {
+    const FIELD: PartyField = PartyField {
+        issuer: "approver.issuer",
+        id: "approver.id",
+    };
+
+    pub(super) fn check(&self, limits: &Limits) -> Checked {
+        Self::FIELD.check(&self.0, limits)
+    }
+}
+
+impl Given for Asked {
+    fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
+        let mut each = self.0.iter_mut();
+        each.try_for_each(|party| Self::FIELD.redact(party, by))
+    }
+
+    fn fit(&mut self) {
+        self.0.shrink_to_fit();
+        self.0.iter_mut().for_each(Buffer::fit);
+    }
+}
+
+impl Given for Approver {
+    fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
+        Self::FIELD.redact(&mut self.0, by)
+    }
+
+    fn fit(&mut self) {
+        self.0.fit();
+    }
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Asked({} identities)", self.0.len())
+    }
+}
+
+impl std::fmt::Debug for Approver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Approver")
+    }
+}

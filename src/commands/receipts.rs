@@ -2,7 +2,7 @@
 //! What a command is answered with, once it is durable.
 
 use super::Permit;
-use crate::events::{CommandId, Decision, ExecutionId, LedgerId, Seq};
+use crate::events::{CommandId, Decision, ExecutionId, Hash, LedgerId, Seq};
 
 /// A command's events are durable: they survive the process and the machine's power.
 ///
@@ -60,6 +60,10 @@ pub struct Duplicate {
 /// Where an execution stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
+    /// Persons are asked, and not as many as must have approved it.
+    AwaitingApproval,
+    /// Persons approved it, and it is not started.
+    Approved,
     /// Authorized and not started.
     Authorized,
     /// Started in this opening, and somebody holds it.
@@ -105,6 +109,8 @@ pub enum NotStarted {
 impl std::fmt::Display for Standing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::AwaitingApproval => "awaiting approval",
+            Self::Approved => "approved",
             Self::Authorized => "authorized",
             Self::Running => "running",
             Self::InDoubt => "in doubt",
@@ -179,6 +185,77 @@ impl Authorization {
                 Some(permit) => Ok(permit),
                 None => Err(NotStarted::Duplicate(duplicate.into())),
             },
+        }
+    }
+}
+
+/// A request to persons is durable: the execution waits for them. Nothing may be done yet.
+///
+/// Example: [`execution_log`](crate::execution_log).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApprovalAsked {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The receipt; `duplicate` where the request had been committed before.
+    pub receipt: Receipt,
+    /// BLAKE3 of what persons are shown, as it is stored: each of their answers names it.
+    pub shown_digest: Hash,
+    /// Where the execution stands now.
+    pub standing: Standing,
+}
+
+/// A person's approval is durable. It never starts anything: `ExecutionLog::start_approved` does.
+///
+/// Example: [`execution_log`](crate::execution_log).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalOutcome {
+    /// It was the last that was needed: whoever asked may start the execution, until it expires.
+    Approved {
+        /// The execution.
+        execution: ExecutionId,
+        /// The receipt.
+        receipt: Receipt,
+    },
+    /// It counts, and others must approve too.
+    Counted {
+        /// The execution.
+        execution: ExecutionId,
+        /// The receipt.
+        receipt: Receipt,
+        /// How many different identities have approved, this one included.
+        given: u32,
+        /// How many must.
+        needed: u32,
+    },
+    /// The command had been committed before.
+    Duplicate {
+        /// The execution.
+        execution: ExecutionId,
+        /// The first receipt, with `duplicate` set.
+        receipt: Receipt,
+        /// Where the execution stands now.
+        standing: Standing,
+    },
+}
+
+impl ApprovalOutcome {
+    /// The execution.
+    #[must_use]
+    pub const fn execution(&self) -> ExecutionId {
+        match self {
+            Self::Approved { execution, .. }
+            | Self::Counted { execution, .. }
+            | Self::Duplicate { execution, .. } => *execution,
+        }
+    }
+
+    /// The receipt.
+    #[must_use]
+    pub const fn receipt(&self) -> Receipt {
+        match self {
+            Self::Approved { receipt, .. }
+            | Self::Counted { receipt, .. }
+            | Self::Duplicate { receipt, .. } => *receipt,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::given::given;
 use crate::events::{
-    CheckpointWitnessedV1, ComponentGrantedV2, ComponentRevokedV1, SigningKeyChangedV1,
+    CheckpointWitnessedV1, ComponentGrantedV3, ComponentRevokedV1, SigningKeyChangedV1,
 };
 
 /// Why, where the record itself is made elsewhere.
@@ -13,7 +13,7 @@ pub(crate) struct Reason {
 
 given!(Reason { text reason });
 
-given!(ComponentGrantedV2 {
+given!(ComponentGrantedV3 {
     kept component,
     kept name,
     kept append,
@@ -22,6 +22,7 @@ given!(ComponentGrantedV2 {
     kept finish_others,
     kept resolve_others,
     kept sign_checkpoints,
+    kept approve,
     kept records_per_second,
     kept bytes_per_second,
 });

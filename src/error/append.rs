@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{AccessError, Cause, ReadError, Retry};
+use super::{AccessError, ApprovalError, Cause, ReadError, Retry};
 use crate::events::{CommandId, ExecutionId, Store};
 
 /// A command was not acknowledged. Nothing was written, except where the outcome is unknown.
@@ -74,6 +74,9 @@ pub enum AppendError {
     /// The component may not do this.
     #[error("nothing was written: {0}")]
     Access(#[from] AccessError),
+    /// An execution that waits for persons does not take this.
+    #[error("nothing was written: {0}")]
+    Approval(#[from] ApprovalError),
     /// No execution has this id.
     #[error("nothing was written: no execution {execution}")]
     UnknownExecution {
@@ -274,6 +277,7 @@ impl AppendError {
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::TooManyComponents { .. } => "too_many_components",
             Self::Access(error) => error.code(),
+            Self::Approval(error) => error.code(),
             Self::UnknownExecution { .. } => "unknown_execution",
             Self::InvalidTransition { .. } => "invalid_transition",
             Self::VersionConflict { .. } => "version_conflict",
@@ -313,6 +317,7 @@ impl AppendError {
             | Self::NoRandomness { .. } => Retry::Safe,
             Self::ShuttingDown | Self::Sealed { .. } | Self::Stopped { .. } => Retry::AfterReopen,
             Self::History(error) => error.retry(),
+            Self::Approval(error) => error.retry(),
             Self::OutcomeUnknown { .. } => Retry::LookUpFirst,
             _ => Retry::Never,
         }
@@ -325,6 +330,7 @@ impl AppendError {
         matches!(
             self,
             Self::Access(_)
+                | Self::Approval(_)
                 | Self::QuotaExceeded { .. }
                 | Self::TooManyComponents { .. }
                 | Self::UnknownExecution { .. }
@@ -359,42 +365,4 @@ impl AppendError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_says_of_an_error_what_it_is_and_none_of_the_callers_words() {
-        let stale = AppendError::PermitStale { what: "registry" };
-        assert_eq!(stale.recorded(), stale.to_string());
-        let rejected = AppendError::Rejected {
-            document: "limits".into(),
-            validator: "size".into(),
-            problem: "the secret is hunter2".into(),
-        };
-        let words = rejected.to_string();
-        let told = words.replace("the secret is hunter2", "see the answer");
-        assert!(told != words && rejected.recorded() == told, "{words}");
-    }
-
-    #[test]
-    fn only_an_unknown_outcome_does_not_say_that_nothing_was_written() {
-        let command = CommandId::from_bytes([7; 16]);
-        let unknown = AppendError::OutcomeUnknown { command };
-        assert_eq!(unknown.retry(), Retry::LookUpFirst);
-        let text = unknown.to_string();
-        assert!(text.contains("outcome unknown") && text.contains(&command.to_string()));
-        for (error, retry) in [
-            (AppendError::ShuttingDown, Retry::AfterReopen),
-            (AppendError::Access(AccessError::ForeignGrant), Retry::Never),
-            (AppendError::History(ReadError::Closed), Retry::AfterReopen),
-            (AppendError::PermitStale { what: "registry" }, Retry::Never),
-            (AppendError::ViewLag { lag: 1 }, Retry::Safe),
-        ] {
-            assert!(
-                error.to_string().starts_with("nothing was written"),
-                "{error}"
-            );
-            assert_eq!(error.retry(), retry, "{}", error.code());
-        }
-    }
-}
+mod tests;

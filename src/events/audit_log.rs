@@ -103,6 +103,39 @@ pub struct ClockAcceptedV1 {
 ///
 /// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentGrantedV3 {
+    /// The component's number, for ever.
+    pub component: u32,
+    /// Its name.
+    pub name: String,
+    /// Stores it may append to, as a mask.
+    #[serde(with = "Bits::<Store>")]
+    pub append: u8,
+    /// Stores it may read, as a mask.
+    #[serde(with = "Bits::<Store>")]
+    pub read: u8,
+    /// Stores it may read with their payloads, as a mask.
+    #[serde(with = "Bits::<Store>")]
+    pub read_payloads: u8,
+    /// True where it may finish executions of other components.
+    pub finish_others: bool,
+    /// True where it may resolve executions in doubt that other components started.
+    pub resolve_others: bool,
+    /// True where it may have the ledger sign a checkpoint.
+    pub sign_checkpoints: bool,
+    /// True where it may hand in what persons say of executions that wait for them.
+    pub approve: bool,
+    /// Records per second that it may append; `None`: no limit of its own, or not recorded (revision 1).
+    pub records_per_second: Option<u32>,
+    /// Bytes per second that it may append; `None`: no limit of its own, or not recorded (revision 1).
+    pub bytes_per_second: Option<u64>,
+}
+
+/// As [`ComponentGrantedV3`], before persons approved: nobody handed in what they say. It is read as the third revision
+/// and never written.
+///
+/// Example: [`Event`](crate::events::Event).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentGrantedV2 {
     /// The component's number, for ever.
     pub component: u32,
@@ -132,7 +165,7 @@ pub struct ComponentGrantedV2 {
 /// The first revision: whoever could read saw payloads, whoever could append to the execution log
 /// resolved what was in doubt, whoever could read the audit log had checkpoints signed, and the quota was
 /// not recorded. It is read as
-/// [`ComponentGrantedV2`] and never written.
+/// [`ComponentGrantedV3`] and never written.
 ///
 /// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +201,30 @@ impl From<ComponentGrantedV1> for ComponentGrantedV2 {
             records_per_second: None,
             bytes_per_second: None,
         }
+    }
+}
+
+impl From<ComponentGrantedV2> for ComponentGrantedV3 {
+    fn from(old: ComponentGrantedV2) -> Self {
+        Self {
+            component: old.component,
+            name: old.name,
+            append: old.append,
+            read: old.read,
+            read_payloads: old.read_payloads,
+            finish_others: old.finish_others,
+            resolve_others: old.resolve_others,
+            sign_checkpoints: old.sign_checkpoints,
+            approve: false,
+            records_per_second: old.records_per_second,
+            bytes_per_second: old.bytes_per_second,
+        }
+    }
+}
+
+impl From<ComponentGrantedV1> for ComponentGrantedV3 {
+    fn from(old: ComponentGrantedV1) -> Self {
+        ComponentGrantedV2::from(old).into()
     }
 }
 
@@ -324,6 +381,7 @@ super::readable::debug_as_read!(
     ClockSkewedV1,
     ClockAcceptedV1,
     ComponentGrantedV2,
+    ComponentGrantedV3,
     CheckpointSignedV1,
     CheckpointCosignedV1,
     CheckpointWitnessedV1,

@@ -331,7 +331,7 @@ events! {
     0x0202 AuditRecorded AuditRecordedV1 1 [AuditLog] skip;
     0x0203 RefusalsRecorded RefusalsRecordedV1 1 [AuditLog Telemetry] skip;
     0x0204 ClockSkewed ClockSkewedV1 1 [AuditLog Telemetry] skip;
-    0x0205 ComponentGranted ComponentGrantedV2 2 [AuditLog] know, 1 ComponentGrantedV1;
+    0x0205 ComponentGranted ComponentGrantedV3 3 [AuditLog] know, 2 ComponentGrantedV2, 1 ComponentGrantedV1;
     0x0206 ComponentRevoked ComponentRevokedV1 1 [AuditLog] know;
     0x0207 LedgerOpened LedgerOpenedV1 1 [AuditLog Telemetry RuntimeMetadata] know;
     0x0208 LedgerClosed LedgerClosedV1 1 [AuditLog Telemetry RuntimeMetadata] know;

@@ -10,7 +10,7 @@ use crate::access::{Changing, Component, Grant, GrantState, Quota, Rights};
 use crate::commands::check;
 use crate::commands::root_records::Reason;
 use crate::error::{AccessError, AppendError};
-use crate::events::{ComponentGrantedV2, ComponentId, ComponentRevokedV1};
+use crate::events::{ComponentGrantedV3, ComponentId, ComponentRevokedV1};
 use crate::locks::whole;
 
 /// The one root authority over a ledger, given at opening: grants and revokes, signs, makes views again,
@@ -97,7 +97,7 @@ impl Root {
         check::name("component", name, &self.core().shared.limits)?;
         self.core().serving()?;
         let (component, of) = self.component(name)?;
-        let mut event = ComponentGrantedV2 {
+        let mut event = ComponentGrantedV3 {
             component: component.0,
             name: name.to_owned(),
             append: rights.append_mask().bits(),
@@ -106,6 +106,7 @@ impl Root {
             finish_others: rights.may_finish_others(),
             resolve_others: rights.may_resolve_others(),
             sign_checkpoints: rights.may_sign_checkpoints(),
+            approve: rights.may_approve(),
             records_per_second: quota.records_per_second,
             bytes_per_second: quota.bytes_per_second,
         };

@@ -56,7 +56,10 @@ EVENTS = {
     0x0204: ("ClockSkewed", {1: "observed_ns:i64 expected_ns:i64 direction:u8"}),
     0x0205: ("ComponentGranted", {1: "component:u32 name:str append:u8 read:u8",
                                   2: "component:u32 name:str append:u8 read:u8 read_payloads:u8 finish_others:bool "
-                                     "resolve_others:bool sign_checkpoints:bool records_per_second:u32? bytes_per_second:u64?"}),
+                                     "resolve_others:bool sign_checkpoints:bool records_per_second:u32? bytes_per_second:u64?",
+                                  3: "component:u32 name:str append:u8 read:u8 read_payloads:u8 finish_others:bool "
+                                     "resolve_others:bool sign_checkpoints:bool approve:bool records_per_second:u32? "
+                                     "bytes_per_second:u64?"}),
     0x0206: ("ComponentRevoked", {1: "component:u32 reason:str"}),
     0x0207: ("LedgerOpened", {1: "software:str head:u64 in_doubt:u64 abandoned:u64 clean:bool duration_ns:u64"}),
     0x0208: ("LedgerClosed", {1: "running:u64"}),

@@ -17,7 +17,7 @@ pub(crate) struct Earlier {
 
 /// One of each, and each in the shapes that are read differently.
 pub(crate) fn earlier() -> Vec<Earlier> {
-    let granted = |payload, (append, read): (u8, u8), event: ComponentGrantedV2| Earlier {
+    let granted = |payload, (append, read): (u8, u8), event: ComponentGrantedV3| Earlier {
         kind: EventType::ComponentGranted,
         revision: 1,
         payload,
@@ -26,7 +26,7 @@ pub(crate) fn earlier() -> Vec<Earlier> {
         }),
         event: event.into(),
     };
-    let before = |component, name: &str| ComponentGrantedV2 {
+    let before = |component, name: &str| ComponentGrantedV3 {
         component,
         name: name.to_owned(),
         append: 0,
@@ -35,6 +35,7 @@ pub(crate) fn earlier() -> Vec<Earlier> {
         finish_others: false,
         resolve_others: false,
         sign_checkpoints: false,
+        approve: false,
         records_per_second: None,
         bytes_per_second: None,
     };
@@ -42,7 +43,7 @@ pub(crate) fn earlier() -> Vec<Earlier> {
         granted(
             b"\x01\x07runtime\x9f\x1f",
             (0x9F, 31),
-            ComponentGrantedV2 {
+            ComponentGrantedV3 {
                 append: 31,
                 read: 31,
                 read_payloads: 31,
@@ -55,15 +56,43 @@ pub(crate) fn earlier() -> Vec<Earlier> {
         granted(
             b"\x02\x05panel\x06\x04",
             (6, 4),
-            ComponentGrantedV2 {
+            ComponentGrantedV3 {
                 append: 6,
                 read: 4,
                 read_payloads: 4,
                 ..before(2, "panel")
             },
         ),
+        granted_before_approval(),
         decided(),
     ]
+}
+
+/// A grant of before persons approved.
+fn granted_before_approval() -> Earlier {
+    let event = ComponentGrantedV3 {
+        component: 3,
+        name: "panel".to_owned(),
+        append: 6,
+        read: 4,
+        read_payloads: 0,
+        finish_others: true,
+        resolve_others: false,
+        sign_checkpoints: true,
+        approve: false,
+        records_per_second: None,
+        bytes_per_second: Some(250),
+    };
+    Earlier {
+        kind: EventType::ComponentGranted,
+        revision: 2,
+        payload: b"\x03\x05panel\x06\x04\x00\x01\x00\x01\x00\x01\xfa",
+        fields: json!({
+            "component": 3, "name": "panel", "append": 6, "read": 4, "read_payloads": 0, "finish_others": true,
+            "resolve_others": false, "sign_checkpoints": true, "records_per_second": null, "bytes_per_second": 250,
+        }),
+        event: event.into(),
+    }
 }
 
 /// A decision of before delegation and approval were recorded.

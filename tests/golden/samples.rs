@@ -234,7 +234,7 @@ fn audit_log_a() -> Vec<Event> {
 
 fn grants() -> Vec<Event> {
     vec![
-        ComponentGrantedV2 {
+        ComponentGrantedV3 {
             component: 1,
             name: text("runtime"),
             append: 31,
@@ -243,11 +243,12 @@ fn grants() -> Vec<Event> {
             finish_others: true,
             resolve_others: false,
             sign_checkpoints: true,
+            approve: false,
             records_per_second: None,
             bytes_per_second: Some(u64::MAX),
         }
         .into(),
-        ComponentGrantedV2 {
+        ComponentGrantedV3 {
             component: u32::MAX,
             name: text("面板"),
             append: 0,
@@ -256,6 +257,7 @@ fn grants() -> Vec<Event> {
             finish_others: false,
             resolve_others: true,
             sign_checkpoints: false,
+            approve: true,
             records_per_second: Some(250),
             bytes_per_second: None,
         }

@@ -38,9 +38,14 @@ impl Drafting {
         self.drafts.push(draft);
     }
 
-    /// Every commit ends with the one record of the path that it walked.
+    /// A commit that walked ends with the one record of its path.
     pub(super) fn finish(mut self, path: &[Machine], reply: Reply) -> Decided {
         self.push(transitions(EXECUTION_MACHINE, path), Outcome::Neutral, 0);
+        self.stay(reply)
+    }
+
+    /// The execution's machine stays where it stands.
+    pub(super) fn stay(self, reply: Reply) -> Decided {
         Decided {
             drafts: self.drafts,
             reply,

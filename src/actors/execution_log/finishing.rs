@@ -33,7 +33,9 @@ impl ExecutionLogState {
         let open = self.open_or(finish.execution, to, around)?;
         let from = match (open.status, &finish.ending) {
             (Status::Running, _) => Machine::CapabilityExecuting,
-            (Status::Authorized, Ending::Cancelled(_)) => Machine::AuthorizationEvaluating,
+            (Status::Authorized | Status::Awaiting | Status::Approved, Ending::Cancelled(_)) => {
+                Machine::AuthorizationEvaluating
+            }
             (status, _) => return Err(status.refuses(to)),
         };
         if open.component != around.component && !around.finishes_others {

@@ -8,19 +8,22 @@ use super::draft::{Decided, Draft, Reply, execution_stream};
 use super::event_sourced::{
     EventPlace, EventSourced, KnownExecution, ReplayError, Surroundings, cross_store,
 };
-use crate::commands::{Basis, Command, Context, Permit};
+use crate::commands::{Basis, Command, Context, Permit, Standing};
 use crate::error::AppendError;
 use crate::events::{
     Decision, Event, ExecutionAbandonedV1, ExecutionId, ExecutionInDoubtV1, LeftCause, Outcome,
     State as Machine, Store,
 };
 
+mod approval;
+mod asked;
 mod drafting;
 mod finishing;
 mod requests;
 mod state;
 mod status;
 mod truncation;
+mod waiting;
 mod window;
 
 pub(crate) use state::{BeforeGroup, ExecutionLogState, ExecutionsPortrait, Open};
@@ -39,6 +42,11 @@ impl EventSourced for ExecutionLogState {
             Command::Finish(finish) => self.finish(finish, whole, around),
             Command::Resolve(resolve) => self.resolve(resolve, whole, around),
             Command::Import(imported) => self.import(imported, whole, around),
+            Command::RequestApproval(request) => self.request_approval(request, whole, around),
+            Command::Approve(approve) => self.approve(approve, around),
+            Command::RefuseApproval(refuse) => self.refuse_approval(refuse, around),
+            Command::ConfirmApproval(confirm) => self.confirm_approval(confirm, around),
+            Command::StartApproved(start) => self.start_approved(start, around),
             other => Err(cross_store(Store::ExecutionLog, other)),
         }
     }
@@ -56,8 +64,22 @@ impl EventSourced for ExecutionLogState {
         self.restore(saved, drafts.map(|draft| draft.execution));
     }
 
-    /// A start must be durable before its effect, so its finish belongs to a later commit.
+    /// A start must be durable before its effect, so its finish belongs to a later commit. So must be what persons are
+    /// asked, before they answer.
     fn may_join(&self, before: &[Decided], next: &Decided) -> Result<(), AppendError> {
+        let answers = |draft: &Draft| {
+            let answer = matches!(
+                draft.event,
+                Event::ApprovalGiven(_) | Event::ApprovalRefused(_)
+            );
+            answer && asks(before, draft.execution)
+        };
+        if next.drafts.iter().any(answers) {
+            return Err(crate::commands::check::invalid(
+                "commands",
+                "ask persons and hand in their answer: that takes two commits",
+            ));
+        }
         // Those of an import are of an execution that nothing before it can have started.
         let ends = |draft: &&Draft| draft.event.event_type().is_some_and(state::finishes);
         let finished = next.drafts.iter().filter(ends);
@@ -78,6 +100,18 @@ impl EventSourced for ExecutionLogState {
         }
         Ok(())
     }
+}
+
+/// Whether persons are asked about this execution in these commands, or asked again on another basis.
+fn asks(before: &[Decided], execution: ExecutionId) -> bool {
+    let mut drafts = before.iter().flat_map(|decided| &decided.drafts);
+    drafts.any(|draft| {
+        let asks = matches!(
+            draft.event,
+            Event::ApprovalRequested(_) | Event::ApprovalConfirmed(_)
+        );
+        asks && draft.execution == execution
+    })
 }
 
 impl ExecutionLogState {
@@ -117,14 +151,23 @@ impl ExecutionLogState {
         decision: Decision,
         around: &Surroundings<'_>,
     ) -> Result<Reply, AppendError> {
-        let known = self.known(execution, around)?;
-        let known = known.ok_or(AppendError::UnknownExecution { execution })?;
         Ok(Reply::Repeated {
             execution,
             decision,
-            standing: known.status.standing(),
+            standing: self.stands(execution, around)?,
             permit: self.reissue(execution, around),
         })
+    }
+
+    /// Where an execution stands now, for whoever sent a command about it once more.
+    pub(crate) fn stands(
+        &self,
+        execution: ExecutionId,
+        around: &Surroundings<'_>,
+    ) -> Result<Standing, AppendError> {
+        let known = self.known(execution, around)?;
+        let known = known.ok_or(AppendError::UnknownExecution { execution })?;
+        Ok(known.status.standing())
     }
 
     fn reissue(&self, execution: ExecutionId, around: &Surroundings<'_>) -> Option<Permit> {

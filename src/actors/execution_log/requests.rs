@@ -18,7 +18,7 @@ use crate::events::{
 use crate::integrity::digest;
 
 /// From the input to the decision; a start goes one further.
-const TO_DECISION: [Machine; 3] = [
+pub(super) const TO_DECISION: [Machine; 3] = [
     Machine::InputReceived,
     Machine::ProtocolValidating,
     Machine::AuthorizationEvaluating,
@@ -46,7 +46,11 @@ impl ExecutionLogState {
         let started = authorized && start;
         if started {
             drafting.push(
-                started_event(&request.capability, arguments_digest, &request.basis),
+                started_event(
+                    &request.capability,
+                    arguments_digest,
+                    &request.basis.grounds,
+                ),
                 Outcome::Neutral,
                 0,
             );
@@ -120,7 +124,11 @@ impl ExecutionLogState {
         let context = inherit(&start.context, open.parent, open.trace);
         let mut drafting = Drafting::new(permit.execution, context, open.version);
         drafting.push(
-            started_event(&permit.capability, permit.arguments_digest, &permit.basis),
+            started_event(
+                &permit.capability,
+                permit.arguments_digest,
+                &permit.basis.grounds,
+            ),
             Outcome::Neutral,
             0,
         );
@@ -144,7 +152,7 @@ impl ExecutionLogState {
         drafting.flags = flags::AFTER_THE_FACT;
         let arguments_digest = decide_on(&mut drafting, request, whole.input);
         drafting.push(
-            started_event(&request.capability, arguments_digest, basis),
+            started_event(&request.capability, arguments_digest, &basis.grounds),
             Outcome::Neutral,
             0,
         );
@@ -156,7 +164,7 @@ impl ExecutionLogState {
     }
 
     /// The id of a new execution: one that nobody knows yet, or one made now.
-    fn fresh(
+    pub(super) fn fresh(
         &self,
         given: Option<ExecutionId>,
         around: &Surroundings<'_>,
@@ -176,7 +184,7 @@ impl ExecutionLogState {
         }
     }
 
-    fn room(&self, start: bool, around: &Surroundings<'_>) -> Result<(), AppendError> {
+    pub(super) fn room(&self, start: bool, around: &Surroundings<'_>) -> Result<(), AppendError> {
         let (what, count, limit) = if start {
             (
                 "running executions",
@@ -205,7 +213,7 @@ fn is_own_stream(execution: ExecutionId, around: &Surroundings<'_>) -> bool {
 }
 
 /// The basis is this ledger's, and of a state that has been.
-fn of_the_past(basis: &Basis, around: &Surroundings<'_>) -> Result<(), AppendError> {
+pub(super) fn of_the_past(basis: &Basis, around: &Surroundings<'_>) -> Result<(), AppendError> {
     if basis.ledger != around.ledger {
         return Err(invalid("basis", "is of another ledger"));
     }
@@ -218,18 +226,39 @@ fn of_the_past(basis: &Basis, around: &Surroundings<'_>) -> Result<(), AppendErr
     Ok(())
 }
 
-fn in_force(basis: &Grounds, around: &Surroundings<'_>) -> Result<(), AppendError> {
-    if basis.configuration_version != around.in_force.configuration_version {
-        let what = "configuration";
-        return Err(AppendError::PermitStale { what });
-    }
-    if basis.registry_version != around.in_force.registry.version {
-        return Err(AppendError::PermitStale { what: "registry" });
-    }
-    Ok(())
+/// What has moved since: its version then and now.
+pub(super) struct Moved {
+    pub(super) what: &'static str,
+    pub(super) then: u64,
+    pub(super) now: u64,
 }
 
-fn enabled(capability: &str, around: &Surroundings<'_>) -> Result<(), AppendError> {
+pub(super) fn moved(basis: &Grounds, around: &Surroundings<'_>) -> Option<Moved> {
+    let in_force = around.in_force;
+    let versions = [
+        (
+            "configuration",
+            basis.configuration_version,
+            in_force.configuration_version,
+        ),
+        (
+            "registry",
+            basis.registry_version,
+            in_force.registry.version,
+        ),
+    ];
+    let moved = versions.into_iter().find(|(_, then, now)| then != now);
+    moved.map(|(what, then, now)| Moved { what, then, now })
+}
+
+pub(super) fn in_force(basis: &Grounds, around: &Surroundings<'_>) -> Result<(), AppendError> {
+    match moved(basis, around) {
+        None => Ok(()),
+        Some(Moved { what, .. }) => Err(AppendError::PermitStale { what }),
+    }
+}
+
+pub(super) fn enabled(capability: &str, around: &Surroundings<'_>) -> Result<(), AppendError> {
     if capability == BUILTIN_CAPABILITY || around.in_force.registry.is_enabled(capability) {
         return Ok(());
     }
@@ -238,7 +267,7 @@ fn enabled(capability: &str, around: &Surroundings<'_>) -> Result<(), AppendErro
     })
 }
 
-fn validated(drafting: &mut Drafting, kept: KeptBytes, problem: Option<&str>) {
+pub(super) fn validated(drafting: &mut Drafting, kept: KeptBytes, problem: Option<&str>) {
     let event = ProtocolValidatedV1 {
         input: kept.bytes,
         input_len: kept.len,
@@ -280,11 +309,15 @@ fn decide_on(drafting: &mut Drafting, request: &Request, cut: Option<Measure>) -
     arguments_digest
 }
 
-fn started_event(capability: &str, arguments_digest: Hash, basis: &Basis) -> ExecutionStartedV1 {
+pub(super) fn started_event(
+    capability: &str,
+    arguments_digest: Hash,
+    basis: &Grounds,
+) -> ExecutionStartedV1 {
     ExecutionStartedV1 {
         capability: capability.to_owned(),
         arguments_digest,
-        configuration_version: basis.configuration_version(),
-        registry_version: basis.registry_version(),
+        configuration_version: basis.configuration_version,
+        registry_version: basis.registry_version,
     }
 }

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::super::event_sourced::{EventPlace, KnownExecution, ReplayError};
 use super::status::Status;
+use super::waiting::{Deadlines, Waiting};
 use super::window::Window;
 use crate::commands::Grounds;
 use crate::events::{
-    AuthorizationDecidedV2, ComponentId, Decision, Event, EventType, ExecutionId, Hash, ParentId,
-    Resolution, Seq, TraceId,
+    AuthorizationDecidedV2, ComponentId, Event, EventType, ExecutionId, Hash, ParentId, Resolution,
+    Seq, TraceId,
 };
 
 /// An execution that has not ended.
@@ -26,27 +27,31 @@ pub(crate) struct Open {
     pub(crate) trace: TraceId,
     /// Who started it; until then, who had it authorized.
     pub(crate) component: ComponentId,
+    /// Of one that waits for persons, or that they have approved.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// Known of what was replayed only.
     #[serde(skip)]
     started: Option<(Seq, i64)>,
 }
 
 impl Open {
-    fn authorized(place: &EventPlace, event: &AuthorizationDecidedV2) -> Self {
+    /// Authorized, where nothing else is said.
+    pub(super) fn begun(
+        place: &EventPlace,
+        capability: &str,
+        arguments_digest: Hash,
+        basis: Grounds,
+    ) -> Self {
         Self {
             status: Status::Authorized,
             version: place.stream_version,
-            capability: event.capability.as_str().into(),
-            arguments_digest: event.arguments_digest,
-            basis: Grounds {
-                configuration_version: event.configuration_version,
-                registry_version: event.registry_version,
-                policy_version: event.policy_version.clone(),
-                policy_digest: event.policy_digest,
-            },
+            capability: capability.into(),
+            arguments_digest,
+            basis,
             parent: place.parent,
             trace: place.trace,
             component: place.component,
+            waiting: None,
             started: None,
         }
     }
@@ -74,9 +79,11 @@ pub(crate) struct InDoubt {
 /// All executions that have not ended, and those that ended lately.
 #[derive(Debug, Default)]
 pub(crate) struct ExecutionLogState {
-    open: HashMap<ExecutionId, Open>,
+    pub(super) open: HashMap<ExecutionId, Open>,
     running: usize,
     authorized: usize,
+    /// Of those that wait for persons, and of those that persons approved and nobody started.
+    pub(super) deadlines: Deadlines,
     window: Window,
 }
 
@@ -133,7 +140,7 @@ impl ExecutionLogState {
     /// Executions started and not finished, in doubt ones included; asked before the ledger's
     /// opening is recorded, these are the ones it leaves in doubt.
     pub(crate) fn unfinished(&self) -> usize {
-        self.open.len() - self.authorized
+        self.open.len() - self.authorized - self.deadlines.count()
     }
 
     /// Executions in memory that have ended.
@@ -182,24 +189,15 @@ impl ExecutionLogState {
     }
 
     pub(super) fn advance(&mut self, place: &EventPlace, event: &Event) -> Result<(), ReplayError> {
-        let execution = place.execution;
         match event {
             Event::LedgerOpened(_) => self.reopen(place),
             Event::ProtocolValidated(validated) if !validated.accepted => {
                 self.end_at_once(place, Status::Rejected);
             }
-            Event::AuthorizationDecided(decided) => {
-                if self.remembered(execution).is_some() {
-                    return Err(place.inconsistent(format!("{execution} is decided on twice")));
-                }
-                if decided.decision == Decision::Authorized.code() {
-                    self.open
-                        .insert(execution, Open::authorized(place, decided));
-                    self.authorized += 1;
-                } else {
-                    self.end_at_once(place, Status::Denied);
-                }
-            }
+            Event::AuthorizationDecided(decided) => self.decide_at(place, decided)?,
+            Event::ApprovalRequested(requested) => self.ask_at(place, requested)?,
+            Event::ApprovalGiven(given) => self.approve_at(place, given)?,
+            Event::ApprovalConfirmed(confirmed) => self.confirm_at(place, confirmed)?,
             Event::ExecutionStarted(_) => self.start_at(place)?,
             Event::ExecutionInDoubt(_) => self.doubt(place)?,
             Event::ExecutionAbandoned(_) => self.end(place, Status::Abandoned)?,
@@ -233,13 +231,28 @@ impl ExecutionLogState {
         }
     }
 
+    pub(super) fn authorize_at(&mut self, place: &EventPlace, event: &AuthorizationDecidedV2) {
+        let basis = Grounds {
+            configuration_version: event.configuration_version,
+            registry_version: event.registry_version,
+            policy_version: event.policy_version.clone(),
+            policy_digest: event.policy_digest,
+        };
+        let open = Open::begun(place, &event.capability, event.arguments_digest, basis);
+        self.open.insert(place.execution, open);
+        self.authorized += 1;
+    }
+
     fn start_at(&mut self, place: &EventPlace) -> Result<(), ReplayError> {
         match self.open.get_mut(&place.execution) {
-            Some(open) if open.status == Status::Authorized => {
+            Some(open) if matches!(open.status, Status::Authorized | Status::Approved) => {
+                match open.waiting.take() {
+                    Some(waiting) => self.deadlines.remove(place.execution, &waiting),
+                    None => self.authorized -= 1,
+                }
                 open.status = Status::Running;
                 open.component = place.component;
                 open.started = place.seq.map(|seq| (seq, place.time_ns));
-                self.authorized -= 1;
                 self.running += 1;
                 Ok(())
             }
@@ -260,8 +273,8 @@ impl ExecutionLogState {
         }
     }
 
-    fn end(&mut self, place: &EventPlace, status: Status) -> Result<(), ReplayError> {
-        match self.open.remove(&place.execution).map(|open| open.status) {
+    pub(super) fn end(&mut self, place: &EventPlace, status: Status) -> Result<(), ReplayError> {
+        match self.take(place.execution) {
             Some(Status::Running) => self.running -= 1,
             Some(Status::Authorized) => self.authorized -= 1,
             Some(_) => {}
@@ -274,7 +287,23 @@ impl ExecutionLogState {
         Ok(())
     }
 
-    fn end_at_once(&mut self, place: &EventPlace, status: Status) {
+    /// Takes it out; gives how it stood.
+    fn take(&mut self, execution: ExecutionId) -> Option<Status> {
+        let open = self.open.remove(&execution)?;
+        if let Some(waiting) = &open.waiting {
+            self.deadlines.remove(execution, waiting);
+        }
+        Some(open.status)
+    }
+
+    fn put(&mut self, execution: ExecutionId, open: Open) {
+        if let Some(waiting) = &open.waiting {
+            self.deadlines.add(execution, waiting);
+        }
+        self.open.insert(execution, open);
+    }
+
+    pub(super) fn end_at_once(&mut self, place: &EventPlace, status: Status) {
         let version = place.stream_version;
         self.window
             .push(place.execution, KnownExecution { status, version });
@@ -302,7 +331,7 @@ impl ExecutionLogState {
                 Status::Authorized => state.authorized += 1,
                 _ => {}
             }
-            state.open.insert(execution, open);
+            state.put(execution, open);
         }
         for (execution, known) in portrait.finished {
             state.window.push(execution, known);
@@ -311,7 +340,8 @@ impl ExecutionLogState {
         state
     }
 
-    /// A new opening: what was running is in doubt, what was not started never will be.
+    /// A new opening: what was running is in doubt, what was not started never will be. What waits for persons, and
+    /// what they approved, goes on.
     fn reopen(&mut self, place: &EventPlace) {
         let mut abandoned = Vec::new();
         for (execution, open) in &mut self.open {
@@ -351,10 +381,12 @@ impl ExecutionLogState {
         touched: impl Iterator<Item = ExecutionId>,
     ) {
         for execution in touched {
-            self.open.remove(&execution);
+            let _undone = self.take(execution);
         }
         self.window.take_back(saved.mark);
-        self.open.extend(saved.open);
+        for (execution, open) in saved.open {
+            self.put(execution, open);
+        }
         self.running = saved.running;
         self.authorized = saved.authorized;
     }

@@ -10,6 +10,10 @@ use crate::events::State as Machine;
 /// Where an execution stands, finer than its machine's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Status {
+    /// Persons are asked.
+    Awaiting,
+    /// Persons approved it; not started.
+    Approved,
     /// Authorized, not started.
     Authorized,
     /// Started, not finished.
@@ -32,7 +36,9 @@ impl Status {
     /// The word for where it stands in a refusal.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Authorized => Machine::AuthorizationEvaluating.name(),
+            Self::Awaiting | Self::Approved | Self::Authorized => {
+                Machine::AuthorizationEvaluating.name()
+            }
             Self::Running => Machine::CapabilityExecuting.name(),
             Self::InDoubt => "IN_DOUBT",
             Self::Completed => Machine::Completed.name(),
@@ -45,6 +51,8 @@ impl Status {
 
     pub(crate) const fn standing(self) -> Standing {
         Standing::Ended(match self {
+            Self::Awaiting => return Standing::AwaitingApproval,
+            Self::Approved => return Standing::Approved,
             Self::Authorized => return Standing::Authorized,
             Self::Running => return Standing::Running,
             Self::InDoubt => return Standing::InDoubt,
@@ -60,6 +68,8 @@ impl Status {
 
     const fn hint(self) -> &'static str {
         match self {
+            Self::Awaiting => "persons have not approved it yet: wait for them, or cancel it",
+            Self::Approved => "persons approved it: whoever asked starts it, or cancels it",
             Self::Authorized => "start it with its permit, or cancel it",
             Self::Running => "complete, fail or cancel it",
             Self::InDoubt => "nobody will tell how it ended: resolve it",

@@ -3,8 +3,9 @@ use super::super::draft::EXECUTION_MACHINE;
 use super::super::testing::{Spoil, Twins, World};
 use super::*;
 use crate::commands::{
-    Basis, Ending, Failure, Finish, Grounds, Imported, Rejection, Request, Resolve, ResolveInDoubt,
-    Start,
+    Approval, ApprovalRefusal, ApprovalRequest, Approve, Basis, ConfirmApproval, Ending, Failure,
+    Finish, Grounds, Imported, RefuseApproval, Rejection, Request, Resolve, ResolveInDoubt, Start,
+    StartApproved,
 };
 use crate::events::{ComponentId, Decision, ParentId, Resolution, Seq, StoreMask, TraceId, flags};
 use crate::integrity::digest;
@@ -14,7 +15,9 @@ use Machine::{
     InputReceived as IR, MemoryCommitting as MC, ProtocolValidating as PV,
 };
 
+mod approval;
 mod counting;
+mod late;
 mod refusals;
 mod reopening;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId, Seq, Store};
+use crate::integrity::digest;
 
 use super::super::claims::Gist;
 use super::super::decided_in_force::DecidedInForce;
@@ -15,7 +16,7 @@ use super::super::execution_log::Held;
 use super::super::prepared::Earlier;
 use super::super::snapshot::SavedState;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};
-use super::Deciding;
+use super::{Deciding, Waits};
 
 /// Of a state that counts what may have to be remembered, and is saved.
 macro_rules! counted_and_saved {
@@ -49,7 +50,7 @@ impl Deciding for execution_log::ExecutionLogState {
         gist: Gist,
         around: &Surroundings<'_>,
     ) -> Result<Reply, AppendError> {
-        match (command, gist) {
+        match (command.parts().0, gist) {
             (
                 _,
                 Gist::Decided {
@@ -59,15 +60,39 @@ impl Deciding for execution_log::ExecutionLogState {
                 },
             ) => Self::repeated(self, execution, decision, around),
             // Only what was authorized can have been started.
-            (Command::Start(_), Gist::Execution(execution)) => {
+            (Command::Start(_) | Command::StartApproved(_), Gist::Execution(execution)) => {
                 Self::repeated(self, execution, Decision::Authorized, around)
             }
+            (Command::RequestApproval(request), Gist::Execution(execution)) => Ok(Reply::Asked {
+                execution,
+                shown_digest: digest(&request.shown),
+                standing: self.stands(execution, around)?,
+            }),
+            (Command::Approve(_), Gist::Execution(execution)) => Ok(Reply::GivenBefore {
+                execution,
+                standing: self.stands(execution, around)?,
+            }),
             (_, gist) => Ok(gist.into()),
         }
     }
 
     fn let_go(&self, execution: ExecutionId, held: Held) -> Option<Draft> {
         Self::let_go(self, execution, held)
+    }
+
+    fn waits(&self) -> Waits {
+        Waits {
+            count: self.awaiting(),
+            first_deadline_ns: self.first_deadline_ns(),
+        }
+    }
+
+    fn overdue(&self, now_ns: i64, most: usize) -> Vec<ExecutionId> {
+        Self::overdue(self, now_ns, most)
+    }
+
+    fn expire(&self, execution: ExecutionId) -> Vec<Draft> {
+        Self::expire(self, execution)
     }
 }
 

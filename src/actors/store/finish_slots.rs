@@ -22,7 +22,7 @@ impl<E: Deciding> StoreState<E> {
                     },
                     _,
                 )
-                | (Reply::Execution(execution), Command::Start(_)) => {
+                | (Reply::Execution(execution), Command::Start(_) | Command::StartApproved(_)) => {
                     if let Some(reserve) = finish.pop() {
                         self.reserves.insert(*execution, reserve.of(*execution));
                     }
@@ -40,6 +40,7 @@ impl<E: Deciding> StoreState<E> {
             self.shared
                 .running
                 .store(self.reserves.len(), Ordering::Release);
+            self.shared.awaiting.note(self.entity.waits());
         }
     }
 }

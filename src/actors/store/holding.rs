@@ -5,15 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::claims::Place;
 use super::super::draft::Reply;
 use super::super::execution_log::Held;
-use super::super::sequencer::{Sequenced, SequencerMsg};
-use super::answers::{new_record, send};
 use super::{Deciding, Id, LetGo, Message, StoreRef, StoreState};
 use crate::commands::{Command, Hold, let_go_digest};
 use crate::events::{CommandId, ComponentId};
-use crate::journal::Sealed;
 
 /// Replies, each with the hold on what it starts or permits to start.
 pub(super) fn holds(
@@ -76,7 +72,9 @@ fn hold(
             started: true,
             ..
         } => held(*execution, Held::Running),
-        Reply::Execution(execution) if matches!(command, Command::Start(_)) => {
+        Reply::Execution(execution)
+            if matches!(command, Command::Start(_) | Command::StartApproved(_)) =>
+        {
             held(*execution, Held::Running)
         }
         _ => None,
@@ -91,8 +89,6 @@ impl<E: Deciding> StoreState<E> {
         let Some(draft) = self.entity.let_go(gone.execution, gone.held) else {
             return Ok(());
         };
-        let applied = self.entity.apply(&draft, gone.component);
-        applied.map_err(|error| error.to_string())?;
         if self.reserves.remove(&gone.execution).is_some() {
             let running = self.reserves.len();
             shared.running.store(running, Ordering::Release);
@@ -103,28 +99,6 @@ impl<E: Deciding> StoreState<E> {
             digest: let_go_digest(gone.execution),
             generated: true,
         };
-        self.encoded.clear();
-        draft.event.encode_into(&mut self.encoded);
-        let payload = self.encoded.as_slice().to_vec();
-        let record = new_record(&draft, id, gone.component, (0, 1), payload);
-        // What has ended stays in the window until its record is in the views.
-        let place = Place::default();
-        self.under_way
-            .push_back((self.entity.mark(), Arc::clone(&place)));
-        let told = Arc::clone(&shared);
-        let deliver = move |outcome: Result<Sequenced, &Sealed>| {
-            if let Ok(placed) = outcome {
-                let _once = place.sequenced.set(placed).is_ok();
-                told.durable.advance(E::STORE, None, &placed);
-            }
-        };
-        send(
-            &shared,
-            SequencerMsg::Commit {
-                records: vec![record],
-                deliver: Box::new(deliver),
-                span: tracing::Span::none(),
-            },
-        )
+        self.write_own(&[draft], id, gone.component, || {})
     }
 }

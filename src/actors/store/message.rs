@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::super::draft::Reply;
 use super::super::execution_log::Held;
 use super::super::prepared::{Earlier, Prepared};
+use super::expiring::Expiring;
 use crate::access::GrantState;
 use crate::admission::{Admitted, FinishReserve};
 use crate::commands::{Command, Hold, Receipt};
@@ -28,6 +29,8 @@ pub(crate) enum Message {
     Snapshot(oneshot::Sender<Taken>),
     /// The holder of an execution has gone.
     LetGo(LetGo),
+    /// What waits for persons beyond its time ends.
+    Expire(Expiring),
 }
 
 /// An execution whose holder has gone.

@@ -19,9 +19,10 @@ use super::super::prepared::Earlier;
 use super::super::self_records::SelfRecords;
 use super::super::sequencer::SequencerRef;
 use super::super::snapshot::SavedState;
+use super::expiring::{Awaiting, Waits};
 use super::message::Message;
 use crate::admission::FinishReserve;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{BelievedClock, Clock, Entropy};
 use crate::commands::Command;
 use crate::config::Limits;
 use crate::error::{AppendError, ReadError};
@@ -46,6 +47,8 @@ pub(crate) struct StoreShared {
     pub(crate) ledger: LedgerId,
     pub(crate) epoch: u64,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The ledger's time.
+    pub(crate) time: Arc<BelievedClock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) limits: Limits,
     /// Held from a decision until its events are on their way: so versions that a permit is held
@@ -68,6 +71,8 @@ pub(crate) struct StoreShared {
     pub(crate) running: AtomicUsize,
     /// Executions started under an earlier opening and not resolved.
     pub(crate) in_doubt: AtomicUsize,
+    /// Executions that wait for persons.
+    pub(crate) awaiting: Awaiting,
 }
 
 /// An entity as an actor drives it.
@@ -93,6 +98,18 @@ pub(crate) trait Deciding: EventSourced + Send + 'static {
     /// What is written where its holder lets go of an execution.
     fn let_go(&self, _execution: ExecutionId, _held: Held) -> Option<Draft> {
         None
+    }
+    /// What waits for persons.
+    fn waits(&self) -> Waits {
+        Waits::default()
+    }
+    /// The first of those whose time is over.
+    fn overdue(&self, _now_ns: i64, _most: usize) -> Vec<ExecutionId> {
+        Vec::new()
+    }
+    /// What is written of one of them.
+    fn expire(&self, _execution: ExecutionId) -> Vec<Draft> {
+        Vec::new()
     }
     /// What it knows of a document's earlier version.
     fn earlier(&self, _document: &str, _version: u64) -> Earlier {

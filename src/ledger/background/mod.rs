@@ -2,5 +2,6 @@
 //! What runs beside the commands as long as the ledger is open.
 
 mod emit_buffer;
+pub(super) mod expiry;
 pub(super) mod restarted_task;
 pub(super) mod tasks;

@@ -270,6 +270,8 @@ fn gauges(core: &Core, set: &ViewSet) {
         .set(core.gate.pending_records() as f64);
     meters.pending_bytes.set(core.gate.pending_bytes() as f64);
     meters.running.set(core.gate.running() as f64);
+    let awaiting = core.shared.awaiting.count();
+    metrics::AWAITING_EXECUTIONS.gauge(&[]).set(awaiting as f64);
     let in_doubt = core.shared.in_doubt.load(Ordering::Acquire);
     metrics::IN_DOUBT_EXECUTIONS.gauge(&[]).set(in_doubt as f64);
     let head = core.reader.head().count();

@@ -2,6 +2,7 @@
 //! A component's handles: one per store, made from its grant. What takes time is asynchronous;
 //! dropping a call's future drops the wait, not the command.
 
+mod approval;
 mod audit_log;
 mod awaiting;
 mod configuration;

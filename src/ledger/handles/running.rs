@@ -5,7 +5,8 @@ use super::handle::Handle;
 use crate::actors::Refusal;
 use crate::commands::check::to_json;
 use crate::commands::{
-    Command, Context, Denied, Duplicate, Ending, Failure, Finish, Hold, NotStarted, Permit, Receipt,
+    ApprovalAsked, ApprovalOutcome, Command, Context, Denied, Duplicate, Ending, Failure, Finish,
+    Hold, NotStarted, Permit, Receipt,
 };
 use crate::error::{AppendError, Retry};
 use crate::events::{Decision, ExecutionId};
@@ -322,6 +323,10 @@ pub enum Answer {
     Denied(Denied),
     /// A decision or a start that had been committed before.
     Duplicate(Duplicate),
+    /// Persons are asked: nothing may be done yet.
+    Asked(ApprovalAsked),
+    /// A person's approval.
+    Approval(ApprovalOutcome),
 }
 
 impl Answer {
@@ -331,6 +336,8 @@ impl Answer {
         match self {
             Self::Recorded(receipt) | Self::Authorized { receipt, .. } => *receipt,
             Self::Changed(changed) => changed.receipt,
+            Self::Asked(asked) => asked.receipt,
+            Self::Approval(outcome) => outcome.receipt(),
             Self::Running(running) => running.receipt,
             Self::Denied(denied) => denied.receipt,
             Self::Duplicate(duplicate) => duplicate.receipt,

@@ -2,7 +2,7 @@
 //! Answers, with what they give into the caller's hands.
 
 use crate::actors::{Answered, Refusal, Reply};
-use crate::commands::{Changed, Denied, Duplicate, Receipt};
+use crate::commands::{ApprovalAsked, ApprovalOutcome, Changed, Denied, Duplicate, Receipt};
 use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId};
 
@@ -61,6 +61,29 @@ impl Handle {
                 }
                 None => Answer::Recorded(receipt),
             },
+            Reply::Asked {
+                execution,
+                shown_digest,
+                standing,
+            } => Answer::Asked(ApprovalAsked {
+                execution,
+                receipt,
+                shown_digest,
+                standing,
+            }),
+            Reply::Given {
+                execution,
+                given,
+                needed,
+            } => Answer::Approval(given_to(execution, receipt, given, needed)),
+            Reply::GivenBefore {
+                execution,
+                standing,
+            } => Answer::Approval(ApprovalOutcome::Duplicate {
+                execution,
+                receipt,
+                standing,
+            }),
             Reply::Changed { version } => Answer::Changed(Changed { version, receipt }),
             Reply::Receipt => Answer::Recorded(receipt),
         })
@@ -89,6 +112,23 @@ impl Handle {
         let answers = answers.into_iter().map(|answered| self.answer(answered));
         let answers = answers.collect::<Result<_, _>>().map_err(unknown)?;
         Ok(Some(Committed { receipt, answers }))
+    }
+}
+
+const fn given_to(
+    execution: ExecutionId,
+    receipt: Receipt,
+    given: u32,
+    needed: u32,
+) -> ApprovalOutcome {
+    if given >= needed {
+        return ApprovalOutcome::Approved { execution, receipt };
+    }
+    ApprovalOutcome::Counted {
+        execution,
+        receipt,
+        given,
+        needed,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::actors::{
-    Actors, Claims, Draft, JournalKinds, Meters, SelfRecords, Sequenced, SequencerArgs,
+    Actors, Awaiting, Claims, Draft, JournalKinds, Meters, SelfRecords, Sequenced, SequencerArgs,
     StoreShared, StoreStates, start_sequencer,
 };
 use crate::admission::Gate;
@@ -19,6 +19,7 @@ use crate::metrics;
 
 use super::opened::Opened;
 use crate::ledger::attest::checkpoints::Signing;
+use crate::ledger::background::expiry::Expiry;
 use crate::ledger::background::tasks::{Background, Job};
 use crate::ledger::inner::Inner;
 use crate::ledger::operate::scrub::Scrub;
@@ -67,6 +68,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         ledger: opened.ledger,
         epoch: opened.epoch,
         clock: Arc::clone(&opened.options.clock),
+        time: Arc::clone(&opened.clock),
         entropy: Arc::clone(&opened.options.entropy),
         limits: opened.options.limits.clone(),
         in_force: RwLock::new(states.in_force()),
@@ -80,6 +82,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         vitals: opened.writer.handle().vitals().clone(),
         running: AtomicUsize::new(0),
         in_doubt: AtomicUsize::new(in_doubt),
+        awaiting: Awaiting::default(),
     });
     for (key, claim) in replayed.claims {
         shared.claims.replay(key, claim);
@@ -115,7 +118,8 @@ fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inn
         core: Arc::clone(&core),
         checkpoints: Arc::clone(&opened.checkpoints),
     };
-    let jobs: [Box<dyn Job>; 3] = [
+    let jobs: [Box<dyn Job>; 4] = [
+        Box::new(Expiry::new(&core)),
         Box::new(Arc::clone(&snapshots)),
         Box::new(signing.clone()),
         Box::new(Arc::clone(&scrub)),

@@ -106,9 +106,9 @@ impl History for ViewPast {
 const fn status(status: ExecutionStatus, resolution: u8) -> Status {
     match status {
         ExecutionStatus::Received | ExecutionStatus::Rejected => Status::Rejected,
-        ExecutionStatus::Authorized
-        | ExecutionStatus::AwaitingApproval
-        | ExecutionStatus::Approved => Status::Authorized,
+        ExecutionStatus::AwaitingApproval => Status::Awaiting,
+        ExecutionStatus::Approved => Status::Approved,
+        ExecutionStatus::Authorized => Status::Authorized,
         ExecutionStatus::Running => Status::Running,
         ExecutionStatus::InDoubt => Status::InDoubt,
         ExecutionStatus::Abandoned => Status::Abandoned,
@@ -204,6 +204,10 @@ impl Commanded {
             (_, Event::AuthorizationDecided(_)) if header.has(flags::AFTER_THE_FACT) => {
                 Gist::Execution(execution)
             }
+            // What persons said, and not whoever sent it, led to this one.
+            (_, Event::AuthorizationDecided(decided)) if decided.approval.is_some() => {
+                Gist::Execution(execution)
+            }
             (_, Event::AuthorizationDecided(decided)) => {
                 let decision = Decision::from_code(decided.decision);
                 let decision = decision.unwrap_or(Decision::DeniedPolicyViolation);
@@ -232,7 +236,11 @@ impl Commanded {
                 | Event::ExecutionFailed(_)
                 | Event::ExecutionCancelled(_)
                 | Event::ExecutionResolved(_)
-                | Event::ProtocolValidated(_),
+                | Event::ProtocolValidated(_)
+                | Event::ApprovalRequested(_)
+                | Event::ApprovalGiven(_)
+                | Event::ApprovalRefused(_)
+                | Event::ApprovalConfirmed(_),
             ) => Gist::Execution(execution),
             (_, Event::ConfigurationChanged(changed)) => Gist::Changed {
                 version: changed.version,

@@ -34,7 +34,7 @@ impl Need {
 /// How many of these commands start an execution.
 pub(crate) fn starts(commands: &[Command]) -> usize {
     let starts = commands.iter().filter(|command| match command.parts().0 {
-        Command::Start(_) => true,
+        Command::Start(_) | Command::StartApproved(_) => true,
         Command::Begin(request) => request.decision == Decision::Authorized,
         _ => false,
     });

@@ -198,6 +198,9 @@ impl Core {
         }
         self.known(grant)?;
         grant.may_append(store)?;
+        if commands.iter().any(Command::answers_for_persons) {
+            grant.may_approve()?;
+        }
         let limits = &self.shared.limits;
         let cut = |command: &Command| matches!(command, Command::Cut(cut) if cut.opening() != self.opening);
         if commands.iter().any(cut) {
