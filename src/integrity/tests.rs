@@ -3,6 +3,7 @@
 //! way to be wrong, and input of every kind.
 
 mod any_input;
+mod approvals;
 #[cfg(feature = "engine")]
 mod blake3_batch;
 mod fields;

@@ -5,6 +5,7 @@
 //! it again and compare. A change of how it looks is a new [`PAGE_VERSION`]; a test holds the bytes.
 
 mod components;
+mod people;
 mod steps;
 mod text;
 
@@ -12,9 +13,10 @@ use std::fmt::Write;
 
 use super::write::checksum;
 use super::{Bundle, BundlePart, BundleProblem, BundleVerifyError, Closing, Item, Stream};
-use crate::events::{Decision, Event, EventType, Outcome, StreamId};
+use crate::events::{Decision, Event, EventType, Outcome, StreamId, SubjectId};
 use crate::integrity::text::rfc3339;
 use components::Names;
+use people::Persons;
 use text::{MENTIONS_SHOWN, Sheet};
 
 /// Version of the page: which bytes a bundle gives.
@@ -26,7 +28,8 @@ const STYLE: &str = include_str!("style.css");
 const GENERATOR: &str = "<meta name=\"generator\" content=\"femtoclaw-ledger evidence page ";
 
 impl Bundle {
-    /// The whole in one line, for whoever reads nothing else: what was asked, who decided, how it ended, where it stands.
+    /// The whole in one line, for whoever reads nothing else: what was asked and for whom, who decided or allowed it, how it
+    /// ended, where it stands.
     /// It is made from the bundle, so it is worth what [`Bundle::verify`] says. A component is its number, and its name
     /// where the bundle has it ([`Bundle::names`]).
     #[must_use]
@@ -34,15 +37,20 @@ impl Bundle {
         let (capability, _) = asked(&self.items);
         let asked = capability.map_or_else(String::new, |name| format!("{name}: "));
         let names = Names::of(self);
-        let decided =
-            decider(&self.items, &names).map_or_else(String::new, |who| format!("{who}; "));
+        let persons = Persons::of(self);
+        let told = persons.told(&names).or_else(|| {
+            let behalf = persons.behalf();
+            let behalf = behalf.map_or_else(String::new, |who| format!(" on behalf of {who}"));
+            decider(&self.items, &names).map(|who| format!("{who}{behalf}"))
+        });
+        let decided = told.map_or_else(String::new, |told| format!("{told}; "));
         let (own, others) = (self.stream.records(), self.mentions().count());
         let mut lines = self.checkpoint.text().lines();
         let (log, size) = (
             lines.next().unwrap_or_default(),
             lines.next().unwrap_or_default(),
         );
-        let end = ending(self.stream);
+        let end = ending(&persons, self.stream);
         let mut text = format!("{asked}{decided}{end}. {own} records");
         if others > 0 {
             let _ = write!(text, " and {others} by others about it");
@@ -71,7 +79,8 @@ impl Bundle {
             .items
             .iter()
             .filter(|item| item.header.stream == execution);
-        own.for_each(|item| steps::step(item, &names, &mut sheet));
+        let subject = Persons::of(self).subject;
+        own.for_each(|item| steps::step(item, &names, subject, &mut sheet));
         sheet.html.push_str("</ol>\n");
         mentions(self, &names, &mut sheet);
         components::table(self, &mut sheet);
@@ -131,16 +140,18 @@ fn asked(items: &[Item]) -> (Option<String>, Option<&'static str>) {
         let (header, content) = (&item.header, item.content.as_ref()?);
         header.event(&content.payload).ok()
     });
-    let decided = events.filter_map(|event| match event {
-        Event::AuthorizationDecided(e) => Some((e.capability, Decision::from_code(e.decision))),
-        _ => None,
-    });
-    let decided = decided.take(1).next();
-    let decision = decided.as_ref().and_then(|(_, decision)| *decision);
-    (
-        decided.map(|(capability, _)| capability),
-        decision.map(Decision::name),
-    )
+    let (mut capability, mut decision) = (None, None);
+    for event in events {
+        match event {
+            Event::ApprovalRequested(e) => capability = Some(e.capability),
+            Event::AuthorizationDecided(e) if decision.is_none() => {
+                capability = Some(e.capability);
+                decision = Decision::from_code(e.decision).map(Decision::name);
+            }
+            _ => {}
+        }
+    }
+    (capability, decision)
 }
 
 /// Who decided, as the header of the decision tells, also where its payload was withheld.
@@ -154,7 +165,10 @@ fn decider(items: &[Item], names: &Names) -> Option<String> {
     Some(format!("{how} by {}", names.called(decided.component)))
 }
 
-const fn ending(stream: Stream) -> &'static str {
+fn ending(persons: &Persons, stream: Stream) -> &'static str {
+    if let Some(told) = people::ending(persons, stream) {
+        return told;
+    }
     match stream {
         Stream::Open { .. } => "had not ended when the checkpoint was signed",
         Stream::Complete { closed_by, .. } => match closed_by {
@@ -184,10 +198,12 @@ fn summary(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
     if let Some(decision) = decision {
         row(sheet, "decision", decision);
     }
+    let persons = Persons::of(bundle);
+    persons_rows(&persons, sheet);
     if let Some(decided) = decider(&bundle.items, names) {
         row(sheet, "decided", &decided);
     }
-    row(sheet, "how it ended", ending(bundle.stream));
+    row(sheet, "how it ended", ending(&persons, bundle.stream));
     let time = |item: &Item| rfc3339(item.header.time_ns.into());
     if let (Some(first), Some(last)) = (bundle.items.first(), bundle.items.last()) {
         row(sheet, "first record", &time(first));
@@ -202,6 +218,25 @@ fn summary(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
     );
     row(sheet, "ledger", &bundle.ledger.to_string());
     sheet.html.push_str("</dl>\n");
+}
+
+/// Whom it was done for and whom it is about, who was asked and what they said.
+fn persons_rows(persons: &Persons, sheet: &mut Sheet) {
+    if let Some(who) = persons.behalf() {
+        row(sheet, "on behalf of", &who);
+    }
+    if persons.subject != SubjectId::NIL {
+        row(sheet, "about (pseudonym)", &persons.subject.to_string());
+    }
+    let Some(asked) = &persons.asked else {
+        return;
+    };
+    let (name, who) = asked.said();
+    row(sheet, name, &who);
+    if let Some(request) = &asked.request {
+        row(sheet, "by the rule", &request.rule);
+        row(sheet, "allowed until", &rfc3339(request.until_ns.into()));
+    }
 }
 
 fn shows(bundle: &Bundle, sheet: &mut Sheet) {
@@ -226,6 +261,20 @@ fn shows(bundle: &Bundle, sheet: &mut Sheet) {
          the rules reads every header up to the checkpoint (<code>--export</code>).</li>\n\
          <li>It does not show that what was recorded is true, and its times are the ledger's own clock.</li>\n"
     );
+    let persons = Persons::of(bundle);
+    if persons.is_anybody_named() {
+        sheet.html.push_str(
+            "<li>It shows what the ledger was told of persons: on whose behalf it was done, who was asked, who answered \
+             and how they were authenticated. That it was these persons rests on whoever authenticated them and handed \
+             their answers in.</li>\n",
+        );
+    }
+    if persons.subject != SubjectId::NIL {
+        sheet.html.push_str(
+            "<li>Whom it is about is a pseudonym here. Only who has that person's id and the ledger's key for it can \
+             tell that they belong together.</li>\n",
+        );
+    }
     components::claims(bundle, sheet);
     if bundle.withheld() > 0 {
         let _ = writeln!(
@@ -248,7 +297,8 @@ fn mentions(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
          it. They are proven to be in the ledger; that there are no more is not.</p>\n<ol>\n"
     );
     let shown = bundle.mentions().take(MENTIONS_SHOWN);
-    shown.for_each(|item| steps::step(item, names, sheet));
+    let subject = Persons::of(bundle).subject;
+    shown.for_each(|item| steps::step(item, names, subject, sheet));
     sheet.html.push_str("</ol>\n");
     if count > MENTIONS_SHOWN {
         let left = count - MENTIONS_SHOWN;

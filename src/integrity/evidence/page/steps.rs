@@ -7,10 +7,12 @@ use base16ct::HexDisplay;
 
 use super::super::Item;
 use super::components::Names;
+use super::people;
 use super::text::Sheet;
 use crate::events::{
-    AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1, ExecutionInDoubtV1, Hash,
-    LeftCause, Outcome, RecordHeader, Resolution, State, SubjectId, TelemetryKind, flags,
+    ApprovalNamedV1, AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1,
+    ExecutionInDoubtV1, Hash, LeftCause, Outcome, Party, RecordHeader, Resolution, State,
+    SubjectId, TelemetryKind, flags,
 };
 use crate::integrity::text::rfc3339;
 
@@ -49,6 +51,19 @@ impl Rows<'_> {
         }
     }
 
+    fn maybe(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.text(name, &value);
+        }
+    }
+
+    fn answer(&mut self, who: &Party, role: &str, authenticated: &str, reason: &str) {
+        self.text("who", &people::identity(who));
+        self.text("role", role);
+        self.text("authenticated by", authenticated);
+        self.text("reason", reason);
+    }
+
     fn versions(&mut self, configuration: u64, registry: u64) {
         let text = format!("configuration {configuration}, registry {registry}");
         self.text("versions in force", &text);
@@ -67,6 +82,11 @@ fn title(event_type: EventType) -> &'static str {
         EventType::ExecutionResolved => "Doubt resolved",
         EventType::ExecutionInDoubt => "Left in doubt",
         EventType::ExecutionAbandoned => "Abandoned before its start",
+        EventType::ApprovalRequested => "Persons asked to approve",
+        EventType::ApprovalGiven => "Approved by a person",
+        EventType::ApprovalRefused => "Refused by a person",
+        EventType::ApprovalExpired => "Not approved in time",
+        EventType::ApprovalConfirmed => "Confirmed on what is in force now",
         EventType::TransitionsRecorded => "States passed",
         EventType::AuditRecorded => "Audit event",
         EventType::TelemetryRecorded => "Observation",
@@ -74,8 +94,8 @@ fn title(event_type: EventType) -> &'static str {
     }
 }
 
-/// Appends one step.
-pub(super) fn step(item: &Item, names: &Names, sheet: &mut Sheet) {
+/// Appends one step of an execution that is about `subject`.
+pub(super) fn step(item: &Item, names: &Names, subject: SubjectId, sheet: &mut Sheet) {
     let header = &item.header;
     let outcome = header.outcome.name();
     let _ = write!(
@@ -98,7 +118,7 @@ pub(super) fn step(item: &Item, names: &Names, sheet: &mut Sheet) {
     names.show(header.component, sheet);
     let _ = write!(sheet.html, " · {}</p>\n<dl>\n", header.event_type);
     let mut rows = Rows(sheet);
-    flagged(header, &mut rows);
+    flagged(header, subject, &mut rows);
     match &item.content {
         None => rows.row("payload", |sheet| {
             let said = "<i>withheld; the header commits to it</i>";
@@ -112,7 +132,7 @@ pub(super) fn step(item: &Item, names: &Names, sheet: &mut Sheet) {
     sheet.html.push_str("</dl>\n</li>\n");
 }
 
-fn flagged(header: &RecordHeader, rows: &mut Rows<'_>) {
+fn flagged(header: &RecordHeader, subject: SubjectId, rows: &mut Rows<'_>) {
     if header.has(flags::AFTER_THE_FACT) {
         rows.text(
             "note",
@@ -122,8 +142,9 @@ fn flagged(header: &RecordHeader, rows: &mut Rows<'_>) {
     if header.has(flags::TRUNCATED) {
         rows.text("note", "something was too long and is kept in part");
     }
-    if header.subject != SubjectId::NIL {
-        rows.text("subject (pseudonym)", &header.subject.to_string());
+    // Of the execution it is said once, above.
+    if header.subject != subject {
+        rows.text("about (pseudonym)", &header.subject.to_string());
     }
     if header.observed_difference_ns != 0 {
         let said = i128::from(header.time_ns) + i128::from(header.observed_difference_ns);
@@ -157,6 +178,10 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
                 rows.digest("policy digest", &e.policy_digest);
             }
             rows.versions(e.configuration_version, e.registry_version);
+            rows.maybe("on behalf of", people::behalf(&e.on_behalf_of));
+            if let Some(approval) = &e.approval {
+                named_rows(approval, rows);
+            }
         }
         Event::ExecutionStarted(e) => {
             rows.text("capability", &e.capability);
@@ -198,8 +223,76 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
             let path: Vec<_> = e.path.iter().take(64).map(name).collect();
             rows.text("path", &path.join(" → "));
         }
+        other => approval_rows(other, payload, rows),
+    }
+}
+
+/// What persons were asked, and what they said.
+fn approval_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
+    match event {
+        Event::ApprovalRequested(e) => {
+            rows.text("capability", &e.capability);
+            rows.maybe("on behalf of", people::behalf(&e.on_behalf_of));
+            rows.text(
+                "who may answer",
+                &people::may_answer(&e.asked, &e.asked_roles),
+            );
+            rows.text("approvals needed", &e.approvers_needed.to_string());
+            rows.text("rule", &e.rule);
+            rows.text("reason", &e.reason);
+            rows.text("until", &rfc3339(e.until_ns.into()));
+            rows.bytes("what they are shown", &e.shown);
+            rows.digest("digest of it (BLAKE3)", &e.shown_digest);
+            rows.bytes("arguments", &e.arguments);
+            rows.text("policy", &e.policy_version);
+            if e.policy_digest != [0; 32] {
+                rows.digest("policy digest", &e.policy_digest);
+            }
+            rows.versions(e.configuration_version, e.registry_version);
+        }
+        Event::ApprovalGiven(e) => {
+            rows.answer(&e.approver, &e.role, &e.authenticated, &e.reason);
+            let count = format!("{} of {}", e.given, e.needed);
+            rows.text("approvals", &count);
+            rows.digest("of what was shown (BLAKE3)", &e.shown_digest);
+        }
+        Event::ApprovalRefused(e) => {
+            rows.answer(&e.approver, &e.role, &e.authenticated, &e.reason);
+            rows.digest("of what was shown (BLAKE3)", &e.shown_digest);
+        }
+        Event::ApprovalExpired(e) => {
+            rows.text("approvals", &format!("{} of {}", e.given, e.needed));
+        }
+        Event::ApprovalConfirmed(e) => {
+            rows.text("reason", &e.reason);
+            rows.text("approvals before", "do not count any more");
+            rows.text("policy", &e.policy_version);
+            if e.policy_digest != [0; 32] {
+                rows.digest("policy digest", &e.policy_digest);
+            }
+            rows.versions(e.configuration_version, e.registry_version);
+        }
         other => mention_rows(other, payload, rows),
     }
+}
+
+/// The approval that a decision rests on.
+fn named_rows(approval: &ApprovalNamedV1, rows: &mut Rows<'_>) {
+    let (request, needed) = (approval.request_version, approval.needed);
+    rows.text(
+        "persons were asked",
+        &format!("by version {request} of this execution"),
+    );
+    rows.text("rule", &approval.rule);
+    rows.text(
+        "approvals",
+        &format!("{} of {needed}", approval.approvers.len()),
+    );
+    rows.text("approved by", &people::list(&approval.approvers));
+    rows.maybe(
+        "refused by",
+        approval.refused_by.as_ref().map(people::identity),
+    );
 }
 
 /// What others said of the execution.
