@@ -193,11 +193,13 @@ type stream struct {
 // ended is whether the last record was the last of its command, where h is the next one: persons' words may be followed
 // by the decision that they bring about, of the same command.
 func (s *stream) ended(h header) bool {
-	another := !bytes.Equal(h.command, s.last.command)
+	another := h.component != s.last.component || !bytes.Equal(h.command, s.last.command)
 	switch s.last.kind {
 	case 0x201, 0x108:
 		return true
-	case 0x10b, 0x10e:
+	case 0x10b:
+		return another && h.kind != 0x102
+	case 0x10e:
 		return another
 	case 0x102:
 		return s.stand == "approved" && another

@@ -246,12 +246,16 @@ impl Stand {
     /// Whether `last`, which led here, is the last record of its command: one that walks a path ends with that path, others
     /// with what they say. What persons say may be followed by the decision that it brings about, of the same command.
     fn ends_command(self, last: &RecordHeader, next: &RecordHeader) -> bool {
+        // Two components may have given their commands one id.
+        let is_another = (next.component, next.command) != (last.component, last.command);
         match last.event_type {
             EventType::TransitionsRecorded | EventType::ExecutionInDoubt => true,
-            EventType::ApprovalGiven | EventType::ApprovalConfirmed => next.command != last.command,
-            EventType::AuthorizationDecided => {
-                self == Self::Approved && next.command != last.command
+            // A decision rests on it and stands right behind it.
+            EventType::ApprovalGiven => {
+                is_another && next.event_type != EventType::AuthorizationDecided
             }
+            EventType::ApprovalConfirmed => is_another,
+            EventType::AuthorizationDecided => self == Self::Approved && is_another,
             _ => false,
         }
     }

@@ -136,6 +136,50 @@ fn what_breaks_the_ledgers_rules_is_named() {
     );
 }
 
+/// Asked, approved by two, decided with the second: what persons say stands alone or right before what it brings about.
+#[test]
+fn an_approval_stands_alone_or_right_before_its_decision() {
+    use EventType as E;
+    let own = |version, event_type, outcome, command, (index, length)| RecordHeader {
+        command: CommandId::from_bytes([command; 16]),
+        commit_index: index,
+        commit_len: length,
+        ..header(version, event_type, outcome)
+    };
+    let all = vec![
+        own(1, E::ApprovalRequested, Outcome::Neutral, 1, (0, 2)),
+        own(2, E::TransitionsRecorded, Outcome::Neutral, 1, (1, 2)),
+        own(3, E::ApprovalGiven, Outcome::Neutral, 2, (0, 1)),
+        own(4, E::ApprovalGiven, Outcome::Neutral, 3, (0, 2)),
+        own(5, E::AuthorizationDecided, Outcome::Success, 3, (1, 2)),
+        own(6, E::ExecutionStarted, Outcome::Neutral, 4, (0, 2)),
+        own(7, E::TransitionsRecorded, Outcome::Neutral, 4, (1, 2)),
+    ];
+    assert_eq!(read(&all), Ok(Stream::Open { records: 7 }));
+    let changed = |change: fn(&mut Vec<RecordHeader>)| {
+        let mut headers = all.clone();
+        change(&mut headers);
+        read(&headers).map_err(|error| error.code())
+    };
+    // Two components, each with a command of its own: their ids may be the same.
+    let one_id = changed(|it| {
+        it[2].command = it[3].command;
+        it[2].component = ComponentId(2);
+    });
+    assert_eq!(one_id, Ok(Stream::Open { records: 7 }));
+    // A decision that was made later than the approval that it rests on, or by another command.
+    for torn in [
+        |it: &mut Vec<RecordHeader>| it[4].command = CommandId::NIL,
+        |it: &mut Vec<RecordHeader>| it[4].component = ComponentId(2),
+        |it: &mut Vec<RecordHeader>| it[3].command = it[2].command,
+        |it: &mut Vec<RecordHeader>| {
+            it[4..].iter_mut().for_each(|it| it.seq = it.seq.plus(1));
+        },
+    ] {
+        assert_eq!(changed(torn), Err("torn_command"));
+    }
+}
+
 /// A ledger that writes *denied* into the header and *authorized* into the payload: the end is read from
 /// the header, so the two are compared.
 #[test]

@@ -36,8 +36,27 @@ pub struct Awaiting {
 pub struct AwaitingQuery {
     log: Handle,
     filter: ExecutionFilter,
+    persons: Persons,
+}
+
+/// Whose answer is asked for; nobody's in particular where it is empty.
+#[derive(Clone, Default)]
+struct Persons {
     identity: Option<Party>,
     roles: Vec<String>,
+}
+
+impl Persons {
+    /// Whether what is asked for stands in the requests alone.
+    fn are_named(&self) -> bool {
+        self.identity.is_some() || !self.roles.is_empty()
+    }
+
+    fn may_answer(&self, request: &ApprovalRequestedV1) -> bool {
+        let identity = self.identity.as_ref();
+        identity.is_some_and(|it| request.asked.contains(it))
+            || self.roles.iter().any(|it| request.asked_roles.contains(it))
+    }
 }
 
 impl AwaitingQuery {
@@ -50,8 +69,7 @@ impl AwaitingQuery {
         Self {
             log,
             filter,
-            identity: None,
-            roles: Vec::new(),
+            persons: Persons::default(),
         }
     }
 
@@ -70,14 +88,14 @@ impl AwaitingQuery {
     /// Those that this person may answer: by identity, or by one of the roles that are given here too. Takes the right to
     /// read payloads of the execution log.
     pub fn asked(mut self, identity: Party) -> Self {
-        self.identity = Some(identity);
+        self.persons.identity = Some(identity);
         self
     }
 
     /// Those that whoever has this role may answer; said again: also that one. Takes the right to read payloads of the
     /// execution log.
     pub fn asked_role(mut self, role: impl Into<String>) -> Self {
-        self.roles.push(role.into());
+        self.persons.roles.push(role.into());
         self
     }
 
@@ -96,13 +114,11 @@ impl AwaitingQuery {
     /// [`ReadError`].
     pub async fn soonest(self, limit: usize) -> Result<Vec<Awaiting>, ReadError> {
         let filter = self.filter.clone();
-        let all = self.by_request();
+        let all = self.persons.are_named();
         let wanted = if all { usize::MAX } else { limit };
         let read = move |set: &ViewSet| set.executions.soonest(&filter, wanted);
         let entries = self.log.read(self.wanted(), read).await?;
-        let mut found = self.requests(entries).await?;
-        found.truncate(limit);
-        Ok(found)
+        self.requests(entries, limit).await
     }
 
     /// Those that were asked first, at most `limit`, the oldest first; otherwise as [`soonest`](Self::soonest).
@@ -114,7 +130,7 @@ impl AwaitingQuery {
     pub async fn oldest(self, limit: usize) -> Result<Vec<Awaiting>, ReadError> {
         let (mut filter, mut found) = (self.filter.clone(), Vec::new());
         while found.len() < limit {
-            let page = if self.by_request() {
+            let page = if self.persons.are_named() {
                 PAGE
             } else {
                 limit - found.len()
@@ -130,35 +146,38 @@ impl AwaitingQuery {
             };
             filter.after = last;
             let is_last = entries.len() < page;
-            found.extend(self.requests(entries).await?);
+            found.extend(self.requests(entries, limit - found.len()).await?);
             if is_last {
                 break;
             }
         }
-        found.truncate(limit);
         Ok(found)
     }
 
-    /// Whether what is asked for stands in the requests alone.
-    fn by_request(&self) -> bool {
-        self.identity.is_some() || !self.roles.is_empty()
-    }
-
     fn wanted(&self) -> Wanted {
-        match self.by_request() {
+        match self.persons.are_named() {
             true => Wanted::Payloads(Store::ExecutionLog),
             false => STANDING,
         }
     }
 
-    /// Reads what persons are asked, and leaves out those that are not for whom is asked for.
-    async fn requests(&self, mut entries: Vec<ExecutionEntry>) -> Result<Vec<Awaiting>, ReadError> {
+    /// Reads what persons are asked, and leaves out those that are not for whom is asked for. Keeps no more than `limit` in
+    /// memory: a request may be as large as a payload.
+    async fn requests(
+        &self,
+        mut entries: Vec<ExecutionEntry>,
+        limit: usize,
+    ) -> Result<Vec<Awaiting>, ReadError> {
         let log = &self.log;
         entries.iter_mut().for_each(|entry| shown(log, entry));
         let (reader, rights) = (log.inner.core.reader.clone(), log.grant.rights());
+        let persons = self.persons.clone();
         let read = blocking(move || {
-            let mut found = Vec::with_capacity(entries.len());
+            let mut found = Vec::new();
             for entry in entries {
+                if found.len() >= limit {
+                    break;
+                }
                 let place = Seq::new(entry.requested_seq).unwrap_or(Seq::FIRST);
                 let record = reader.get(place).map_err(ReadError::from)?;
                 let request = record.and_then(|record| rights.shown(record));
@@ -166,24 +185,17 @@ impl AwaitingQuery {
                     .as_ref()
                     .map(|record| asked(record, entry.execution));
                 let request = request.transpose()?.flatten();
-                found.push(Awaiting { entry, request });
+                let is_for = |request| persons.may_answer(request);
+                if !persons.are_named() || request.as_ref().is_some_and(is_for) {
+                    found.push(Awaiting { entry, request });
+                }
             }
             Ok(found)
         })
         .await;
         // Taken back while it was read: nothing is given any more.
         log.may_read(self.wanted())?;
-        let mut found = read?;
-        found.retain(|it| !self.by_request() || self.is_for(it.request.as_ref()));
-        Ok(found)
-    }
-
-    fn is_for(&self, request: Option<&ApprovalRequestedV1>) -> bool {
-        request.is_some_and(|request| {
-            let identity = self.identity.as_ref();
-            identity.is_some_and(|it| request.asked.contains(it))
-                || self.roles.iter().any(|it| request.asked_roles.contains(it))
-        })
+        read
     }
 }
 
