@@ -33,7 +33,7 @@ pub struct ProtocolValidatedV1 {
 pub struct AuthorizationDecidedV2 {
     /// The capability asked for.
     pub capability: String,
-    /// The arguments, JSON, byte for byte as received.
+    /// The arguments, JSON, byte for byte as received; empty where persons were asked, whose request has them.
     #[serde(with = "super::readable::bytes")]
     pub arguments: Vec<u8>,
     /// BLAKE3 of the arguments.

@@ -282,7 +282,8 @@ impl Asked {
         self.named(named)?;
         if let Some(request) = &self.request {
             let same = request.capability == event.capability
-                && request.arguments == event.arguments
+                // They stand in the request; the decision has their digest.
+                && (event.arguments.is_empty() || request.arguments == event.arguments)
                 && request.arguments_digest == event.arguments_digest
                 && request.on_behalf_of == event.on_behalf_of;
             if !same {

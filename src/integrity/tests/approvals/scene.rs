@@ -103,7 +103,8 @@ pub(super) fn decided(decision: u8, approval: ApprovalNamedV1) -> AuthorizationD
     let asked = asked();
     AuthorizationDecidedV2 {
         capability: asked.capability,
-        arguments: asked.arguments,
+        // The request has them.
+        arguments: Vec::new(),
         arguments_digest: asked.arguments_digest,
         decision,
         reason: String::new(),
