@@ -72,6 +72,12 @@ pub(crate) fn run(
     report.number("unfinished", summary.unfinished.len() as u64);
     let unfinished = summary.unfinished.iter().take(NAMED_MAX);
     report.list("in_doubt", unfinished.map(ToString::to_string));
+    report.number("awaiting", summary.awaiting.len() as u64);
+    let awaiting = summary.awaiting.iter().take(NAMED_MAX);
+    report.list("asked_about", awaiting.map(ToString::to_string));
+    report.number("approved", summary.approved.len() as u64);
+    let approved = summary.approved.iter().take(NAMED_MAX);
+    report.list("not_started", approved.map(ToString::to_string));
     let mut exit = findings(&mut report, &ledger);
     if let Some(seq) = summary.after_close {
         report.number("after_close", seq.get());

@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+mod approvals;
 mod checkpoints;
 #[path = "../../../tests/journal/fixtures.rs"]
 #[allow(dead_code, reason = "not all of it is used here")]

@@ -10,6 +10,7 @@ use crate::events::{
     ApprovalConfirmedV1, ApprovalGivenV1, ApprovalNamedV1, ApprovalRefusedV1, ApprovalRequestedV1,
     AuthorizationDecidedV2, Decision, Event, EventType, Hash, LeftCause, Party, RecordHeader, Seq,
 };
+use crate::integrity::digest;
 
 /// A ledger decides before it gives a record its place and its time, so a record may be later than its decision was made:
 /// by less than this.
@@ -21,8 +22,8 @@ const DECIDED_BEFORE_NS: i64 = 60_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApprovalProblem {
-    /// It is about something else than they were shown.
-    #[error("it answers something else than was shown")]
+    /// It is about something else than they were shown, or what they were shown is not what the request's digest names.
+    #[error("it is about something else than was shown")]
     OtherShown,
     /// By somebody who was not asked.
     #[error("it is of somebody who was not asked")]
@@ -63,7 +64,8 @@ pub enum ApprovalProblem {
         /// How many must.
         needed: u32,
     },
-    /// The decision is about something else than persons were asked.
+    /// The decision is about something else than persons were asked, or the request's arguments are not those that its
+    /// digest names.
     #[error("the decision is about something else than persons were asked")]
     OtherMatter,
     /// The decision rests on other versions than persons were asked about, and nobody confirmed it on these.
@@ -116,8 +118,10 @@ pub(super) fn check(bundle: &Bundle) -> Result<(), (Seq, ApprovalProblem)> {
         });
         let checked = match (&mut asked, header.event_type) {
             (None, EventType::ApprovalRequested) => {
-                asked = Some(Asked::by(header, event));
-                Ok(())
+                let request = Asked::by(header, event);
+                let digests = request.digests();
+                asked = Some(request);
+                digests
             }
             (None, _) => unasked(event.as_ref()),
             (Some(asked), kind) => asked.next(header, kind, event),
@@ -161,6 +165,19 @@ impl Asked {
             grounds,
             approvers: Some(Vec::new()),
             answered: Answered::No,
+        }
+    }
+
+    /// Whether the request shows what its digests name.
+    fn digests(&self) -> Result<(), ApprovalProblem> {
+        match &self.request {
+            Some(request) if request.shown_digest != digest(&request.shown) => {
+                Err(ApprovalProblem::OtherShown)
+            }
+            Some(request) if request.arguments_digest != digest(&request.arguments) => {
+                Err(ApprovalProblem::OtherMatter)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -249,7 +249,7 @@ fn reports() {
     let json = json!({
         "records": 0, "frames": 0, "unreadable": 0, "epochs": {"1": 2}, "events": {}, "stores": {},
         "after_close": null, "times": {"first": "1970-01-01T00:00:00Z", "last": TIME},
-        "unfinished": ["cd".repeat(16)],
+        "unfinished": ["cd".repeat(16)], "unknown_event": null, "awaiting": [], "approved": [],
     });
     reads(&summary, &json);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Evidence of one execution: made from an open ledger, checked by public keys alone.
 
+mod approved;
 mod attacks;
 mod bytes;
 mod headers;

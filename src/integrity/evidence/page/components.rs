@@ -37,6 +37,8 @@ impl Names {
     pub(super) fn called(&self, component: ComponentId) -> String {
         match self.0.get(&component) {
             Some(name) => format!("component {component} ({name})"),
+            // What nobody asks for, such as that nobody answered in time.
+            None if component == ComponentId::LEDGER => "the ledger".to_owned(),
             None => format!("component {component}"),
         }
     }

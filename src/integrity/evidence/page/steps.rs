@@ -172,7 +172,12 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
             rows.text("decision", decision);
             rows.text("reason", &e.reason);
             rows.text("capability", &e.capability);
-            rows.bytes("arguments", &e.arguments);
+            match &e.approval {
+                Some(_) if e.arguments.is_empty() => {
+                    rows.text("arguments", "those that persons were asked about");
+                }
+                _ => rows.bytes("arguments", &e.arguments),
+            }
             rows.text("policy", &e.policy_version);
             if e.policy_digest != [0; 32] {
                 rows.digest("policy digest", &e.policy_digest);

@@ -28,6 +28,11 @@ fn an_answer_is_of_one_who_was_asked_about_what_was_shown_once_and_in_time() {
     let other = |it: &mut Refused| it.shown_digest = [0; 32];
     refused_for(&said(declined(), 3, other), 3, P::OtherShown);
 
+    let not_it = |it: &mut Request| it.shown.push(b'0');
+    refused_for(&said(waiting(), 0, not_it), 0, P::OtherShown);
+    let more = |it: &mut Request| it.arguments = b"{\"eur\":9000}".to_vec();
+    refused_for(&said(waiting(), 0, more), 0, P::OtherMatter);
+
     // A record may come a little later than it was decided on, and no more.
     for (steps, at) in [(approved(), 3), (declined(), 3)] {
         for (late_ns, is_late) in [(59_000_000_000, false), (61_000_000_000, true)] {
@@ -115,6 +120,9 @@ fn a_decision_names_who_answered_and_is_about_what_was_asked() {
     refused_for(&unasked, 0, P::Unfounded);
 
     let about = |change: fn(&mut Decided)| said(approved(), 4, change);
+    let asked = asked().arguments;
+    let whole = said(approved(), 4, |it: &mut Decided| it.arguments = asked);
+    assert!(evidence(&whole).is_ok());
     let matter = [
         about(|it| it.capability = "payment.other".into()),
         about(|it| it.arguments = b"{\"eur\":9000}".to_vec()),

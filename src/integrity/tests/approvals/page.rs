@@ -90,12 +90,14 @@ fn names_of_persons_stay_names() {
         it.rule = hostile.into();
         it.reason = hostile.repeat(100);
         it.shown = hostile.repeat(2_000).into_bytes();
+        it.shown_digest = digest(&it.shown);
     });
     let answer = |it: &mut Given| {
         it.approver = party(hostile);
         it.role = hostile.into();
         it.authenticated = hostile.into();
         it.reason = hostile.into();
+        it.shown_digest = digest(hostile.repeat(2_000).as_bytes());
     };
     steps.push(step(2, Outcome::Success, given("ann", 1)));
     let bundle = evidence(&said(steps, 2, answer)).unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::error::ReadError;
-use crate::events::{EventType, ExecutionId, Seq, Store};
+use crate::events::{EventType, ExecutionId, Outcome, RecordHeader, Seq, Store};
 use crate::journal::{Closes, EpochStretch};
 
 use super::ReadOnly;
@@ -43,6 +43,44 @@ pub struct Summary {
     /// Executions that were started, and of whose end no record tells: in doubt once the ledger is
     /// opened for writing.
     pub unfinished: BTreeSet<ExecutionId>,
+    /// Executions that persons were asked about and have not decided on.
+    pub awaiting: BTreeSet<ExecutionId>,
+    /// Executions that persons have approved, and that were not started.
+    pub approved: BTreeSet<ExecutionId>,
+}
+
+impl Summary {
+    /// Where a record leaves its execution.
+    fn follow(&mut self, header: &RecordHeader) {
+        let execution = header.execution;
+        match header.event_type {
+            EventType::ApprovalRequested => {
+                self.awaiting.insert(execution);
+            }
+            EventType::AuthorizationDecided => {
+                let was_asked = self.awaiting.remove(&execution);
+                if was_asked && header.outcome == Outcome::Success {
+                    self.approved.insert(execution);
+                }
+            }
+            EventType::ExecutionStarted => {
+                self.approved.remove(&execution);
+                self.unfinished.insert(execution);
+            }
+            EventType::ExecutionAbandoned => {
+                self.approved.remove(&execution);
+            }
+            EventType::ExecutionCompleted
+            | EventType::ExecutionFailed
+            | EventType::ExecutionCancelled
+            | EventType::ExecutionResolved => {
+                self.awaiting.remove(&execution);
+                self.approved.remove(&execution);
+                self.unfinished.remove(&execution);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl ReadOnly {
@@ -86,18 +124,7 @@ impl ReadOnly {
             let times = summary.times_ns.as_ref();
             let first_ns = times.map_or(header.time_ns, |times| *times.start());
             summary.times_ns = Some(first_ns..=header.time_ns);
-            match header.event_type {
-                EventType::ExecutionStarted => {
-                    summary.unfinished.insert(header.execution);
-                }
-                EventType::ExecutionCompleted
-                | EventType::ExecutionFailed
-                | EventType::ExecutionCancelled
-                | EventType::ExecutionResolved => {
-                    summary.unfinished.remove(&header.execution);
-                }
-                _ => {}
-            }
+            summary.follow(&header);
         }
         Ok(summary)
     }
