@@ -32,6 +32,7 @@ mod lock;
 mod names;
 pub(crate) mod scratch;
 pub(crate) mod shared;
+mod subject_key;
 
 pub use identity::{DIRECTORY_FORMAT, Identity};
 
@@ -42,7 +43,9 @@ use crate::events::LedgerId;
 use crate::journal::{Anchor, Head};
 
 use lock::{Locks, lock};
+pub(crate) use names::SUBJECTS;
 use names::{ANCHOR, IDENTITY, LOCK, OPENED, is_the_volumes};
+pub(crate) use subject_key::SubjectKey;
 
 /// The directory of one ledger, locked as long as this value lives.
 #[derive(Debug)]
@@ -130,6 +133,12 @@ impl Directory {
     #[must_use]
     pub fn anchor(&self) -> PathBuf {
         self.path.join(ANCHOR)
+    }
+
+    /// Where the key of subjects lies.
+    #[must_use]
+    pub fn subjects(&self) -> PathBuf {
+        self.path.join(SUBJECTS)
     }
 
     /// Where the views lie.
@@ -260,7 +269,7 @@ fn check_empty(path: &Path) -> Result<(), OpenError> {
         let name = entry
             .map_err(|source| OpenError::io(path, source))?
             .file_name();
-        let ours = [LOCK, IDENTITY, ANCHOR];
+        let ours = [LOCK, IDENTITY, ANCHOR, SUBJECTS];
         let name_text = name.to_string_lossy();
         let finished = name_text.strip_suffix(".creating").unwrap_or(&name_text);
         if !ours.contains(&finished) && !is_the_volumes(path, &name) {
@@ -286,6 +295,10 @@ fn create_identity(
     };
     // Before the identity: a ledger that has its identity has its anchor, or has lost it.
     Anchor::create(&path.join(ANCHOR), identity.ledger, &Head::default(), 0)?;
+    // So with the key of its subjects.
+    let subjects = path.join(SUBJECTS);
+    SubjectKey::create(&subjects, identity.ledger, entropy)
+        .map_err(|source| OpenError::io(&subjects, source))?;
     let target = path.join(IDENTITY);
     let written = database::replace(&target, identity.encode().as_bytes());
     written.map_err(|source| OpenError::io(&target, source))?;

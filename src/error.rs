@@ -199,6 +199,10 @@ pub enum ReadError {
     /// The snapshot of what is in force is of another ledger.
     #[error("the snapshot of what is in force is of another ledger")]
     ForeignSnapshot,
+    /// There is no key to make a subject's pseudonym: the journal was given, and the file `SUBJECTS` is not in the directory
+    /// of its views.
+    #[error("there is no key of subjects; put SUBJECTS back, or open with renew_subject_key")]
+    NoSubjectKey,
     /// The ledger is closed.
     #[error("the ledger is closed")]
     Closed,
@@ -215,6 +219,7 @@ impl ReadError {
             Self::Recovering { .. } => "recovering",
             Self::Unavailable { .. } => "unavailable",
             Self::ForeignSnapshot => "foreign_snapshot",
+            Self::NoSubjectKey => "no_subject_key",
             Self::Closed => "closed",
         }
     }

@@ -24,6 +24,8 @@ mod configuration;
 mod copies;
 #[path = "conformance/crypto.rs"]
 mod crypto;
+#[path = "conformance/delegation.rs"]
+mod delegation;
 #[path = "conformance/durability.rs"]
 mod durability;
 #[path = "conformance/executions.rs"]
@@ -48,6 +50,8 @@ mod observability;
 mod pace;
 #[path = "conformance/recovery.rs"]
 mod recovery;
+#[path = "conformance/subjects.rs"]
+mod subjects;
 #[path = "conformance/support.rs"]
 mod support;
 #[path = "conformance/tamper.rs"]

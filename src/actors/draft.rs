@@ -69,6 +69,7 @@ impl Draft {
     pub(crate) fn context(mut self, context: &Context) -> Self {
         self.parent = context.parent_id().unwrap_or_default();
         self.trace = context.trace_id().unwrap_or_default();
+        self.subject = context.subject_id();
         self
     }
 

@@ -2,22 +2,42 @@
 //! What belongs to a command besides its content.
 
 use super::check::{self, Checked, Fields};
-use super::given::{Given, Hidden, Redactor};
+use super::given::{Buffer, Given, Hidden, Redactor};
 use super::parties::{self, Delegation};
 use crate::config::Limits;
-use crate::events::{CommandId, ParentId, Party, TraceId};
+use crate::error::AppendError;
+use crate::events::{CommandId, ParentId, Party, SubjectId, TraceId};
 
-/// What is common to all commands: its id, what it belongs to, and on whose behalf it is sent.
+/// What is common to all commands: its id, what it belongs to, whom it is about, and on whose behalf it is sent.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Context {
     pub(super) command: Option<CommandId>,
     pub(super) parent: Option<ParentId>,
     pub(super) trace: Option<TraceId>,
     pub(super) delegation: Delegation,
+    pub(super) subject: Option<Subject>,
 }
 
+/// Whom a command is about.
+#[derive(Clone)]
+pub(super) struct Subject {
+    /// The caller's own id. Neither hashed nor stored.
+    pub(super) id: String,
+    /// `None` until the ledger has taken the command.
+    pub(super) pseudonym: Option<SubjectId>,
+}
+
+/// Two are the same where they have the same id: the pseudonym says no more.
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Subject {}
+
 impl Context {
-    /// No parent, no trace, on nobody's behalf, and a command id that the ledger makes.
+    /// No parent, no trace, about and on behalf of nobody, and a command id that the ledger makes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -64,6 +84,27 @@ impl Context {
         self
     }
 
+    /// Whom it is about, by the caller's own id: one line, as long as a name may be, taken byte for byte. The ledger stores a
+    /// pseudonym in its place ([`SubjectId`]), which it makes with a key that is not in the journal; so the redactor is not
+    /// given the id, and neither a record nor a command's digest is made of it. All records of an execution have the subject
+    /// of its first command: a later one that names another is refused (`other_subject`). Other commands, also those that
+    /// merely name an execution, have the subject that they name themselves.
+    ///
+    /// ```
+    /// use femtoclaw_ledger::Context;
+    ///
+    /// let context = Context::new().subject("customer 4711");
+    /// assert!(!format!("{context:?}").contains("4711"));
+    /// ```
+    #[must_use]
+    pub fn subject(mut self, id: impl Into<String>) -> Self {
+        self.subject = Some(Subject {
+            id: id.into(),
+            pseudonym: None,
+        });
+        self
+    }
+
     /// The command id, where one was given.
     #[must_use]
     pub const fn command_id(&self) -> Option<CommandId> {
@@ -88,11 +129,40 @@ impl Context {
         &self.delegation.0
     }
 
+    /// The pseudonym of whom it is about; nil where nobody is named, or the ledger has not taken the command yet.
+    pub(crate) fn subject_id(&self) -> SubjectId {
+        let pseudonym = self.subject.as_ref().and_then(|subject| subject.pseudonym);
+        pseudonym.unwrap_or_default()
+    }
+
+    /// The same, about somebody whose pseudonym is known already.
+    pub(crate) fn about(mut self, pseudonym: SubjectId) -> Self {
+        self.subject = Some(Subject {
+            id: String::new(),
+            pseudonym: Some(pseudonym),
+        });
+        self
+    }
+
+    /// Asks for the pseudonym, also where there is one: that may be another ledger's.
+    pub(super) fn name_subject(
+        &mut self,
+        pseudonym: impl FnOnce(&str) -> Result<SubjectId, AppendError>,
+    ) -> Checked {
+        if let Some(subject) = &mut self.subject {
+            subject.pseudonym = Some(pseudonym(&subject.id)?);
+        }
+        Ok(())
+    }
+
     /// `decides`: it decides on an execution, and so takes a chain of delegation.
     pub(super) fn validate(&self, decides: bool, limits: &Limits) -> Checked {
         check::id("command", self.command.is_some_and(|id| id.is_nil()))?;
         check::id("parent", self.parent.is_some_and(|id| id.is_nil()))?;
         check::id("trace", self.trace.is_some_and(|id| id.is_nil()))?;
+        if let Some(subject) = &self.subject {
+            check::name("subject", &subject.id, limits)?;
+        }
         // What is dropped in silence would be believed to be on the record.
         if !decides && !self.delegation().is_empty() {
             let problem = "belongs to a decision on an execution: say there on whose behalf";
@@ -114,11 +184,16 @@ impl Context {
             fields.text("on_behalf_of");
             parties::digest(self.delegation(), fields);
         }
+        let subject = self.subject_id();
+        if !subject.is_nil() {
+            fields.text("subject").bytes(subject.as_bytes());
+        }
     }
 
     /// Bytes of what a record holds of it beside its header.
     pub(super) fn content_len(&self) -> usize {
-        parties::content_len(self.delegation())
+        let subject = self.subject.as_ref().map_or(0, |subject| subject.id.len());
+        parties::content_len(self.delegation()) + subject
     }
 }
 
@@ -129,6 +204,7 @@ impl Given for Context {
 
     fn fit(&mut self) {
         self.delegation.fit();
+        self.subject.iter_mut().for_each(|subject| subject.id.fit());
     }
 }
 
@@ -138,11 +214,13 @@ impl std::fmt::Debug for Context {
         let hidden: Vec<_> = chain
             .map(|party| (Hidden::new(&party.issuer), Hidden::new(&party.id)))
             .collect();
+        let subject = self.subject.as_ref().map(|it| Hidden::new(&it.id));
         f.debug_struct("Context")
             .field("command", &self.command)
             .field("parent", &self.parent)
             .field("trace", &self.trace)
             .field("on_behalf_of", &hidden)
+            .field("subject", &subject)
             .finish()
     }
 }

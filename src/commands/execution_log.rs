@@ -200,6 +200,10 @@ impl InContext for Imported {
     fn context(&self) -> &Context {
         &self.request.context
     }
+
+    fn context_mut(&mut self) -> &mut Context {
+        &mut self.request.context
+    }
 }
 
 impl CommandContent for Imported {

@@ -76,6 +76,7 @@ impl<B: Buffer> Buffer for Option<B> {
 /// Everything that has a command's context.
 pub(crate) trait InContext {
     fn context(&self) -> &Context;
+    fn context_mut(&mut self) -> &mut Context;
 }
 
 /// The embedder's redactor at work on one command.
@@ -265,6 +266,10 @@ macro_rules! fields {
         impl $crate::commands::given::InContext for $name {
             fn context(&self) -> &$crate::commands::Context {
                 &self.context
+            }
+
+            fn context_mut(&mut self) -> &mut $crate::commands::Context {
+                &mut self.context
             }
         }
     };

@@ -4,7 +4,7 @@
 
 use crate::config::Limits;
 use crate::error::AppendError;
-use crate::events::{ExecutionId, Hash, Store};
+use crate::events::{ExecutionId, Hash, Store, SubjectId};
 
 mod approval;
 mod approving;
@@ -215,6 +215,17 @@ impl Command {
         content.map_or(Ok(()), |content| content.redact(by))
     }
 
+    /// Gives the subject that it names its pseudonym. A command that was cut has it.
+    pub(crate) fn name_subject(
+        &mut self,
+        pseudonym: impl FnOnce(&str) -> Result<SubjectId, AppendError>,
+    ) -> Checked {
+        let content = self.content_mut();
+        content.map_or(Ok(()), |content| {
+            content.context_mut().name_subject(pseudonym)
+        })
+    }
+
     /// Whether it ends an execution: never refused for size or load.
     #[must_use]
     pub const fn finishes(&self) -> bool {
@@ -248,7 +259,8 @@ impl Command {
     }
 
     /// Digest of store, kind and all fields but the command id: what makes two commands the same.
-    /// That of a command that was cut is that of the whole.
+    /// That of a command that was cut is that of the whole. A subject counts by its pseudonym, which the ledger gives it when
+    /// the command is sent: before that it does not count.
     #[must_use]
     pub fn content_digest(&self) -> Hash {
         if let Self::Cut(cut) = self {

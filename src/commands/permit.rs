@@ -106,6 +106,10 @@ impl InContext for Start {
     fn context(&self) -> &Context {
         &self.context
     }
+
+    fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
 }
 
 impl CommandContent for Start {

@@ -34,14 +34,16 @@ pub(crate) fn ensure_private(path: &Path) -> io::Result<()> {
 /// a second name elsewhere, is left alone: its rights are not this directory's.
 pub(crate) fn restrict(path: &Path) -> io::Result<()> {
     walk(path, &mut |entry, is_directory| {
-        let mode = if is_directory {
-            PRIVATE_DIRECTORY
-        } else {
-            PRIVATE_FILE
-        };
         let found = entry.symlink_metadata()?;
+        let has = found.permissions().mode() & 0o7777;
+        let mode = match is_directory {
+            true => PRIVATE_DIRECTORY,
+            // What its owner has made read-only stays so.
+            false if has & 0o600 == 0o400 => 0o400,
+            false => PRIVATE_FILE,
+        };
         let is_single = found.is_dir() || (found.is_file() && found.nlink() == 1);
-        if !is_single || found.permissions().mode() & 0o7777 == mode {
+        if !is_single || has == mode {
             return Ok(());
         }
         fs::set_permissions(entry, Permissions::from_mode(mode))

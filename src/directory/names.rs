@@ -13,12 +13,15 @@ pub(super) const IDENTITY: &str = "LEDGER";
 
 pub(super) const ANCHOR: &str = "ANCHOR";
 
+pub(crate) const SUBJECTS: &str = "SUBJECTS";
+
 /// What is opened in it, by us or by the engine. Files in `quarantine/` are never opened, and
 /// `*.creating` only removed.
-pub(super) const OPENED: [&str; 8] = [
+pub(super) const OPENED: [&str; 9] = [
     LOCK,
     IDENTITY,
     ANCHOR,
+    SUBJECTS,
     "SCRUB",
     "failure.note",
     "snapshots",

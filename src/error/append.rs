@@ -83,6 +83,21 @@ pub enum AppendError {
         /// The id.
         execution: ExecutionId,
     },
+    /// A command names another subject than its execution has: whom an execution is about is said where it begins, and all
+    /// its records have it.
+    #[error(
+        "nothing was written: execution {execution} is not about this subject; name the one of its beginning, or none"
+    )]
+    OtherSubject {
+        /// The execution.
+        execution: ExecutionId,
+    },
+    /// A command names a subject, and the ledger has no key to make a pseudonym: its journal was given, and the file
+    /// `SUBJECTS` is not in the directory of its views.
+    #[error(
+        "nothing was written: there is no key of subjects; put SUBJECTS back, or open with renew_subject_key"
+    )]
+    NoSubjectKey,
     /// A state machine does not permit this step.
     #[error("nothing was written: no transition from {from} to {to}; {hint}")]
     InvalidTransition {
@@ -279,6 +294,8 @@ impl AppendError {
             Self::Access(error) => error.code(),
             Self::Approval(error) => error.code(),
             Self::UnknownExecution { .. } => "unknown_execution",
+            Self::OtherSubject { .. } => "other_subject",
+            Self::NoSubjectKey => "no_subject_key",
             Self::InvalidTransition { .. } => "invalid_transition",
             Self::VersionConflict { .. } => "version_conflict",
             Self::PositionConflict { .. } => "position_conflict",
@@ -334,6 +351,7 @@ impl AppendError {
                 | Self::QuotaExceeded { .. }
                 | Self::TooManyComponents { .. }
                 | Self::UnknownExecution { .. }
+                | Self::OtherSubject { .. }
                 | Self::InvalidTransition { .. }
                 | Self::VersionConflict { .. }
                 | Self::PositionConflict { .. }

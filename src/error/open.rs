@@ -127,6 +127,19 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The key by which pseudonyms of subjects are made is missing or cannot be used. It is not made anew in silence: those
+    /// whom records are about so far would be found by their ids no more.
+    #[error(
+        "the key of subjects {} cannot be used: {problem}; put it back from a backup, or open with renew_subject_key: \
+         records of subjects named until then are no longer found by their ids",
+        .path.display()
+    )]
+    SubjectKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The end of the journal does not verify: nothing is appended to it.
     #[error("the journal does not verify: {0}")]
     Journal(#[source] ReadError),
@@ -281,6 +294,7 @@ impl OpenError {
             Self::Damaged { .. } => "damaged",
             Self::AcknowledgedRecordsMissing { .. } => "acknowledged_records_missing",
             Self::Anchor { .. } => "anchor",
+            Self::SubjectKey { .. } => "subject_key",
             Self::Journal(_) => "journal_damaged",
             Self::JournalUnread(_) => "journal_unread",
             Self::Database { .. } => "database",
@@ -332,6 +346,7 @@ impl OpenError {
             | Self::Damaged { .. }
             | Self::AcknowledgedRecordsMissing { .. }
             | Self::Anchor { .. }
+            | Self::SubjectKey { .. }
             | Self::Limits(_)
             | Self::RecordsAfterClose { .. }
             | Self::ProjectionName(_)

@@ -103,16 +103,20 @@ fn of_the_system() -> [(OpenError, Retry); 3] {
     [refused, few, unread].map(|error| (error, Retry::Safe))
 }
 
-/// What the anchor has to say.
-fn anchoring() -> [(OpenError, Retry); 2] {
+/// What the anchor and the key of subjects have to say.
+fn anchoring() -> [(OpenError, Retry); 3] {
     let (path, problem) = (PathBuf::from("/ledger/ANCHOR"), "text".to_owned());
     let (anchored, recovered) = (Seq::FIRST.plus(1), Some(Seq::FIRST));
     let missing = OpenError::AcknowledgedRecordsMissing {
         anchored,
         recovered,
     };
+    let keyless = OpenError::SubjectKey {
+        path: path.clone(),
+        problem: problem.clone(),
+    };
     let unusable = OpenError::Anchor { path, problem };
-    [(missing, Retry::Never), (unusable, Retry::Never)]
+    [missing, unusable, keyless].map(|error| (error, Retry::Never))
 }
 
 fn appending() -> Vec<(AppendError, Retry)> {
@@ -157,6 +161,8 @@ fn appending() -> Vec<(AppendError, Retry)> {
         (E::QuotaExceeded { retry_after }, Retry::Safe),
         (E::TooManyComponents { limit: 1 }, Retry::Never),
         (E::UnknownExecution { execution }, Retry::Never),
+        (E::OtherSubject { execution }, Retry::Never),
+        (E::NoSubjectKey, Retry::Never),
         (E::InvalidTransition { from, to, hint }, Retry::Never),
         (
             E::VersionConflict {

@@ -346,7 +346,7 @@ events! {
     0x0303 ActivityRecorded ActivityRecordedV1 1 [Telemetry] skip;
     0x0304 StorageFailed StorageFailedV1 1 [AuditLog Telemetry] skip;
     0x0305 SnapshotTaken SnapshotTakenV1 1 [Telemetry] skip;
-    0x0306 RecoveryReported RecoveryReportedV1 1 [AuditLog Telemetry] skip;
+    0x0306 RecoveryReported RecoveryReportedV2 2 [AuditLog Telemetry] skip, 1 RecoveryReportedV1;
     0x0401 ConfigurationChanged ConfigurationChangedV1 1 [Configuration AuditLog] know;
     0x0501 RuntimeIdentified RuntimeIdentifiedV1 1 [RuntimeMetadata AuditLog] know;
     0x0502 ModuleVersionSet ModuleVersionSetV1 1 [RuntimeMetadata AuditLog] know;

@@ -94,6 +94,56 @@ pub struct SnapshotTakenV1 {
 ///
 /// Example: [`Event`](crate::events::Event).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryReportedV2 {
+    /// The last record that the anchor claimed to be acknowledged; 0: none, or it said nothing.
+    pub anchored: u64,
+    /// The last record recovered.
+    pub recovered: u64,
+    /// Files of the write-ahead log.
+    pub log_files: u64,
+    /// Whole batches in them.
+    pub log_batches: u64,
+    /// Bytes after the last whole batch, which the anchor did not cover; 0: none.
+    pub torn_bytes: u64,
+    /// Where they began in their file.
+    pub torn_offset: u64,
+    /// The name under which they are kept in `quarantine/`; empty: none.
+    pub torn_kept: String,
+    /// One slot of the anchor was not whole.
+    pub anchor_slot_lost: bool,
+    /// Why the anchor was made anew; empty: it was not.
+    pub anchor_renewed: String,
+    /// Unfinished creations that were removed.
+    pub swept: u64,
+    /// How long it took, in nanoseconds, replaying not included.
+    pub duration_ns: u64,
+    /// Why the key of subjects was made anew; empty: it was not.
+    pub subject_key_renewed: String,
+}
+
+impl From<RecoveryReportedV1> for RecoveryReportedV2 {
+    fn from(old: RecoveryReportedV1) -> Self {
+        Self {
+            anchored: old.anchored,
+            recovered: old.recovered,
+            log_files: old.log_files,
+            log_batches: old.log_batches,
+            torn_bytes: old.torn_bytes,
+            torn_offset: old.torn_offset,
+            torn_kept: old.torn_kept,
+            anchor_slot_lost: old.anchor_slot_lost,
+            anchor_renewed: old.anchor_renewed,
+            swept: old.swept,
+            duration_ns: old.duration_ns,
+            subject_key_renewed: String::new(),
+        }
+    }
+}
+
+/// As [`RecoveryReportedV2`], before a ledger had a key of subjects; read as the second revision and never written.
+///
+/// Example: [`Event`](crate::events::Event).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryReportedV1 {
     /// The last record that the anchor claimed to be acknowledged; 0: none, or it said nothing.
     pub anchored: u64,

@@ -81,6 +81,12 @@ pub fn digest(bytes: &[u8]) -> Hash {
     *blake3::hash(bytes).as_bytes()
 }
 
+/// BLAKE3 under a key: without it nobody can tell whose digest one is.
+#[cfg(feature = "engine")]
+pub(crate) fn keyed_digest(key: &[u8; 32], bytes: &[u8]) -> Hash {
+    *blake3::keyed_hash(key, bytes).as_bytes()
+}
+
 /// As [`digest`], of bytes that come in pieces.
 #[derive(Clone, Default)]
 pub struct RunningDigest(blake3::Hasher);

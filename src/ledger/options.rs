@@ -81,6 +81,10 @@ pub struct Options {
     /// one from what the journal holds (false): the operator's word that this is what is left. It
     /// becomes a record; the old anchor is kept in `quarantine/`.
     pub renew_anchor: bool,
+    /// Opens although the key of subjects is missing or unusable, and makes a new one (false): the operator's word that it
+    /// will not come back. Records of subjects that were named until then are found by their ids no more. It becomes a
+    /// record; a file that was there is kept in `quarantine/`.
+    pub renew_subject_key: bool,
 }
 
 impl Options {
@@ -148,6 +152,7 @@ impl Default for Options {
             abort_when_hung: false,
             anchoring: Anchoring::default(),
             renew_anchor: false,
+            renew_subject_key: false,
         }
     }
 }

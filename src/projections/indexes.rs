@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Query indexes: which records belong to an execution, an event type, a capability, a component;
+//! Query indexes: which records belong to an execution, an event type, a capability, a component, a subject, a party;
 //! which grants a component got; where a command is; which records a time range holds (audit specification §12).
 //!
 //! Records are cut into blocks of 256 by their sequence numbers, and a term's posting list is one
@@ -10,18 +10,24 @@
 //! of the registry), and where its execution's first record to name a capability names this one
 //! and the record lies in that commit or after it. So an execution's input, decision, start,
 //! result, transitions and audit records are all found under its capability.
+//!
+//! **A record belongs to a party** where its payload names it: on whose behalf it was decided, who was asked, who answered.
+//! It belongs to a subject where its header does, as all records of an execution about somebody do.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use rapidhash::fast::RandomState;
 
-use crate::events::{CommandId, Event, EventType, ExecutionId, Record, RecordHeader};
+use crate::events::{
+    CommandId, Event, EventType, ExecutionId, Party, Record, RecordHeader, SubjectId,
+};
+use crate::integrity::FieldDigest;
 
 use super::keys::{begins_execution, fixed_key, key, name_key, pack, unpack};
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// term, block → offsets in the block, ascending, a byte each.
 const POSTINGS: u8 = b'p';
 /// command, component → first and last record.
@@ -60,6 +66,20 @@ pub(super) fn event_type_term(event_type: u16) -> Term {
 
 pub(super) fn capability_term(capability: &str) -> Term {
     term(b'c', name_key(capability))
+}
+
+/// Of nobody there is none: a nil subject is no subject.
+pub(super) fn subject_term(subject: SubjectId) -> Term {
+    term(b's', *subject.as_bytes())
+}
+
+/// By issuer and id: the same id of another issuer is another party.
+pub(super) fn party_term(party: &Party) -> Term {
+    let digest = FieldDigest::new("party")
+        .field(party.issuer.as_bytes())
+        .field(party.id.as_bytes())
+        .finish();
+    term(b'p', digest.first_chunk().copied().unwrap_or_default())
 }
 
 pub(super) fn component_term(component: u32) -> Term {
@@ -153,7 +173,8 @@ impl Projection for Indexes {
     }
 
     fn wants(&self, header: &RecordHeader) -> bool {
-        names_capability(header.event_type) || header.event_type == EventType::ComponentGranted
+        let kind = header.event_type;
+        names_capability(kind) || names_parties(kind) || kind == EventType::ComponentGranted
     }
 
     fn begin(&mut self) {
@@ -177,6 +198,9 @@ impl Projection for Indexes {
         if !header.execution.is_nil() {
             post(&execution_term(header.execution), seq, batch)?;
         }
+        if !header.subject.is_nil() {
+            post(&subject_term(header.subject), seq, batch)?;
+        }
         if !header.command.is_nil() {
             self.command(header, batch)?;
         }
@@ -198,6 +222,9 @@ impl Projection for Indexes {
                 record.header.seq.get(),
                 batch,
             )?;
+        }
+        for party in named_parties(event) {
+            post(&party_term(party), record.header.seq.get(), batch)?;
         }
         self.capability(&record.header, named_capability(event), batch)
     }
@@ -337,6 +364,31 @@ fn stored_place(
 fn commit_of(header: &RecordHeader) -> u64 {
     let seq = header.seq.get();
     seq.saturating_sub(u64::from(header.commit_index))
+}
+
+const fn names_parties(event_type: EventType) -> bool {
+    matches!(
+        event_type,
+        EventType::AuthorizationDecided
+            | EventType::ApprovalRequested
+            | EventType::ApprovalGiven
+            | EventType::ApprovalRefused
+    )
+}
+
+/// Everybody that the event's payload names.
+fn named_parties(event: &Event) -> Vec<&Party> {
+    match event {
+        Event::AuthorizationDecided(e) => {
+            let approval = e.approval.iter();
+            let answered = approval.flat_map(|it| it.approvers.iter().chain(&it.refused_by));
+            e.on_behalf_of.iter().chain(answered).collect()
+        }
+        Event::ApprovalRequested(e) => e.on_behalf_of.iter().chain(&e.asked).collect(),
+        Event::ApprovalGiven(e) => vec![&e.approver],
+        Event::ApprovalRefused(e) => vec![&e.approver],
+        _ => Vec::new(),
+    }
 }
 
 const fn names_capability(event_type: EventType) -> bool {

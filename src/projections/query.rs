@@ -4,12 +4,12 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::events::{CommandId, ComponentId, EventType, ExecutionId, Seq};
+use crate::events::{CommandId, ComponentId, EventType, ExecutionId, Party, Seq, SubjectId};
 
 use super::indexes::{
     BLOCK, CommandPlace, Term, VERSION, block_time_key, capability_term, command_key,
-    component_term, event_type_term, execution_term, granted_term, place, postings_key,
-    postings_prefix,
+    component_term, event_type_term, execution_term, granted_term, party_term, place, postings_key,
+    postings_prefix, subject_term,
 };
 use super::keys::trailing_u64;
 use super::{AtPosition, Source, View, ViewError, ViewSnapshot};
@@ -23,6 +23,10 @@ pub struct Filter {
     pub event_type: Option<EventType>,
     /// The capability they belong to; see [`super::Indexes`] for which those are.
     pub capability: Option<String>,
+    /// Whom they are about, as a pseudonym: `Reads::subject_id` gives it for an id.
+    pub subject: Option<SubjectId>,
+    /// Whom they name: on whose behalf a decision was made, who was asked, who answered; see [`super::Indexes`].
+    pub party: Option<Party>,
     /// Who caused them.
     pub component: Option<ComponentId>,
     /// When they were written, in nanoseconds since 1970, both ends included.
@@ -36,6 +40,8 @@ impl Filter {
         // The rarest first: its posting list is the one that is walked.
         let terms = [
             self.execution.map(execution_term),
+            self.subject.map(subject_term),
+            self.party.as_ref().map(party_term),
             self.capability.as_deref().map(capability_term),
             self.event_type
                 .map(|event_type| event_type_term(event_type.0)),

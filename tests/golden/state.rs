@@ -226,7 +226,7 @@ pub(crate) fn registry_changes() -> Vec<Event> {
 
 pub(crate) fn recovery() -> Vec<Event> {
     vec![
-        RecoveryReportedV1 {
+        RecoveryReportedV2 {
             anchored: 41,
             recovered: 47,
             log_files: 2,
@@ -238,9 +238,10 @@ pub(crate) fn recovery() -> Vec<Event> {
             anchor_renewed: String::new(),
             swept: 1,
             duration_ns: 1_250_000,
+            subject_key_renewed: text("it is missing"),
         }
         .into(),
-        RecoveryReportedV1 {
+        RecoveryReportedV2 {
             anchored: 0,
             recovered: u64::MAX,
             log_files: 0,
@@ -252,6 +253,7 @@ pub(crate) fn recovery() -> Vec<Event> {
             anchor_renewed: long(),
             swept: 251,
             duration_ns: 0,
+            subject_key_renewed: String::new(),
         }
         .into(),
     ]

@@ -24,6 +24,7 @@ pub(crate) const EXPECTED: &[&str] = &[
     "LEDGER",
     "LOCK",
     "SCRUB",
+    "SUBJECTS",
     "failure.note",
     "journal",
     "journal/#.jnl",

@@ -143,6 +143,9 @@ fn filters() -> impl Strategy<Value = Vec<(Filter, usize)>> {
                 component: component.map(ComponentId),
                 time_ns: time.map(|(from, len)| from..=from + len),
                 seq: seq.map(|(from, len)| from..=from + len),
+                // Of both the conformance tests search.
+                subject: None,
+                party: None,
             };
             (filter, limit)
         },

@@ -5,7 +5,7 @@
 use femtoclaw_ledger::events::Outcome;
 use femtoclaw_ledger::{
     AuditEntry, AuditFamily, Basis, CapabilityDefinition, Change, Context, Decision, ExecutionId,
-    Failure, Observation, Request, Rollback, TelemetryKind,
+    Failure, Observation, Party, Request, Rollback, TelemetryKind,
     execution_log::{Ending, Finish, Imported, Rejection, Resolution, Resolve, ResolveInDoubt},
     group::Command,
     runtime_metadata::{
@@ -34,8 +34,9 @@ pub(crate) fn execution(number: u8) -> ExecutionId {
 
 pub(crate) fn request(number: u8, basis: Basis) -> Request {
     let basis = basis.policy(&text(), [3; 32]);
+    let chain = [Party::new(text(), text()), Party::new(text(), text())];
     Request {
-        context: Context::new(),
+        context: Context::new().on_behalf_of(chain).subject(text()),
         execution: Some(execution(number)),
         input: Some(bytes()),
         capability: "message".to_owned(),

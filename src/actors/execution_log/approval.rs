@@ -4,7 +4,7 @@
 
 use super::super::draft::{Decided, Draft, Reply};
 use super::super::event_sourced::Surroundings;
-use super::drafting::{Drafting, inherit};
+use super::drafting::{Drafting, inherit, inherited};
 use super::requests::{
     Moved, TO_DECISION, enabled, in_force, moved, of_the_past, started_event, validated,
 };
@@ -106,7 +106,7 @@ impl ExecutionLogState {
         if complete {
             asked.rests_in_force("confirm the request and have it approved again", around)?;
         }
-        let mut drafting = asked.drafting(&command.context);
+        let mut drafting = asked.drafting(&command.context)?;
         let event = ApprovalGivenV1 {
             approver: approval.approver.0.clone(),
             role: approval.role.clone(),
@@ -139,7 +139,7 @@ impl ExecutionLogState {
         let refusal = &command.refusal.answer;
         let asked = self.asked(command.execution, Machine::Error, around)?;
         asked.may_answer(refusal, around)?;
-        let mut drafting = asked.drafting(&command.context);
+        let mut drafting = asked.drafting(&command.context)?;
         let event = ApprovalRefusedV1 {
             approver: refusal.approver.0.clone(),
             role: refusal.role.clone(),
@@ -169,7 +169,7 @@ impl ExecutionLogState {
         asked.in_time(around)?;
         in_force(&command.basis.grounds, around)?;
         enabled(&asked.open.capability, around)?;
-        let mut drafting = asked.drafting(&command.context);
+        let mut drafting = asked.drafting(&command.context)?;
         let event = ApprovalConfirmedV1 {
             reason: command.reason.clone(),
             policy_version: command.basis.policy_version().to_owned(),
@@ -202,7 +202,7 @@ impl ExecutionLogState {
         enabled(&open.capability, around)?;
         asked.rests_in_force("cancel it and ask anew", around)?;
         self.room(true, around)?;
-        let mut drafting = asked.drafting(&command.context);
+        let mut drafting = asked.drafting(&command.context)?;
         let started = started_event(&open.capability, open.arguments_digest, &open.basis);
         drafting.push(started, Outcome::Neutral, 0);
         let path = [Machine::AuthorizationEvaluating, to];
@@ -222,7 +222,8 @@ impl ExecutionLogState {
             open,
             waiting,
         };
-        let mut drafting = asked.drafting(&Context::new());
+        let context = inherited(&Context::new(), open);
+        let mut drafting = Drafting::new(execution, context, open.version);
         if open.status == Status::Approved {
             let cause = LeftCause::Expired.code();
             drafting.push(ExecutionAbandonedV1 { cause }, Outcome::Cancelled, 0);
@@ -260,9 +261,9 @@ impl ExecutionLogState {
 }
 
 impl Asked<'_> {
-    fn drafting(&self, context: &Context) -> Drafting {
-        let context = inherit(context, self.open.parent, self.open.trace);
-        Drafting::new(self.execution, context, self.open.version)
+    fn drafting(&self, context: &Context) -> Result<Drafting, AppendError> {
+        let context = inherit(self.execution, context, self.open)?;
+        Ok(Drafting::new(self.execution, context, self.open.version))
     }
 
     /// By the ledger's time, also where its end is not on the record yet.

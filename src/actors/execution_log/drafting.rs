@@ -4,8 +4,10 @@
 use super::super::draft::{
     Decided, Draft, EXECUTION_MACHINE, Reply, execution_stream, transitions,
 };
+use super::Open;
 use crate::commands::Context;
-use crate::events::{Event, ExecutionId, Outcome, ParentId, State as Machine, TraceId};
+use crate::error::AppendError;
+use crate::events::{Event, ExecutionId, Outcome, State as Machine};
 
 /// The drafts of one command on one execution: versions count up along its stream.
 pub(super) struct Drafting {
@@ -53,14 +55,30 @@ impl Drafting {
     }
 }
 
-/// Parent and trace are the decision's where a later command names none.
-pub(super) fn inherit(context: &Context, parent: ParentId, trace: TraceId) -> Context {
-    let mut context = context.clone();
-    if context.parent_id().is_none() && !parent.is_nil() {
-        context = context.parent(parent);
+/// Parent and trace are the decision's where a later command names none; the subject is the decision's in any case.
+///
+/// # Errors
+/// `OtherSubject`: all records of an execution are about whom its first one is about.
+pub(super) fn inherit(
+    execution: ExecutionId,
+    context: &Context,
+    open: &Open,
+) -> Result<Context, AppendError> {
+    let named = context.subject_id();
+    if !named.is_nil() && named != open.subject {
+        return Err(AppendError::OtherSubject { execution });
     }
-    if context.trace_id().is_none() && !trace.is_nil() {
-        context = context.trace(trace);
+    Ok(inherited(context, open))
+}
+
+/// As [`inherit`], where the context names nobody.
+pub(super) fn inherited(context: &Context, open: &Open) -> Context {
+    let mut context = context.clone().about(open.subject);
+    if context.parent_id().is_none() && !open.parent.is_nil() {
+        context = context.parent(open.parent);
+    }
+    if context.trace_id().is_none() && !open.trace.is_nil() {
+        context = context.trace(open.trace);
     }
     context
 }

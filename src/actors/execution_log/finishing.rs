@@ -42,7 +42,7 @@ impl ExecutionLogState {
             let execution = finish.execution;
             return Err(AccessError::ForeignExecution { execution }.into());
         }
-        let context = inherit(&finish.context, open.parent, open.trace);
+        let context = inherit(finish.execution, &finish.context, open)?;
         let mut drafting = Drafting::new(finish.execution, context, open.version);
         let ended = end(&mut drafting, &finish.ending, whole, around.limits);
         let path = [&[from], ended].concat();
@@ -71,7 +71,7 @@ impl ExecutionLogState {
             let execution = command.execution;
             return Err(AccessError::ForeignExecution { execution }.into());
         }
-        let context = inherit(&command.context, open.parent, open.trace);
+        let context = inherit(command.execution, &command.context, open)?;
         let mut drafting = Drafting::new(command.execution, context, open.version);
         let result = KeptBytes::result(&resolve.result, whole.result, around.limits);
         let (reason, cut) = truncation::text(&resolve.reason, around.limits.text_bytes_max);

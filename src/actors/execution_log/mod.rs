@@ -199,7 +199,7 @@ impl ExecutionLogState {
             }
             _ => return None,
         };
-        let context = drafting::inherit(&Context::new(), open.parent, open.trace);
+        let context = drafting::inherited(&Context::new(), open);
         Some(
             draft
                 .context(&context)

@@ -121,7 +121,7 @@ impl ExecutionLogState {
         in_force(&permit.basis.grounds, around)?;
         enabled(&permit.capability, around)?;
         self.room(true, around)?;
-        let context = inherit(&start.context, open.parent, open.trace);
+        let context = inherit(permit.execution, &start.context, open)?;
         let mut drafting = Drafting::new(permit.execution, context, open.version);
         drafting.push(
             started_event(

@@ -12,7 +12,7 @@ use super::window::Window;
 use crate::commands::Grounds;
 use crate::events::{
     AuthorizationDecidedV2, ComponentId, Event, EventType, ExecutionId, Hash, ParentId, Resolution,
-    Seq, TraceId,
+    Seq, SubjectId, TraceId,
 };
 
 /// An execution that has not ended.
@@ -25,6 +25,8 @@ pub(crate) struct Open {
     pub(crate) basis: Grounds,
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
+    /// Whom it is about; nil where nobody is named.
+    pub(crate) subject: SubjectId,
     /// Who started it; until then, who had it authorized.
     pub(crate) component: ComponentId,
     /// Of one that waits for persons, or that they have approved.
@@ -50,6 +52,7 @@ impl Open {
             basis,
             parent: place.parent,
             trace: place.trace,
+            subject: place.subject,
             component: place.component,
             waiting: None,
             started: None,

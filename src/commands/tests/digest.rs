@@ -5,8 +5,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::commands::context::Subject;
 use crate::commands::parties::Delegation;
-use crate::events::{CommandId, Decision, LedgerId, ParentId, Party, Resolution, TraceId};
+use crate::events::{
+    CommandId, Decision, LedgerId, ParentId, Party, Resolution, SubjectId, TraceId,
+};
 
 /// Ways to change a value, each to another one.
 type Changes<T> = Vec<Box<dyn Fn(&mut T)>>;
@@ -58,6 +61,15 @@ fn delegation() -> Changes<Delegation> {
     to(chains.map(|chain| Delegation(chain.iter().copied().map(party).collect())))
 }
 
+/// By its pseudonym alone: of its id no digest is made.
+fn subject() -> Changes<Option<Subject>> {
+    let subject = |pseudonym: u8| Subject {
+        id: "1".to_owned(),
+        pseudonym: Some(SubjectId::from_bytes([pseudonym; 16])),
+    };
+    to([Some(subject(1)), Some(subject(2))])
+}
+
 /// Not the command id.
 fn context() -> Changes<Context> {
     fields!(Context {
@@ -65,6 +77,7 @@ fn context() -> Changes<Context> {
         parent: to([Some(ParentId::from_bytes([1; 16]))]),
         trace: to([Some(TraceId::from_bytes([1; 16]))]),
         delegation: delegation(),
+        subject: subject(),
     })
 }
 

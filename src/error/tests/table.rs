@@ -76,7 +76,7 @@ fn names(name: &str, codes: impl IntoIterator<Item = &'static str>) {
     assert!(left.is_empty(), "{name}: no error has the codes {left:?}");
 }
 
-pub(super) fn reading() -> [(ReadError, Retry); 6] {
+pub(super) fn reading() -> [(ReadError, Retry); 7] {
     [
         (
             ReadError::Damaged {
@@ -95,6 +95,7 @@ pub(super) fn reading() -> [(ReadError, Retry); 6] {
         (ReadError::Recovering { done: 1, total: 2 }, Retry::Safe),
         (ReadError::Unavailable { cause: "x".into() }, Retry::Safe),
         (ReadError::ForeignSnapshot, Retry::Never),
+        (ReadError::NoSubjectKey, Retry::Never),
         (ReadError::Closed, Retry::AfterReopen),
     ]
 }

@@ -36,7 +36,7 @@ impl Telemetry {
     /// record.
     ///
     /// # Errors
-    /// `QuotaExceeded`: it is lost, counted in the gap and as a refusal. `Invalid`, `InvalidJson`, `TooLarge`, `Access`, `ShuttingDown`: it will not be recorded.
+    /// `QuotaExceeded`: it is lost, counted in the gap and as a refusal. `Invalid`, `InvalidJson`, `TooLarge`, `NoSubjectKey`, `Access`, `ShuttingDown`: it will not be recorded.
     pub fn emit(&self, mut observation: Observation) -> Result<(), AppendError> {
         let core = &self.0.inner.core;
         let observed = observation
@@ -45,7 +45,7 @@ impl Telemetry {
         observation.observed_ns = Some(observed);
         let mut command = Command::Observe(observation);
         command.fit();
-        let checked = core.may_emit(&self.0.grant.0, &command);
+        let checked = core.may_emit(&self.0.grant.0, &mut command);
         if let Err(error) = checked {
             core.refused(&self.0.grant.0, std::slice::from_ref(&command), &error);
             return Err(error);

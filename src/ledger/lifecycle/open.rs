@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use crate::actors::{FrameCounts, Kinds, Meters, Past};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::database;
-use crate::directory::{self, Directory};
+use crate::directory::{self, Directory, SubjectKey};
 use crate::error::{Cause, OpenError};
 use crate::events::{LedgerId, SigningKeyChangedV1};
 use crate::journal::{Appended, CommitWatch, Head, Journal, Reader, Writer};
@@ -49,6 +49,8 @@ struct FoundJournal {
     journal: Arc<dyn Journal>,
     kinds: Kinds,
     root: PathBuf,
+    /// Of a given journal it lies with the views, and is looked for behind them.
+    subjects: Option<SubjectKey>,
 }
 
 fn found_in(
@@ -61,14 +63,15 @@ fn found_in(
         let found = identity;
         return Err(OpenError::OtherLedger { expected, found });
     }
-    let (locked_journal, recovery, kinds) = recover(directory, options, dropped)?;
+    let recovered = recover(directory, options, dropped)?;
     Ok(FoundJournal {
         identity: Some(identity),
-        locked_journal: Some(locked_journal.clone()),
-        recovery: Some(recovery),
-        journal: locked_journal,
-        kinds,
+        locked_journal: Some(recovered.journal.clone()),
+        recovery: Some(recovered.recovery),
+        journal: recovered.journal,
+        kinds: recovered.kinds,
         root,
+        subjects: Some(recovered.subjects),
     })
 }
 
@@ -93,6 +96,7 @@ fn find(
                 kinds: kinds::known(&*journal, &path, true, dropped)?,
                 journal,
                 root: path,
+                subjects: None,
             }
         }
     };
@@ -114,6 +118,7 @@ fn open_blocking(
         journal,
         kinds,
         root,
+        subjects,
     } = find(place, &options, dropped)?; // With the lock: another ledger here may be counting.
     metrics::init();
     let note = FailureNote::in_directory(&root);
@@ -144,6 +149,11 @@ fn open_blocking(
     let replayed = replay(&journal, ledger, window_from, saved, dropped);
     let replayed = restricted(replayed, locked_journal.as_deref());
     let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
+    let subjects = match subjects {
+        Some(key) => Ok(Some(key)),
+        None => beside_views(&root, ledger, head, &options),
+    };
+    let (writer, views, subjects) = unless_refused(writer, views, subjects)?;
     Ok(Opened {
         recovery,
         ledger,
@@ -159,6 +169,7 @@ fn open_blocking(
         set,
         checkpoints: Arc::new(checkpoints),
         key_change,
+        subjects,
         foreign: Arc::new(foreign),
         past,
         clean: replayed.clean,
@@ -169,6 +180,28 @@ fn open_blocking(
         options,
         callbacks,
     })
+}
+
+/// The key of subjects of a ledger over a given journal, in the directory of its views. A new ledger gets one. An old one
+/// without it opens all the same, since views may be made anew in another place, and names no subject.
+fn beside_views(
+    root: &Path,
+    ledger: LedgerId,
+    head: Head,
+    options: &Options,
+) -> Result<Option<SubjectKey>, OpenError> {
+    let path = root.join(directory::SUBJECTS);
+    let is_there = database::exists(&path)?;
+    match SubjectKey::read(&path, ledger) {
+        Err(OpenError::SubjectKey { .. })
+            if options.renew_subject_key || (!is_there && head.count() == 0) =>
+        {
+            let made = SubjectKey::create(&path, ledger, &*options.entropy);
+            made.map(Some).map_err(|error| OpenError::io(&path, error))
+        }
+        Err(OpenError::SubjectKey { .. }) if !is_there => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 /// Options that can be kept: from here on clock and entropy are called behind what contains them.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::actors::{FrameCounts, Kinds};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
+use crate::directory::SubjectKey;
 use crate::events::{LedgerId, SigningKeyChangedV1};
 use crate::journal::{Journal, Reader, Writer};
 use crate::projections::Views;
@@ -38,6 +39,8 @@ pub(in crate::ledger) struct Opened {
     pub(in crate::ledger) checkpoints: Arc<Checkpoints>,
     /// Another key signs than before.
     pub(in crate::ledger) key_change: Option<SigningKeyChangedV1>,
+    /// `None`: of a given journal, whose views lie elsewhere now.
+    pub(in crate::ledger) subjects: Option<SubjectKey>,
     pub(in crate::ledger) foreign: Arc<Foreign>,
     pub(in crate::ledger) past: Arc<ViewPast>,
     /// How the last writer left it.

@@ -12,8 +12,9 @@ use crate::actors::{
     StoreShared, StoreStates, start_sequencer,
 };
 use crate::admission::Gate;
+use crate::directory::SubjectKey;
 use crate::error::OpenError;
-use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV1, StreamId};
+use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV2, StreamId};
 use crate::journal::Sealed;
 use crate::metrics;
 
@@ -99,7 +100,8 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     failure.iter().for_each(|words| opened.note.clear(words));
     let components = Components::new(replayed.components);
     let saved = replayed.from.last();
-    let core = core(&opened, &actors, shared, components);
+    let subjects = opened.subjects.take();
+    let core = core(&opened, &actors, shared, components, subjects);
     let space = (
         Arc::clone(&opened.options.space),
         opened.options.callback_budget,
@@ -174,7 +176,7 @@ fn sequencer_args(
 fn words(opened: &Opened, failure: Option<&LastWords>) -> Vec<Event> {
     let notable = |recovery: &&Recovery| recovery.is_notable() || !opened.clean;
     let recovery = opened.recovery.as_ref().filter(notable);
-    let report = recovery.map(|recovery| RecoveryReportedV1::from(recovery).into());
+    let report = recovery.map(|recovery| RecoveryReportedV2::from(recovery).into());
     let changed = opened.key_change.clone().map(Event::from);
     let failed = failure.map(|words| words.failed.clone().into());
     report.into_iter().chain(changed).chain(failed).collect()
@@ -195,6 +197,7 @@ fn core(
     actors: &Actors,
     shared: Arc<StoreShared>,
     components: Components,
+    subjects: Option<SubjectKey>,
 ) -> Arc<Core> {
     let options = &opened.options;
     Arc::new(Core {
@@ -210,6 +213,7 @@ fn core(
         opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
         wait: options.wait_for_admission,
         foreign: Arc::clone(&opened.foreign),
+        subjects,
         components,
     })
 }

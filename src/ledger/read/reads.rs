@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::access::Grant;
 use crate::error::{AccessError, ReadError};
-use crate::events::{ExecutionId, Record, Seq};
+use crate::events::{ExecutionId, Record, Seq, SubjectId};
 use crate::projections::Filter;
 
 use super::reconstruct::{Reconstruction, reconstruct};
@@ -94,7 +94,7 @@ impl Reads {
     /// the journal. Waits until the indexes hold what is durable at the call, at most for a minute.
     /// Those of stores that the grant may not read are left out and do not count towards `limit`:
     /// fewer records than `limit` are all there are. To go on, ask again with a `seq` range that
-    /// begins after the last one.
+    /// begins after the last one. By a party only those are found whose payload may be read.
     ///
     /// Cancel safe: it changes nothing.
     ///
@@ -121,7 +121,10 @@ impl Reads {
                 let found = indexes.query(&filter, QUERY_PAGE).map_err(unviewable)?;
                 for seq in &found {
                     let record = reader.get(*seq).map_err(ReadError::from)?;
-                    records.extend(record.and_then(|record| rights.shown(record)));
+                    let shown = record.and_then(|record| rights.shown(record));
+                    // Parties stand in payloads: whoever may not read one is not told that it names somebody.
+                    records
+                        .extend(shown.filter(|it| filter.party.is_none() || it.content.is_some()));
                 }
                 match found.last() {
                     Some(last) if found.len() == QUERY_PAGE => {
@@ -134,6 +137,17 @@ impl Reads {
             Ok(records)
         })
         .await
+    }
+
+    /// The pseudonym that this ledger's records have of the subject with this id, to be looked for with
+    /// [`Filter::subject`](crate::reading::Filter::subject). It says nothing of whether there are any.
+    ///
+    /// # Errors
+    /// `Access`; `NoSubjectKey` where the ledger is over a given journal and its key is not with its views.
+    pub fn subject_id(&self, id: &str) -> Result<SubjectId, ReadError> {
+        self.allowed()?;
+        let key = self.inner.core.subjects.as_ref();
+        Ok(key.ok_or(ReadError::NoSubjectKey)?.pseudonym(id))
     }
 
     /// The whole ordered trace of one execution, as far as the grant may read it: with the audit

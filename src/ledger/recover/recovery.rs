@@ -3,15 +3,15 @@
 //! set aside, and the end compared with what was acknowledged.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::Kinds;
 use crate::database::{self, files};
-use crate::directory::Directory;
+use crate::directory::{Directory, SubjectKey};
 use crate::error::OpenError;
-use crate::events::{RecoveryReportedV1, Seq};
+use crate::events::{RecoveryReportedV2, Seq};
 use crate::journal::{
     Anchor, Anchored, FjallJournal, FoundInJournal, Journal, JournalOptions, RecoveredJournal,
 };
@@ -21,8 +21,8 @@ use super::kinds;
 use super::locked_journal::LockedJournal;
 use crate::ledger::options::Options;
 
-/// Of an anchor that is set aside so much is kept: both slots, and what little may follow.
-const ANCHOR_BYTES_KEPT: u64 = 64 << 10;
+/// Of a file that is set aside so much is kept: both slots of an anchor, and what little may follow.
+const BYTES_KEPT: u64 = 64 << 10;
 
 /// What an opening found in the directory, repaired and set aside.
 ///
@@ -42,6 +42,8 @@ pub struct Recovery {
     pub anchor_slot_lost: bool,
     /// Why the anchor was made anew, where the options said so.
     pub anchor_renewed: Option<String>,
+    /// Why the key of subjects was made anew, where the options said so.
+    pub subject_key_renewed: Option<String>,
     /// What never counted and was removed: `*.creating`.
     #[serde(serialize_with = "crate::events::readable::paths")]
     pub swept: Vec<PathBuf>,
@@ -66,11 +68,12 @@ impl Recovery {
             || self.found.log_gap.is_some()
             || self.anchor_slot_lost
             || self.anchor_renewed.is_some()
+            || self.subject_key_renewed.is_some()
             || !self.swept.is_empty()
     }
 }
 
-impl From<&Recovery> for RecoveryReportedV1 {
+impl From<&Recovery> for RecoveryReportedV2 {
     fn from(recovery: &Recovery) -> Self {
         let found = &recovery.found;
         let torn = found.torn.as_ref();
@@ -85,21 +88,31 @@ impl From<&Recovery> for RecoveryReportedV1 {
             torn_kept: kept.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             anchor_slot_lost: recovery.anchor_slot_lost,
             anchor_renewed: recovery.anchor_renewed.clone().unwrap_or_default(),
+            subject_key_renewed: recovery.subject_key_renewed.clone().unwrap_or_default(),
             swept: recovery.swept.len() as u64,
             duration_ns: u64::try_from(recovery.duration.as_nanos()).unwrap_or(u64::MAX),
         }
     }
 }
 
-/// A journal that may be appended to, what was found, and the kinds of events in it.
+/// A directory's journal, which may be appended to, and what was found.
+pub(in crate::ledger) struct Recovered {
+    pub(in crate::ledger) journal: Arc<LockedJournal>,
+    pub(in crate::ledger) recovery: Recovery,
+    /// The kinds of events in it.
+    pub(in crate::ledger) kinds: Kinds,
+    pub(in crate::ledger) subjects: SubjectKey,
+}
+
 pub(in crate::ledger) fn recover(
     directory: Directory,
     options: &Options,
     dropped: &Dropped,
-) -> Result<(Arc<LockedJournal>, Recovery, Kinds), OpenError> {
+) -> Result<Recovered, OpenError> {
     let started_ns = options.clock.monotonic_ns();
     let mut recovery = Recovery::default();
     let anchor = usable(&directory, options, &mut recovery)?;
+    let subjects = subject_key(&directory, options, &mut recovery)?;
     let claimed = anchor.as_ref().and_then(|anchor| anchor.claim().seq);
     recovery.anchored = claimed;
     let path = directory.journal();
@@ -113,11 +126,8 @@ pub(in crate::ledger) fn recover(
     }
     let renews = options.renew_anchor && is_there;
     let floor = anchor.as_ref().map(Anchor::claim).filter(|_| !renews);
-    let mut engine = JournalOptions::default();
-    engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
-    engine.cache_bytes = options.cache_bytes.unwrap_or(engine.cache_bytes);
-    engine.files_max = database::files_each(options.descriptors_max)?;
-    let RecoveredJournal { journal, found } = FjallJournal::recover(&path, &engine, floor)?;
+    let RecoveredJournal { journal, found } =
+        FjallJournal::recover(&path, &engine(options)?, floor)?;
     recovery.found = found;
     let anchor = match anchor.map(|anchor| anchor.check(&journal).map(|()| anchor)) {
         Some(Err(error)) if !renews => return Err(error),
@@ -136,18 +146,34 @@ pub(in crate::ledger) fn recover(
     };
     recovery.anchor_slot_lost = anchor.slot_lost();
     if anchor.slot_lost() {
-        keep(&directory)?;
+        keep(&directory, &directory.anchor())?;
     }
     let anchored = Anchored::open(journal, anchor, options.anchoring)?;
     let head = anchored.head();
     recovery.recovered = head.map_err(OpenError::journal)?.seq;
+    let subjects = match subjects {
+        Some(key) => key,
+        None => renew_subject_key(&directory, options)?,
+    };
     // Last: what is refused is left as it is.
     recovery.swept = directory.sweep()?;
     let took = options.clock.monotonic_ns().saturating_sub(started_ns);
     recovery.duration = Duration::from_nanos(took);
     tell(&recovery);
-    let locked = Arc::new(LockedJournal::new(anchored, directory));
-    Ok((locked, recovery, kinds))
+    Ok(Recovered {
+        journal: Arc::new(LockedJournal::new(anchored, directory)),
+        recovery,
+        kinds,
+        subjects,
+    })
+}
+
+fn engine(options: &Options) -> Result<JournalOptions, OpenError> {
+    let mut engine = JournalOptions::default();
+    engine.memtable_bytes = options.memtable_bytes.unwrap_or(engine.memtable_bytes);
+    engine.cache_bytes = options.cache_bytes.unwrap_or(engine.cache_bytes);
+    engine.files_max = database::files_each(options.descriptors_max)?;
+    Ok(engine)
 }
 
 /// The anchor of this ledger; `None` where there is none and one is to be made.
@@ -169,9 +195,33 @@ fn usable(
     }
 }
 
+/// The key of this ledger's subjects; `None` where one is to be made. Nothing is written here: what is refused later is left
+/// as it is.
+fn subject_key(
+    directory: &Directory,
+    options: &Options,
+    recovery: &mut Recovery,
+) -> Result<Option<SubjectKey>, OpenError> {
+    match SubjectKey::read(&directory.subjects(), directory.identity().ledger) {
+        Err(OpenError::SubjectKey { problem, .. }) if options.renew_subject_key => {
+            recovery.subject_key_renewed = Some(problem);
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+fn renew_subject_key(directory: &Directory, options: &Options) -> Result<SubjectKey, OpenError> {
+    let path = directory.subjects();
+    keep(directory, &path)?;
+    let ledger = directory.identity().ledger;
+    SubjectKey::create(&path, ledger, &*options.entropy)
+        .map_err(|error| OpenError::io(&path, error))
+}
+
 fn renew(directory: &Directory, journal: &FjallJournal) -> Result<Anchor, OpenError> {
     let unreadable = |failure: crate::journal::ReadFailure| OpenError::journal(failure);
-    keep(directory)?;
+    keep(directory, &directory.anchor())?;
     let mut frames = 0;
     for frame in journal.frames(Seq::FIRST) {
         frame.map_err(unreadable)?;
@@ -183,18 +233,19 @@ fn renew(directory: &Directory, journal: &FjallJournal) -> Result<Anchor, OpenEr
     Anchor::open(&path)
 }
 
-/// The anchor as it is, for a person to look at.
-fn keep(directory: &Directory) -> Result<(), OpenError> {
-    let (anchor, quarantine) = (directory.anchor(), directory.quarantine());
-    if !database::exists(&anchor)? {
+/// The file as it is, for a person to look at.
+fn keep(directory: &Directory, path: &Path) -> Result<(), OpenError> {
+    let quarantine = directory.quarantine();
+    if !database::exists(path)? {
         return Ok(());
     }
     let copy = || {
         database::ensure_private(&quarantine)?;
         let mut bytes = Vec::new();
-        let found = files::open(&anchor)?;
-        found.take(ANCHOR_BYTES_KEPT).read_to_end(&mut bytes)?;
-        let names = (1_u64..).map(|number| quarantine.join(format!("ANCHOR-{number}")));
+        let found = files::open(path)?;
+        found.take(BYTES_KEPT).read_to_end(&mut bytes)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let names = (1_u64..).map(|number| quarantine.join(format!("{name}-{number}")));
         let free = |path: &PathBuf| path.symlink_metadata().is_err();
         match names.into_iter().find(free) {
             Some(to) => database::replace(&to, &bytes),
@@ -216,6 +267,12 @@ fn tell(recovery: &Recovery) {
             why,
             recovered = recovery.recovered.map(Seq::get),
             "the anchor was made anew"
+        );
+    }
+    if let Some(why) = &recovery.subject_key_renewed {
+        tracing::warn!(
+            why,
+            "the key of subjects was made anew: earlier subjects are found by their ids no more"
         );
     }
     if recovery.anchor_slot_lost {

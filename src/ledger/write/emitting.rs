@@ -16,7 +16,7 @@ impl Core {
     pub(crate) fn may_emit(
         &self,
         grant: &GrantState,
-        command: &Command,
+        command: &mut Command,
     ) -> Result<(), AppendError> {
         if self.phase.now() != SERVING {
             return Err(AppendError::ShuttingDown);
@@ -25,7 +25,8 @@ impl Core {
         self.emitting()?;
         self.known(grant)?;
         grant.may_append(Store::Telemetry)?;
-        command.validate(&self.shared.limits)
+        command.validate(&self.shared.limits)?;
+        self.name_subject(command)
     }
 
     /// Emitted observations: admitted when there is room, without the caller's waiting for it, and

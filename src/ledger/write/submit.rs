@@ -15,6 +15,7 @@ use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::commands::check::invalid;
 use crate::commands::{Command, Receipt};
+use crate::directory::SubjectKey;
 use crate::error::{AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, Store};
 use crate::journal::{Reader, WriterHandle};
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) opening: u64,
     pub(crate) wait: bool,
     pub(crate) foreign: Arc<Foreign>,
+    /// Makes pseudonyms of subjects; `None`: of a given journal, whose key is elsewhere.
+    pub(crate) subjects: Option<SubjectKey>,
     pub(crate) components: Components,
 }
 
@@ -211,11 +214,23 @@ impl Core {
         }
         Command::validate_group(commands, limits)?;
         self.foreign.redact(commands)?;
+        commands
+            .iter_mut()
+            .try_for_each(|command| self.name_subject(command))?;
         let whole = std::mem::take(commands).into_iter();
         *commands = whole
             .map(|command| command.cut(limits, self.opening))
             .collect();
         Ok(())
+    }
+
+    /// From here on a command knows whom it is about by the pseudonym: that counts for its digest and stands in its records,
+    /// and the id in neither.
+    pub(super) fn name_subject(&self, command: &mut Command) -> Result<(), AppendError> {
+        command.name_subject(|id| match &self.subjects {
+            Some(key) => Ok(key.pseudonym(id)),
+            None => Err(AppendError::NoSubjectKey),
+        })
     }
 
     async fn enter(

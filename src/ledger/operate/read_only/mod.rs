@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::database;
-use crate::directory::Identity;
 use crate::directory::shared::SharedDirectory;
+use crate::directory::{Identity, SUBJECTS, SubjectKey};
 use crate::error::{Cause, OpenError, ReadError};
-use crate::events::{Event, EventType, ExecutionId, LedgerId, Record, Seq};
+use crate::events::{Event, EventType, ExecutionId, LedgerId, Record, Seq, SubjectId};
 use crate::integrity::checkpoint::Checkpoint;
 use crate::integrity::note::Note;
 use crate::journal::{
@@ -213,6 +213,20 @@ impl ReadOnly {
     #[must_use]
     pub const fn journal(&self) -> &ReadOnlyJournal {
         &self.journal
+    }
+
+    /// The pseudonym that this ledger's records have of the subject with this id. Reads the key of subjects, which nothing else
+    /// here needs.
+    ///
+    /// # Errors
+    /// [`OpenError::SubjectKey`] where it is missing, damaged or of another ledger, and those of the operating system.
+    pub fn subject_id(&self, id: &str) -> Result<SubjectId, OpenError> {
+        let path = self.path().join(SUBJECTS);
+        let ledger = self.id().ok_or_else(|| OpenError::SubjectKey {
+            path: path.clone(),
+            problem: "nothing says which ledger this is".to_owned(),
+        })?;
+        Ok(SubjectKey::read(&path, ledger)?.pseudonym(id))
     }
 
     /// The record at `seq`, checked; `None` beyond the head.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::actors::{Kinds, own_record};
 use crate::database;
 use crate::error::{Cause, OpenError, SalvageError};
-use crate::events::{CommandId, LedgerId, RecoveryReportedV1, Seq};
+use crate::events::{CommandId, LedgerId, RecoveryReportedV2, Seq};
 use crate::integrity::Chain;
 use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalStop};
 
@@ -161,7 +161,7 @@ fn report(
     stop: Option<&JournalStop>,
     aside: u64,
     duration: Duration,
-) -> RecoveryReportedV1 {
+) -> RecoveryReportedV2 {
     let because = match stop {
         Some(JournalStop {
             first_lost,
@@ -181,14 +181,14 @@ fn report(
     };
     recovery.found.log_files = log_files;
     recovery.found.log_batches = log_batches;
-    RecoveryReportedV1::from(&recovery)
+    RecoveryReportedV2::from(&recovery)
 }
 
 /// The frame with the one record that the salvage writes itself.
 fn record(
     source: &ReadOnly,
     ledger: LedgerId,
-    event: &RecoveryReportedV1,
+    event: &RecoveryReportedV2,
     options: &SalvageOptions,
 ) -> Frame {
     let through = source.verified();

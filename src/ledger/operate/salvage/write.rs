@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::database::{self, create_private, replace};
-use crate::directory::{DIRECTORY_FORMAT, Identity};
+use crate::directory::{DIRECTORY_FORMAT, Identity, SUBJECTS, SubjectKey};
 use crate::error::{Cause, SalvageError};
 use crate::events::{LedgerId, Seq};
 use crate::integrity;
@@ -180,6 +180,16 @@ impl Target {
         replace(&directory.join(MANIFEST), manifest.as_bytes()).map_err(io)
     }
 
+    /// Takes the key of subjects along. Without a usable one the new ledger is told so when it is opened.
+    fn subjects(&self, source: &ReadOnly, ledger: LedgerId) -> Result<(), SalvageError> {
+        let Ok(key) = SubjectKey::read(&source.path().join(SUBJECTS), ledger) else {
+            return Ok(());
+        };
+        let path = self.creating.join(SUBJECTS);
+        let written = key.write(&path, ledger);
+        written.map_err(|error| SalvageError::io(&path, error))
+    }
+
     /// Reads back what was written, makes anchor and identity, and gives the whole its name.
     pub(super) fn finish(
         &self,
@@ -208,6 +218,7 @@ impl Target {
             ledger,
             created_ns: source.identity().map_or(created_ns, |it| it.created_ns),
         };
+        self.subjects(source, ledger)?;
         to.tell(SalvageProgress::Naming);
         let name = || {
             // Last: what has no identity does not open.

@@ -6,7 +6,8 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use crate::database::{self, Damage, OpenLog, Table};
-use crate::directory::Identity;
+use crate::directory::{Identity, SUBJECTS, SubjectKey};
+use crate::error::OpenError;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 use crate::locks::whole;
 
@@ -37,6 +38,7 @@ impl FilesToVerify {
     pub(in crate::ledger) fn look(place: &OpenDirectory, subject: &Subject) -> Self {
         let mut met = Vec::new();
         met.extend(identity(place));
+        met.extend(subject_key(place));
         met.extend(anchor(place, subject));
         let (states, mut wrong) = states::check(place, &*subject.journal);
         met.append(&mut wrong);
@@ -44,7 +46,7 @@ impl FilesToVerify {
             tables: Vec::new(),
             met: Mutex::new(met),
             not_checked: Vec::new(),
-            count: 2 + states,
+            count: 3 + states,
             read_bytes: 0,
         };
         let [path, views] = ["journal", "views"].map(|name| place.root.join(name));
@@ -148,6 +150,16 @@ fn identity(place: &OpenDirectory) -> Option<Met> {
             Some(Damaged::of(&path, what).into())
         }
         Ok(None) => Some(Damaged::of(&path, "it is missing").into()),
+        Err(error) => Some(Met::refused(&path, &error)),
+    }
+}
+
+/// The key of subjects is whole and this ledger's. It is shown to nobody: what is told is the file.
+fn subject_key(place: &OpenDirectory) -> Option<Met> {
+    let path = place.root.join(SUBJECTS);
+    match SubjectKey::read(&path, place.ledger) {
+        Ok(_) => None,
+        Err(OpenError::SubjectKey { problem, .. }) => Some(Damaged::of(&path, problem).into()),
         Err(error) => Some(Met::refused(&path, &error)),
     }
 }
