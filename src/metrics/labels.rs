@@ -49,6 +49,8 @@ pub(super) const REASONS: &[&str] = &[
     "approval_too_late",
     "basis_moved",
     "unknown_execution",
+    "other_subject",
+    "no_subject_key",
     "invalid_transition",
     "version_conflict",
     "position_conflict",

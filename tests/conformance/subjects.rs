@@ -45,7 +45,8 @@ async fn found(open: &Open, id: &str) -> Vec<Record> {
 #[tokio::test]
 async fn h2_a_record_names_its_subject_by_a_pseudonym_that_only_the_ledgers_key_makes() {
     let open = open_on(Arc::new(MemoryJournal::new()), fixed(&clock())).await;
-    let execution = begun(&open, MARY).await.unwrap().execution();
+    let begun = begun(&open, MARY).await.unwrap();
+    let execution = begun.execution();
     let pseudonym = open.reads().subject_id(MARY).unwrap();
     let records = found(&open, MARY).await;
     assert_eq!(records.len(), 4);
@@ -131,9 +132,9 @@ async fn h2_every_record_of_an_execution_has_its_subject_also_after_an_opening()
 async fn h2_a_later_command_that_names_another_subject_is_refused() {
     let open = open_on(Arc::new(MemoryJournal::new()), fixed(&clock())).await;
     let log = open.log();
-    let of_mary = log.begin(open.request("message").context(about(MARY)));
-    let of_mary = of_mary.await.unwrap().execution();
-    let of_nobody = open.begin().await.execution();
+    let started = |begun: Begun| begun.started().unwrap().detach();
+    let of_mary = started(begun(&open, MARY).await.unwrap());
+    let of_nobody = started(open.begin().await);
     let before = open.ledger.head();
     for (execution, id) in [(of_mary, JOHN), (of_nobody, MARY)] {
         let refused = log.complete(execution, about(id), RESULT.to_vec());
@@ -303,15 +304,20 @@ async fn h2_the_key_is_its_owners_alone_and_stays_read_only_where_it_was_made_so
 
 #[tokio::test]
 async fn h2_over_a_given_journal_the_key_lies_with_the_views_and_is_missed_only_when_asked() {
-    let journal = Arc::new(MemoryJournal::new());
-    let first = open_on(journal.clone(), fixed(&clock())).await;
-    drop(begun(&first, MARY).await.unwrap());
-    let pseudonym = first.reads().subject_id(MARY).unwrap();
-    let again = first.again(journal.clone()).await;
-    assert_eq!(again.reads().subject_id(MARY).unwrap(), pseudonym);
-    again.close().await;
+    let (journal, views) = (MemoryJournal::new(), tempfile::tempdir().unwrap());
+    let mut pseudonyms = Vec::new();
+    for _ in 0..2 {
+        let journal = Arc::new(journal.reopen());
+        let opened = Ledger::open_on(journal, views.path(), later(&clock())).await;
+        let open = granted(opened.unwrap(), None).await;
+        drop(begun(&open, MARY).await.unwrap());
+        pseudonyms.push(open.reads().subject_id(MARY).unwrap());
+        open.close().await;
+    }
+    let pseudonym = pseudonyms[0];
+    assert_eq!(pseudonyms, [pseudonym; 2]);
     // Other views, no key.
-    let open = open_on(journal.clone(), later(&clock())).await;
+    let open = open_on(Arc::new(journal.reopen()), later(&clock())).await;
     let refused = open.reads().subject_id(MARY).unwrap_err();
     assert_eq!(refused.code(), "no_subject_key");
     let refused = begun(&open, MARY).await.unwrap_err();
@@ -322,6 +328,6 @@ async fn h2_over_a_given_journal_the_key_lies_with_the_views_and_is_missed_only_
         renew_subject_key: true,
         ..later(&clock())
     };
-    let open = open_on(journal, renewed).await;
+    let open = open_on(Arc::new(journal.reopen()), renewed).await;
     assert_ne!(open.reads().subject_id(MARY).unwrap(), pseudonym);
 }

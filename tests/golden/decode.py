@@ -75,7 +75,10 @@ EVENTS = {
     0x0304: ("StorageFailed", {1: "failed_ns:i64 cause:str"}),
     0x0305: ("SnapshotTaken", {1: "state:u8 layout:u32 length:u64 digest:b32"}),
     0x0306: ("RecoveryReported", {1: "anchored:u64 recovered:u64 log_files:u64 log_batches:u64 torn_bytes:u64 torn_offset:u64 "
-                                     "torn_kept:str anchor_slot_lost:bool anchor_renewed:str swept:u64 duration_ns:u64"}),
+                                     "torn_kept:str anchor_slot_lost:bool anchor_renewed:str swept:u64 duration_ns:u64",
+                                  2: "anchored:u64 recovered:u64 log_files:u64 log_batches:u64 torn_bytes:u64 torn_offset:u64 "
+                                     "torn_kept:str anchor_slot_lost:bool anchor_renewed:str swept:u64 duration_ns:u64 "
+                                     "subject_key_renewed:str"}),
     0x0401: ("ConfigurationChanged", {1: "document:str version:u64 configuration_version:u64 content:bytes content_digest:b32 "
                                          "author:str reason:str restored_version:u64"}),
     0x0501: ("RuntimeIdentified", {1: "runtime:b16 version:str"}),

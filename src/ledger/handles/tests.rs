@@ -274,7 +274,7 @@ fn a_recovery_with_a_path_that_is_no_text() {
         ..Recovery::default()
     };
     let json = json!({
-        "anchored": null, "recovered": null,
+        "anchored": null, "recovered": null, "subject_key_renewed": null,
         "found": {
             "log_files": 0, "log_batches": 0, "log_gap": null,
             "torn": {"file": "0.jnl", "offset": 1, "bytes": 2, "kept": "a\u{FFFD}"},
