@@ -284,7 +284,7 @@ mod tests {
             there_and_back(&kinds.through(0)),
         ];
         let expected = [
-            (3, "77fbd167"),
+            (3, "1576ee86"),
             (2, "236d840c"),
             (2, "1a1a5b58"),
             (1, "04d10cbc"),
