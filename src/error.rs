@@ -144,9 +144,8 @@ impl AccessError {
         match self {
             Self::ForeignGrant => "foreign_grant",
             Self::Revoked { .. } => "grant_revoked",
-            Self::NotGranted { .. } | Self::MayNotSign { .. } | Self::MayNotApprove { .. } => {
-                "not_granted"
-            }
+            Self::NotGranted { .. } | Self::MayNotSign { .. } => "not_granted",
+            Self::MayNotApprove { .. } => "not_granted",
             Self::ForeignExecution { .. } => "foreign_execution",
         }
     }

@@ -12,6 +12,8 @@
 
 #[path = "conformance/access.rs"]
 mod access;
+#[path = "conformance/approval.rs"]
+mod approval;
 #[path = "conformance/audit.rs"]
 mod audit;
 #[path = "conformance/clock.rs"]

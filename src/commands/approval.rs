@@ -95,6 +95,12 @@ impl ApprovalRequest {
         self
     }
 
+    /// Who is asked by identity.
+    #[must_use]
+    pub fn asked(&self) -> &[Party] {
+        &self.asked.0
+    }
+
     fn askable(&self, limits: &Limits) -> Checked {
         let asked = &self.asked.0;
         at_most("asked", asked.len())?;

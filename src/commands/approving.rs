@@ -47,6 +47,12 @@ impl Approval {
         }
     }
 
+    /// Who.
+    #[must_use]
+    pub const fn approver(&self) -> &Party {
+        &self.approver.0
+    }
+
     fn validate(&self, limits: &Limits) -> Checked {
         self.approver.check(limits)?;
         check::optional_name("role", &self.role, limits)?;
@@ -103,6 +109,12 @@ impl ApprovalRefusal {
         Self {
             answer: Approval::new(approver, authenticated, shown_digest).reason(reason),
         }
+    }
+
+    /// What the person said.
+    #[must_use]
+    pub const fn answer(&self) -> &Approval {
+        &self.answer
     }
 
     /// In this role.

@@ -182,6 +182,8 @@ fn appending() -> Vec<(AppendError, Retry)> {
         (E::PositionBeyondHead { seq: 2, head: 1 }, Retry::Never),
     ];
     all.extend(deciding());
+    let asked = approving().into_iter();
+    all.extend(asked.map(|error| (E::Approval(error), Retry::Never)));
     let access = access().into_iter();
     all.extend(access.map(|error| (E::Access(error), Retry::Never)));
     all
@@ -247,7 +249,30 @@ fn deciding() -> Vec<(AppendError, Retry)> {
     ]
 }
 
-fn access() -> [AccessError; 5] {
+fn approving() -> [ApprovalError; 5] {
+    let execution = ExecutionId::from_bytes([2; 16]);
+    [
+        ApprovalError::NotAsked { execution },
+        ApprovalError::ApprovedAlready { execution },
+        ApprovalError::ShownOther {
+            execution,
+            shown_digest: [1; 32],
+        },
+        ApprovalError::TooLate {
+            execution,
+            until_ns: 1,
+        },
+        ApprovalError::BasisMoved {
+            execution,
+            what: "registry",
+            asked: 1,
+            in_force: 2,
+            hint: "ask anew",
+        },
+    ]
+}
+
+fn access() -> [AccessError; 6] {
     let component = || "runtime".to_owned();
     let (right, store) = (Right::Append, Store::Telemetry);
     [
@@ -264,6 +289,9 @@ fn access() -> [AccessError; 5] {
             store,
         },
         AccessError::MayNotSign {
+            component: component(),
+        },
+        AccessError::MayNotApprove {
             component: component(),
         },
     ]
@@ -338,7 +366,9 @@ fn every_refusal_to_append_has_a_word_a_verdict_and_a_metric_label() {
         .copied()
         .filter(|code| !of_access.contains(code))
         .collect();
-    assert_eq!(own, words(include_str!("append.rs")));
+    let mut named = words(include_str!("append.rs"));
+    named.extend(words(include_str!("approval.rs")));
+    assert_eq!(own, named);
     let [label] = REFUSALS.labels else {
         panic!("one label")
     };

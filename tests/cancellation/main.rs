@@ -13,6 +13,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod approval;
 mod attest;
 mod others;
 mod scene;
@@ -78,6 +79,7 @@ fn all() -> Vec<Tried> {
     let mut all = stores::tried();
     all.extend(others::tried());
     all.extend(attest::tried());
+    all.extend(approval::tried());
     all
 }
 

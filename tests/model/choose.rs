@@ -32,9 +32,10 @@ pub(crate) struct Choices<'a> {
     pub(crate) fresh: ExecutionId,
     /// Executions that there is a permit for, with the opening that gave it.
     pub(crate) permits: &'a [(ExecutionId, u64)],
+    pub(crate) now_ns: i64,
 }
 
-fn pick<T: Copy>(all: &[T], number: u8) -> Option<T> {
+pub(crate) fn pick<T: Copy>(all: &[T], number: u8) -> Option<T> {
     all.get(usize::from(number) % all.len().max(1)).copied()
 }
 
@@ -83,13 +84,15 @@ impl Choices<'_> {
                 let ending = ending(What { spoil: 255, ..what });
                 Concrete::Import(Imported { request, ending })
             }
+            "request_approval" | "approve" | "refuse_approval" | "confirm_approval"
+            | "start_approved" => self.asking(what),
             "change" | "rollback" => self.configuration(what),
             "audit" | "observe" => self.told(what),
             _ => self.metadata(what),
         })
     }
 
-    fn context(&self, what: What) -> Context {
+    pub(crate) fn context(&self, what: What) -> Context {
         let context = Context::new().command(self.command);
         let context = match what.c % 4 {
             0 => context.parent(ParentId::from_bytes([what.a | 1; 16])),
@@ -103,7 +106,7 @@ impl Choices<'_> {
     }
 
     /// Mostly an id that nobody has, sometimes one that somebody has.
-    fn new_execution(&self, what: What) -> Option<ExecutionId> {
+    pub(crate) fn new_execution(&self, what: What) -> Option<ExecutionId> {
         match what.a % 8 {
             0 => Some(self.execution(what)),
             _ if what.spoil == 2 => Some(ExecutionId::NIL),
@@ -149,7 +152,7 @@ impl Choices<'_> {
     }
 
     /// What a decision rested on that was made so many changes ago.
-    fn earlier(&self, configuration: u64, registry: u64) -> Basis {
+    pub(crate) fn earlier(&self, configuration: u64, registry: u64) -> Basis {
         let now = self.in_force;
         let configuration = now.configuration_version().saturating_sub(configuration);
         let registry = now.registry_version().saturating_sub(registry);
@@ -157,7 +160,7 @@ impl Choices<'_> {
     }
 
     /// Mostly one that is enabled.
-    fn capability(&self, what: What) -> &str {
+    pub(crate) fn capability(&self, what: What) -> &str {
         let enabled = self.model.registry.iter().filter(|(_, it)| it.enabled);
         let mut enabled: Vec<&str> = enabled.map(|(name, _)| name.as_str()).collect();
         enabled.push("message");
@@ -308,7 +311,7 @@ impl Choices<'_> {
     }
 }
 
-fn text(empty: bool, text: &str) -> String {
+pub(crate) fn text(empty: bool, text: &str) -> String {
     if empty {
         String::new()
     } else {
@@ -338,7 +341,7 @@ fn ending(what: What) -> Ending {
 }
 
 /// JSON, or where it is to be spoilt none, or too much of it.
-fn json(what: What, optional: bool) -> Vec<u8> {
+pub(crate) fn json(what: What, optional: bool) -> Vec<u8> {
     match what.spoil {
         9 | 10 => b"{".to_vec(),
         11 => [b"\"", vec![b'x'; PAYLOAD_MAX].as_slice(), b"\""].concat(),

@@ -238,7 +238,7 @@ impl Driver {
                 Stream::Complete { closed_by, .. } => Some(closed_by),
                 Stream::Open { .. } => None,
             };
-            same("closing", &closing(execution.status), &found)?;
+            same("closing", &closing(execution), &found)?;
             let naming = all.iter().filter(|it| it.header.execution == *id);
             let expected: Vec<Seq> = naming.map(|it| it.header.seq).collect();
             let found = reads.reconstruct(*id).await.map_err(text)?;
@@ -295,8 +295,10 @@ impl Driver {
     }
 }
 
-fn closing(status: ExecutionStatus) -> Option<Closing> {
-    match status {
+fn closing(execution: &Execution) -> Option<Closing> {
+    match execution.status {
+        // Time was over, on the record; without a request it was a new opening.
+        ExecutionStatus::Abandoned if execution.asked.requested > 0 => Some(Closing::Abandoned),
         ExecutionStatus::Completed => Some(Closing::Completed),
         ExecutionStatus::Failed => Some(Closing::Failed),
         ExecutionStatus::Cancelled => Some(Closing::Cancelled),
@@ -324,10 +326,10 @@ fn entry(id: ExecutionId, it: &Execution) -> ExecutionEntry {
         component: it.component,
         subject: SubjectId::NIL,
         on_behalf_of: Some(Vec::new()),
-        requested_seq: 0,
-        until_ns: 0,
-        approvals_given: 0,
-        approvals_needed: 0,
+        requested_seq: it.asked.requested,
+        until_ns: it.asked.until_ns,
+        approvals_given: it.asked.given,
+        approvals_needed: it.asked.needed,
     }
 }
 

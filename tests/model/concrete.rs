@@ -5,7 +5,10 @@
 use femtoclaw_ledger::events::{ExecutionId, Store};
 use femtoclaw_ledger::{
     AuditEntry, Change, Context, Observation, Request, Rollback,
-    execution_log::{Finish, Imported, Permit, Rejection, ResolveInDoubt, Start},
+    execution_log::{
+        ApprovalRequest, Approve, ConfirmApproval, Finish, Imported, Permit, RefuseApproval,
+        Rejection, ResolveInDoubt, Start, StartApproved,
+    },
     group::Command,
     runtime_metadata::{
         ChangeCapability, Identify, RegisterCapability, RemoveModule, SavePosition, SetModule,
@@ -89,6 +92,11 @@ concrete! {
     Finish(Finish) = ExecutionLog, 2, "finish";
     Resolve(ResolveInDoubt) = ExecutionLog, 2, "resolve";
     Import(Imported) = ExecutionLog, 5, "import";
+    RequestApproval(ApprovalRequest) = ExecutionLog, 3, "request_approval";
+    Approve(Approve) = ExecutionLog, 2, "approve";
+    RefuseApproval(RefuseApproval) = ExecutionLog, 3, "refuse_approval";
+    ConfirmApproval(ConfirmApproval) = ExecutionLog, 1, "confirm_approval";
+    StartApproved(StartApproved) = ExecutionLog, 2, "start_approved";
     Audit(AuditEntry) = AuditLog, 1, "audit";
     Observe(Observation) = Telemetry, 1, "observe";
     Change(Change) = Configuration, 1, "change";
@@ -128,6 +136,11 @@ in_context!(
     Rejection,
     Finish,
     ResolveInDoubt,
+    ApprovalRequest,
+    Approve,
+    RefuseApproval,
+    ConfirmApproval,
+    StartApproved,
     AuditEntry,
     Observation,
     Change,

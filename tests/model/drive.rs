@@ -11,6 +11,7 @@ use super::choose::Choices;
 use super::compare::versions;
 use super::concrete::{Concrete, Starting};
 use super::ops::{By, Op, What};
+use super::plain::plain;
 use super::reference::{Placed, Reference, Reply};
 use super::send::{Answer, Sender};
 use super::world::{Medium, Outcome, World};
@@ -121,6 +122,7 @@ impl Driver {
                 }
             }
             Op::Restart { close, views } => self.restart(close, views).await,
+            Op::Expire => self.expire().await,
             Op::Compare => self.compare().await,
         }
     }
@@ -180,6 +182,7 @@ impl Driver {
             command: CommandId::from_bytes((u128::from(self.ids) | 0xC << 124).to_be_bytes()),
             fresh,
             permits: &permits,
+            now_ns: self.world.now_ns(),
         };
         choices.concrete(what)
     }
@@ -362,38 +365,5 @@ fn access(by: By, grant: &Grant, group: &[Concrete]) -> Result<(), AccessError> 
             right: Right::Append,
             store,
         }),
-    }
-}
-
-/// Without what is said for people.
-fn plain(error: AppendError) -> AppendError {
-    let problem = String::new();
-    match error {
-        AppendError::Invalid { field, .. } => AppendError::Invalid { field, problem },
-        AppendError::InvalidJson { field, .. } => AppendError::InvalidJson { field, problem },
-        AppendError::InvalidTransition { from, to, .. } => {
-            let hint = "";
-            AppendError::InvalidTransition { from, to, hint }
-        }
-        AppendError::Rejected { document, .. } => AppendError::Rejected {
-            document,
-            validator: String::new(),
-            problem,
-        },
-        AppendError::CommitTooLarge {
-            records,
-            records_max,
-            ..
-        } => AppendError::CommitTooLarge {
-            records,
-            records_max,
-            bytes: 0,
-            bytes_max: 0,
-        },
-        // The model does not see the ledger's own records.
-        AppendError::PositionBeyondHead { seq, .. } => {
-            AppendError::PositionBeyondHead { seq, head: 0 }
-        }
-        other => other,
     }
 }

@@ -26,15 +26,19 @@
     reason = "a test may panic"
 )]
 
+mod approving;
+mod asking;
 mod choose;
 mod compare;
 mod concrete;
 mod drive;
 mod embedders;
+mod expire;
 mod finding;
 #[path = "../shared/held.rs"]
 mod held;
 mod ops;
+mod plain;
 mod reference;
 mod scenarios;
 mod send;

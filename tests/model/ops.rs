@@ -14,6 +14,11 @@ const KINDS: &[(&str, u32)] = &[
     ("finish", 7),
     ("resolve", 3),
     ("import", 3),
+    ("request_approval", 6),
+    ("approve", 9),
+    ("refuse_approval", 2),
+    ("confirm_approval", 2),
+    ("start_approved", 5),
     ("audit", 2),
     ("observe", 2),
     ("change", 4),
@@ -69,6 +74,8 @@ pub(crate) enum Op {
     Mixed(u16, What),
     /// The end of one opening and the next, with or without a close, with or without its views.
     Restart { close: bool, views: bool },
+    /// Time passes until nobody may approve any more what waits.
+    Expire,
     /// All views against the model, queries against a full scan.
     Compare,
 }
@@ -108,6 +115,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (any::<u16>(), what()).prop_map(|(which, what)| Op::Mixed(which, what)),
         2 => (any::<bool>(), any::<bool>())
             .prop_map(|(close, views)| Op::Restart { close, views }),
+        1 => Just(Op::Expire),
         1 => Just(Op::Compare),
     ]
 }

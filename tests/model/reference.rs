@@ -16,6 +16,7 @@ pub(crate) const PAYLOAD_MAX: usize = 64 << 10;
 pub(crate) const COMMIT_RECORDS_MAX: u64 = 8;
 pub(crate) const RUNNING_MAX: usize = 3;
 pub(crate) const AUTHORIZED_MAX: usize = 4;
+pub(crate) const AWAITING_MAX: usize = 4;
 /// No head gets here.
 pub(crate) const BEYOND: u64 = 1 << 40;
 
@@ -30,6 +31,8 @@ pub(crate) enum Reply {
         permit: bool,
     },
     Execution(ExecutionId),
+    /// An approval: how many were given and are needed; nothing of the last, and of one that was sent again.
+    Given(ExecutionId, Option<(u32, u32)>),
     Changed(u64),
 }
 
@@ -57,6 +60,21 @@ pub(crate) struct Execution {
     pub(crate) component: ComponentId,
     /// Configuration and registry version of the decision.
     pub(crate) basis: (u64, u64),
+    pub(crate) asked: Asking,
+}
+
+/// What persons were asked about it, where they were.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asking {
+    /// The record of the request.
+    pub(crate) requested: u64,
+    pub(crate) until_ns: i64,
+    pub(crate) needed: u32,
+    pub(crate) shown: Vec<u8>,
+    /// As the view counts them.
+    pub(crate) given: u32,
+    /// On the basis that the request rests on.
+    pub(crate) approvers: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -169,7 +187,7 @@ impl Reference {
         let mut next = self.clone();
         let mut first = placed.first;
         let mut answers = Vec::new();
-        let mut started = Vec::new();
+        let (mut started, mut asks) = (Vec::new(), Vec::new());
         for concrete in group {
             let at = Placed { first, ..placed };
             let asked = Asked {
@@ -180,6 +198,7 @@ impl Reference {
             let (records, reply) = next.step(&asked)?;
             match (concrete, &reply) {
                 (Concrete::Start(it), _) => started.push(it.execution),
+                (Concrete::StartApproved(it), _) => started.push(it.execution),
                 (
                     Concrete::Begin(_),
                     Reply::Decided {
@@ -188,6 +207,16 @@ impl Reference {
                         ..
                     },
                 ) => started.push(*execution),
+                (Concrete::RequestApproval(_), Reply::Execution(execution)) => {
+                    asks.push(*execution)
+                }
+                (Concrete::ConfirmApproval(it), _) => asks.push(it.execution),
+                (Concrete::Approve(it), _) if asks.contains(&it.execution) => {
+                    return Err(invalid("commands"));
+                }
+                (Concrete::RefuseApproval(it), _) if asks.contains(&it.execution) => {
+                    return Err(invalid("commands"));
+                }
                 (Concrete::Finish(it), _) if started.contains(&it.execution) => {
                     return Err(invalid("commands"));
                 }
@@ -236,7 +265,7 @@ impl Reference {
             });
         }
         let starts = group.iter().filter(|concrete| match concrete {
-            Concrete::Start(_) => true,
+            Concrete::Start(_) | Concrete::StartApproved(_) => true,
             Concrete::Begin(it) => it.decision == femtoclaw_ledger::events::Decision::Authorized,
             _ => false,
         });
@@ -297,6 +326,9 @@ impl Reference {
     /// Nothing starts a second time; a permit comes again as long as it is worth something.
     fn again(&self, sent: &Sent) -> Reply {
         let mut reply = sent.reply.clone();
+        if let Reply::Given(_, given) = &mut reply {
+            *given = None;
+        }
         if let Reply::Decided {
             execution,
             started,

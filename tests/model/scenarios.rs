@@ -12,6 +12,7 @@ use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
     AppendError, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry, Rights, Root,
+    execution_log::{Approval, ApprovalRequest},
     operation::Space,
 };
 
@@ -30,6 +31,7 @@ pub(crate) async fn all() {
     disk_nearly_full().await;
     without_randomness().await;
     of_another_component().await;
+    too_late().await;
 }
 
 pub(crate) fn told(error: AppendError, code: &str, retry: Retry) {
@@ -88,6 +90,36 @@ async fn quota() {
     }
     let error = record(&ledger, &grant, 3).await.unwrap_err();
     told(error, "quota_exceeded", Retry::Safe);
+    root.close(LONG).await.unwrap();
+}
+
+/// The ledger ends what is overdue by itself, within a moment: an answer that comes between.
+async fn too_late() {
+    let directory = scratch(Medium::Memory);
+    let clock = std::sync::Arc::new(ManualClock::new(0));
+    let options = Options {
+        clock: clock.clone(),
+        ..Options::default()
+    };
+    let (ledger, root, grant) = open(&MemoryJournal::new(), directory.path(), options).await;
+    let log = ledger.execution_log(&grant).unwrap();
+    let person = || femtoclaw_ledger::Party::new("id.example", "ann");
+    let second = Duration::from_secs(1);
+    for until_s in 1.. {
+        let basis = ledger.in_force().basis();
+        let asked = ApprovalRequest::new("message", "a rule", until_s * 1_000_000_000, basis);
+        let asked = log.request_approval(asked.ask(person())).await.unwrap();
+        clock.advance(second + Duration::from_nanos(u64::from(until_s == 1)));
+        let approval = Approval::new(person(), "passkey", asked.shown_digest);
+        let late = log.approve(asked.execution, Context::new(), approval).await;
+        match late.unwrap_err() {
+            ended if ended.code() == "invalid_transition" => {}
+            late => {
+                told(late, "approval_too_late", Retry::Never);
+                break;
+            }
+        }
+    }
     root.close(LONG).await.unwrap();
 }
 

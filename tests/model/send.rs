@@ -3,7 +3,7 @@
 
 use femtoclaw_ledger::{
     AppendError, Context, Grant, Ledger, Receipt, Running, Started,
-    execution_log::{Ending, Permit, StartError},
+    execution_log::{ApprovalOutcome, Ending, Permit, StartError},
     group::{Answer as Given, Command, CommitError, Committed},
 };
 
@@ -202,8 +202,44 @@ impl Sender<'_> {
                 };
                 Ok(Answer::new(receipt, Reply::Execution(execution)))
             }
-            other => panic!("no command of the execution log: {other:?}"),
+            other => self.approval(other).await,
         }
+    }
+
+    async fn approval(&self, concrete: Concrete) -> Answered {
+        let log = self.ledger.execution_log(self.grant)?;
+        let (receipt, execution) = match concrete {
+            Concrete::RequestApproval(it) => {
+                let it = log.request_approval(it).await?;
+                (it.receipt, it.execution)
+            }
+            Concrete::Approve(it) => {
+                let it = log.approve(it.execution, it.context, it.approval).await?;
+                let reply = match it {
+                    ApprovalOutcome::Counted { given, needed, .. } => Some((given, needed)),
+                    ApprovalOutcome::Approved { .. } => None,
+                    ApprovalOutcome::Duplicate { .. } => None,
+                };
+                let reply = Reply::Given(it.execution(), reply);
+                return Ok(Answer::new(it.receipt(), reply));
+            }
+            Concrete::RefuseApproval(it) => {
+                let refused = log.refuse_approval(it.execution, it.context, it.refusal);
+                (refused.await?, it.execution)
+            }
+            Concrete::ConfirmApproval(it) => {
+                let confirmed = log.confirm_approval(it.execution, it.context, it.basis, it.reason);
+                (confirmed.await?, it.execution)
+            }
+            Concrete::StartApproved(it) => {
+                match log.start_approved(it.execution, it.context).await? {
+                    Started::Running(it) => (it.receipt(), it.detach()),
+                    Started::Duplicate(it) => (it.receipt, it.execution),
+                }
+            }
+            other => panic!("no command of the execution log: {other:?}"),
+        };
+        Ok(Answer::new(receipt, Reply::Execution(execution)))
     }
 
     async fn metadata(&self, concrete: Concrete) -> Result<Receipt, AppendError> {

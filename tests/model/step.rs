@@ -7,13 +7,16 @@ use femtoclaw_ledger::{AppendError, Basis, Context, Request, execution_log::Endi
 
 use super::concrete::{Concrete, Starting};
 use super::reference::{
-    AUTHORIZED_MAX, Asked, BEYOND, Capability, Execution, Reference, Reply, Step, Version, invalid,
+    AUTHORIZED_MAX, Asked, Asking, BEYOND, Capability, Execution, Reference, Reply, Step, Version,
+    invalid,
 };
 
 /// The word for where an execution stands, in a refusal.
-fn stands(execution: &Execution) -> &'static str {
+pub(crate) fn stands(execution: &Execution) -> &'static str {
     match execution.status {
-        Status::Authorized => State::AuthorizationEvaluating.name(),
+        Status::AwaitingApproval | Status::Approved | Status::Authorized => {
+            State::AuthorizationEvaluating.name()
+        }
         Status::Running => State::CapabilityExecuting.name(),
         Status::InDoubt => "IN_DOUBT",
         Status::Abandoned => "ABANDONED",
@@ -25,7 +28,7 @@ fn stands(execution: &Execution) -> &'static str {
     }
 }
 
-fn refused(from: &'static str, to: &'static str) -> AppendError {
+pub(crate) fn refused(from: &'static str, to: &'static str) -> AppendError {
     let hint = "";
     AppendError::InvalidTransition { from, to, hint }
 }
@@ -54,6 +57,7 @@ impl Reference {
             Concrete::Finish(it) => self.finish(asked, it.execution, &it.ending),
             Concrete::Resolve(it) => self.resolve(asked, it.execution, it.resolve.resolution),
             Concrete::Import(it) => self.import(asked, &it.request, &it.ending),
+            _ if asked.concrete.kind().contains("appro") => self.approval(asked),
             _ => self.step_elsewhere(asked),
         }
     }
@@ -201,7 +205,7 @@ impl Reference {
         (1, Reply::Changed(versions.len() as u64))
     }
 
-    fn fresh(&self, execution: Option<ExecutionId>) -> Result<ExecutionId, AppendError> {
+    pub(crate) fn fresh(&self, execution: Option<ExecutionId>) -> Result<ExecutionId, AppendError> {
         let execution = execution.unwrap_or_default();
         match self.executions.get(&execution) {
             None => Ok(execution),
@@ -209,7 +213,13 @@ impl Reference {
         }
     }
 
-    fn begin(&mut self, asked: &Asked<'_>, id: ExecutionId, context: &Context, status: Status) {
+    pub(crate) fn begin(
+        &mut self,
+        asked: &Asked<'_>,
+        id: ExecutionId,
+        context: &Context,
+        status: Status,
+    ) {
         let execution = Execution {
             status,
             capability: String::new(),
@@ -224,19 +234,20 @@ impl Reference {
             trace: context.trace_id().unwrap_or_default(),
             component: asked.component,
             basis: (0, 0),
+            asked: Asking::default(),
         };
         self.executions.insert(id, execution);
     }
 
     /// The newest record that names an execution is the last of these.
-    fn last(&mut self, execution: ExecutionId, asked: &Asked<'_>, records: u64) {
+    pub(crate) fn last(&mut self, execution: ExecutionId, asked: &Asked<'_>, records: u64) {
         if let Some(execution) = self.executions.get_mut(&execution) {
             execution.last = asked.placed.first + records - 1;
             execution.last_ns = asked.placed.time_ns;
         }
     }
 
-    fn has_been(&self, basis: &Basis) -> Result<(u64, u64), AppendError> {
+    pub(crate) fn has_been(&self, basis: &Basis) -> Result<(u64, u64), AppendError> {
         let versions = (basis.configuration_version(), basis.registry_version());
         if versions.0 > self.configuration_version {
             return Err(invalid("configuration_version"));
@@ -247,7 +258,10 @@ impl Reference {
         Ok(versions)
     }
 
-    fn in_force(&self, (configuration, registry): (u64, u64)) -> Result<(), AppendError> {
+    pub(crate) fn in_force(
+        &self,
+        (configuration, registry): (u64, u64),
+    ) -> Result<(), AppendError> {
         let what = match self.versions() {
             (now, _) if now != configuration => "configuration",
             (_, now) if now != registry => "registry",
@@ -256,7 +270,7 @@ impl Reference {
         Err(AppendError::PermitStale { what })
     }
 
-    fn enabled(&self, capability: &str) -> Result<(), AppendError> {
+    pub(crate) fn enabled(&self, capability: &str) -> Result<(), AppendError> {
         let registered = self.registry.get(capability);
         if capability == "message" || registered.is_some_and(|it| it.enabled) {
             return Ok(());
@@ -307,7 +321,7 @@ impl Reference {
         Ok((records, reply))
     }
 
-    fn known(&mut self, execution: ExecutionId) -> Result<&mut Execution, AppendError> {
+    pub(crate) fn known(&mut self, execution: ExecutionId) -> Result<&mut Execution, AppendError> {
         let known = self.executions.get_mut(&execution);
         known.ok_or(AppendError::UnknownExecution { execution })
     }
@@ -333,7 +347,11 @@ impl Reference {
         let (status, to) = ended(ending);
         let known = self.known(execution)?;
         match (known.status, ending) {
-            (Status::Running, _) | (Status::Authorized, Ending::Cancelled(_)) => {}
+            (Status::Running, _) => {}
+            (
+                Status::Authorized | Status::AwaitingApproval | Status::Approved,
+                Ending::Cancelled(_),
+            ) => {}
             _ => return Err(refused(stands(known), to.name())),
         }
         known.status = status;

@@ -35,6 +35,14 @@ pub(crate) fn validate(concrete: &Concrete) -> Checked {
             some("reason", &it.resolve.reason)?;
             optional("result", &it.resolve.result)
         }
+        Concrete::RequestApproval(it) => {
+            new_execution(it.execution)?;
+            some("capability", &it.capability)?;
+            payload("arguments", &it.arguments)?;
+            json("arguments", &it.arguments)
+        }
+        Concrete::RefuseApproval(it) => some("reason", &it.refusal.answer().reason),
+        Concrete::Approve(_) | Concrete::ConfirmApproval(_) | Concrete::StartApproved(_) => Ok(()),
         Concrete::Audit(it) => {
             some("action", &it.action)?;
             payload("detail", &it.detail)?;

@@ -15,7 +15,9 @@ use femtoclaw_ledger::{
 };
 
 use super::ops::By;
-use super::reference::{AUTHORIZED_MAX, COMMIT_RECORDS_MAX, PAYLOAD_MAX, RUNNING_MAX};
+use super::reference::{
+    AUTHORIZED_MAX, AWAITING_MAX, COMMIT_RECORDS_MAX, PAYLOAD_MAX, RUNNING_MAX,
+};
 
 /// Long enough for a debug build on a busy machine; nothing waits this long that works.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -48,6 +50,7 @@ pub(crate) fn limits() -> Limits {
         commit_records_max: COMMIT_RECORDS_MAX as usize,
         running_max: RUNNING_MAX,
         authorized_max: AUTHORIZED_MAX,
+        awaiting_max: AWAITING_MAX,
         ..Limits::default()
     }
 }

@@ -6,7 +6,10 @@ use femtoclaw_ledger::events::Outcome;
 use femtoclaw_ledger::{
     AuditEntry, AuditFamily, Basis, CapabilityDefinition, Change, Context, Decision, ExecutionId,
     Failure, Observation, Party, Request, Rollback, TelemetryKind,
-    execution_log::{Ending, Finish, Imported, Rejection, Resolution, Resolve, ResolveInDoubt},
+    execution_log::{
+        Approval, ApprovalRefusal, ApprovalRequest, Approve, ConfirmApproval, Ending, Finish,
+        Imported, RefuseApproval, Rejection, Resolution, Resolve, ResolveInDoubt, StartApproved,
+    },
     group::Command,
     runtime_metadata::{
         ChangeCapability, Identify, RegisterCapability, RemoveModule, RuntimeId, SavePosition,
@@ -72,6 +75,70 @@ fn import(number: u8, basis: &Basis, ending: Ending) -> Command {
         request: request(number, basis.clone()),
         ending,
     })
+}
+
+/// Who is asked, and who answers.
+fn person() -> Party {
+    Party::new(text(), text())
+}
+
+pub(crate) fn ask(number: u8, basis: &Basis) -> Command {
+    let request = ApprovalRequest::new(
+        "message",
+        "a rule",
+        i64::MAX,
+        basis.clone().policy(&text(), [3; 32]),
+    )
+    .execution(execution(number))
+    .input(bytes())
+    .arguments(json())
+    .reason(text())
+    .shown(bytes())
+    .ask(person());
+    Command::RequestApproval(request)
+}
+
+/// BLAKE3 of what is shown where the secret was taken out.
+fn answer() -> Approval {
+    let shown = String::from_utf8(bytes())
+        .unwrap()
+        .replace(SECRET, crate::REMOVED);
+    let shown_digest = femtoclaw_ledger::integrity::digest(shown.as_bytes());
+    Approval::new(person(), text(), shown_digest).reason(text())
+}
+
+fn refusal() -> ApprovalRefusal {
+    let shown = answer().shown_digest;
+    ApprovalRefusal::new(person(), text(), shown, text())
+}
+
+/// In an order in which none is refused.
+pub(crate) fn approvals(basis: &Basis) -> Vec<Command> {
+    vec![
+        ask(21, basis),
+        Command::ConfirmApproval(ConfirmApproval {
+            context: Context::new(),
+            execution: execution(21),
+            basis: basis.clone().policy(&text(), [3; 32]),
+            reason: text(),
+        }),
+        Command::Approve(Approve {
+            context: Context::new(),
+            execution: execution(21),
+            approval: answer(),
+        }),
+        Command::StartApproved(StartApproved {
+            context: Context::new(),
+            execution: execution(21),
+        }),
+        finish(21, completed()),
+        ask(22, basis),
+        Command::RefuseApproval(RefuseApproval {
+            context: Context::new(),
+            execution: execution(22),
+            refusal: refusal(),
+        }),
+    ]
 }
 
 /// In an order in which none is refused; `Start` needs a permit, `Resolve` an execution in doubt.
@@ -229,6 +296,7 @@ pub(crate) fn metadata() -> Vec<Command> {
 /// All kinds but `Start`, which nobody can make without a permit.
 pub(crate) fn all(basis: &Basis) -> Vec<Command> {
     let mut all = executions(basis);
+    all.extend(approvals(basis));
     all.push(resolve(9));
     all.push(Command::Audit(entry()));
     all.push(Command::Observe(observation()));

@@ -19,8 +19,8 @@ use femtoclaw_ledger::{
 };
 
 use crate::commands::{
-    all, change, completed, configuration, entry, execution, executions, finish, metadata,
-    observation, request, resolve,
+    all, approvals, change, completed, configuration, entry, execution, executions, finish,
+    metadata, observation, request, resolve,
 };
 use crate::{Open, REMOVED, Remover, SECRET, contains, open, place, redacting};
 
@@ -58,6 +58,7 @@ fn basis(open: &Open) -> Basis {
 async fn commit(open: &Open) {
     let (ledger, grant) = (&open.ledger, &open.grant);
     let alone = executions(&basis(open)).into_iter();
+    let alone = alone.chain(approvals(&basis(open)));
     let alone = alone.chain([Command::Audit(entry()), Command::Observe(observation())]);
     // What is started is ended by its id, and in doubt where nobody holds it.
     let mut held = Vec::new();

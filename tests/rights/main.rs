@@ -13,6 +13,7 @@
 #[path = "../shared/mod.rs"]
 mod shared;
 
+mod approvals;
 mod executions;
 mod exempt;
 mod grants;
@@ -37,7 +38,7 @@ pub(crate) enum Held {
     Append,
     /// Reading, without payloads.
     Headers,
-    /// Appending, reading with payloads, finishing and resolving for others.
+    /// Appending, reading with payloads, finishing and resolving for others, answering for persons.
     Right,
     /// The same, taken back after the handles were made.
     Revoked,
@@ -71,7 +72,7 @@ impl Held {
             Self::Headers => stores.fold(none, Rights::read),
             Self::Right | Self::Revoked => {
                 let rights = stores.fold(none, full);
-                rights.finish_others().resolve_others()
+                rights.finish_others().resolve_others().approve()
             }
             Self::Foreign => Rights::all(),
         }
@@ -117,6 +118,7 @@ pub(crate) const ANY: [&str; 7] = ["ok", "ok", "ok", "ok", "ok", GONE, STRANGE];
 
 fn all() -> Vec<Row> {
     [
+        approvals::rows(),
         executions::rows(),
         stores::rows(),
         metadata::rows(),

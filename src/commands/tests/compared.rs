@@ -79,6 +79,8 @@ fn permits_are_equal_where_they_give_the_same_right_and_only_there() {
 #[test]
 fn where_an_execution_stands_is_said_in_words() {
     let words = [
+        (Standing::AwaitingApproval, "awaiting approval"),
+        (Standing::Approved, "approved"),
         (Standing::Authorized, "authorized"),
         (Standing::Running, "running"),
         (Standing::InDoubt, "in doubt"),
@@ -114,4 +116,8 @@ fn what_lets_go_of_an_execution_has_a_digest_of_its_own() {
         .bytes(execution.as_bytes())
         .finish();
     assert_eq!(let_go_digest(execution), expected);
+    let expected = check::Fields::new("execution_log", "expired")
+        .bytes(execution.as_bytes())
+        .finish();
+    assert_eq!(expired_digest(execution), expected);
 }

@@ -28,6 +28,7 @@ macro_rules! fields {
     }};
 }
 
+mod approvals;
 mod stores;
 
 fn to<T: Clone + 'static>(values: impl IntoIterator<Item = T>) -> Changes<T> {
@@ -329,6 +330,7 @@ fn every_field_of_every_command_counts() {
     let mut kinds = Kinds::default();
     executions(&mut kinds);
     resolutions(&mut kinds);
+    approvals::approvals(&mut kinds);
     told(&mut kinds);
     stores::documents(&mut kinds);
     stores::capabilities(&mut kinds);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::KEPT_BYTES;
-use crate::events::{Decision, LedgerId, Resolution, RuntimeId, State};
+use crate::events::{Decision, LedgerId, Party, Resolution, RuntimeId, State};
 
 const NAMED: ExecutionId = ExecutionId::from_bytes([7; 16]);
 /// No two sums of these are the same.
@@ -77,6 +77,61 @@ fn import(ending: Ending) -> Command {
         request: request(300),
         ending,
     })
+}
+
+/// Commands about what waits for persons.
+fn of_approvals() -> Vec<(Command, usize)> {
+    let asked = ApprovalRequest {
+        context: Context::new(),
+        execution: Some(NAMED),
+        input: Some(bytes(ONE)),
+        capability: text(TWO),
+        arguments: bytes(FOUR),
+        reason: text(8_000),
+        basis: basis(),
+        asked: parties::Asked(vec![Party::new(text(16_000), text(32_000))]),
+        asked_roles: vec![text(64_000)],
+        rule: text(128_000),
+        approvers_needed: 1,
+        until_ns: 1,
+        shown: bytes(256_000),
+    };
+    let answer = || Approval {
+        approver: parties::Approver(Party::new(text(ONE), text(TWO))),
+        role: text(FOUR),
+        authenticated: text(8_000),
+        reason: text(16_000),
+        shown_digest: [1; 32],
+    };
+    let approve = Approve {
+        context: Context::new(),
+        execution: NAMED,
+        approval: answer(),
+    };
+    let refuse = RefuseApproval {
+        context: Context::new(),
+        execution: NAMED,
+        refusal: ApprovalRefusal { answer: answer() },
+    };
+    let confirm = ConfirmApproval {
+        context: Context::new(),
+        execution: NAMED,
+        basis: basis(),
+        reason: text(ONE),
+    };
+    let start = StartApproved {
+        context: Context::new(),
+        execution: NAMED,
+    };
+    // The approver is in the decision too.
+    let answered = 2 * (ONE + TWO) + FOUR + 8_000 + 16_000;
+    vec![
+        (Command::RequestApproval(asked), 511 * ONE),
+        (Command::Approve(approve), answered),
+        (Command::RefuseApproval(refuse), answered),
+        (Command::ConfirmApproval(confirm), ONE),
+        (Command::StartApproved(start), 0),
+    ]
 }
 
 /// Commands of an execution, and the bytes of their fields.
@@ -238,7 +293,7 @@ fn every_byte_of_a_command_is_counted_once_for_each_record_that_holds_it() {
         assert!(BESIDE.contains(&beside), "{kind}: {beside} beside {fields}");
         assert_eq!(command.stored_size(&limits), command.size(), "{kind}");
     };
-    for (command, fields) in of_executions() {
+    for (command, fields) in of_executions().into_iter().chain(of_approvals()) {
         counted(&command, fields);
         assert_eq!(command.execution(), Some(NAMED), "{}", command.kind());
     }

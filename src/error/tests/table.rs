@@ -125,6 +125,7 @@ fn appending_is_told_as_it_is() {
         "append",
         words(include_str!("../append.rs"))
             .into_iter()
+            .chain(words(include_str!("../approval.rs")))
             .chain(access),
     );
 }
