@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Leave executions in doubt as they are instead of resolving them as lost
     #[arg(long)]
     pub(crate) keep_in_doubt: bool,
+    /// After the last request, ask for a payment that this person approves
+    #[arg(long, value_name = "NAME")]
+    pub(crate) approve: Option<String>,
     /// Engine memory before it flushes to a table, in bytes (small ones rotate often)
     #[arg(long, value_name = "BYTES")]
     pub(crate) memtable_bytes: Option<u64>,

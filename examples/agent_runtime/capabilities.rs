@@ -5,8 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::payment::PAYMENT;
+
 /// A name, what it does, and its parameters as JSON: what the first run registers.
-pub(crate) const REGISTERED: [(&str, &str, &str); 5] = [
+pub(crate) const REGISTERED: [(&str, &str, &str); 6] = [
     (
         "process.run",
         "runs an allow-listed program, without a shell",
@@ -26,6 +28,11 @@ pub(crate) const REGISTERED: [(&str, &str, &str); 5] = [
         "fs.stat",
         "tells kind and size of a file under the root",
         r#"{"path":"string"}"#,
+    ),
+    (
+        PAYMENT,
+        "pays; only what a person has approved",
+        r#"{"eur":"number","to":"string"}"#,
     ),
     (
         "system.info",

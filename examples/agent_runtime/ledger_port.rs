@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Every call into the ledger, in one place: what a runtime that embeds it has to write.
+//! Every call into the ledger, in one place: what a runtime that embeds it has to write. What a person is asked is in
+//! `payment.rs`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(crate) struct Recorded {
 pub(crate) struct Port {
     ledger: Ledger,
     grant: Grant,
-    executions: ExecutionLog,
+    pub(crate) executions: ExecutionLog,
     audit: AuditLog,
     telemetry: Telemetry,
     configuration: Configuration,

@@ -23,7 +23,7 @@
 //!   are recorded, a second look refuses what the first one dropped, and arguments are cut out of the
 //!   raw bytes unparsed (`protocol.rs`).
 //!
-//! All calls into the ledger are in `ledger_port.rs`.
+//! All calls into the ledger are in `ledger_port.rs`, and those about a person who is asked in `payment.rs`.
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -50,6 +50,7 @@ mod effects;
 mod first_run;
 mod input;
 mod ledger_port;
+mod payment;
 mod policy;
 mod problem;
 mod protocol;
@@ -107,7 +108,11 @@ async fn run(args: Args) -> Result<Exit, Problem> {
     });
     let since = Instant::now();
     let concurrency = usize::try_from(args.concurrency).unwrap_or(usize::MAX);
-    let handled = runtime.handle_all(lines, concurrency, stop.clone()).await;
+    let mut handled = runtime.handle_all(lines, concurrency, stop.clone()).await;
+    if let (Ok(()), Some(person)) = (&handled, &args.approve) {
+        let paid = runtime.port.pay(person).await;
+        handled = paid.map(|told| runtime.report.fact("paid", &told));
+    }
     let head = runtime.port.head();
     let in_doubt = runtime.port.in_doubt().await?;
     runtime.report.summary(&Summary {

@@ -14,6 +14,7 @@
 mod shared;
 
 mod approvals;
+mod awaiting;
 mod executions;
 mod exempt;
 mod grants;
