@@ -32,6 +32,9 @@ use shared::{World, change, until};
 
 const SHOWN: &[u8] = b"Pay 5,000 EUR to ACME?";
 
+/// What persons are asked about, and the digest of what they are shown.
+type Shown = (ExecutionId, [u8; 32]);
+
 fn key() -> SigningKey {
     SigningKey::from_seed("ledger.example/approved", Algorithm::Ed25519, &[1; 32]).unwrap()
 }
@@ -48,7 +51,7 @@ fn person(name: &str) -> Party {
 }
 
 /// Two of three must approve.
-async fn asked(world: &World, until_ns: i64) -> (ExecutionId, [u8; 32]) {
+async fn asked(world: &World, until_ns: i64) -> Shown {
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let basis = world.ledger.in_force().basis();
     let agent = Party::new("spiffe://agents.example", "payments");
@@ -66,11 +69,7 @@ async fn asked(world: &World, until_ns: i64) -> (ExecutionId, [u8; 32]) {
     (asked.execution, asked.shown_digest)
 }
 
-async fn approves(
-    world: &World,
-    (execution, shown): (ExecutionId, [u8; 32]),
-    who: &str,
-) -> ApprovalOutcome {
+async fn approves(world: &World, (execution, shown): Shown, who: &str) -> ApprovalOutcome {
     let log = world.ledger.execution_log(&world.grant).unwrap();
     let approval = Approval::new(person(who), "passkey", shown);
     let approval = if who == "eve" {
@@ -86,6 +85,50 @@ async fn approves(
 async fn status(world: &World, execution: ExecutionId) -> ExecutionStatus {
     let log = world.ledger.execution_log(&world.grant).unwrap();
     log.get(execution).await.unwrap().unwrap().status
+}
+
+/// The second approves; it is started and succeeds.
+async fn pays(world: &World, paid: Shown) {
+    let approved = approves(world, paid, "ben").await;
+    assert!(matches!(approved, ApprovalOutcome::Approved { .. }));
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let started = log.start_approved(paid.0, Context::new()).await.unwrap();
+    let running = started.running().unwrap();
+    let done = running.complete(Context::new(), b"{\"receipt\":17}".to_vec());
+    done.await.unwrap();
+}
+
+/// After the first approval moves what is in force: it is confirmed, and approved anew.
+async fn confirms(world: &World, moved: Shown) {
+    approves(world, moved, "ann").await;
+    let configuration = world.ledger.configuration(&world.grant).unwrap();
+    let changing = configuration.change(change(Context::new(), "{}", None));
+    changing.await.unwrap();
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let approval = Approval::new(person("ben"), "passkey", moved.1);
+    let refused = log.approve(moved.0, Context::new(), approval).await;
+    assert_eq!(refused.unwrap_err().code(), "basis_moved");
+    let basis = world.ledger.in_force().basis();
+    let confirming = log.confirm_approval(moved.0, Context::new(), basis, "still right");
+    confirming.await.unwrap();
+    for who in ["ann", "ben"] {
+        approves(world, moved, who).await;
+    }
+}
+
+async fn holds(world: &World, execution: ExecutionId, stands: ExecutionStatus) {
+    let policy = Policy::new(&[key().key().clone()], &[], 0).unwrap();
+    let reads = world.ledger.reader(&world.grant).unwrap();
+    let options = EvidenceOptions {
+        sign: true,
+        ..EvidenceOptions::default()
+    };
+    let made = reads.evidence(execution, options).await;
+    let made = made.unwrap_or_else(|error| panic!("{stands:?}: {error:?}"));
+    let verified = made.verify(&policy, None);
+    verified.unwrap_or_else(|error| panic!("{stands:?}: {error}"));
+    let said = made.summary();
+    assert!(said.contains("on behalf of \"mary\""), "{said}");
 }
 
 /// Everything that can come of it; what waits and what is approved goes over a restart.
@@ -123,57 +166,24 @@ async fn evidence_holds_whatever_persons_said() {
     for views in [true, false] {
         world = world.reopened_with(views, signing).await;
     }
+    pays(&world, paid).await;
     let log = world.ledger.execution_log(&world.grant).unwrap();
-    let approved = approves(&world, paid, "ben").await;
-    assert!(matches!(approved, ApprovalOutcome::Approved { .. }));
-    let running = log
-        .start_approved(paid.0, Context::new())
-        .await
-        .unwrap()
-        .running()
-        .unwrap();
-    running
-        .complete(Context::new(), b"{\"receipt\":17}".to_vec())
-        .await
-        .unwrap();
     let refusal =
         ApprovalRefusal::new(person("ben"), "passkey", refused.1, "twice the usual price");
-    log.refuse_approval(refused.0, Context::new(), refusal)
-        .await
-        .unwrap();
+    let refusing = log.refuse_approval(refused.0, Context::new(), refusal);
+    refusing.await.unwrap();
     for each in [cancelled, called_off] {
-        log.cancel(each.0, Context::new(), "not needed")
-            .await
-            .unwrap();
+        let cancelling = log.cancel(each.0, Context::new(), "not needed");
+        cancelling.await.unwrap();
     }
-    // What is in force moves: it is confirmed, and approved anew.
     let moved = asked(&world, late).await;
-    approves(&world, moved, "ann").await;
-    let configuration = world.ledger.configuration(&world.grant).unwrap();
-    configuration
-        .change(change(Context::new(), "{}", None))
-        .await
-        .unwrap();
-    let approval = Approval::new(person("ben"), "passkey", moved.1);
-    let refused_now = log
-        .approve(moved.0, Context::new(), approval)
-        .await
-        .unwrap_err();
-    assert_eq!(refused_now.code(), "basis_moved", "{refused_now}");
-    let basis = world.ledger.in_force().basis();
-    log.confirm_approval(moved.0, Context::new(), basis, "still right")
-        .await
-        .unwrap();
-    for who in ["ann", "ben"] {
-        approves(&world, moved, who).await;
-    }
+    confirms(&world, moved).await;
     world.clock.advance(Duration::from_secs(61));
     until("what is overdue has ended", async || {
         status(&world, expired.0).await == ExecutionStatus::Denied
             && status(&world, left.0).await == ExecutionStatus::Abandoned
     })
     .await;
-    let policy = Policy::new(&[key().key().clone()], &[], 0).unwrap();
     let all = [
         (paid, ExecutionStatus::Completed),
         (waiting, ExecutionStatus::AwaitingApproval),
@@ -184,19 +194,8 @@ async fn evidence_holds_whatever_persons_said() {
         (called_off, ExecutionStatus::Cancelled),
         (moved, ExecutionStatus::Approved),
     ];
-    for (number, (it, stands)) in all.into_iter().enumerate() {
-        assert_eq!(status(&world, it.0).await, stands, "{number}");
-        let reads = world.ledger.reader(&world.grant).unwrap();
-        let options = EvidenceOptions {
-            sign: true,
-            ..EvidenceOptions::default()
-        };
-        let made = reads.evidence(it.0, options).await;
-        let made = made.unwrap_or_else(|error| panic!("{number} ({stands:?}): {error:?}"));
-        let verified = made.verify(&policy, None);
-        verified.unwrap_or_else(|error| panic!("{number} ({stands:?}): {error}"));
-        let said = made.summary();
-        let for_whom = said.contains("on behalf of \"mary\"");
-        assert!(for_whom, "{number}: {said}");
+    for (it, stands) in all {
+        assert_eq!(status(&world, it.0).await, stands);
+        holds(&world, it.0, stands).await;
     }
 }

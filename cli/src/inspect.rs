@@ -5,7 +5,7 @@ use femtoclaw_ledger::{
     Head, Ledger, OpenError, Seq,
     events::EventType,
     journal::{Finding, FindingKind},
-    read_only::{ReadOnly, ReadOnlyOptions},
+    read_only::{ReadOnly, ReadOnlyOptions, Summary},
 };
 
 use crate::arguments::{Format, TrustArguments};
@@ -69,15 +69,7 @@ pub(crate) fn run(
         name => name.to_owned(),
     };
     report.counts("events", events.map(|(kind, count)| (named(*kind), *count)));
-    report.number("unfinished", summary.unfinished.len() as u64);
-    let unfinished = summary.unfinished.iter().take(NAMED_MAX);
-    report.list("in_doubt", unfinished.map(ToString::to_string));
-    report.number("awaiting", summary.awaiting.len() as u64);
-    let awaiting = summary.awaiting.iter().take(NAMED_MAX);
-    report.list("asked_about", awaiting.map(ToString::to_string));
-    report.number("approved", summary.approved.len() as u64);
-    let approved = summary.approved.iter().take(NAMED_MAX);
-    report.list("not_started", approved.map(ToString::to_string));
+    executions(&mut report, &summary);
     let mut exit = findings(&mut report, &ledger);
     if let Some(seq) = summary.after_close {
         report.number("after_close", seq.get());
@@ -90,6 +82,18 @@ pub(crate) fn run(
         exit = Exit::Integrity;
     }
     Ok((exit, report.finish()))
+}
+
+/// What has not ended.
+fn executions(report: &mut Report, summary: &Summary) {
+    for (count, list, all) in [
+        ("unfinished", "in_doubt", &summary.unfinished),
+        ("awaiting", "asked_about", &summary.awaiting),
+        ("approved", "not_started", &summary.approved),
+    ] {
+        report.number(count, all.len() as u64);
+        report.list(list, all.iter().take(NAMED_MAX).map(ToString::to_string));
+    }
 }
 
 /// All of it can be read, and nobody writes to it with this program's software.

@@ -12,7 +12,6 @@ use crate::actors::{
     StoreShared, StoreStates, start_sequencer,
 };
 use crate::admission::Gate;
-use crate::directory::SubjectKey;
 use crate::error::OpenError;
 use crate::events::{Event, LedgerOpenedV1, RecoveryReportedV2, StreamId};
 use crate::journal::Sealed;
@@ -54,7 +53,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     let in_force = states.durable(opened.ledger, replayed.head.count());
     let in_force = in_force.map_err(|problem| OpenError::History(problem.into()))?;
     let meters = Arc::new(Meters::new());
-    let kinds = Arc::new(JournalKinds::new(std::mem::take(&mut opened.kinds)));
+    let kinds = JournalKinds::new(std::mem::take(&mut opened.kinds)).into();
     let args = sequencer_args(&opened, replayed.head, (&meters, &kinds));
     let (supervisor, sequencer) = start_sequencer(args).await.map_err(OpenError::Actors)?;
     let self_records = SelfRecords::new(
@@ -99,16 +98,14 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
     }
     failure.iter().for_each(|words| opened.note.clear(words));
     let components = Components::new(replayed.components);
-    let saved = replayed.from.last();
-    let subjects = opened.subjects.take();
-    let core = core(&opened, &actors, shared, components, subjects);
+    let core = core(&mut opened, &actors, shared, components);
     let space = (
         Arc::clone(&opened.options.space),
         opened.options.callback_budget,
     );
     let watched = space_watch::watch(&core, space, opened.root.clone()).await;
     watched.map_err(|error| OpenError::io(&opened.root, error))?;
-    Ok(start(opened, core, actors, saved))
+    Ok(start(opened, core, actors, replayed.from.last()))
 }
 
 fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inner> {
@@ -193,12 +190,12 @@ async fn durable(
 }
 
 fn core(
-    opened: &Opened,
+    opened: &mut Opened,
     actors: &Actors,
     shared: Arc<StoreShared>,
     components: Components,
-    subjects: Option<SubjectKey>,
 ) -> Arc<Core> {
+    let subjects = opened.subjects.take();
     let options = &opened.options;
     Arc::new(Core {
         stores: actors.stores.clone(),
