@@ -200,7 +200,7 @@ pub enum ReadError {
     ForeignSnapshot,
     /// There is no key to make a subject's pseudonym: the journal was given, and the file `SUBJECTS` is not in the directory
     /// of its views.
-    #[error("there is no key of subjects; put SUBJECTS back, or open with renew_subject_key")]
+    #[error("no key of subjects; put SUBJECTS back, or open with renew_subject_key")]
     NoSubjectKey,
     /// The ledger is closed.
     #[error("the ledger is closed")]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::check::{self, Checked, Fields, invalid};
-use super::given::fields;
+use super::fields::fields;
 use super::measure::Cutter;
 use super::parties::{self, Asked};
 use super::setters::setters;

@@ -3,7 +3,7 @@
 //! approved.
 
 use super::check::{self, Checked, Fields};
-use super::given::fields;
+use super::fields::fields;
 use super::parties::{self, Approver};
 use super::setters::setters;
 use super::{Basis, CommandContent, Context};

@@ -2,7 +2,7 @@
 //! Commands of the audit log (FC-STORAGE §6; audit specification §4–5).
 
 use super::check::{self, Checked, Fields};
-use super::given::fields;
+use super::fields::fields;
 use super::setters::setters;
 use super::{CommandContent, Context};
 use crate::config::Limits;

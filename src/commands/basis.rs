@@ -2,7 +2,7 @@
 //! The basis of a decision. Only a snapshot of what is in force makes one.
 
 use super::check::Fields;
-use super::given::fields;
+use super::fields::fields;
 use crate::events::{Hash, LedgerId};
 
 fields! {

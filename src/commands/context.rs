@@ -15,12 +15,18 @@ pub struct Context {
     pub(super) parent: Option<ParentId>,
     pub(super) trace: Option<TraceId>,
     pub(super) delegation: Delegation,
-    pub(super) subject: Option<Subject>,
+    pub(super) subject: Option<NamedSubject>,
+}
+
+/// Everything that has a command's context.
+pub(crate) trait InContext {
+    fn context(&self) -> &Context;
+    fn context_mut(&mut self) -> &mut Context;
 }
 
 /// Whom a command is about.
 #[derive(Clone)]
-pub(super) struct Subject {
+pub(super) struct NamedSubject {
     /// The caller's own id. Neither hashed nor stored.
     pub(super) id: String,
     /// `None` until the ledger has taken the command.
@@ -28,13 +34,13 @@ pub(super) struct Subject {
 }
 
 /// Two are the same where they have the same id: the pseudonym says no more.
-impl PartialEq for Subject {
+impl PartialEq for NamedSubject {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
     }
 }
 
-impl Eq for Subject {}
+impl Eq for NamedSubject {}
 
 impl Context {
     /// No parent, no trace, about and on behalf of nobody, and a command id that the ledger makes.
@@ -98,7 +104,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn subject(mut self, id: impl Into<String>) -> Self {
-        self.subject = Some(Subject {
+        self.subject = Some(NamedSubject {
             id: id.into(),
             pseudonym: None,
         });
@@ -137,7 +143,7 @@ impl Context {
 
     /// The same, about somebody whose pseudonym is known already.
     pub(crate) fn about(mut self, pseudonym: SubjectId) -> Self {
-        self.subject = Some(Subject {
+        self.subject = Some(NamedSubject {
             id: String::new(),
             pseudonym: Some(pseudonym),
         });

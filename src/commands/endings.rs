@@ -2,7 +2,8 @@
 //! How executions end: commands of the execution log (FC-STORAGE §5).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::given::{Buffer, Given, Hidden, Redactor, fields};
+use super::fields::fields;
+use super::given::{Buffer, Given, Hidden, Redactor};
 use super::measure::Cutter;
 use super::setters::setters;
 use super::{CommandContent, Context};

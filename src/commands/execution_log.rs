@@ -2,7 +2,8 @@
 //! Commands of the execution log (FC-STORAGE §5; execution model §5; authorization §8, §15).
 
 use super::check::{self, Checked, Fields, invalid};
-use super::given::{InContext, fields};
+use super::context::InContext;
+use super::fields::fields;
 use super::measure::Cutter;
 use super::setters::setters;
 use super::{Basis, CommandContent, Context, Ending};

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The parts of a command that its caller wrote freely. Each field of a command says so where it is defined, in
-//! [`fields!`](super::fields): one that is not classified does not compile. From that come what a redactor is
+//! `fields!`: one that is not classified does not compile. From that come what a redactor is
 //! given and what `Debug` does not print.
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use super::Context;
 use super::check::Checked;
 use crate::callbacks::How;
 use crate::config::Limits;
@@ -71,12 +70,6 @@ impl<B: Buffer> Buffer for Option<B> {
     fn fit(&mut self) {
         self.iter_mut().for_each(Buffer::fit);
     }
-}
-
-/// Everything that has a command's context.
-pub(crate) trait InContext {
-    fn context(&self) -> &Context;
-    fn context_mut(&mut self) -> &mut Context;
 }
 
 /// The embedder's redactor at work on one command.
@@ -233,47 +226,4 @@ macro_rules! given {
     (@show $class:ident $field:ident) => { $crate::commands::given::Hidden::new($field) };
 }
 
-/// Defines a struct each of whose fields says what it is: classified as [`given`] has it, with a `Debug` that prints
-/// nothing of what the redactor is given. One that begins with its context is a command.
-macro_rules! fields {
-    (
-        $(#[$about:meta])*
-        $vis:vis struct $name:ident {
-            $($(#[$doc:meta])* $class:ident $seen:vis $field:ident: $kind:ty),+ $(,)?
-        }
-    ) => {
-        $(#[$about])*
-        $vis struct $name {
-            $($(#[$doc])* $seen $field: $kind,)+
-        }
-
-        $crate::commands::given::given!($name { $($class $field),+ });
-        $crate::commands::given::fields!(@command $name $($field)+);
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let Self { $($field),+ } = self;
-                f.debug_struct(stringify!($name))
-                    $(.field(
-                        stringify!($field),
-                        &$crate::commands::given::given!(@show $class $field),
-                    ))+
-                    .finish()
-            }
-        }
-    };
-    (@command $name:ident context $($field:ident)*) => {
-        impl $crate::commands::given::InContext for $name {
-            fn context(&self) -> &$crate::commands::Context {
-                &self.context
-            }
-
-            fn context_mut(&mut self) -> &mut $crate::commands::Context {
-                &mut self.context
-            }
-        }
-    };
-    (@command $name:ident $($field:ident)*) => {};
-}
-
-pub(crate) use {fields, given};
+pub(crate) use given;

@@ -16,6 +16,7 @@ mod context;
 mod cut;
 mod endings;
 mod execution_log;
+mod fields;
 pub(crate) mod given;
 mod hold;
 pub(crate) mod measure;
@@ -52,7 +53,8 @@ pub use runtime_metadata::{
 pub use telemetry::Observation;
 
 use check::{Checked, Fields};
-use given::{Given, InContext, Redactor};
+use context::InContext;
+use given::{Given, Redactor};
 
 /// Bytes of a stored record beside its payload: header, salt, place in the frame's offset table.
 pub(crate) const RECORD_OVERHEAD_BYTES: usize =

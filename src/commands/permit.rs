@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::check::{Checked, Fields};
-use super::given::{InContext, given};
+use super::context::InContext;
+use super::given::given;
 use super::hold::Hold;
 use super::{Basis, CommandContent, Context};
 use crate::config::Limits;

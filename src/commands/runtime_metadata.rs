@@ -2,7 +2,7 @@
 //! Commands of the runtime metadata store (FC-STORAGE §9; state machine specification §10).
 
 use super::check::{self, Checked, Fields};
-use super::given::fields;
+use super::fields::fields;
 use super::setters::setters;
 use super::{CommandContent, Context};
 use crate::config::{BUILTIN_CAPABILITY, Limits};

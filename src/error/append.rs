@@ -95,7 +95,7 @@ pub enum AppendError {
     /// A command names a subject, and the ledger has no key to make a pseudonym: its journal was given, and the file
     /// `SUBJECTS` is not in the directory of its views.
     #[error(
-        "nothing was written: there is no key of subjects; put SUBJECTS back, or open with renew_subject_key"
+        "nothing was written: no key of subjects; put SUBJECTS back, or open with renew_subject_key"
     )]
     NoSubjectKey,
     /// A state machine does not permit this step.

@@ -19,12 +19,13 @@ use std::collections::hash_map::Entry;
 
 use rapidhash::fast::RandomState;
 
-use crate::events::{
-    CommandId, Event, EventType, ExecutionId, Party, Record, RecordHeader, SubjectId,
-};
-use crate::integrity::FieldDigest;
+use crate::events::{CommandId, Event, EventType, ExecutionId, Party, Record, RecordHeader};
 
-use super::keys::{begins_execution, fixed_key, key, name_key, pack, unpack};
+use super::keys::{begins_execution, fixed_key, key, pack, unpack};
+use super::terms::{
+    Term, capability_term, component_term, event_type_term, execution_term, granted_term,
+    party_term, subject_term, term,
+};
 use super::{Projection, ProjectionError, ViewBatch};
 
 pub(super) const VERSION: u32 = 4;
@@ -44,51 +45,6 @@ pub(super) const BLOCK: u64 = 256;
 pub(super) fn place(seq: u64) -> (u64, u8) {
     let index = seq.saturating_sub(1);
     (index / BLOCK, (index % BLOCK) as u8)
-}
-
-/// What records are found by: 17 bytes, none the beginning of another.
-pub(super) type Term = [u8; 17];
-
-fn term(kind: u8, bytes: [u8; 16]) -> Term {
-    let mut term = [kind; 17];
-    let [_, rest @ ..] = &mut term;
-    *rest = bytes;
-    term
-}
-
-pub(super) fn execution_term(execution: ExecutionId) -> Term {
-    term(b'x', *execution.as_bytes())
-}
-
-pub(super) fn event_type_term(event_type: u16) -> Term {
-    term(b'e', u128::from(event_type).to_be_bytes())
-}
-
-pub(super) fn capability_term(capability: &str) -> Term {
-    term(b'c', name_key(capability))
-}
-
-/// Of nobody there is none: a nil subject is no subject.
-pub(super) fn subject_term(subject: SubjectId) -> Term {
-    term(b's', *subject.as_bytes())
-}
-
-/// By issuer and id: the same id of another issuer is another party.
-pub(super) fn party_term(party: &Party) -> Term {
-    let digest = FieldDigest::new("party")
-        .field(party.issuer.as_bytes())
-        .field(party.id.as_bytes())
-        .finish();
-    term(b'p', digest.first_chunk().copied().unwrap_or_default())
-}
-
-pub(super) fn component_term(component: u32) -> Term {
-    term(b'o', u128::from(component).to_be_bytes())
-}
-
-/// Grants of this component, which the ledger itself recorded.
-pub(super) fn granted_term(component: u32) -> Term {
-    term(b'g', u128::from(component).to_be_bytes())
 }
 
 pub(super) fn postings_prefix(term: &Term) -> [u8; 18] {

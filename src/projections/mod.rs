@@ -89,6 +89,7 @@ mod runtime_metadata;
 mod seal;
 mod slot;
 mod subscription;
+mod terms;
 mod tree;
 mod view;
 mod views;

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use crate::events::{CommandId, ComponentId, EventType, ExecutionId, Party, Seq, SubjectId};
 
 use super::indexes::{
-    BLOCK, CommandPlace, Term, VERSION, block_time_key, capability_term, command_key,
-    component_term, event_type_term, execution_term, granted_term, party_term, place, postings_key,
-    postings_prefix, subject_term,
+    BLOCK, CommandPlace, VERSION, block_time_key, command_key, place, postings_key, postings_prefix,
 };
 use super::keys::trailing_u64;
+use super::terms::{
+    Term, capability_term, component_term, event_type_term, execution_term, granted_term,
+    party_term, subject_term,
+};
 use super::{AtPosition, Source, View, ViewError, ViewSnapshot};
 
 /// What records must have in common; whatever is `None` is not asked about.

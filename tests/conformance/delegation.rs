@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use femtoclaw_ledger::events::{AuthorizationDecidedV2, Event, EventType, Store};
+use femtoclaw_ledger::events::{AuthorizationDecidedV2, Event, EventType, Party, Store};
 use femtoclaw_ledger::execution_log::{Ending, Imported, Rejection};
 use femtoclaw_ledger::group::Command;
 use femtoclaw_ledger::journal::MemoryJournal;
 use femtoclaw_ledger::projections::Filter;
-use femtoclaw_ledger::{Context, Decision, Limits, Options, Party, Quota, Request, Rights};
+use femtoclaw_ledger::{Context, Decision, Limits, Options, Quota, Request, Rights};
 
 use crate::support::*;
 

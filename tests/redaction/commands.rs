@@ -2,10 +2,10 @@
 //! A command of every kind that holds the secret in every field that its caller writes freely. No
 //! field is left to a default: a new one does not compile here before somebody has decided.
 
-use femtoclaw_ledger::events::Outcome;
+use femtoclaw_ledger::events::{Outcome, Party};
 use femtoclaw_ledger::{
     AuditEntry, AuditFamily, Basis, CapabilityDefinition, Change, Context, Decision, ExecutionId,
-    Failure, Observation, Party, Request, Rollback, TelemetryKind,
+    Failure, Observation, Request, Rollback, TelemetryKind,
     execution_log::{
         Approval, ApprovalRefusal, ApprovalRequest, Approve, ConfirmApproval, Ending, Finish,
         Imported, RefuseApproval, Rejection, Resolution, Resolve, ResolveInDoubt, StartApproved,

@@ -137,6 +137,14 @@ async fn evidence(h: Hands, withhold_payloads: bool) -> Answer {
     made(h.reads()?.evidence(h.scene.ended, options).await)
 }
 
+/// Any right to read is enough.
+async fn subject(h: Hands) -> Answer {
+    h.go().await;
+    let found = h.reads()?.subject_id("mary");
+    found.map_err(|error| error.code().to_owned())?;
+    Ok("ok".to_owned())
+}
+
 fn whole() -> Vec<Row> {
     let traced = [NOT, HELD, NOT, HELD, "ok", GONE, STRANGE];
     let mirrored = [NOT, "ok", NOT, HELD, HELD, GONE, STRANGE];
@@ -154,6 +162,13 @@ fn whole() -> Vec<Row> {
             [AuditLog],
             mirrored,
             |h| reconstruct(h).await
+        ),
+        row!(
+            "ledger/read/reads.rs subject_id",
+            "",
+            [AuditLog],
+            [NOT, "ok", NOT, "ok", "ok", GONE, STRANGE],
+            |h| subject(h).await
         ),
     ]
 }

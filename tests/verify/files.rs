@@ -103,6 +103,7 @@ async fn one_byte_in_a_file_of_every_kind_is_found_and_the_file_named() {
     let expected = [
         "ANCHOR",
         "LEDGER",
+        "SUBJECTS",
         "journal/.jnl",
         "journal/keyspaces/n/current",
         "journal/keyspaces/n/n",

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::commands::context::Subject;
+use crate::commands::context::NamedSubject;
 use crate::commands::parties::Delegation;
 use crate::events::{
     CommandId, Decision, LedgerId, ParentId, Party, Resolution, SubjectId, TraceId,
@@ -63,8 +63,8 @@ fn delegation() -> Changes<Delegation> {
 }
 
 /// By its pseudonym alone: of its id no digest is made.
-fn subject() -> Changes<Option<Subject>> {
-    let subject = |pseudonym: u8| Subject {
+fn subject() -> Changes<Option<NamedSubject>> {
+    let subject = |pseudonym: u8| NamedSubject {
         id: "1".to_owned(),
         pseudonym: Some(SubjectId::from_bytes([pseudonym; 16])),
     };

@@ -122,11 +122,7 @@ fn open_blocking(
     } = find(place, &options, dropped)?; // With the lock: another ledger here may be counting.
     metrics::init();
     let note = FailureNote::in_directory(&root);
-    let known = journal.ledger().map_err(OpenError::journal)?;
-    let ledger = identity
-        .or(known)
-        .or(options.ledger_id)
-        .unwrap_or_else(|| LedgerId::from_bytes(options.entropy.bytes16()));
+    let ledger = id_of(identity, &*journal, &options)?;
     let head = journal.head().map_err(OpenError::journal)?;
     let clock = believed(&mut options, head);
     let counts = Arc::new(FrameCounts::default());
@@ -148,12 +144,10 @@ fn open_blocking(
     };
     let replayed = replay(&journal, ledger, window_from, saved, dropped);
     let replayed = restricted(replayed, locked_journal.as_deref());
-    let (writer, views, replayed) = unless_refused(writer, views, replayed)?;
-    let subjects = match subjects {
-        Some(key) => Ok(Some(key)),
-        None => beside_views(&root, ledger, head, &options),
-    };
-    let (writer, views, subjects) = unless_refused(writer, views, subjects)?;
+    let beside = || beside_views(&root, ledger, head, &options);
+    let subjects = subjects.map_or_else(beside, |key| Ok(Some(key)));
+    let replayed = replayed.and_then(|replayed| Ok((replayed, subjects?)));
+    let (writer, views, (replayed, subjects)) = unless_refused(writer, views, replayed)?;
     Ok(Opened {
         recovery,
         ledger,
@@ -180,6 +174,17 @@ fn open_blocking(
         options,
         callbacks,
     })
+}
+
+fn id_of(
+    identity: Option<LedgerId>,
+    journal: &dyn Journal,
+    options: &Options,
+) -> Result<LedgerId, OpenError> {
+    let known = journal.ledger().map_err(OpenError::journal)?;
+    let made = || LedgerId::from_bytes(options.entropy.bytes16());
+    let given = identity.or(known).or(options.ledger_id);
+    Ok(given.unwrap_or_else(made))
 }
 
 /// The key of subjects of a ledger over a given journal, in the directory of its views. A new ledger gets one. An old one
