@@ -144,3 +144,37 @@ async fn bundles_and_pages_of_old_are_accepted() {
         assert_eq!(bundle.verify_page(&page), Ok(()), "{kind}");
     }
 }
+
+/// What a header has and no payload tells: whom the record is about, and a clock that was not followed.
+#[tokio::test]
+async fn the_page_shows_the_subject_and_a_clock_that_was_not_followed() {
+    let world = World::new(signing).await;
+    world.clock.set_now(1_767_225_600_123_456_789);
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let mut failed = asked(&world, "failed", 1);
+    failed.context = failed.context.subject("customer 4711");
+    let _running = log.begin(failed).await.unwrap();
+    // An hour back: the time stays, and what the clock said stands beside it.
+    world.clock.set_now(1_767_222_000_123_456_789);
+    let failure = Failure {
+        code: "E_IO".to_owned(),
+        message: "no route".to_owned(),
+        result: Vec::new(),
+    };
+    log.fail(id_of("failed"), command(2), failure)
+        .await
+        .unwrap();
+    world.root.checkpoint().await.unwrap();
+    let reads = world.ledger.reader(&world.grant).unwrap();
+    let subject = reads.subject_id("customer 4711").unwrap().to_string();
+    let scene = Scene { world };
+    let bundle = scene.evidence("failed", EvidenceOptions::default()).await;
+    bundle.verify(&policy(), None).unwrap();
+    let page = bundle.page();
+    assert!(page.contains(&subject), "{page}");
+    assert!(!page.contains("4711"), "the id itself is in no record");
+    let (before, after) = page.split_once("Execution failed").unwrap();
+    let told = "what the clock said</dt><dd>2025-12-31T23:00:00.123456789Z";
+    assert!(after.contains(told) && !before.contains("what the clock said"));
+    assert!(after.contains("<time>2026-01-01T00:00:00.123456789Z"));
+}
