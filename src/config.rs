@@ -105,6 +105,9 @@ impl Default for Limits {
     }
 }
 
+/// Identities and roles that one request to persons asks, of each.
+pub(crate) const ASKED_MAX: usize = 64;
+
 /// Bytes of the largest frame less what surrounds a commit in it.
 pub(crate) const FRAME_CONTENT_MAX: usize = 31 << 20;
 
@@ -112,12 +115,13 @@ pub(crate) const FRAME_CONTENT_MAX: usize = 31 << 20;
 const COUNT_MAX: usize = usize::MAX >> 3;
 
 impl Limits {
-    /// Bytes of the largest single command, an import: two payloads, and what rides along with them.
+    /// Bytes of the largest single command, an import or a request to persons: two payloads, and what rides along with them.
     fn least_commit_bytes(&self) -> usize {
         let riders = KEPT_BYTES
             .saturating_add(self.text_bytes_max.saturating_mul(2))
             .saturating_add(self.name_bytes_max.saturating_mul(8))
-            .saturating_add(self.delegation_bytes_max());
+            .saturating_add(self.delegation_bytes_max())
+            .saturating_add(self.asked_bytes_max());
         self.payload_bytes_max
             .saturating_mul(2)
             .saturating_add(riders)
@@ -127,6 +131,12 @@ impl Limits {
     const fn delegation_bytes_max(&self) -> usize {
         let party = self.name_bytes_max.saturating_mul(2).saturating_add(16);
         party.saturating_mul(self.delegation_max)
+    }
+
+    /// Bytes of the longest lists of those who are asked, by identity and by role.
+    const fn asked_bytes_max(&self) -> usize {
+        let asked = self.name_bytes_max.saturating_mul(3).saturating_add(24);
+        asked.saturating_mul(ASKED_MAX)
     }
 
     /// Whether the limits can hold together; checked at opening.
@@ -189,10 +199,7 @@ impl Limits {
                 "a limit is zero",
             ),
             (
-                self.text_bytes_max > 0
-                    && self.entries_max > 0
-                    && self.components_max > 0
-                    && self.awaiting_max > 0,
+                self.entries_max > 0 && self.components_max > 0 && self.awaiting_max > 0,
                 "a limit is zero",
             ),
             (

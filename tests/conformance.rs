@@ -14,6 +14,10 @@
 mod access;
 #[path = "conformance/approval.rs"]
 mod approval;
+#[path = "conformance/approval_later.rs"]
+mod approval_later;
+#[path = "conformance/asking.rs"]
+mod asking;
 #[path = "conformance/audit.rs"]
 mod audit;
 #[path = "conformance/clock.rs"]

@@ -41,7 +41,9 @@ pub(crate) use runtime_metadata::RuntimeMetadataState;
 pub(crate) use self_records::{FrameCounts, SelfRecords};
 pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
 pub(crate) use snapshot::{ComponentNames, Snapshot};
-pub(crate) use store::{Answered, Awaiting, Id, Message, Order, Past, Refusal, StoreShared, Taken};
+pub(crate) use store::{
+    Answered, AwaitingApprovals, Id, Message, Order, Past, Refusal, StoreShared, Taken,
+};
 pub(crate) use supervisor::{Actors, StoreStates, Stores, start_sequencer};
 
 use crate::events::Store;

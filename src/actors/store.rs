@@ -10,6 +10,7 @@ mod finish_slots;
 mod holding;
 mod idempotency;
 mod message;
+mod overdue;
 mod repeating;
 mod saving;
 mod state;
@@ -38,9 +39,9 @@ use holding::{holds, used};
 use idempotency::{Claimed, claim, release};
 use state::StoreState;
 
-pub(crate) use expiring::Awaiting;
-use expiring::Waits;
 pub(crate) use message::{Answered, Id, LetGo, Message, Order, Refusal, Taken};
+pub(crate) use overdue::AwaitingApprovals;
+use overdue::Waits;
 pub(crate) use state::{Deciding, Past, StoreShared};
 
 use super::StoreRef;

@@ -108,3 +108,38 @@ impl Clock for BelievedClock {
 fn monotonic(clock: &dyn Clock) -> i64 {
     i64::try_from(clock.monotonic_ns()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::ManualClock;
+    use super::*;
+
+    #[test]
+    fn the_ledgers_time_is_never_that_of_a_clock_that_is_not_believed() {
+        let clock = Arc::new(ManualClock::new(1_000));
+        let believed = BelievedClock::new(clock.clone(), Some(900), 500);
+        assert_eq!(believed.ledger_ns(), 1_000);
+        clock.advance(Duration::from_nanos(10));
+        assert_eq!(believed.ledger_ns(), 1_010);
+        // It leaps, and nothing was written since that would have been told.
+        clock.set_now(9_000);
+        assert!(!believed.is_doubted());
+        assert_eq!(believed.ledger_ns(), 1_010);
+        clock.set_now(1_400);
+        assert_eq!(believed.ledger_ns(), 1_400, "so far it is believed");
+    }
+
+    #[test]
+    fn the_ledgers_time_is_never_before_its_newest_record() {
+        let clock = Arc::new(ManualClock::new(1_000));
+        let believed = BelievedClock::new(clock.clone(), Some(1_200), 500);
+        assert_eq!(believed.ledger_ns(), 1_200);
+        believed.recorded(1_300);
+        believed.recorded(1_250);
+        assert_eq!(believed.ledger_ns(), 1_300);
+        clock.advance(Duration::from_nanos(400));
+        assert_eq!(believed.ledger_ns(), 1_400);
+    }
+}

@@ -6,14 +6,11 @@ use std::collections::BTreeSet;
 use super::check::{self, Checked, Fields, invalid};
 use super::fields::fields;
 use super::measure::Cutter;
-use super::parties::{self, Asked};
+use super::parties::{self, AskedParties};
 use super::setters::setters;
 use super::{Basis, CommandContent, Context};
-use crate::config::{KEPT_BYTES, Limits};
+use crate::config::{ASKED_MAX, KEPT_BYTES, Limits};
 use crate::events::{ExecutionId, Party};
-
-/// Identities and roles that one request asks, of each.
-pub(crate) const ASKED_MAX: usize = 64;
 
 fields! {
     /// A gate's word that an execution may begin if persons approve it: who is asked, by what rule, how many must
@@ -40,7 +37,7 @@ fields! {
         /// What the request rests on.
         nested pub basis: Basis,
         /// Who may answer: these identities, at most 64.
-        nested pub(crate) asked: Asked,
+        nested pub(crate) asked: AskedParties,
         /// Who may answer: whoever has one of these roles, at most 64.
         name pub asked_roles: Vec<String>,
         /// The rule by which they are asked.
@@ -72,7 +69,7 @@ impl ApprovalRequest {
             arguments: b"{}".to_vec(),
             reason: String::new(),
             basis,
-            asked: Asked::default(),
+            asked: AskedParties::default(),
             asked_roles: Vec::new(),
             rule: rule.into(),
             approvers_needed: 1,

@@ -89,7 +89,7 @@ fields! {
     ///
     /// The role is a name: the redactor is not given it, but the identity, as `approver.issuer` and `approver.id`.
     ///
-    /// Example: `tests/conformance/approval.rs`.
+    /// Example: `tests/conformance/asking.rs`.
     #[derive(Clone, PartialEq, Eq)]
     pub struct ApprovalRefusal {
         /// The approver's part: who, how authenticated, of what, and why.

@@ -80,13 +80,13 @@ impl Given for Delegation {
 
 /// Those whom a request to persons asks.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Asked(pub(crate) Vec<Party>);
+pub(crate) struct AskedParties(pub(crate) Vec<Party>);
 
 /// The person that an answer is of.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Approver(pub(crate) Party);
 
-impl Asked {
+impl AskedParties {
     const FIELD: PartyField = PartyField {
         issuer: "asked.issuer",
         id: "asked.id",
@@ -109,7 +109,7 @@ impl Approver {
     }
 }
 
-impl Given for Asked {
+impl Given for AskedParties {
     fn redact(&mut self, by: &mut Redactor<'_>) -> Checked {
         let mut each = self.0.iter_mut();
         each.try_for_each(|party| Self::FIELD.redact(party, by))
@@ -131,9 +131,9 @@ impl Given for Approver {
     }
 }
 
-impl std::fmt::Debug for Asked {
+impl std::fmt::Debug for AskedParties {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Asked({} identities)", self.0.len())
+        write!(f, "AskedParties({} identities)", self.0.len())
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-crate::events::readable::debug_as_read!(Receipt);
+crate::events::readable::debug_as_read!(Receipt, ApprovalAsked);
 
 /// A denial is durable. Nothing may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -192,13 +192,14 @@ impl Authorization {
 /// A request to persons is durable: the execution waits for them. Nothing may be done yet.
 ///
 /// Example: [`execution_log`](crate::execution_log).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct ApprovalAsked {
     /// The execution.
     pub execution: ExecutionId,
     /// The receipt; `duplicate` where the request had been committed before.
     pub receipt: Receipt,
     /// BLAKE3 of what persons are shown, as it is stored: each of their answers names it.
+    #[serde(serialize_with = "crate::events::readable::hex::serialize")]
     pub shown_digest: Hash,
     /// Where the execution stands now.
     pub standing: Standing,

@@ -10,7 +10,10 @@ use super::*;
 use crate::events::{CommandId, EventType, ExecutionId, LedgerId, Seq};
 use crate::metrics::REFUSALS;
 
+mod refusals;
 mod table;
+
+use refusals::{access, approving};
 
 /// The words in an error's source, as `code()` gives them.
 fn words(source: &str) -> BTreeSet<&str> {
@@ -246,54 +249,6 @@ fn deciding() -> Vec<(AppendError, Retry)> {
         (E::Sealed { cause: "x".into() }, Retry::AfterReopen),
         (E::Stopped { part: "emitting" }, Retry::AfterReopen),
         (E::OutcomeUnknown { command }, Retry::LookUpFirst),
-    ]
-}
-
-fn approving() -> [ApprovalError; 5] {
-    let execution = ExecutionId::from_bytes([2; 16]);
-    [
-        ApprovalError::NotAsked { execution },
-        ApprovalError::ApprovedAlready { execution },
-        ApprovalError::ShownOther {
-            execution,
-            shown_digest: [1; 32],
-        },
-        ApprovalError::TooLate {
-            execution,
-            until_ns: 1,
-        },
-        ApprovalError::BasisMoved {
-            execution,
-            what: "registry",
-            asked: 1,
-            in_force: 2,
-            hint: "ask anew",
-        },
-    ]
-}
-
-fn access() -> [AccessError; 6] {
-    let component = || "runtime".to_owned();
-    let (right, store) = (Right::Append, Store::Telemetry);
-    [
-        AccessError::ForeignExecution {
-            execution: ExecutionId::from_bytes([2; 16]),
-        },
-        AccessError::ForeignGrant,
-        AccessError::Revoked {
-            component: component(),
-        },
-        AccessError::NotGranted {
-            component: component(),
-            right,
-            store,
-        },
-        AccessError::MayNotSign {
-            component: component(),
-        },
-        AccessError::MayNotApprove {
-            component: component(),
-        },
     ]
 }
 

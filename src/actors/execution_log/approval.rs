@@ -10,7 +10,7 @@ use super::requests::{
 };
 use super::state::Open;
 use super::truncation::KeptBytes;
-use super::waiting::Waiting;
+use super::waiting::WaitingRequest;
 use super::{ExecutionLogState, Status};
 use crate::commands::check::invalid;
 use crate::commands::measure::Whole;
@@ -28,10 +28,10 @@ use crate::integrity::digest;
 const TO_DENIAL: [Machine; 2] = [Machine::AuthorizationEvaluating, Machine::Error];
 
 /// What was asked and waits, or was approved.
-struct Asked<'a> {
+struct OpenRequest<'a> {
     execution: ExecutionId,
     open: &'a Open,
-    waiting: &'a Waiting,
+    waiting: &'a WaitingRequest,
 }
 
 impl ExecutionLogState {
@@ -96,7 +96,7 @@ impl ExecutionLogState {
         let to = Machine::AuthorizationEvaluating;
         let asked = self.asked(execution, to, around)?;
         asked.may_answer(approval, around)?;
-        let Asked { open, waiting, .. } = asked;
+        let OpenRequest { open, waiting, .. } = asked;
         if waiting.approvers.contains(&approval.approver.0) {
             return Err(ApprovalError::ApprovedAlready { execution }.into());
         }
@@ -190,7 +190,7 @@ impl ExecutionLogState {
         let execution = command.execution;
         let open = self.open_or(execution, to, around)?;
         let asked = match (open.status, open.waiting.as_deref()) {
-            (Status::Approved, Some(waiting)) => Asked {
+            (Status::Approved, Some(waiting)) => OpenRequest {
                 execution,
                 open,
                 waiting,
@@ -209,7 +209,7 @@ impl ExecutionLogState {
         Ok(drafting.finish(&path, Reply::Execution(execution)))
     }
 
-    /// What is written of one whose time is over; nothing of one that has moved on.
+    /// The drafts that end one whose time is over; none for one that has moved on.
     pub(crate) fn expire(&self, execution: ExecutionId) -> Vec<Draft> {
         let Some(open) = self.open(execution) else {
             return Vec::new();
@@ -217,7 +217,7 @@ impl ExecutionLogState {
         let Some(waiting) = open.waiting.as_deref() else {
             return Vec::new();
         };
-        let asked = Asked {
+        let asked = OpenRequest {
             execution,
             open,
             waiting,
@@ -247,10 +247,10 @@ impl ExecutionLogState {
         execution: ExecutionId,
         to: Machine,
         around: &Surroundings<'_>,
-    ) -> Result<Asked<'_>, AppendError> {
+    ) -> Result<OpenRequest<'_>, AppendError> {
         let open = self.open_or(execution, to, around)?;
         match (open.status, open.waiting.as_deref()) {
-            (Status::Awaiting, Some(waiting)) => Ok(Asked {
+            (Status::Awaiting, Some(waiting)) => Ok(OpenRequest {
                 execution,
                 open,
                 waiting,
@@ -260,7 +260,7 @@ impl ExecutionLogState {
     }
 }
 
-impl Asked<'_> {
+impl OpenRequest<'_> {
     fn drafting(&self, context: &Context) -> Result<Drafting, AppendError> {
         let context = inherit(self.execution, context, self.open)?;
         Ok(Drafting::new(self.execution, context, self.open.version))
@@ -297,7 +297,7 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// Whoever asked goes on with it, and nobody else.
+    /// The component that asked goes on with it, and no other.
     fn of_its_own(&self, around: &Surroundings<'_>) -> Result<(), AppendError> {
         if self.open.component == around.component {
             return Ok(());

@@ -4,7 +4,7 @@
 use super::super::event_sourced::{EventPlace, ReplayError};
 use super::Status;
 use super::state::{ExecutionLogState, Open};
-use super::waiting::Waiting;
+use super::waiting::WaitingRequest;
 use crate::commands::Grounds;
 use crate::events::{
     ApprovalConfirmedV1, ApprovalGivenV1, ApprovalRequestedV1, AuthorizationDecidedV2, Decision,
@@ -42,7 +42,7 @@ impl ExecutionLogState {
             policy_version: event.policy_version.clone(),
             policy_digest: event.policy_digest,
         };
-        let waiting = Waiting::of(event, place.stream_version);
+        let waiting = WaitingRequest::of(event, place.stream_version);
         self.deadlines.add(place.execution, &waiting);
         let mut open = Open::begun(place, &event.capability, event.arguments_digest, grounds);
         open.status = Status::Awaiting;
@@ -81,7 +81,7 @@ impl ExecutionLogState {
     fn awaiting_at(
         &mut self,
         place: &EventPlace,
-    ) -> Result<(&mut Grounds, &mut Waiting), ReplayError> {
+    ) -> Result<(&mut Grounds, &mut WaitingRequest), ReplayError> {
         let missing = || {
             let what = format!("{} is answered and does not wait", place.execution);
             place.inconsistent(what)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::event_sourced::{EventPlace, KnownExecution, ReplayError};
 use super::status::Status;
-use super::waiting::{Deadlines, Waiting};
+use super::waiting::{Deadlines, WaitingRequest};
 use super::window::Window;
 use crate::commands::Grounds;
 use crate::events::{
@@ -30,7 +30,7 @@ pub(crate) struct Open {
     /// Who started it; until then, who had it authorized.
     pub(crate) component: ComponentId,
     /// Of one that waits for persons, or that they have approved.
-    pub(super) waiting: Option<Box<Waiting>>,
+    pub(super) waiting: Option<Box<WaitingRequest>>,
     /// Known of what was replayed only.
     #[serde(skip)]
     started: Option<(Seq, i64)>,

@@ -10,7 +10,7 @@ use crate::events::{ApprovalNamedV1, ApprovalRequestedV1, ExecutionId, Hash, Par
 /// A request that persons were asked about; kept until the execution is started or has ended. What they are shown and
 /// the arguments are in the journal alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingRequest {
     pub(super) until_ns: i64,
     /// Place of the request in the execution's stream.
     request_version: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Waiting {
     pub(super) approvers: Vec<Party>,
 }
 
-impl Waiting {
+impl WaitingRequest {
     pub(super) fn of(event: &ApprovalRequestedV1, request_version: u64) -> Self {
         Self {
             until_ns: event.until_ns,
@@ -71,11 +71,11 @@ impl Waiting {
 pub(super) struct Deadlines(BTreeSet<(i64, ExecutionId)>);
 
 impl Deadlines {
-    pub(super) fn add(&mut self, execution: ExecutionId, waiting: &Waiting) {
+    pub(super) fn add(&mut self, execution: ExecutionId, waiting: &WaitingRequest) {
         self.0.insert((waiting.until_ns, execution));
     }
 
-    pub(super) fn remove(&mut self, execution: ExecutionId, waiting: &Waiting) {
+    pub(super) fn remove(&mut self, execution: ExecutionId, waiting: &WaitingRequest) {
         self.0.remove(&(waiting.until_ns, execution));
     }
 

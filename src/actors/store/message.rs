@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::super::draft::Reply;
 use super::super::execution_log::Held;
 use super::super::prepared::{Earlier, Prepared};
-use super::expiring::Expiring;
+use super::overdue::Expiring;
 use crate::access::GrantState;
 use crate::admission::{Admitted, FinishReserve};
 use crate::commands::{Command, Hold, Receipt};

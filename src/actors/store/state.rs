@@ -19,8 +19,8 @@ use super::super::prepared::Earlier;
 use super::super::self_records::SelfRecords;
 use super::super::sequencer::SequencerRef;
 use super::super::snapshot::SavedState;
-use super::expiring::{Awaiting, Waits};
 use super::message::Message;
+use super::overdue::{AwaitingApprovals, Waits};
 use crate::admission::FinishReserve;
 use crate::clock::{BelievedClock, Clock, Entropy};
 use crate::commands::Command;
@@ -72,7 +72,7 @@ pub(crate) struct StoreShared {
     /// Executions started under an earlier opening and not resolved.
     pub(crate) in_doubt: AtomicUsize,
     /// Executions that wait for persons.
-    pub(crate) awaiting: Awaiting,
+    pub(crate) awaiting: AwaitingApprovals,
 }
 
 /// An entity as an actor drives it.

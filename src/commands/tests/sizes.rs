@@ -89,7 +89,7 @@ fn of_approvals() -> Vec<(Command, usize)> {
         arguments: bytes(FOUR),
         reason: text(8_000),
         basis: basis(),
-        asked: parties::Asked(vec![Party::new(text(16_000), text(32_000))]),
+        asked: parties::AskedParties(vec![Party::new(text(16_000), text(32_000))]),
         asked_roles: vec![text(64_000)],
         rule: text(128_000),
         approvers_needed: 1,

@@ -61,29 +61,9 @@ impl Handle {
                 }
                 None => Answer::Recorded(receipt),
             },
-            Reply::Asked {
-                execution,
-                shown_digest,
-                standing,
-            } => Answer::Asked(ApprovalAsked {
-                execution,
-                receipt,
-                shown_digest,
-                standing,
-            }),
-            Reply::Given {
-                execution,
-                given,
-                needed,
-            } => Answer::Approval(given_to(execution, receipt, given, needed)),
-            Reply::GivenBefore {
-                execution,
-                standing,
-            } => Answer::Approval(ApprovalOutcome::Duplicate {
-                execution,
-                receipt,
-                standing,
-            }),
+            reply @ (Reply::Asked { .. } | Reply::Given { .. } | Reply::GivenBefore { .. }) => {
+                of_persons(receipt, &reply)
+            }
             Reply::Changed { version } => Answer::Changed(Changed { version, receipt }),
             Reply::Receipt => Answer::Recorded(receipt),
         })
@@ -115,21 +95,42 @@ impl Handle {
     }
 }
 
-const fn given_to(
-    execution: ExecutionId,
-    receipt: Receipt,
-    given: u32,
-    needed: u32,
-) -> ApprovalOutcome {
-    if given >= needed {
-        return ApprovalOutcome::Approved { execution, receipt };
-    }
-    ApprovalOutcome::Counted {
-        execution,
-        receipt,
-        given,
-        needed,
-    }
+/// The answer to a request to persons, or to what one of them said.
+const fn of_persons(receipt: Receipt, reply: &Reply) -> Answer {
+    Answer::Approval(match *reply {
+        Reply::Asked {
+            execution,
+            shown_digest,
+            standing,
+        } => {
+            return Answer::Asked(ApprovalAsked {
+                execution,
+                receipt,
+                shown_digest,
+                standing,
+            });
+        }
+        Reply::Given {
+            execution,
+            given,
+            needed,
+        } if given < needed => ApprovalOutcome::Counted {
+            execution,
+            receipt,
+            given,
+            needed,
+        },
+        Reply::Given { execution, .. } => ApprovalOutcome::Approved { execution, receipt },
+        Reply::GivenBefore {
+            execution,
+            standing,
+        } => ApprovalOutcome::Duplicate {
+            execution,
+            receipt,
+            standing,
+        },
+        _ => return Answer::Recorded(receipt),
+    })
 }
 
 /// An answer that does not fit its command would be a defect of ours: nobody can say what it means.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::actors::{
-    Actors, Awaiting, Claims, Draft, JournalKinds, Meters, SelfRecords, Sequenced, SequencerArgs,
-    StoreShared, StoreStates, start_sequencer,
+    Actors, AwaitingApprovals, Claims, Draft, JournalKinds, Meters, SelfRecords, Sequenced,
+    SequencerArgs, StoreShared, StoreStates, start_sequencer,
 };
 use crate::admission::Gate;
 use crate::error::OpenError;
@@ -82,11 +82,10 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         vitals: opened.writer.handle().vitals().clone(),
         running: AtomicUsize::new(0),
         in_doubt: AtomicUsize::new(in_doubt),
-        awaiting: Awaiting::default(),
+        awaiting: AwaitingApprovals::default(),
     });
-    for (key, claim) in replayed.claims {
-        shared.claims.replay(key, claim);
-    }
+    let claims = replayed.claims.into_iter();
+    claims.for_each(|(key, claim)| shared.claims.replay(key, claim));
     let started = Actors::start(supervisor, sequencer, states, &shared).await;
     let actors = started.map_err(OpenError::Actors)?;
     // Serving begins when this epoch is durable: what was in doubt before it is so for everybody.

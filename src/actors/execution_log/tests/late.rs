@@ -146,7 +146,7 @@ fn what_moved_since_is_said_at_the_last_approval_and_confirmed_or_asked_anew() {
     assert_eq!(log.refusal(&world, confirm(1, old)), "permit_stale");
     let confirmed = does(&mut log, &world, confirm(1, basis));
     assert_eq!(names(&confirmed), ["ApprovalConfirmed"]);
-    // What was said of another basis is void: both are needed again.
+    // Approvals of another basis are void: both are needed again.
     let again = does(&mut log, &world, approve(1, "ann"));
     assert_eq!(names(&again), ["ApprovalGiven"]);
     let decided = does(&mut log, &world, approve(1, "bob"));
@@ -226,7 +226,7 @@ fn a_group_is_taken_back_with_what_waited() {
     same(&log);
     log.execute(&world, &group[..5]).unwrap();
     same(&log);
-    // What is asked must be durable before it is answered.
+    // A question must be durable before it is answered.
     for answered in [approve(4, "ann"), refuse(4, "ann")] {
         let group = [ask(4, 1), answered];
         let error = log.execute(&world, &group).unwrap_err();

@@ -2,7 +2,7 @@
 //! Commands about what waits for persons.
 
 use super::*;
-use crate::commands::parties::{Approver, Asked};
+use crate::commands::parties::{Approver, AskedParties};
 use crate::events::Party;
 
 fn person(name: &str) -> Party {
@@ -22,10 +22,10 @@ fn asked() -> ApprovalRequest {
 
 fn request(kinds: &mut Kinds) {
     let others = [
-        Asked(vec![person("bob")]),
-        Asked(vec![Party::new("other", "ann")]),
-        Asked(vec![person("ann"), person("bob")]),
-        Asked::default(),
+        AskedParties(vec![person("bob")]),
+        AskedParties(vec![Party::new("other", "ann")]),
+        AskedParties(vec![person("ann"), person("bob")]),
+        AskedParties::default(),
     ];
     let roles = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect();
     let changes = fields!(ApprovalRequest {
