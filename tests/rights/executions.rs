@@ -189,6 +189,31 @@ fn held() -> Vec<Row> {
     ]
 }
 
+fn waiting() -> Vec<Row> {
+    vec![
+        row!(
+            "ledger/handles/awaiting.rs soonest",
+            "",
+            [ExecutionLog],
+            STANDING,
+            |h| {
+                h.go().await;
+                h.log()?.executions().awaiting().soonest(3).await.told()
+            }
+        ),
+        row!(
+            "ledger/handles/awaiting.rs oldest",
+            "",
+            [ExecutionLog],
+            STANDING,
+            |h| {
+                h.go().await;
+                h.log()?.executions().awaiting().oldest(3).await.told()
+            }
+        ),
+    ]
+}
+
 fn standing() -> Vec<Row> {
     vec![
         row!(
@@ -222,26 +247,6 @@ fn standing() -> Vec<Row> {
             }
         ),
         row!(
-            "ledger/handles/awaiting.rs soonest",
-            "",
-            [ExecutionLog],
-            STANDING,
-            |h| {
-                h.go().await;
-                h.log()?.executions().awaiting().soonest(3).await.told()
-            }
-        ),
-        row!(
-            "ledger/handles/awaiting.rs oldest",
-            "",
-            [ExecutionLog],
-            STANDING,
-            |h| {
-                h.go().await;
-                h.log()?.executions().awaiting().oldest(3).await.told()
-            }
-        ),
-        row!(
             "ledger/handles/execution_log.rs get",
             "",
             [ExecutionLog],
@@ -265,7 +270,7 @@ fn standing() -> Vec<Row> {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [begins(), ends(), held(), standing()]
+    [begins(), ends(), held(), waiting(), standing()]
         .into_iter()
         .flatten()
         .collect()

@@ -82,7 +82,7 @@ struct Grounds(String, Hash, u64, u64);
 
 /// What was said so far.
 #[derive(Default)]
-struct Asked {
+struct Inquiry {
     /// Its place in the stream.
     version: u64,
     /// `None`: withheld.
@@ -91,12 +91,12 @@ struct Asked {
     grounds: Option<Grounds>,
     /// Who approved, in order; `None`: withheld for one of them.
     approvers: Option<Vec<Party>>,
-    /// Who refused; of [`Answered::Refused`] `None` where it was withheld.
-    answered: Answered,
+    /// Who refused; of [`InquiryEnd::Refused`] `None` where it was withheld.
+    answered: InquiryEnd,
 }
 
 #[derive(Default)]
-enum Answered {
+enum InquiryEnd {
     #[default]
     No,
     Expired,
@@ -108,7 +108,7 @@ enum Answered {
 /// # Errors
 /// The record that does not fit, and why.
 pub(super) fn check(bundle: &Bundle) -> Result<(), (Seq, ApprovalProblem)> {
-    let mut asked: Option<Asked> = None;
+    let mut asked: Option<Inquiry> = None;
     let own = |header: &RecordHeader| StreamReader::is_of(bundle.execution, header);
     for item in bundle.items.iter().filter(|item| own(&item.header)) {
         let header = &item.header;
@@ -118,7 +118,7 @@ pub(super) fn check(bundle: &Bundle) -> Result<(), (Seq, ApprovalProblem)> {
         });
         let checked = match (&mut asked, header.event_type) {
             (None, EventType::ApprovalRequested) => {
-                let request = Asked::by(header, event);
+                let request = Inquiry::by(header, event);
                 let digests = request.digests();
                 asked = Some(request);
                 digests
@@ -144,7 +144,7 @@ fn unasked(event: Option<&Event>) -> Result<(), ApprovalProblem> {
     }
 }
 
-impl Asked {
+impl Inquiry {
     fn by(header: &RecordHeader, event: Option<Event>) -> Self {
         let request = match event {
             Some(Event::ApprovalRequested(request)) => Some(request),
@@ -164,7 +164,7 @@ impl Asked {
             request,
             grounds,
             approvers: Some(Vec::new()),
-            answered: Answered::No,
+            answered: InquiryEnd::No,
         }
     }
 
@@ -196,7 +196,7 @@ impl Asked {
                 Ok(())
             }
             Some(Event::ApprovalExpired(event)) => {
-                self.answered = Answered::Expired;
+                self.answered = InquiryEnd::Expired;
                 self.in_time(header, true)?;
                 self.counted(event.given, event.needed)
             }
@@ -206,8 +206,8 @@ impl Asked {
             None => {
                 match kind {
                     EventType::ApprovalGiven => self.approvers = None,
-                    EventType::ApprovalRefused => self.answered = Answered::Refused(None),
-                    EventType::ApprovalExpired => self.answered = Answered::Expired,
+                    EventType::ApprovalRefused => self.answered = InquiryEnd::Refused(None),
+                    EventType::ApprovalExpired => self.answered = InquiryEnd::Expired,
                     EventType::ApprovalConfirmed => self.confirmed(None),
                     _ => {}
                 }
@@ -237,7 +237,7 @@ impl Asked {
         event: ApprovalRefusedV1,
     ) -> Result<(), ApprovalProblem> {
         self.answers(header, &event.approver, &event.role, &event.shown_digest)?;
-        self.answered = Answered::Refused(Some(event.approver));
+        self.answered = InquiryEnd::Refused(Some(event.approver));
         Ok(())
     }
 
@@ -339,9 +339,9 @@ impl Asked {
             .as_ref()
             .is_none_or(|it| *it == named.approvers);
         let same_refusal = match &self.answered {
-            Answered::Refused(None) => named.refused_by.is_some(),
-            Answered::Refused(who) => named.refused_by == *who,
-            Answered::No | Answered::Expired => named.refused_by.is_none(),
+            InquiryEnd::Refused(None) => named.refused_by.is_some(),
+            InquiryEnd::Refused(who) => named.refused_by == *who,
+            InquiryEnd::No | InquiryEnd::Expired => named.refused_by.is_none(),
         };
         match same_approvers && same_refusal {
             true => Ok(()),

@@ -16,7 +16,7 @@ use super::{Bundle, BundlePart, BundleProblem, BundleVerifyError, Closing, Item,
 use crate::events::{Decision, Event, EventType, Outcome, StreamId, SubjectId};
 use crate::integrity::text::rfc3339;
 use components::Names;
-use people::Persons;
+use people::PagePersons;
 use text::{MENTIONS_SHOWN, Sheet};
 
 /// Version of the page: which bytes a bundle gives.
@@ -37,7 +37,7 @@ impl Bundle {
         let (capability, _) = asked(&self.items);
         let asked = capability.map_or_else(String::new, |name| format!("{name}: "));
         let names = Names::of(self);
-        let persons = Persons::of(self);
+        let persons = PagePersons::of(self);
         let told = persons.told(&names).or_else(|| {
             let behalf = persons.behalf();
             let behalf = behalf.map_or_else(String::new, |who| format!(" on behalf of {who}"));
@@ -79,7 +79,7 @@ impl Bundle {
             .items
             .iter()
             .filter(|item| item.header.stream == execution);
-        let subject = Persons::of(self).subject;
+        let subject = PagePersons::of(self).subject;
         own.for_each(|item| steps::step(item, &names, subject, &mut sheet));
         sheet.html.push_str("</ol>\n");
         mentions(self, &names, &mut sheet);
@@ -165,7 +165,7 @@ fn decider(items: &[Item], names: &Names) -> Option<String> {
     Some(format!("{how} by {}", names.called(decided.component)))
 }
 
-fn ending(persons: &Persons, stream: Stream) -> &'static str {
+fn ending(persons: &PagePersons, stream: Stream) -> &'static str {
     if let Some(told) = people::ending(persons, stream) {
         return told;
     }
@@ -198,7 +198,7 @@ fn summary(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
     if let Some(decision) = decision {
         row(sheet, "decision", decision);
     }
-    let persons = Persons::of(bundle);
+    let persons = PagePersons::of(bundle);
     persons_rows(&persons, sheet);
     if let Some(decided) = decider(&bundle.items, names) {
         row(sheet, "decided", &decided);
@@ -221,7 +221,7 @@ fn summary(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
 }
 
 /// Whom it was done for and whom it is about, who was asked and what they said.
-fn persons_rows(persons: &Persons, sheet: &mut Sheet) {
+fn persons_rows(persons: &PagePersons, sheet: &mut Sheet) {
     if let Some(who) = persons.behalf() {
         row(sheet, "on behalf of", &who);
     }
@@ -261,7 +261,7 @@ fn shows(bundle: &Bundle, sheet: &mut Sheet) {
          the rules reads every header up to the checkpoint (<code>--export</code>).</li>\n\
          <li>It does not show that what was recorded is true, and its times are the ledger's own clock.</li>\n"
     );
-    let persons = Persons::of(bundle);
+    let persons = PagePersons::of(bundle);
     if persons.is_anybody_named() {
         sheet.html.push_str(
             "<li>It shows what the ledger was told of persons: on whose behalf it was done, who was asked, who answered \
@@ -297,7 +297,7 @@ fn mentions(bundle: &Bundle, names: &Names, sheet: &mut Sheet) {
          it. They are proven to be in the ledger; that there are no more is not.</p>\n<ol>\n"
     );
     let shown = bundle.mentions().take(MENTIONS_SHOWN);
-    let subject = Persons::of(bundle).subject;
+    let subject = PagePersons::of(bundle).subject;
     shown.for_each(|item| steps::step(item, names, subject, sheet));
     sheet.html.push_str("</ol>\n");
     if count > MENTIONS_SHOWN {

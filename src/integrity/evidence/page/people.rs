@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Persons in a page: on whose behalf it was done, who was asked, who allowed or refused it.
+//! PagePersons in a page: on whose behalf it was done, who was asked, who allowed or refused it.
 //!
 //! What records tell by their types alone is told also where their payloads were withheld.
 
@@ -15,32 +15,32 @@ const IDENTITY_CHARS: usize = 100;
 const PERSONS_SHOWN: usize = 16;
 
 /// Who was asked, and what of it is known.
-pub(super) struct Asked {
+pub(super) struct PageInquiry {
     /// Who asked.
     by: ComponentId,
     pub(super) request: Option<ApprovalRequestedV1>,
     /// Who approved what is in force, each as far as it is known.
     approvers: Vec<Option<Party>>,
-    answer: Answer,
+    answer: PageAnswer,
     /// Whether it was started, cancelled or let go of afterwards is the stream's to tell.
     is_approved: bool,
 }
 
-enum Answer {
+enum PageAnswer {
     Open,
     Expired,
     Refused(Option<Party>),
 }
 
 /// The persons of an execution.
-pub(super) struct Persons {
+pub(super) struct PagePersons {
     /// From the principal to whoever acts; empty where nobody is named or that was withheld.
     on_behalf_of: Vec<Party>,
     pub(super) subject: SubjectId,
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<PageInquiry>,
 }
 
-impl Persons {
+impl PagePersons {
     pub(super) fn of(bundle: &Bundle) -> Self {
         let mut persons = Self {
             on_behalf_of: Vec::new(),
@@ -67,11 +67,11 @@ impl Persons {
                     if let Some(request) = &request {
                         persons.on_behalf_of.clone_from(&request.on_behalf_of);
                     }
-                    persons.asked = Some(Asked {
+                    persons.asked = Some(PageInquiry {
                         by: header.component,
                         request,
                         approvers: Vec::new(),
-                        answer: Answer::Open,
+                        answer: PageAnswer::Open,
                         is_approved: false,
                     });
                 }
@@ -103,7 +103,7 @@ impl Persons {
     }
 }
 
-impl Asked {
+impl PageInquiry {
     fn next(&mut self, kind: EventType, outcome: Outcome, event: Option<Event>) {
         match (kind, event) {
             (EventType::ApprovalGiven, Some(Event::ApprovalGiven(e))) => {
@@ -111,10 +111,10 @@ impl Asked {
             }
             (EventType::ApprovalGiven, _) => self.approvers.push(None),
             (EventType::ApprovalRefused, Some(Event::ApprovalRefused(e))) => {
-                self.answer = Answer::Refused(Some(e.approver));
+                self.answer = PageAnswer::Refused(Some(e.approver));
             }
-            (EventType::ApprovalRefused, _) => self.answer = Answer::Refused(None),
-            (EventType::ApprovalExpired, _) => self.answer = Answer::Expired,
+            (EventType::ApprovalRefused, _) => self.answer = PageAnswer::Refused(None),
+            (EventType::ApprovalExpired, _) => self.answer = PageAnswer::Expired,
             // Those who approved before must do so again.
             (EventType::ApprovalConfirmed, _) => self.approvers.clear(),
             (EventType::AuthorizationDecided, _) => self.is_approved = outcome == Outcome::Success,
@@ -130,22 +130,22 @@ impl Asked {
             None => format!("{given} approvals given"),
         };
         match &self.answer {
-            Answer::Refused(who) => ("refused by", some(std::slice::from_ref(who))),
-            Answer::Expired => ("not allowed in time", so_far),
-            Answer::Open if self.is_approved => ("allowed by", some(&self.approvers)),
-            Answer::Open => ("not decided on", so_far),
+            PageAnswer::Refused(who) => ("refused by", some(std::slice::from_ref(who))),
+            PageAnswer::Expired => ("not allowed in time", so_far),
+            PageAnswer::Open if self.is_approved => ("allowed by", some(&self.approvers)),
+            PageAnswer::Open => ("not decided on", so_far),
         }
     }
 }
 
 /// How an execution ended that persons were asked about, where that is told in other words than of others.
-pub(super) fn ending(persons: &Persons, stream: Stream) -> Option<&'static str> {
+pub(super) fn ending(persons: &PagePersons, stream: Stream) -> Option<&'static str> {
     let asked = persons.asked.as_ref()?;
     let Stream::Complete { closed_by, .. } = stream else {
         return (!asked.is_approved).then_some("waited for persons when the checkpoint was signed");
     };
     match (closed_by, &asked.answer) {
-        (Closing::Denied, Answer::Refused(_)) => Some("denied; nothing was executed"),
+        (Closing::Denied, PageAnswer::Refused(_)) => Some("denied; nothing was executed"),
         (Closing::Denied, _) => Some("denied, because its time was over; nothing was executed"),
         (Closing::Abandoned, _) => Some("not started in time; nothing was executed"),
         (Closing::Cancelled, _) if !asked.is_approved => {

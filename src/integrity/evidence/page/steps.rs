@@ -10,9 +10,9 @@ use super::components::Names;
 use super::people;
 use super::text::Sheet;
 use crate::events::{
-    ApprovalNamedV1, AuditFamily, Decision, Event, EventType, ExecutionAbandonedV1,
-    ExecutionInDoubtV1, Hash, LeftCause, Outcome, Party, RecordHeader, Resolution, State,
-    SubjectId, TelemetryKind, flags,
+    ApprovalNamedV1, AuditFamily, AuthorizationDecidedV2, Decision, Event, EventType,
+    ExecutionAbandonedV1, ExecutionInDoubtV1, Hash, LeftCause, Outcome, Party, RecordHeader,
+    Resolution, State, SubjectId, TelemetryKind, flags,
 };
 use crate::integrity::text::rfc3339;
 
@@ -167,27 +167,7 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
             rows.text("problem", &e.problem);
             rows.kept("input", &e.input, e.input_len, &e.input_digest);
         }
-        Event::AuthorizationDecided(e) => {
-            let decision = Decision::from_code(e.decision).map_or("unknown", Decision::name);
-            rows.text("decision", decision);
-            rows.text("reason", &e.reason);
-            rows.text("capability", &e.capability);
-            match &e.approval {
-                Some(_) if e.arguments.is_empty() => {
-                    rows.text("arguments", "those that persons were asked about");
-                }
-                _ => rows.bytes("arguments", &e.arguments),
-            }
-            rows.text("policy", &e.policy_version);
-            if e.policy_digest != [0; 32] {
-                rows.digest("policy digest", &e.policy_digest);
-            }
-            rows.versions(e.configuration_version, e.registry_version);
-            rows.maybe("on behalf of", people::behalf(&e.on_behalf_of));
-            if let Some(approval) = &e.approval {
-                named_rows(approval, rows);
-            }
-        }
+        Event::AuthorizationDecided(e) => decided_rows(e, rows),
         Event::ExecutionStarted(e) => {
             rows.text("capability", &e.capability);
             rows.digest("arguments digest (BLAKE3)", &e.arguments_digest);
@@ -229,6 +209,28 @@ fn event_rows(event: &Event, payload: &[u8], rows: &mut Rows<'_>) {
             rows.text("path", &path.join(" → "));
         }
         other => approval_rows(other, payload, rows),
+    }
+}
+
+fn decided_rows(e: &AuthorizationDecidedV2, rows: &mut Rows<'_>) {
+    let decision = Decision::from_code(e.decision).map_or("unknown", Decision::name);
+    rows.text("decision", decision);
+    rows.text("reason", &e.reason);
+    rows.text("capability", &e.capability);
+    match &e.approval {
+        Some(_) if e.arguments.is_empty() => {
+            rows.text("arguments", "those that persons were asked about");
+        }
+        _ => rows.bytes("arguments", &e.arguments),
+    }
+    rows.text("policy", &e.policy_version);
+    if e.policy_digest != [0; 32] {
+        rows.digest("policy digest", &e.policy_digest);
+    }
+    rows.versions(e.configuration_version, e.registry_version);
+    rows.maybe("on behalf of", people::behalf(&e.on_behalf_of));
+    if let Some(approval) = &e.approval {
+        named_rows(approval, rows);
     }
 }
 

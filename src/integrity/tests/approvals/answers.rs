@@ -89,7 +89,7 @@ fn answers_are_counted_and_enough_of_them_decide() {
 }
 
 #[test]
-fn a_decision_names_who_answered_and_is_about_what_was_asked() {
+fn a_decision_names_who_answered() {
     let of = |change: fn(&mut ApprovalNamedV1)| {
         said(approved(), 4, move |it: &mut Decided| {
             change(it.approval.as_mut().unwrap())
@@ -118,7 +118,10 @@ fn a_decision_names_who_answered_and_is_about_what_was_asked() {
         step(1, Outcome::Neutral, path(&[3, 4, 5])),
     ];
     refused_for(&unasked, 0, P::Unfounded);
+}
 
+#[test]
+fn a_decision_is_about_what_was_asked_and_rests_on_it() {
     let about = |change: fn(&mut Decided)| said(approved(), 4, change);
     let asked = asked().arguments;
     let whole = said(approved(), 4, |it: &mut Decided| it.arguments = asked);
