@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::database::{self, create_private, replace};
 use crate::directory::{DIRECTORY_FORMAT, Identity, SUBJECTS, SubjectKey};
-use crate::error::{Cause, SalvageError};
+use crate::error::{Cause, OpenError, SalvageError};
 use crate::events::{LedgerId, Seq};
 use crate::integrity;
 use crate::journal::{
@@ -182,8 +182,14 @@ impl Target {
 
     /// Takes the key of subjects along. Without a usable one the new ledger is told so when it is opened.
     fn subjects(&self, source: &ReadOnly, ledger: LedgerId) -> Result<(), SalvageError> {
-        let Ok(key) = SubjectKey::read(&source.path().join(SUBJECTS), ledger) else {
-            return Ok(());
+        let key = match SubjectKey::read(&source.path().join(SUBJECTS), ledger) {
+            Ok(key) => key,
+            // It is there, and the system did not let it be read: the new ledger must not begin without it.
+            Err(error @ OpenError::Refused { .. }) => return Err(SalvageError::Source(error)),
+            Err(error) => {
+                tracing::warn!(%error, "the new ledger has no key of subjects");
+                return Ok(());
+            }
         };
         let path = self.creating.join(SUBJECTS);
         let written = key.write(&path, ledger);
