@@ -197,6 +197,29 @@ async fn h2_a_command_sent_again_about_another_subject_is_another_command() {
     }
 }
 
+#[tokio::test]
+async fn h2_a_command_that_was_cut_has_its_subject() {
+    let open = open_on(Arc::new(MemoryJournal::new()), fixed(&clock())).await;
+    let log = open.log();
+    let running = begun(&open, MARY).await.unwrap().started().unwrap();
+    let execution = running.detach();
+    // Too large to be kept whole: cut before it waits.
+    let result = format!("\"{}\"", "r".repeat(2 << 20)).into_bytes();
+    for duplicate in [false, true] {
+        let context = about(MARY).command(command(9));
+        let done = log.complete(execution, context, result.clone());
+        assert_eq!(done.await.unwrap().duplicate, duplicate);
+    }
+    let again = log.complete(execution, about(JOHN).command(command(9)), result);
+    assert_eq!(again.await.unwrap_err().code(), "idempotency_conflict");
+    let records = found(&open, MARY).await;
+    assert!(
+        records
+            .iter()
+            .any(|it| it.header.event_type == EventType::ExecutionCompleted)
+    );
+}
+
 /// A ledger with an execution about Mary; gives her pseudonym.
 async fn filled(path: &Path) -> SubjectId {
     let open = open(path).await;

@@ -118,6 +118,14 @@ async fn a_whole_ledger_is_salvaged_as_a_whole() {
     let head = scene.opened().head();
     let done = salvaged(&scene).await;
     assert_eq!((done.through, done.first_lost), (head, None));
+    // The key of subjects is the same, where there is one; else the new ledger says so.
+    let key = |path: &Path| fs::read(path.join("SUBJECTS")).unwrap();
+    assert_eq!(key(&scene.to()), key(&scene.path));
+    fs::remove_file(scene.path.join("SUBJECTS")).unwrap();
+    let bare = scene.to().with_file_name("bare");
+    Ledger::salvage(&scene.path, &bare, &SalvageOptions::default()).unwrap();
+    let refused = Ledger::open(&bare, Options::default()).await.unwrap_err();
+    assert_eq!(refused.code(), "subject_key");
 }
 
 #[tokio::test]

@@ -144,8 +144,7 @@ fn open_blocking(
     };
     let replayed = replay(&journal, ledger, window_from, saved, dropped);
     let replayed = restricted(replayed, locked_journal.as_deref());
-    let beside = || beside_views(&root, ledger, head, &options);
-    let subjects = subjects.map_or_else(beside, |key| Ok(Some(key)));
+    let subjects = subject_key(subjects, &root, ledger, head, &options);
     let replayed = replayed.and_then(|replayed| Ok((replayed, subjects?)));
     let (writer, views, (replayed, subjects)) = unless_refused(writer, views, replayed)?;
     Ok(Opened {
@@ -187,14 +186,18 @@ fn id_of(
     Ok(given.unwrap_or_else(made))
 }
 
-/// The key of subjects of a ledger over a given journal, in the directory of its views. A new ledger gets one. An old one
+/// The key of subjects: that of the ledger's directory, or of a ledger over a given journal that beside its views. A new one gets a key. An old one
 /// without it opens all the same, since views may be made anew in another place, and names no subject.
-fn beside_views(
+fn subject_key(
+    found: Option<SubjectKey>,
     root: &Path,
     ledger: LedgerId,
     head: Head,
     options: &Options,
 ) -> Result<Option<SubjectKey>, OpenError> {
+    if found.is_some() {
+        return Ok(found);
+    }
     let path = root.join(directory::SUBJECTS);
     let is_there = database::exists(&path)?;
     match SubjectKey::read(&path, ledger) {
