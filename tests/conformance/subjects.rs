@@ -169,7 +169,9 @@ async fn h2_other_commands_are_about_somebody_too() {
     let configuration = open.ledger.configuration(&open.grant).unwrap();
     let changed = change("limits", "max = 1\n").context(about(MARY));
     configuration.change(changed).await.unwrap();
+    let since = std::time::Instant::now();
     while found(&open, MARY).await.len() < 4 {
+        assert!(since.elapsed() < WAIT, "the emitted one is not found");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     let long = "n".repeat(257);
