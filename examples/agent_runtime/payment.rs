@@ -4,8 +4,9 @@
 //! A runtime shows what waits in a page or a chat, days may pass, and the process may be another by then. Here the person
 //! is on the command line, so the answer comes at once.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use femtoclaw_ledger::clock::{Clock, SystemClock};
 use femtoclaw_ledger::events::Party;
 use femtoclaw_ledger::execution_log::{Approval, ApprovalOutcome, ApprovalRequest, Awaiting};
 use femtoclaw_ledger::{Context, Started};
@@ -61,9 +62,8 @@ impl Port {
     }
 
     async fn ask_to_pay(&self, approver: &Party) -> Result<(), Problem> {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        let until = since_1970.unwrap_or_default() + ANSWER_WITHIN;
-        let until_ns = i64::try_from(until.as_nanos()).unwrap_or(i64::MAX);
+        let within_ns = i64::try_from(ANSWER_WITHIN.as_nanos()).unwrap_or(i64::MAX);
+        let until_ns = SystemClock::default().now_ns().saturating_add(within_ns);
         let (_, basis) = self.gate().await?;
         let rule = "payments above 1,000 EUR";
         let behalf = [party("maria"), party("travel-agent")];

@@ -23,9 +23,10 @@ use femtoclaw_ledger::integrity::secret::SigningKey;
 use femtoclaw_ledger::journal::{Journal, MemoryJournal};
 use femtoclaw_ledger::metrics::ALL;
 use femtoclaw_ledger::{
-    AppendError, Change, Context, ExecutionLog, Grant, Ledger, OpenError, Options, Request, Root,
+    AppendError, Change, Context, ExecutionLog, Grant, Ledger, OpenError, Options, Party, Request,
+    Root,
     checkpoint::{CheckpointDirectory, CheckpointOptions},
-    execution_log::{Resolution, Resolve},
+    execution_log::{ApprovalRequest, Resolution, Resolve},
 };
 
 use crate::shared::held::FailedSync;
@@ -121,6 +122,18 @@ async fn begin(log: &ExecutionLog, request: Request) {
     let _execution = begun.started().unwrap().detach();
 }
 
+/// One that waits for a person, who does not answer.
+async fn asked(book: &Book, ledger: &Ledger, log: &ExecutionLog) {
+    let basis = ledger.in_force().basis();
+    let request = ApprovalRequest::new("message", "a rule", i64::MAX, basis);
+    let request = request.ask(Party::new("id.example", "ann")).shown("?");
+    log.request_approval(request).await.unwrap();
+    until("who waits is counted", || {
+        book.value("awaiting_executions", &[]) == 1.0
+    })
+    .await;
+}
+
 /// A directory: new, left without a close, opened again, its views deleted.
 async fn on_disk(book: &Book) {
     let directory = tempfile::tempdir().unwrap();
@@ -130,6 +143,7 @@ async fn on_disk(book: &Book) {
     witness(book, &root).await;
     let log = ledger.execution_log(&grant).unwrap();
     begin(&log, request(&ledger, Context::new())).await;
+    asked(book, &ledger, &log).await;
     let refused = log.complete(unknown(), Context::new(), b"1".to_vec());
     assert!(refused.await.is_err());
     assert_eq!(

@@ -32,6 +32,7 @@ pub(crate) async fn all() {
     without_randomness().await;
     of_another_component().await;
     too_late().await;
+    of_somebody_else().await;
 }
 
 pub(crate) fn told(error: AppendError, code: &str, retry: Retry) {
@@ -120,6 +121,31 @@ async fn too_late() {
             }
         }
     }
+    root.close(LONG).await.unwrap();
+}
+
+/// About somebody else than its execution; and where the key of subjects is not with the views.
+async fn of_somebody_else() {
+    let directory = scratch(Medium::Memory);
+    let (journal, options) = (MemoryJournal::new(), Options::default());
+    let (ledger, root, grant) = open(&journal, directory.path(), options).await;
+    let log = ledger.execution_log(&grant).unwrap();
+    let basis = ledger.in_force().basis();
+    let about = |id: &str| Context::new().subject(id);
+    let request = Request::new("message", Decision::Authorized, basis).context(about("ann"));
+    let begun = log.begin(request).await.unwrap();
+    let other = log.complete(begun.execution(), about("bob"), b"1".to_vec());
+    told(other.await.unwrap_err(), "other_subject", Retry::Never);
+    root.close_at_once(LONG).await.unwrap();
+
+    let elsewhere = scratch(Medium::Memory);
+    let (ledger, root, grant) = open(&journal, elsewhere.path(), Options::default()).await;
+    let mut unnamed = observation(1);
+    unnamed.context = about("ann");
+    let telemetry = ledger.telemetry(&grant).unwrap();
+    let error = telemetry.record(unnamed).await.unwrap_err();
+    let retry = error.retry();
+    told(error, "no_subject_key", retry);
     root.close(LONG).await.unwrap();
 }
 

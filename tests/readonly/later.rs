@@ -186,7 +186,7 @@ async fn what_may_not_be_skipped_keeps_this_software_from_writing_and_from_nothi
         );
         std::fs::create_dir(&views).unwrap();
         let opened = Ledger::open_on(Arc::new(journal.clone()), &views, Options::default());
-        refused(&opened.await.err().expect("refused"), event, at);
+        refused(&opened.await.expect_err("refused"), event, at);
         assert_eq!(journal.head().unwrap(), count);
         assert_eq!(contents(&views).len(), 1, "{:?}", contents(&views));
     }

@@ -118,6 +118,10 @@ impl ExecutionLogState {
         if self.remembered(execution).is_some() {
             return Err(place.inconsistent(format!("{execution} is decided on twice")));
         }
+        if event.approval.is_some() {
+            let what = format!("{execution} rests on an approval that nobody was asked for");
+            return Err(place.inconsistent(what));
+        }
         match authorized {
             true => self.authorize_at(place, event),
             false => self.end_at_once(place, Status::Denied),

@@ -137,15 +137,15 @@ fn open_blocking(
     let checkpoints = journals(redacted(&foreign, checked), &journal, ledger, dropped);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.count()));
-    let window_from = window_from(&past, head, &options);
     let saved = match Recovery::is_gapless(recovery.as_ref()) {
         true => snapshots::load(&root, ledger, &*journal, past.position()),
         false => Replayed::default(),
     };
-    let replayed = replay(&journal, ledger, window_from, saved, dropped);
+    let from = window_from(&past, head, &options);
+    let replayed = replay(&journal, ledger, from, saved, dropped);
     let replayed = restricted(replayed, locked_journal.as_deref());
-    let subjects = subject_key(subjects, &root, ledger, head, &options);
-    let replayed = replayed.and_then(|replayed| Ok((replayed, subjects?)));
+    let subjects = || subject_key(subjects, &root, ledger, head, &options);
+    let replayed = replayed.and_then(|replayed| Ok((replayed, subjects()?)));
     let (writer, views, (replayed, subjects)) = unless_refused(writer, views, replayed)?;
     Ok(Opened {
         recovery,
@@ -204,7 +204,9 @@ fn subject_key(
         Err(OpenError::SubjectKey { .. })
             if options.renew_subject_key || (!is_there && head.count() == 0) =>
         {
-            let made = SubjectKey::create(&path, ledger, &*options.entropy);
+            // Views that are still being opened may have made no directory yet.
+            let made = database::ensure_private(root)
+                .and_then(|()| SubjectKey::create(&path, ledger, &*options.entropy));
             made.map(Some).map_err(|error| OpenError::io(&path, error))
         }
         Err(OpenError::SubjectKey { .. }) if !is_there => Ok(None),
