@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `femtoclaw-ledger inspect` names what waits for persons, and what they approved and nobody started.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use femtoclaw_ledger::clock::{Clock, SystemClock};
 use femtoclaw_ledger::events::Party;
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::{
@@ -19,8 +20,7 @@ async fn what_waits_for_persons_and_what_they_approved_is_named() {
     let (ledger, root) = Ledger::open(&path, Options::default()).await.unwrap();
     let granted = root.grant("gate", Rights::all(), Quota::default()).await;
     let log = ledger.execution_log(&granted.unwrap()).unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let until_ns = i64::try_from(now.as_nanos()).unwrap() + 3_600_000_000_000;
+    let until_ns = SystemClock::default().now_ns() + 3_600_000_000_000;
     let ann = Party {
         issuer: "https://id.example".to_owned(),
         id: "ann".to_owned(),
