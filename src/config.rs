@@ -139,6 +139,19 @@ impl Limits {
         asked.saturating_mul(ASKED_MAX)
     }
 
+    /// The limits none of which may be zero.
+    const fn counts(&self) -> [usize; 7] {
+        [
+            self.name_bytes_max,
+            self.text_bytes_max,
+            self.running_max,
+            self.authorized_max,
+            self.awaiting_max,
+            self.entries_max,
+            self.components_max,
+        ]
+    }
+
     /// Whether the limits can hold together; checked at opening.
     ///
     /// # Errors
@@ -194,14 +207,7 @@ impl Limits {
                 self.pending_records_max >= self.commit_records_max,
                 "pending_records_max cannot admit one commit",
             ),
-            (
-                self.name_bytes_max > 0 && self.running_max > 0 && self.authorized_max > 0,
-                "a limit is zero",
-            ),
-            (
-                self.entries_max > 0 && self.components_max > 0 && self.awaiting_max > 0,
-                "a limit is zero",
-            ),
+            (!self.counts().contains(&0), "a limit is zero"),
             (
                 self.clock_leap_ns_max > 0 && self.clock_ahead_ns_max >= self.clock_leap_ns_max,
                 "clock_leap_ns_max is not positive, or more than clock_ahead_ns_max",

@@ -334,7 +334,7 @@ async fn t2_every_path_takes_room_in_the_admission_but_the_ending_of_what_runs()
 /// What opening cannot serve or nobody can use is refused by the check that opening uses.
 #[tokio::test]
 async fn t2_limits_and_options_that_cannot_be_kept_are_refused_alike() {
-    let bad: [fn(&mut Options); 20] = [
+    let bad: [fn(&mut Options); 21] = [
         |it| it.limits.running_max = usize::MAX,
         |it| it.limits.pending_records_max = usize::MAX,
         |it| it.limits.finish_reserve_bytes = usize::MAX,
@@ -345,6 +345,7 @@ async fn t2_limits_and_options_that_cannot_be_kept_are_refused_alike() {
         |it| it.limits.text_bytes_max = usize::MAX,
         |it| it.limits.text_bytes_max = 0,
         |it| it.limits.name_bytes_max = usize::MAX,
+        |it| it.limits.awaiting_max = 0,
         |it| it.limits.components_max = 0,
         |it| it.limits.entries_max = 0,
         |it| it.limits.view_lag_max = 0,

@@ -82,6 +82,7 @@ async fn every_metric_moves_and_is_described_and_no_label_is_free() {
     assert!(0.0 < seconds && seconds < 3_600.0, "{seconds}");
     scrubbed(&book).await;
     held(&book).await;
+    asked(&book).await;
     clock_and_stopped_view(&book).await;
     nothing_written(&book).await;
     a_callback_fails(&book).await;
@@ -123,8 +124,10 @@ async fn begin(log: &ExecutionLog, request: Request) {
 }
 
 /// One that waits for a person, who does not answer.
-async fn asked(book: &Book, ledger: &Ledger, log: &ExecutionLog) {
-    let basis = ledger.in_force().basis();
+async fn asked(book: &Book) {
+    let world = World::new(|_| {}).await;
+    let log = world.ledger.execution_log(&world.grant).unwrap();
+    let basis = world.ledger.in_force().basis();
     let request = ApprovalRequest::new("message", "a rule", i64::MAX, basis);
     let request = request.ask(Party::new("id.example", "ann")).shown("?");
     log.request_approval(request).await.unwrap();
@@ -143,7 +146,6 @@ async fn on_disk(book: &Book) {
     witness(book, &root).await;
     let log = ledger.execution_log(&grant).unwrap();
     begin(&log, request(&ledger, Context::new())).await;
-    asked(book, &ledger, &log).await;
     let refused = log.complete(unknown(), Context::new(), b"1".to_vec());
     assert!(refused.await.is_err());
     assert_eq!(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Opening: lock, identity, journal, replay, views, actors; then the first record of this epoch.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -29,6 +29,7 @@ use crate::ledger::recover::locked_journal::LockedJournal;
 use crate::ledger::recover::recovery::{Recovery, recover};
 use crate::ledger::recover::replay::{Replayed, replay};
 use crate::ledger::recover::snapshots;
+use crate::ledger::recover::subjects;
 use crate::ledger::write::foreign::Foreign;
 
 /// Where a ledger's journal and views are.
@@ -144,7 +145,7 @@ fn open_blocking(
     let from = window_from(&past, head, &options);
     let replayed = replay(&journal, ledger, from, saved, dropped);
     let replayed = restricted(replayed, locked_journal.as_deref());
-    let subjects = || subject_key(subjects, &root, ledger, head, &options);
+    let subjects = || subjects::key(subjects, &root, ledger, head, &options);
     let replayed = replayed.and_then(|replayed| Ok((replayed, subjects()?)));
     let (writer, views, (replayed, subjects)) = unless_refused(writer, views, replayed)?;
     Ok(Opened {
@@ -184,34 +185,6 @@ fn id_of(
     let made = || LedgerId::from_bytes(options.entropy.bytes16());
     let given = identity.or(known).or(options.ledger_id);
     Ok(given.unwrap_or_else(made))
-}
-
-/// The key of subjects: that of the ledger's directory, or of a ledger over a given journal that beside its views. A new one gets a key. An old one
-/// without it opens all the same, since views may be made anew in another place, and names no subject.
-fn subject_key(
-    found: Option<SubjectKey>,
-    root: &Path,
-    ledger: LedgerId,
-    head: Head,
-    options: &Options,
-) -> Result<Option<SubjectKey>, OpenError> {
-    if found.is_some() {
-        return Ok(found);
-    }
-    let path = root.join(directory::SUBJECTS);
-    let is_there = database::exists(&path)?;
-    match SubjectKey::read(&path, ledger) {
-        Err(OpenError::SubjectKey { .. })
-            if options.renew_subject_key || (!is_there && head.count() == 0) =>
-        {
-            // Views that are still being opened may have made no directory yet.
-            let made = database::ensure_private(root)
-                .and_then(|()| SubjectKey::create(&path, ledger, &*options.entropy));
-            made.map(Some).map_err(|error| OpenError::io(&path, error))
-        }
-        Err(OpenError::SubjectKey { .. }) if !is_there => Ok(None),
-        opened => opened.map(Some),
-    }
 }
 
 /// Options that can be kept: from here on clock and entropy are called behind what contains them.

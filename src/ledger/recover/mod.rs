@@ -9,3 +9,4 @@ pub(super) mod recovery;
 pub(super) mod replay;
 pub(super) mod saved_states;
 pub(super) mod snapshots;
+pub(super) mod subjects;
