@@ -13,6 +13,7 @@ use femtoclaw_ledger::{
 use super::concrete::Concrete;
 use super::reference::{AWAITING_MAX, Asked, Asking, Execution, Reference, Reply, Step};
 use super::step::{refused, stands};
+use super::whom::inherits;
 
 /// What one of those asked needs no role for.
 pub(crate) const ASKED: [&str; 2] = ["ann", "bob"];
@@ -26,6 +27,7 @@ impl Reference {
             Concrete::RefuseApproval(it) => {
                 let known = self.waiting(it.execution, State::Error)?;
                 may_answer(it.execution, known, it.refusal.answer())?;
+                inherits(it.execution, known, asked)?;
                 let known = self.known(it.execution)?;
                 known.status = Status::Denied;
                 known.decision = femtoclaw_ledger::Decision::DeniedPolicyViolation.code();
@@ -40,6 +42,7 @@ impl Reference {
                 let basis = self.has_been(&it.basis)?;
                 self.in_force(basis)?;
                 self.enabled(&known.capability)?;
+                inherits(it.execution, &known, asked)?;
                 let known = self.known(it.execution)?;
                 known.basis = basis;
                 known.asked.given = 0;
@@ -55,6 +58,7 @@ impl Reference {
                 own(asked, it.execution, &known)?;
                 self.enabled(&known.capability)?;
                 self.rests(it.execution, &known)?;
+                inherits(it.execution, &known, asked)?;
                 let entry = self.known(it.execution)?;
                 entry.status = Status::Running;
                 entry.started = asked.placed.first;
@@ -109,6 +113,7 @@ impl Reference {
         if complete {
             self.rests(execution, &known)?;
         }
+        inherits(execution, &known, asked)?;
         let entry = self.known(execution)?;
         entry.asked.given = given;
         entry.asked.approvers.push(it.approver().id.clone());

@@ -19,6 +19,7 @@ use femtoclaw_ledger::{
 use super::concrete::{Concrete, Starting};
 use super::ops::What;
 use super::reference::{BEYOND, PAYLOAD_MAX, Reference};
+use super::whom::whom;
 
 const DOCUMENTS: [&str; 3] = ["policy", "limits", "routes"];
 const CAPABILITIES: [&str; 4] = ["message", "read", "run", "list"];
@@ -101,7 +102,7 @@ impl Choices<'_> {
         };
         match what.spoil {
             1 => context.command(CommandId::NIL),
-            _ => context,
+            _ => whom(context, what),
         }
     }
 

@@ -4,15 +4,16 @@
 use femtoclaw_ledger::execution_log::StatusCount;
 use std::collections::BTreeMap;
 
-use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq, SubjectId};
+use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::integrity::evidence::{Closing, Stream, StreamReader};
-use femtoclaw_ledger::projections::{AsOf, ExecutionEntry, ExecutionStatus, Filter, RegistryState};
+use femtoclaw_ledger::projections::{AsOf, ExecutionStatus, Filter, RegistryState};
 use femtoclaw_ledger::{Ledger, Reads};
 
 use super::drive::{Driver, same};
 use super::ops::By;
 use super::reference::{Capability, Execution, Version};
+use super::whom::{entry, fits_whom};
 use super::world::Outcome;
 
 pub(crate) fn text(error: impl std::fmt::Display) -> String {
@@ -164,7 +165,8 @@ impl Driver {
         )?;
         for (id, execution) in &self.model.executions {
             let found = view.get(*id).await.map_err(text)?;
-            same("execution", &Some(entry(*id, execution)), &found)?;
+            let expected = entry(*id, execution, self.pseudonym(execution.subject)?);
+            same("execution", &Some(expected), &found)?;
         }
         Ok(())
     }
@@ -203,7 +205,7 @@ impl Driver {
         same("head", &(all.len() as u64), &head)?;
         self.traces(reads, &all).await?;
         let capabilities = capabilities(&all);
-        for filter in self.filters(&all) {
+        for filter in self.filters(&all)? {
             let fits = |record: &&Record| fits(record, &filter, &capabilities);
             let scan: Vec<u64> = all
                 .iter()
@@ -250,10 +252,10 @@ impl Driver {
     }
 
     /// One of each kind, and of the pairs, from what there is.
-    fn filters(&self, all: &[Record]) -> Vec<Filter> {
+    fn filters(&self, all: &[Record]) -> Result<Vec<Filter>, String> {
         let middle = all.get(all.len() / 2).map(|record| &record.header);
         let Some(middle) = middle else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let half = all.len() as u64 / 2;
         let execution = self
@@ -291,7 +293,8 @@ impl Driver {
                 ..Filter::default()
             });
         }
-        filters
+        filters.extend(self.filters_by_whom()?);
+        Ok(filters)
     }
 }
 
@@ -306,30 +309,6 @@ fn closing(execution: &Execution) -> Option<Closing> {
         ExecutionStatus::Rejected => Some(Closing::Rejected),
         ExecutionStatus::Resolved => Some(Closing::Resolved),
         _ => None,
-    }
-}
-
-fn entry(id: ExecutionId, it: &Execution) -> ExecutionEntry {
-    ExecutionEntry {
-        execution: id,
-        status: it.status,
-        capability: it.capability.clone(),
-        decision: it.decision,
-        resolution: it.resolution,
-        first_seq: it.first,
-        last_seq: it.last,
-        started_seq: it.started,
-        first_ns: it.first_ns,
-        last_ns: it.last_ns,
-        parent: it.parent,
-        trace: it.trace,
-        component: it.component,
-        subject: SubjectId::NIL,
-        on_behalf_of: Some(Vec::new()),
-        requested_seq: it.asked.requested,
-        until_ns: it.asked.until_ns,
-        approvals_given: it.asked.given,
-        approvals_needed: it.asked.needed,
     }
 }
 
@@ -386,6 +365,7 @@ fn fits(
             || asked.is_some_and(|(name, begin)| name == wanted && header.seq.get() >= *begin)
     };
     filter.execution.is_none_or(|it| it == header.execution)
+        && fits_whom(record, filter)
         && filter.event_type.is_none_or(|it| it == header.event_type)
         && filter.component.is_none_or(|it| it == header.component)
         && filter.capability.as_ref().is_none_or(of_capability)

@@ -33,6 +33,7 @@ mod compare;
 mod concrete;
 mod drive;
 mod embedders;
+mod ending;
 mod expire;
 mod finding;
 #[path = "../shared/held.rs"]
@@ -44,6 +45,7 @@ mod scenarios;
 mod send;
 mod step;
 mod validity;
+mod whom;
 mod world;
 
 use std::collections::BTreeSet;

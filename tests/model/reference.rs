@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use femtoclaw_ledger::AppendError;
 use femtoclaw_ledger::events::{
     CommandId, ComponentId, ExecutionId, ParentId, RuntimeId, State, TraceId,
 };
 use femtoclaw_ledger::projections::ExecutionStatus;
+use femtoclaw_ledger::{AppendError, Party};
 
 use super::concrete::Concrete;
 
@@ -58,6 +58,9 @@ pub(crate) struct Execution {
     pub(crate) parent: ParentId,
     pub(crate) trace: TraceId,
     pub(crate) component: ComponentId,
+    /// The caller's id of whom it is about.
+    pub(crate) subject: Option<&'static str>,
+    pub(crate) on_behalf_of: Vec<Party>,
     /// Configuration and registry version of the decision.
     pub(crate) basis: (u64, u64),
     pub(crate) asked: Asking,

@@ -6,10 +6,12 @@ use femtoclaw_ledger::projections::ExecutionStatus as Status;
 use femtoclaw_ledger::{AppendError, Basis, Context, Request, execution_log::Ending};
 
 use super::concrete::{Concrete, Starting};
+use super::ending::ended;
 use super::reference::{
     AUTHORIZED_MAX, Asked, Asking, BEYOND, Capability, Execution, Reference, Reply, Step, Version,
     invalid,
 };
+use super::whom::{inherits, subject_of};
 
 /// The word for where an execution stands, in a refusal.
 pub(crate) fn stands(execution: &Execution) -> &'static str {
@@ -233,6 +235,8 @@ impl Reference {
             parent: context.parent_id().unwrap_or_default(),
             trace: context.trace_id().unwrap_or_default(),
             component: asked.component,
+            subject: subject_of(context),
+            on_behalf_of: context.delegation().to_vec(),
             basis: (0, 0),
             asked: Asking::default(),
         };
@@ -336,42 +340,12 @@ impl Reference {
         }
         self.in_force(known.basis)?;
         self.enabled(&known.capability)?;
+        inherits(it.execution, &known, asked)?;
         let entry = self.known(it.execution)?;
         entry.status = Status::Running;
         entry.started = asked.placed.first;
         self.last(it.execution, asked, 2);
         Ok((2, Reply::Execution(it.execution)))
-    }
-
-    fn finish(&mut self, asked: &Asked<'_>, execution: ExecutionId, ending: &Ending) -> Step {
-        let (status, to) = ended(ending);
-        let known = self.known(execution)?;
-        match (known.status, ending) {
-            (Status::Running, _) => {}
-            (
-                Status::Authorized | Status::AwaitingApproval | Status::Approved,
-                Ending::Cancelled(_),
-            ) => {}
-            _ => return Err(refused(stands(known), to.name())),
-        }
-        known.status = status;
-        self.last(execution, asked, 2);
-        Ok((2, Reply::Execution(execution)))
-    }
-
-    fn resolve(&mut self, asked: &Asked<'_>, execution: ExecutionId, how: Resolution) -> Step {
-        let to = match how {
-            Resolution::Completed => State::Completed,
-            _ => State::Error,
-        };
-        let known = self.known(execution)?;
-        if known.status != Status::InDoubt {
-            return Err(refused(stands(known), to.name()));
-        }
-        known.status = Status::Resolved;
-        known.resolution = how.code();
-        self.last(execution, asked, 2);
-        Ok((2, Reply::Execution(execution)))
     }
 
     fn import(&mut self, asked: &Asked<'_>, it: &Request, ending: &Ending) -> Step {
@@ -387,13 +361,5 @@ impl Reference {
             entry.started = asked.placed.first + before_start;
         }
         Ok((records, Reply::Execution(execution)))
-    }
-}
-
-fn ended(ending: &Ending) -> (Status, State) {
-    match ending {
-        Ending::Completed(_) => (Status::Completed, State::Completed),
-        Ending::Failed(_) => (Status::Failed, State::Error),
-        Ending::Cancelled(_) => (Status::Cancelled, State::Error),
     }
 }
