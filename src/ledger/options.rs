@@ -26,7 +26,8 @@ pub struct Options {
     pub ledger_id: Option<LedgerId>,
     /// Limits on everything.
     pub limits: Limits,
-    /// Whether a full admission waits its turn (true) or answers `Busy` at once (false).
+    /// Whether a command waits its turn for room, and for views that are too far behind, at most a minute (true), or is
+    /// answered with `Busy` or `ViewLag` at once (false).
     pub wait_for_admission: bool,
     /// Interval of the ledger's own counted records (10 s); none is written when idle.
     pub activity_interval: Duration,

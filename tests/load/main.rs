@@ -22,6 +22,7 @@ mod shared;
 static ALLOCATED: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 
 mod idle;
+mod lag;
 mod many;
 mod memory;
 mod overload;

@@ -213,6 +213,7 @@ fn slow() -> (Sender<()>, Options) {
     let (sender, receiver) = channel();
     let mut options = Options::default();
     options.limits.view_lag_max = 4;
+    options.wait_for_admission = false;
     options.projections = vec![Box::new(Slow(receiver))];
     (sender, options)
 }

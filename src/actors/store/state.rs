@@ -5,6 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 
+use tokio::sync::watch;
+
 use super::super::StoreRef;
 use super::super::claims::{Claims, CommandClaim, Gist, Place};
 use super::super::decided_in_force::DecidedInForce;
@@ -38,8 +40,12 @@ pub(crate) trait Past: History + Send + Sync {
     fn forgotten(&self, position: u64);
     /// Up to where something may have left the windows.
     fn windows_from(&self) -> u64;
+    /// The positions of the views that decisions need, for whoever waits until they move.
+    fn positions(&self) -> [watch::Receiver<u64>; 2];
     /// True while a view that decisions need is being made again.
     fn rebuilding(&self) -> bool;
+    /// True where a view that decisions need reads no further.
+    fn halted(&self) -> bool;
 }
 
 /// What all store actors share.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Command ids: the content that each stands for, and the answer to a command that was sent again.
 
+use tokio::sync::watch;
+
 use super::*;
 use crate::actors::claims::{Claims, CommandClaim, Gist};
 use crate::actors::event_sourced::{History, KnownExecution};
@@ -44,7 +46,16 @@ impl Past for Viewed {
         0
     }
 
+    fn positions(&self) -> [watch::Receiver<u64>; 2] {
+        let never = watch::Sender::new(0);
+        [never.subscribe(), never.subscribe()]
+    }
+
     fn rebuilding(&self) -> bool {
+        false
+    }
+
+    fn halted(&self) -> bool {
         false
     }
 }

@@ -31,6 +31,7 @@ use crate::ledger::recover::recovery::Recovery;
 use crate::ledger::recover::snapshots::Snapshots;
 use crate::ledger::write::components::Components;
 use crate::ledger::write::disk_reserve::Reserve;
+use crate::ledger::write::lag::Line;
 use crate::ledger::write::space_watch;
 use crate::ledger::write::submit::Core;
 
@@ -208,6 +209,7 @@ fn core(
         phase: Phase::new(),
         opening: OPENINGS.fetch_add(1, Ordering::Relaxed) + 1,
         wait: options.wait_for_admission,
+        line: Line::default(),
         foreign: Arc::clone(&opened.foreign),
         subjects,
         components,

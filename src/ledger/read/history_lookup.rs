@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::watch;
+
 use crate::actors::{CommandClaim, Gist, History, KnownExecution, Past, Sequenced, Status};
 use crate::error::ReadError;
 use crate::events::{
@@ -163,6 +165,15 @@ impl Past for ViewPast {
             .view()
             .position()
             .min(self.indexes.view().position())
+    }
+
+    fn positions(&self) -> [watch::Receiver<u64>; 2] {
+        [self.executions.view().watch(), self.indexes.view().watch()]
+    }
+
+    fn halted(&self) -> bool {
+        let halted = |view: &projections::View| view.status().halted.is_some();
+        halted(self.executions.view()) || halted(self.indexes.view())
     }
 
     fn rebuilding(&self) -> bool {

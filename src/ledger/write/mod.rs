@@ -6,6 +6,7 @@ pub(super) mod components;
 pub(super) mod disk_reserve;
 pub(super) mod emitting;
 pub(super) mod foreign;
+pub(super) mod lag;
 pub(super) mod space_watch;
 pub(super) mod submit;
 

@@ -24,6 +24,7 @@ use super::components::Components;
 use super::disk_reserve;
 use super::disk_reserve::{Need, Reserve};
 use super::foreign::Foreign;
+use super::lag::{Lag, Line};
 use crate::ledger::phase::{FINISHING, Phase, SERVING};
 
 /// What every handle shares.
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) phase: Phase,
     pub(crate) opening: u64,
     pub(crate) wait: bool,
+    pub(in crate::ledger) line: Line,
     pub(crate) foreign: Arc<Foreign>,
     /// Makes pseudonyms of subjects; `None`: of a given journal, whose key is elsewhere.
     pub(crate) subjects: Option<SubjectKey>,
@@ -267,7 +269,7 @@ impl Core {
         }
         self.randomness()?;
         if !finishes {
-            self.caught_up()?;
+            self.caught_up().await?;
         }
         let charge = self.charge(grant, commands)?;
         let finish = (0..starts)
@@ -329,16 +331,16 @@ impl Core {
     }
 
     /// Decisions look history up in views: these may lag, but not beyond the actors' windows.
-    fn caught_up(&self) -> Result<(), AppendError> {
-        let (done, total) = (self.shared.past.position(), self.reader.head().count());
-        let lag = total.saturating_sub(done);
-        if lag <= self.shared.limits.view_lag_max {
-            return Ok(());
+    async fn caught_up(&self) -> Result<(), AppendError> {
+        let lag = Lag {
+            past: &*self.shared.past,
+            reader: &self.reader,
+            gate: &self.gate,
+        };
+        match self.wait {
+            true => self.line.wait(&lag, &self.phase).await,
+            false => lag.tolerated(),
         }
-        if self.shared.past.rebuilding() {
-            return Err(AppendError::Recovering { done, total });
-        }
-        Err(AppendError::ViewLag { lag })
     }
 
     /// Counts a refusal that never reached its store, and audits it where it matters.
