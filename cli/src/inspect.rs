@@ -84,7 +84,7 @@ pub(crate) fn run(
     Ok((exit, report.finish()))
 }
 
-/// What has not ended.
+/// Executions that have not ended.
 fn executions(report: &mut Report, summary: &Summary) {
     for (count, list, all) in [
         ("unfinished", "in_doubt", &summary.unfinished),

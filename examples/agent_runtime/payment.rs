@@ -20,7 +20,7 @@ use crate::report::hex;
 pub(crate) const PAYMENT: &str = "payment.send";
 /// A person has so long to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(900);
-/// Who vouches for the names of persons and agents here.
+/// The issuer of the names of persons and agents here.
 const ISSUER: &str = "https://id.example";
 
 impl Port {
@@ -28,7 +28,7 @@ impl Port {
     pub(crate) async fn pay(&self, person: &str) -> Result<Value, Problem> {
         let approver = party(person);
         self.ask_to_pay(&approver).await?;
-        // Whoever answers works from what is on the record: another process may have asked.
+        // The answer is given to the request that is on the record: another process may have asked.
         let log = &self.executions;
         let waiting = log.executions().awaiting().asked(approver.clone());
         let Some(Awaiting { entry, request }) = waiting.soonest(1).await?.pop() else {

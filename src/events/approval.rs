@@ -103,8 +103,8 @@ pub struct ApprovalExpiredV1 {
     pub needed: u32,
 }
 
-/// What the request rested on had moved, and the gate confirmed it on what is in force now. Approvals given before do
-/// not count any more.
+/// The basis of the request had moved, and the gate confirmed the request on what is in force now. Approvals given
+/// before do not count any more.
 ///
 /// Example: [`Event`](crate::events::Event).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

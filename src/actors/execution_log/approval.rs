@@ -27,7 +27,7 @@ use crate::integrity::digest;
 
 const TO_DENIAL: [Machine; 2] = [Machine::AuthorizationEvaluating, Machine::Error];
 
-/// What was asked and waits, or was approved.
+/// An execution that persons were asked about: it waits, or they approved it.
 struct OpenRequest<'a> {
     execution: ExecutionId,
     open: &'a Open,
@@ -156,7 +156,7 @@ impl ExecutionLogState {
         Ok(drafting.finish(&TO_DENIAL, Reply::Execution(command.execution)))
     }
 
-    /// What persons said before was said of another basis, and is void.
+    /// The approvals given before were given on another basis, and are void.
     pub(super) fn confirm_approval(
         &self,
         command: &ConfirmApproval,

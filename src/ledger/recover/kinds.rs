@@ -78,7 +78,11 @@ fn saved_in(root: &Path, ledger: LedgerId, journal: &dyn Journal) -> Kinds {
         let saved = saved.ok().flatten()?;
         let is_ours = (saved.taken.state, saved.taken.layout) == (Kinds::STATE, Kinds::LAYOUT);
         let seq = Seq::new(saved.seq).filter(|_| is_ours)?;
-        let restored = Kinds::restored(&saved.bytes, seq).ok()?;
+        let restored = Kinds::restored(&saved.bytes, seq).inspect_err(|problem| {
+            let path = path.display();
+            tracing::warn!(%path, %problem, "saved kinds passed over: they do not decode");
+        });
+        let restored = restored.ok()?;
         // It was the head before the record that vouches for it.
         Some(restored.state).filter(|kinds| kinds.through < saved.seq)
     });

@@ -40,7 +40,7 @@ fn changed(line: &str, at: usize) -> String {
 async fn every_changed_byte_of_a_new_field_is_refused_and_the_record_is_named() {
     let file = Scene::new().await.file("denied").await;
     let headers = headers(&file);
-    // What opened the ledger, what names the component, and two of the execution.
+    // The record that opened the ledger, the one that names the component, and two of the execution.
     assert_eq!(headers.len(), 4);
     for (line, seq) in &headers {
         for at in SUBJECT..HEADER_LEN {

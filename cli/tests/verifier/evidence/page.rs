@@ -145,7 +145,7 @@ async fn bundles_and_pages_of_old_are_accepted() {
     }
 }
 
-/// What a header has and no payload tells: whom the record is about, and a clock that was not followed.
+/// The page shows two things that stand in headers alone: whom a record is about, and a clock that was not followed.
 #[tokio::test]
 async fn the_page_shows_the_subject_and_a_clock_that_was_not_followed() {
     let world = World::new(signing).await;
