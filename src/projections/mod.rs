@@ -94,6 +94,8 @@ mod tree;
 mod view;
 mod views;
 mod views_database;
+#[allow(dead_code, reason = "until views hand segments in")]
+mod vouch;
 
 pub use batch::{VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
 pub use boot_mark::Boot;
@@ -119,6 +121,8 @@ pub use subscription::{Subscription, SubscriptionError};
 pub use tree::{Tree, TreeAt, TreeView};
 pub use view::{RebuildProgress, View, ViewSnapshot, ViewStatus};
 pub use views::{Listener, Notice, Preflight, Views, ViewsOptions};
+#[allow(unused_imports, reason = "until views hand segments in")]
+pub(crate) use vouch::{SealedSegment, Voucher};
 
 /// A key and its value.
 ///
