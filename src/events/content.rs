@@ -29,7 +29,9 @@ impl EventType {
             | Self::ApprovalRequested
             | Self::ApprovalGiven
             | Self::ApprovalRefused
-            | Self::ApprovalConfirmed => of(Store::ExecutionLog),
+            | Self::ApprovalConfirmed
+            // Digests without a salt, of what views hold of them.
+            | Self::ViewsSealed => of(Store::ExecutionLog),
             // Details, authors and reasons.
             Self::AuditRecorded
             | Self::ComponentRevoked

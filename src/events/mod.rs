@@ -136,6 +136,7 @@ mod runtime_metadata;
 mod state;
 mod store;
 mod telemetry;
+mod vouched;
 
 pub use approval::*;
 pub use audit_log::*;
@@ -154,6 +155,7 @@ pub use runtime_metadata::*;
 pub use state::State;
 pub use store::{Store, StoreMask};
 pub use telemetry::*;
+pub use vouched::*;
 
 /// Number of an event type on disk, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -347,6 +349,7 @@ events! {
     0x0304 StorageFailed StorageFailedV1 1 [AuditLog Telemetry] skip;
     0x0305 SnapshotTaken SnapshotTakenV1 1 [Telemetry] skip;
     0x0306 RecoveryReported RecoveryReportedV2 2 [AuditLog Telemetry] skip, 1 RecoveryReportedV1;
+    0x8301 ViewsSealed ViewsSealedV1 1 [Telemetry] skip;
     0x0401 ConfigurationChanged ConfigurationChangedV1 1 [Configuration AuditLog] know;
     0x0501 RuntimeIdentified RuntimeIdentifiedV1 1 [RuntimeMetadata AuditLog] know;
     0x0502 ModuleVersionSet ModuleVersionSetV1 1 [RuntimeMetadata AuditLog] know;

@@ -24,6 +24,7 @@ SALT_LEN = 16
 PARTS = {
     "party": "issuer:str id:str",
     "approval": "request_version:u64 rule:str needed:u32 approvers:party[] refused_by:party?",
+    "segment": "view:str version:u32 first_seq:u64 last_seq:u64 digest:b32",
 }
 
 # The payloads: event type -> name, then for each revision its fields in order.
@@ -79,6 +80,7 @@ EVENTS = {
                                   2: "anchored:u64 recovered:u64 log_files:u64 log_batches:u64 torn_bytes:u64 torn_offset:u64 "
                                      "torn_kept:str anchor_slot_lost:bool anchor_renewed:str swept:u64 duration_ns:u64 "
                                      "subject_key_renewed:str"}),
+    0x8301: ("ViewsSealed", {1: "segments:segment[]"}),
     0x0401: ("ConfigurationChanged", {1: "document:str version:u64 configuration_version:u64 content:bytes content_digest:b32 "
                                          "author:str reason:str restored_version:u64"}),
     0x0501: ("RuntimeIdentified", {1: "runtime:b16 version:str"}),

@@ -104,7 +104,7 @@ pub(crate) fn payload(event: &Event) -> Value {
         ApprovalRequested ApprovalGiven ApprovalRefused ApprovalExpired ApprovalConfirmed TransitionsRecorded AuditRecorded
         RefusalsRecorded ClockSkewed ComponentGranted ComponentRevoked LedgerOpened LedgerClosed
         HealthChanged CheckpointSigned CheckpointCosigned CheckpointWitnessed SigningKeyChanged ClockAccepted TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed
-        SnapshotTaken RecoveryReported
+        SnapshotTaken RecoveryReported ViewsSealed
         ConfigurationChanged RuntimeIdentified ModuleVersionSet ModuleRemoved
         CapabilityRegistered CapabilityEnabled CapabilityDisabled CapabilityChanged
         CapabilityUnregistered PositionSaved)
@@ -113,7 +113,13 @@ pub(crate) fn payload(event: &Event) -> Value {
 /// Keys of times, which leave out for people that they are nanoseconds.
 const TIMES: [&str; 6] = ["observed", "expected", "first", "last", "failed", "until"];
 /// Keys of lists of anything but bytes.
-const LISTS: [&str; 4] = ["on_behalf_of", "asked", "asked_roles", "approvers"];
+const LISTS: [&str; 5] = [
+    "on_behalf_of",
+    "asked",
+    "asked_roles",
+    "approvers",
+    "segments",
+];
 
 /// As a binary format has them.
 fn fields(wire: &impl Serialize) -> Value {

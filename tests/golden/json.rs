@@ -115,7 +115,7 @@ fn events_read_back_from_json_and_from_binary_formats() {
             ComponentRevoked LedgerOpened LedgerClosed HealthChanged CheckpointSigned
             CheckpointCosigned CheckpointWitnessed SigningKeyChanged ClockAccepted
             TelemetryRecorded TelemetryLost ActivityRecorded StorageFailed SnapshotTaken
-            RecoveryReported ConfigurationChanged RuntimeIdentified ModuleVersionSet ModuleRemoved
+            RecoveryReported ViewsSealed ConfigurationChanged RuntimeIdentified ModuleVersionSet ModuleRemoved
             CapabilityRegistered CapabilityEnabled CapabilityDisabled CapabilityChanged
             CapabilityUnregistered PositionSaved);
     }

@@ -36,6 +36,7 @@ pub(crate) fn samples() -> Vec<Event> {
         checkpoints(),
         clock(),
         approval::approval(),
+        state::vouched(),
     ];
     all.into_iter().chain(rest).flatten().collect()
 }

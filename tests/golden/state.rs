@@ -258,3 +258,24 @@ pub(crate) fn recovery() -> Vec<Event> {
         .into(),
     ]
 }
+
+pub(crate) fn vouched() -> Vec<Event> {
+    let segment = |view: &str, version, first_seq, last_seq, digest| VouchedSegment {
+        view: text(view),
+        version,
+        first_seq,
+        last_seq,
+        digest,
+    };
+    let one = segment("indexes", 3, 1, 65_541, DIGEST);
+    let widest = segment(&"z_9".repeat(21), u32::MAX, u64::MAX, u64::MAX, [0xFF; 32]);
+    let events = [
+        ViewsSealedV1 {
+            segments: vec![one.clone()],
+        },
+        ViewsSealedV1 {
+            segments: vec![one, segment("t", 0, 250, 251, [0; 32]), widest],
+        },
+    ];
+    events.into_iter().map(Event::from).collect()
+}
