@@ -88,12 +88,12 @@ impl<'a> HeldName<'a> {
         let file = openat(&self.directory, name, new | ALWAYS, Mode::RUSR | Mode::WUSR)?;
         Ok(File::from(file))
     }
+}
 
-    /// Makes the directory's names durable.
-    fn sync(&self) -> io::Result<()> {
-        let names = openat(&self.directory, ".", DIRECTORY, Mode::empty())?;
-        File::from(names).sync_all()
-    }
+/// Makes a directory's names durable.
+fn sync_directory(directory: BorrowedFd<'_>) -> io::Result<()> {
+    let names = openat(directory, ".", DIRECTORY, Mode::empty())?;
+    File::from(names).sync_all()
 }
 
 fn open_in(directory: BorrowedFd<'_>, name: &OsStr, flags: OFlags) -> io::Result<File> {
@@ -242,18 +242,55 @@ pub(crate) fn creating(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// A file that is written under another name and takes its own once it is whole.
+pub(crate) struct Replacement {
+    directory: OwnedFd,
+    creating: OsString,
+    name: OsString,
+    /// To write to.
+    pub(crate) file: File,
+}
+
+impl Replacement {
+    /// Begins one. What lies there under the name stays until [`Self::finish`].
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        let place = HeldName::of(path)?;
+        let creating = creating(path);
+        let creating = creating.file_name().unwrap_or_default().to_owned();
+        let file = place.create(&creating)?;
+        let HeldName { directory, name } = place;
+        let name = name.to_owned();
+        Ok(Self {
+            directory,
+            creating,
+            name,
+            file,
+        })
+    }
+
+    /// Makes the file durable, and then its name.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        let (creating, name) = (&self.creating, &self.name);
+        renameat(&self.directory, creating, &self.directory, name)?;
+        sync_directory(self.directory.as_fd())
+    }
+}
+
 /// Makes `path` hold these bytes: all of them or, after a power cut, what it held before.
 ///
 /// # Errors
 /// As the operating system says.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (place, creating) = (HeldName::of(path)?, creating(path));
-    let creating = creating.file_name().unwrap_or_default();
-    let mut file = place.create(creating)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    renameat(&place.directory, creating, &place.directory, place.name)?;
-    place.sync()
+    let mut replacement = Replacement::begin(path)?;
+    replacement.file.write_all(bytes)?;
+    replacement.finish()
 }
 
 /// A directory that is one, and no link to one.
