@@ -18,7 +18,6 @@ use crate::error::{Cause, Fault, OpenError, again};
 
 mod batch;
 mod blocks;
-mod boot_id;
 mod buffer;
 mod damage;
 mod durable;
@@ -27,7 +26,6 @@ pub(crate) mod files;
 mod files_max;
 mod free_space;
 mod inspection;
-mod merges;
 pub(crate) mod offline_reader;
 mod preflight;
 pub(crate) mod structure;
@@ -35,7 +33,6 @@ mod table;
 mod tables;
 pub(crate) mod wal;
 
-pub(crate) use boot_id::boot_id;
 pub(crate) use buffer::ValueBuffer;
 pub(crate) use damage::{Damage, Meaning};
 pub(crate) use durable::{
@@ -47,7 +44,6 @@ pub(crate) use files::{creating, replace};
 pub(crate) use files_max::{are_short, files_each};
 pub use free_space::{Space, SystemSpace};
 pub(crate) use inspection::{Inspection, OpenLog, is_named, look_through};
-pub(crate) use merges::{Complain, Merges};
 pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
 pub(crate) use tables::{Table, TableReading};

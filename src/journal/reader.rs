@@ -41,6 +41,11 @@ impl Reader {
         self.head_waiter.wait_beyond(seq, timeout)
     }
 
+    /// Ends every [`Reader::wait_beyond`] that is under way.
+    pub(crate) fn wake_waiting(&self) {
+        self.head_waiter.wake();
+    }
+
     /// Space that the journal takes on its medium, in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {

@@ -10,7 +10,7 @@ use crate::config::{Limits, Validator};
 use crate::database::{Space, SystemSpace};
 use crate::events::LedgerId;
 use crate::journal::Anchoring;
-use crate::projections::{Boot, Projection};
+use crate::projections::Projection;
 use crate::redaction::Redaction;
 
 use super::attest::checkpoints::CheckpointOptions;
@@ -51,21 +51,17 @@ pub struct Options {
     pub scrub_bytes_per_second: u64,
     /// Rest between two passes of the scrub over everything (a day).
     pub scrub_pause: Duration,
-    /// Bytes that the journal's engine holds in memory before it writes a table, and again those of all
-    /// views together; `None`: 8 MiB of each. Fewer bytes, more and smaller tables. The journal's is fixed when
-    /// the ledger is made.
+    /// Bytes that the journal's engine holds in memory before it writes a table, and that each view holds of what its
+    /// newest 65,536 records changed before it writes a file; `None`: 8 MiB. The journal's is fixed when the ledger is
+    /// made.
     pub memtable_bytes: Option<u64>,
     /// Bytes of blocks that the engine keeps of the journal, and again of the views; `None`: 16 MiB
     /// of each.
     pub cache_bytes: Option<u64>,
-    /// Files of tables that the engine keeps open, of the journal and the views together (128; at least
+    /// Files that are kept open for reading, of the journal's engine and the views together (128; at least
     /// 20). Some 64 more are needed beside them, and opening fails with `Descriptors` where the process may
     /// not have as many.
     pub descriptors_max: usize,
-    /// Which start of the machine this is ([`Boot::System`]: the operating system's word). Views are not synced: those
-    /// that were not closed are kept only where the same start wrote them, and are made again else. Say otherwise
-    /// where the directory's volume can lose what was written while this machine stays up, as another host's can.
-    pub boot: Boot,
     /// Bytes kept free on the disk (256 MiB); 0: none. Below it new executions are refused, below
     /// a half everything but endings, below an eighth endings too, each until there is room.
     pub disk_reserve_bytes: u64,
@@ -146,7 +142,6 @@ impl Default for Options {
             memtable_bytes: None,
             cache_bytes: None,
             descriptors_max: 128,
-            boot: Boot::default(),
             disk_reserve_bytes: 256 << 20,
             space: Arc::new(SystemSpace),
             hang_after: Duration::from_secs(30),

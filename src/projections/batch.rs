@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use fjall::{OwnedWriteBatch as WriteBatch, Readable, Slice};
 use rapidhash::fast::RandomState;
 use serde::de::DeserializeOwned;
 
+use super::error::ProjectionError;
 use super::keys::unpack;
-use super::views_database::{Generation, Position, STATE, state_key};
-use super::{Pair, ProjectionError};
+use super::projection::Pair;
+use super::segments::{Direction, OpRef, Run, SegmentError, visible};
+use super::storage::Layers;
 
 /// Keys and values of earlier batches that are kept in memory, in each of two halves.
 const RECENT_BYTES: usize = 1 << 19;
@@ -19,7 +20,7 @@ const RECENT_VALUE_BYTES: usize = 1_024;
 /// What an entry takes beside its key and value, roughly.
 const RECENT_ENTRY_BYTES: usize = 64;
 
-/// Longest key of a view, in bytes: what the engine takes, less the byte that the ledger puts before it. Example: `tests/callbacks/projection.rs`.
+/// Longest key of a view, in bytes. Example: `tests/callbacks/projection.rs`.
 pub const VIEW_KEY_BYTES_MAX: usize = 65_534;
 /// Longest value of an embedder's view, in bytes (16 MiB). Example: `tests/callbacks/projection.rs`.
 pub const VIEW_VALUE_BYTES_MAX: usize = 16 << 20;
@@ -29,7 +30,8 @@ pub const VIEW_COMMIT_BYTES_MAX: usize = 64 << 20;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// Keys are hashed once for every change: with a seed of this process, but not with SipHash.
-type ByKey<V> = HashMap<Slice, V, RandomState>;
+type ByKey<V> = HashMap<Key, V, RandomState>;
+type Key = Box<[u8]>;
 
 type Projected<T> = Result<T, ProjectionError>;
 /// A value, or that there is none.
@@ -54,7 +56,7 @@ impl RecentValues {
         self.newer.get(key).or_else(|| self.older.get(key))
     }
 
-    fn keep(&mut self, key: Slice, value: Value) {
+    fn keep(&mut self, key: Key, value: Value) {
         if value.as_ref().map_or(0, Vec::len) > RECENT_VALUE_BYTES {
             self.older.remove(&key);
             if let Some(replaced) = self.newer.remove(&key) {
@@ -81,17 +83,16 @@ struct Edit {
     value: Value,
     /// It may be read again by a later batch.
     again: bool,
+    /// The key never had a value before this batch.
+    is_new: bool,
 }
 
 /// Pending changes of one view. Reads see them; the view's readers do not, until they and the
-/// position are written in one batch.
+/// position are in place together.
 pub struct ViewBatch {
-    generation: Arc<Generation>,
-    after: u64,
+    stored: Arc<Layers>,
     recent: RecentValues,
     pending: ByKey<Edit>,
-    /// The stored form of the key at hand.
-    key: Vec<u8>,
     /// Whether the changes are an embedder's: then they are held to the limits.
     foreign: bool,
     /// Changes of the whole batch, and of it those before the commit at hand, in bytes.
@@ -99,24 +100,17 @@ pub struct ViewBatch {
     bytes_before: usize,
     /// The first change that exceeds a limit: nothing of this batch is written.
     exceeded: Option<ProjectionError>,
-    /// What the engine said of the stored view, where it could not read it.
+    /// What was said of the stored view, where it could not be read.
     unreadable: OnceLock<ProjectionError>,
 }
 
 impl ViewBatch {
-    /// A batch of records after `after`, on top of what earlier batches left in `recent`.
-    pub(super) fn new(
-        generation: Arc<Generation>,
-        after: u64,
-        recent: RecentValues,
-        foreign: bool,
-    ) -> Self {
+    /// A batch of the records behind what is stored, on top of what earlier batches left in `recent`.
+    pub(super) fn new(stored: Arc<Layers>, recent: RecentValues, foreign: bool) -> Self {
         Self {
-            generation,
-            after,
+            stored,
             recent,
             pending: ByKey::default(),
-            key: Vec::new(),
             foreign,
             bytes: 0,
             bytes_before: 0,
@@ -125,13 +119,13 @@ impl ViewBatch {
         }
     }
 
-    fn unreadable(&self, error: fjall::Error) -> ProjectionError {
+    fn unreadable(&self, error: SegmentError) -> ProjectionError {
         let said = self.unreadable.get_or_init(|| error.into());
         said.clone()
     }
 
-    /// What the engine said of the stored view, where it could not read it.
-    pub(super) fn engine_said(&self) -> Option<&ProjectionError> {
+    /// What was said of the stored view, where it could not be read.
+    pub(super) fn files_said(&self) -> Option<&ProjectionError> {
         self.unreadable.get()
     }
 
@@ -160,27 +154,19 @@ impl ViewBatch {
 
     /// Position of the view before this batch: of what only later records can bring about, nothing
     /// is stored.
-    pub(super) const fn after(&self) -> u64 {
-        self.after
+    pub(super) fn after(&self) -> u64 {
+        self.stored.position.seq
     }
 
-    fn take_key(&mut self, key: &[u8]) {
-        self.key.clear();
-        self.key.push(STATE);
-        self.key.extend_from_slice(key);
-    }
-
-    /// What earlier batches left under a key in its stored form.
+    /// What earlier batches left under a key.
     fn stored(&self, key: &[u8]) -> Result<Value, ProjectionError> {
         if let Some(recent) = self.recent.get(key) {
             return Ok(recent.clone());
         }
-        if key.len() > 1 + VIEW_KEY_BYTES_MAX {
+        if key.len() > VIEW_KEY_BYTES_MAX {
             return Ok(None);
         }
-        let found = self.generation.keyspace.get(key);
-        let found = found.map_err(|error| self.unreadable(error))?;
-        Ok(found.map(|value| value.to_vec()))
+        self.stored.get(key).map_err(|error| self.unreadable(error))
     }
 
     /// The value under `key`, as it is after this batch so far.
@@ -188,11 +174,10 @@ impl ViewBatch {
     /// # Errors
     /// [`ProjectionError::Damaged`] where the stored view cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
-        let key = state_key(key);
-        if let Some(pending) = self.pending.get(key.as_slice()) {
+        if let Some(pending) = self.pending.get(key) {
             return Ok(pending.value.clone());
         }
-        self.stored(&key)
+        self.stored(key)
     }
 
     /// The entries packed under `key`.
@@ -202,7 +187,7 @@ impl ViewBatch {
 
     /// The value that this batch has set under `key`.
     pub(super) fn pending(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let change = self.pending.get(state_key(key).as_slice())?;
+        let change = self.pending.get(key)?;
         change.value.clone()
     }
 
@@ -214,31 +199,32 @@ impl ViewBatch {
         if self.foreign && value.capacity() > 2 * value.len() {
             value.shrink_to_fit(); // its bytes are counted, and no room beyond them
         }
-        self.change(key, Some(value), true);
+        self.change(key, Some(value), (true, false));
     }
 
     /// As [`ViewBatch::put`], for a key that no later batch reads through [`ViewBatch::get`].
     pub(super) fn put_unread(&mut self, key: &[u8], value: Vec<u8>) {
-        self.change(key, Some(value), false);
+        self.change(key, Some(value), (false, false));
+    }
+
+    /// As [`ViewBatch::put_unread`], for a key that never had a value before, so that its removal leaves nothing.
+    pub(super) fn put_new(&mut self, key: &[u8], value: Vec<u8>) {
+        self.change(key, Some(value), (false, true));
     }
 
     /// Removes `key`.
     pub fn delete(&mut self, key: &[u8]) {
-        self.change(key, None, true);
+        self.change(key, None, (true, false));
     }
 
-    /// As [`ViewBatch::delete`], for a key that no later batch reads; where it `is_stored` not, only
-    /// what this batch says of it.
-    pub(super) fn delete_unread(&mut self, key: &[u8], is_stored: bool) {
-        if is_stored {
-            return self.change(key, None, false);
-        }
-        self.take_key(key);
-        self.pending.remove(self.key.as_slice());
+    /// As [`ViewBatch::delete`], for a key that no later batch reads.
+    pub(super) fn delete_unread(&mut self, key: &[u8]) {
+        self.change(key, None, (false, false));
     }
 
-    fn change(&mut self, key: &[u8], value: Value, again: bool) {
+    fn change(&mut self, key: &[u8], value: Value, (again, is_new): (bool, bool)) {
         let length = value.as_ref().map_or(0, Vec::len);
+        let change_is_removal = value.is_none();
         if self.foreign {
             if key.len() > VIEW_KEY_BYTES_MAX {
                 return self.exceed("key", key.len(), VIEW_KEY_BYTES_MAX);
@@ -252,11 +238,16 @@ impl ViewBatch {
                 return;
             }
         }
-        self.take_key(key);
-        let change = Edit { value, again };
-        match self.pending.get_mut(self.key.as_slice()) {
-            Some(pending) => *pending = change,
-            None => drop(self.pending.insert(Slice::from(&self.key), change)),
+        let change = |is_new| Edit {
+            value,
+            again,
+            is_new,
+        };
+        match self.pending.get_mut(key) {
+            // What this batch began it also ends: nothing is left of it.
+            Some(pending) if pending.is_new && change_is_removal => drop(self.pending.remove(key)),
+            Some(pending) => *pending = change(pending.is_new),
+            None => drop(self.pending.insert(key.into(), change(is_new))),
         }
     }
 
@@ -268,13 +259,12 @@ impl ViewBatch {
         may_be_stored: bool,
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), ProjectionError> {
-        self.take_key(key);
-        if let Some(pending) = self.pending.get_mut(self.key.as_slice()) {
+        if let Some(pending) = self.pending.get_mut(key) {
             edit(pending.value.get_or_insert_default());
             return Ok(());
         }
         let stored = if may_be_stored {
-            self.stored(&self.key)?
+            self.stored(key)?
         } else {
             None
         };
@@ -283,8 +273,9 @@ impl ViewBatch {
         let change = Edit {
             value: Some(value),
             again: true,
+            is_new: false,
         };
-        self.pending.insert(Slice::from(&self.key), change);
+        self.pending.insert(key.into(), change);
         Ok(())
     }
 
@@ -294,15 +285,16 @@ impl ViewBatch {
     /// # Errors
     /// [`ProjectionError::Damaged`] where the stored view cannot be read.
     pub fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, ProjectionError> {
-        let prefix = state_key(prefix);
         let mut merged = BTreeMap::new();
-        let snapshot = self.generation.database.snapshot();
-        for guard in snapshot.prefix(&self.generation.keyspace, &prefix) {
-            let (key, value) = guard.into_inner().map_err(|error| self.unreadable(error))?;
-            merged.insert(key.to_vec(), value.to_vec());
+        for pair in visible(&self.stored.layers, prefix, None, Direction::Ascending) {
+            let (key, value) = pair.map_err(|error| self.unreadable(error))?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            merged.insert(key, value);
         }
         for (key, change) in &self.pending {
-            if !key.starts_with(&prefix) {
+            if !key.starts_with(prefix) {
                 continue;
             }
             match &change.value {
@@ -310,31 +302,28 @@ impl ViewBatch {
                 None => merged.remove(&**key),
             };
         }
-        let stripped = merged
-            .into_iter()
-            .map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), value));
-        Ok(stripped.collect())
+        Ok(merged.into_iter().collect())
     }
 
-    /// Moves everything, and the position that goes with it, into one database batch; gives what the
-    /// next batch may know once this one is committed.
-    pub(super) fn write_into(self, position: &Position, batch: &mut WriteBatch) -> RecentValues {
-        let keyspace = &self.generation.keyspace;
+    /// Everything as a run; and what the next batch may know once this one is in place.
+    pub(super) fn into_run(self) -> (Run, RecentValues) {
         let mut recent = self.recent;
-        // In order, neighbours follow each other, whose place in a memtable is half found already.
         let mut changes: Vec<_> = self.pending.into_iter().collect();
         changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        for (key, Edit { value, again }) in changes {
-            match &value {
-                Some(value) => batch.insert(keyspace, key.clone(), value.as_slice()),
-                None => batch.remove(keyspace, key.clone()),
-            }
-            if again {
-                recent.keep(key, value);
+        let run = Run::build(changes.iter().map(|(key, edit)| {
+            let op = match &edit.value {
+                Some(value) if edit.is_new => OpRef::New(value),
+                Some(value) => OpRef::Put(value),
+                None => OpRef::Delete,
+            };
+            (&**key, op)
+        }));
+        for (key, edit) in changes {
+            if edit.again {
+                recent.keep(key, edit.value);
             }
         }
-        position.write_into(keyspace, batch);
-        recent
+        (run, recent)
     }
 }
 
@@ -365,7 +354,7 @@ mod tests {
             for at in 0..KEPT {
                 let mut value = vec![0; length];
                 value[..4].copy_from_slice(&at.to_be_bytes());
-                recent.keep(Slice::from((at % keys).to_be_bytes()), Some(value));
+                recent.keep(Key::from((at % keys).to_be_bytes()), Some(value));
             }
             let most = 2 * (RECENT_BYTES + bytes_of(&[0; 4], Some(&vec![0; length])));
             assert!(held(&recent) <= most, "{} bytes", held(&recent));
@@ -385,10 +374,10 @@ mod tests {
     #[test]
     fn a_value_that_became_too_long_is_forgotten() {
         for others in [0, RECENT_BYTES / 1_000] {
-            let (mut recent, key) = (RecentValues::default(), Slice::from(*b"key"));
+            let (mut recent, key) = (RecentValues::default(), Key::from(*b"key"));
             recent.keep(key.clone(), Some(vec![1]));
             for other in 0..others {
-                recent.keep(Slice::from(other.to_be_bytes()), Some(vec![0; 1_000]));
+                recent.keep(Key::from(other.to_be_bytes()), Some(vec![0; 1_000]));
             }
             assert_eq!(recent.older.contains_key(&key), others > 0);
             let before = recent.newer_bytes;

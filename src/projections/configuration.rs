@@ -133,7 +133,7 @@ pub struct ConfigurationProjection;
 
 impl ConfigurationProjection {
     /// The view's name.
-    pub const NAME: &'static str = "configuration";
+    pub const NAME: &'static str = super::names::CONFIGURATION;
 }
 
 impl Projection for ConfigurationProjection {

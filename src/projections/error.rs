@@ -4,8 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::database::{self, Damage, Meaning};
 use crate::error::{Cause, Fault, Retry};
+
+use super::segments::SegmentError;
 
 /// Views could not be set up at all.
 ///
@@ -50,11 +51,11 @@ impl ViewsOpenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectionError {
-    /// The view's stored state is not readable or makes no sense. Where the engine cannot read it,
-    /// or it is a built-in view's, all views are set aside and made again; else this view halts.
+    /// The view's stored state is not readable or makes no sense. Where its files are damaged, or it is a built-in
+    /// view's, the view is set aside and made again; else it halts.
     #[error("view is damaged: {0}")]
     Damaged(#[source] Cause),
-    /// The view's stored state could not be read, which says nothing of it: the views are opened again.
+    /// The view's stored state could not be read, which says nothing of it: the view is opened again.
     #[error("view could not be read: {0}")]
     Unread(#[source] Cause),
     /// The record contradicts what the projection knows: the view halts before it.
@@ -221,38 +222,26 @@ impl HaltReason {
     }
 }
 
-impl From<fjall::Error> for HaltReason {
-    fn from(error: fjall::Error) -> Self {
-        Self::of(database::fault(&error), error.to_string())
-    }
-}
-
-impl HaltReason {
-    /// What was found in closed views; `None` where it is no reason not to open them.
-    pub(super) fn found(damage: &Damage) -> Option<Self> {
-        let fault = match damage.meaning() {
-            Meaning::Damaged => Fault::Bytes,
-            Meaning::Unread(fault) => fault,
-            Meaning::EngineFault => {
-                tracing::warn!(%damage, "the engine's fault, and no damage");
-                return None;
-            }
-        };
-        Some(Self::of(fault, damage.to_string()))
-    }
-}
-
-impl From<fjall::Error> for ProjectionError {
-    fn from(error: fjall::Error) -> Self {
-        match database::fault(&error) {
-            Fault::Bytes => Self::Damaged(Cause::of(error)),
-            _ => Self::Unread(Cause::of(error)),
+impl From<SegmentError> for HaltReason {
+    fn from(error: SegmentError) -> Self {
+        match &error {
+            SegmentError::Damaged { .. } => Self::Damage(error.to_string()),
+            SegmentError::Io { path, source } => Self::io(path, source),
         }
     }
 }
 
-impl From<fjall::Error> for ViewError {
-    fn from(error: fjall::Error) -> Self {
+impl From<SegmentError> for ProjectionError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            error @ SegmentError::Damaged { .. } => Self::Damaged(Cause::of(error)),
+            error @ SegmentError::Io { .. } => Self::Unread(Cause::of(error)),
+        }
+    }
+}
+
+impl From<SegmentError> for ViewError {
+    fn from(error: SegmentError) -> Self {
         ProjectionError::from(error).into()
     }
 }

@@ -51,7 +51,7 @@ pub struct Executions {
 
 impl Executions {
     /// The view's name.
-    pub const NAME: &'static str = "executions";
+    pub const NAME: &'static str = super::names::EXECUTIONS;
 }
 
 impl Projection for Executions {
@@ -291,18 +291,18 @@ const fn has_until(status: ExecutionStatus) -> bool {
 fn restate(entry: &ExecutionEntry, before: Option<ExecutionStatus>, batch: &mut ViewBatch) {
     let (until_ns, first_seq) = (entry.until_ns, entry.first_seq);
     if let Some(before) = before {
-        let is_stored = first_seq <= batch.after();
-        batch.delete_unread(&status_key(before, first_seq), is_stored);
+        batch.delete_unread(&status_key(before, first_seq));
         if has_until(before) {
-            batch.delete_unread(&until_key(before, until_ns, first_seq), is_stored);
+            batch.delete_unread(&until_key(before, until_ns, first_seq));
         }
     }
     let execution = entry.execution.as_bytes().to_vec();
     if has_until(entry.status) {
         let key = until_key(entry.status, until_ns, first_seq);
-        batch.put_unread(&key, execution.clone());
+        batch.put_new(&key, execution.clone());
     }
-    batch.put_unread(&status_key(entry.status, first_seq), execution);
+    // An execution has each status once.
+    batch.put_new(&status_key(entry.status, first_seq), execution);
 }
 
 fn tally(changes: &mut [i64], status: Option<ExecutionStatus>, by: i64) {

@@ -121,13 +121,15 @@ fn of_status(
     let full = found.len().saturating_add(limit);
     let from = status_key(status, filter.after.saturating_add(1));
     let until = status_key(status, filter.before.unwrap_or(u64::MAX));
-    let mut pairs = snapshot.range(&from, &until);
+    let (mut oldest, mut newest) = match order {
+        ExecutionOrder::Oldest => (Some(snapshot.range(&from, &until)), None),
+        ExecutionOrder::Newest => (None, Some(snapshot.range_back(&from, &until))),
+    };
     while found.len() < full {
-        let pair = match order {
-            ExecutionOrder::Oldest => pairs.next(),
-            ExecutionOrder::Newest => pairs.next_back(),
+        let pair = oldest.as_mut().and_then(Iterator::next);
+        let Some(pair) = pair.or_else(|| newest.as_mut().and_then(Iterator::next)) else {
+            break;
         };
-        let Some(pair) = pair else { break };
         let entry = stored(snapshot, &pair?.1)?;
         if filter.fits(&entry) {
             found.push(entry);

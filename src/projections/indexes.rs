@@ -116,7 +116,7 @@ pub struct Indexes {
 
 impl Indexes {
     /// The view's name.
-    pub const NAME: &'static str = "indexes";
+    pub const NAME: &'static str = super::names::INDEXES;
 }
 
 impl Projection for Indexes {

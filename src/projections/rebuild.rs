@@ -2,15 +2,12 @@
 //! When views break: set aside, open again, make again; and when that does not help, stop and say
 //! so. Views that are set aside are kept.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::HaltReason;
 use super::runner::Runner;
-use super::seal;
-use super::slot::Slot;
+use super::storage::set_aside;
 use super::views::Notice;
-use super::views_database::{ViewsDatabase, set_aside};
 use crate::database;
 
 /// How often in a row views are set aside before the runner gives up and waits for an order.
@@ -20,9 +17,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_DOUBLINGS: u32 = 6;
 /// How often in a row the engine may panic over files that are whole, before they are set aside.
 const PANICS_MAX: u32 = 2;
-const READER_POLL: Duration = Duration::from_millis(1);
-/// Polls after which a stopping runner leaves the database to its last reader.
-const READER_POLLS_AT_STOP: u32 = 1_000;
 
 /// What went wrong lately.
 #[derive(Debug, Default)]
@@ -68,47 +62,38 @@ impl ViewHealth {
 }
 
 impl Runner {
-    /// Opens the database. False where the runner has given up on it.
+    /// Takes up what is stored. False where the runner has given up on it.
     pub(super) fn open(&mut self) -> Result<bool, HaltReason> {
         if self.health.gave_up {
             return Ok(false);
         }
+        self.incarnation += 1;
+        let whose = (self.incarnation, &self.tell);
+        let opening = Self::opening(&self.place, &self.keeping, whose, &self.chunks);
+        self.slot.attach(&opening, self.health.set_aside > 0)?;
         if self.health.look {
             self.look()?;
         }
-        self.incarnation += 1;
-        let (control, incarnation) = (Arc::clone(&self.control), self.incarnation);
-        let complain = Box::new(move |cause| control.complain(incarnation, cause));
-        let database = ViewsDatabase::open(&self.path, &self.options, incarnation, complain)?;
-        for slot in &mut self.slots {
-            slot.attach(&database, &self.source, self.health.set_aside > 0)?;
-        }
-        self.database = Some(database);
+        self.is_open = true;
         self.health.look = false;
         Ok(true)
     }
 
-    /// Reads every byte of the closed database: what is damaged is told from what only was in the way.
+    /// Reads every byte of what serves: what is damaged is told from what only was in the way.
     fn look(&self) -> Result<(), HaltReason> {
-        if !database::exists(&self.path).unwrap_or(true) {
+        let Some(serving) = &self.slot.serving else {
             return Ok(());
-        }
-        let found = database::look_through(&self.path, None);
-        let mut damages = found.damages.iter();
-        if let Some(failure) = damages.find_map(HaltReason::found) {
-            return Err(failure);
-        }
-        for table in &found.tables {
-            match table.check(&mut |_| !self.control.is_stopping()) {
-                Ok(true) => {}
-                Ok(false) => return Err(HaltReason::Medium("views are being closed".to_owned())),
-                Err(damage) => HaltReason::found(&damage).map_or(Ok(()), Err)?,
+        };
+        for segment in serving.kept.generation.layers().segments() {
+            segment.check(&mut |_| !self.control.is_stopping())?;
+            if self.control.is_stopping() {
+                return Err(HaltReason::Medium("views are being closed".to_owned()));
             }
         }
         Ok(())
     }
 
-    /// The first opening, by the caller of `Views::open`: afterwards every view serves, is being
+    /// The first opening, by the caller of `Views::open`: afterwards the view serves, is being
     /// built, or says why not.
     pub(super) fn open_first(&mut self) {
         // A view of an empty journal is complete as it is: a new ledger is not recovering.
@@ -122,25 +107,16 @@ impl Runner {
         }
     }
 
-    pub(super) fn rebuild_on_demand(&mut self, names: &[String]) -> Result<(), HaltReason> {
-        if names.is_empty() {
-            return Ok(());
-        }
+    pub(super) fn rebuild_on_demand(&mut self) -> Result<(), HaltReason> {
         self.health.ordered();
-        if self.database.is_none() {
-            // The operator wants them made again, also where nobody can tell what is wrong with these.
+        if !self.is_open {
+            // The operator wants it made again, also where nobody can tell what is wrong with this one.
             self.open().map_err(HaltReason::when_ordered)?;
         }
-        let head = self.source.head();
-        let Some(database) = &self.database else {
-            return Ok(());
-        };
-        for slot in &mut self.slots {
-            if names.iter().any(|name| name == slot.name()) {
-                slot.start_build(database, head, "ordered")?;
-            }
-        }
-        Ok(())
+        let head = self.chunks.source().head();
+        let whose = (self.incarnation, &self.tell);
+        let opening = Self::opening(&self.place, &self.keeping, whose, &self.chunks);
+        self.slot.start_build(&opening, head, "ordered")
     }
 
     pub(super) fn heal(&mut self, failure: HaltReason) {
@@ -151,7 +127,7 @@ impl Runner {
     }
 
     fn mend(&mut self, failure: HaltReason) -> Then {
-        self.slots.iter().for_each(Slot::failed);
+        self.slot.failed();
         match failure {
             HaltReason::Source(cause) => self.wait(&cause),
             HaltReason::Medium(cause) => {
@@ -186,24 +162,25 @@ impl Runner {
 
     fn tell(&mut self, cause: &str) {
         self.health.told = true;
-        tracing::warn!(cause, "views cannot be brought up to date");
-        for slot in &self.slots {
-            slot.shared
-                .update(|state| state.halted = Some(cause.to_owned()));
-        }
-        self.options.notify(&Notice::Halted {
+        tracing::warn!(
+            view = self.slot.name(),
+            cause,
+            "a view cannot be brought up to date"
+        );
+        self.slot
+            .shared
+            .update(|state| state.halted = Some(cause.to_owned()));
+        self.notices.tell(&Notice::Halted {
             cause: cause.to_owned(),
         });
     }
 
     fn quarantine(&mut self, cause: &str) -> Then {
-        if !self.release() {
-            return Then::GoOn;
-        }
-        match set_aside(&self.path, &self.quarantine) {
+        self.release();
+        match set_aside(&self.place, &self.quarantine) {
             Ok(to) => {
-                tracing::warn!(cause, to = %to.display(), "views set aside, to be rebuilt");
-                self.options.notify(&Notice::SetAside {
+                tracing::warn!(cause, to = %to.display(), "a view was set aside, to be rebuilt");
+                self.notices.tell(&Notice::SetAside {
                     cause: cause.to_owned(),
                     to,
                 });
@@ -213,7 +190,7 @@ impl Runner {
                 self.health.gave_up = self.health.set_aside >= SET_ASIDE_MAX;
             }
             Err(error) => {
-                return self.wait(&format!("{cause}; setting views aside failed: {error}"));
+                return self.wait(&format!("{cause}; setting the view aside failed: {error}"));
             }
         }
         if self.health.gave_up {
@@ -222,41 +199,9 @@ impl Runner {
         Then::GoOn
     }
 
-    /// Closes the database once the last reader has gone: its threads write by path, and must
-    /// not meet what takes its place.
-    /// False where a reader still holds it.
-    fn release(&mut self) -> bool {
-        let mut readers = Vec::new();
-        for slot in &mut self.slots {
-            readers.extend(slot.withdraw());
-        }
-        let mut polls = 0;
-        while readers.iter().any(|reader| reader.strong_count() > 0) {
-            polls += 1;
-            if self.control.is_stopping() && polls > READER_POLLS_AT_STOP {
-                self.database = None;
-                return false;
-            }
-            std::thread::sleep(READER_POLL);
-        }
-        self.database = None;
-        true
-    }
-
-    pub(super) fn shut(&mut self) {
-        let synced = match self.database.as_ref().map(ViewsDatabase::persist) {
-            Some(Ok(())) => true,
-            Some(Err(failure)) => {
-                tracing::warn!(cause = failure.cause(), "views not synced at close");
-                false
-            }
-            None => false,
-        };
-        for slot in &self.slots {
-            slot.shared.update(|state| state.closed = true);
-        }
-        if self.release() && synced {
-            seal::write(&self.path);
-        }
+    /// Readers that hold it read on: its files do not change, whatever their names are.
+    fn release(&mut self) {
+        self.slot.withdraw();
+        self.is_open = false;
     }
 }

@@ -102,7 +102,7 @@ pub struct RuntimeMetadataProjection;
 
 impl RuntimeMetadataProjection {
     /// The view's name.
-    pub const NAME: &'static str = "runtime_metadata";
+    pub const NAME: &'static str = super::names::RUNTIME_METADATA;
 }
 
 impl Projection for RuntimeMetadataProjection {

@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One projection under the runner: the generation that serves and the one being made.
+//! One projection under its runner: the generation that serves and the one being made.
 
-use std::cell::OnceCell;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use ::metrics::{Counter, Histogram};
 
 use crate::callbacks::{Seat, Steps};
 use crate::clock::Clock;
-use crate::events::{DecodeError, Event, Record, Seq};
+use crate::events::Seq;
 use crate::metrics;
 
-use super::batch::RecentValues;
-use super::error::HaltReason;
+use super::batch::{RecentValues, ViewBatch};
+use super::chunks::{ReadRecord, ends_commit};
+use super::error::{HaltReason, ProjectionError};
+use super::projection::Projection;
+use super::source::Source;
+use super::storage::{Keeping, Kept, News, Position, Tell, ViewPlace};
 use super::view::{RebuildProgress, ViewShared};
-use super::views_database::{Generation, Position, ViewsDatabase};
-use super::{Projection, ProjectionError, Source, ViewBatch};
 
 pub(super) struct Stored {
-    pub(super) generation: Arc<Generation>,
-    pub(super) position: Position,
+    pub(super) kept: Kept,
     recent: RecentValues,
 }
 
 impl Stored {
-    fn new(generation: Arc<Generation>, position: Position) -> Self {
+    fn new(kept: Kept) -> Self {
         Self {
-            generation,
-            position,
+            kept,
             recent: RecentValues::default(),
         }
+    }
+
+    pub(super) const fn seq(&self) -> u64 {
+        self.kept.position().seq
     }
 }
 
@@ -46,6 +49,15 @@ pub(super) enum Which {
     Building,
 }
 
+/// What an opening of the view is made with.
+pub(super) struct Opening<'a> {
+    pub(super) place: &'a ViewPlace,
+    pub(super) keeping: &'a Arc<Keeping>,
+    pub(super) incarnation: u64,
+    pub(super) tell: &'a Tell,
+    pub(super) source: &'a dyn Source,
+}
+
 pub(super) struct Slot {
     projection: Box<dyn Projection>,
     /// Asked for once.
@@ -59,29 +71,6 @@ pub(super) struct Slot {
     stands: bool,
     apply_seconds: Histogram,
     failures: Counter,
-}
-
-/// A record with its event, which is decoded once for all views, when the first of them wants it.
-pub(super) struct ReadRecord {
-    pub(super) record: Record,
-    event: OnceCell<Result<Event, DecodeError>>,
-}
-
-impl ReadRecord {
-    pub(super) const fn new(record: Record) -> Self {
-        Self {
-            record,
-            event: OnceCell::new(),
-        }
-    }
-
-    fn event(&self) -> Result<&Event, ProjectionError> {
-        let decoded = self.event.get_or_init(|| self.record.event());
-        let seq = self.record.header.seq;
-        decoded
-            .as_ref()
-            .map_err(|error| ProjectionError::Refused(format!("record {seq}: {error}").into()))
-    }
 }
 
 impl Slot {
@@ -120,56 +109,60 @@ impl Slot {
             Which::Serving => self
                 .serving
                 .as_ref()
-                .filter(|stored| !self.stands && stored.generation.version == self.version),
+                .filter(|stored| !self.stands && stored.kept.generation.version == self.version),
             Which::Building => self.building.as_ref().map(|build| &build.stored),
         }
     }
 
     /// What serves and what is being made.
-    pub(super) fn generations(&self) -> impl Iterator<Item = &Generation> {
-        let building = self.building.as_ref().map(|build| &build.stored);
-        let stored = self.serving.iter().chain(building);
-        stored.map(|stored| &*stored.generation)
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Kept> {
+        let building = self.building.as_mut().map(|build| &mut build.stored);
+        let stored = self.serving.iter_mut().chain(building);
+        stored.map(|stored| &mut stored.kept)
     }
 
-    /// Takes up what the database holds of this view; starts to build what it does not.
+    /// Takes up what is stored of this view; starts to build what is not.
     pub(super) fn attach(
         &mut self,
-        database: &ViewsDatabase,
-        source: &dyn Source,
+        opening: &Opening<'_>,
         damaged: bool,
     ) -> Result<(), HaltReason> {
         self.start_again();
         self.building = None;
+        let head = opening.source.head();
+        let (place, keeping) = (opening.place, opening.keeping);
         let mut reason = if damaged { "damaged" } else { "missing" };
-        self.serving = match database.serving(self.name())? {
-            Some(generation) => {
-                let snapshot = generation.database.snapshot();
-                let position = Position::read(&snapshot, &generation.keyspace)?;
-                let of_this_history = is_of_this_history(source, &position);
-                reason = if of_this_history {
-                    "version"
-                } else {
-                    "other_history"
-                };
-                of_this_history.then(|| Stored::new(generation, position))
+        let found = Kept::open(place, keeping, opening.incarnation, opening.tell, head)?;
+        self.serving = match found {
+            Some(kept) if is_of_this_history(opening.source, &kept.position()) => {
+                reason = "version";
+                Some(Stored::new(kept))
+            }
+            Some(_) => {
+                reason = "other_history";
+                None
             }
             None => None,
         };
-        let serving = self.serving.as_ref().map(|stored| &*stored.generation);
-        database.drop_others(self.name(), serving)?;
-        let current = serving.is_some_and(|found| found.version == self.version);
+        let serving = self.serving.as_ref().map(|stored| &stored.kept);
+        let current = serving.is_some_and(|kept| kept.generation.version == self.version);
         self.publish();
         if current {
-            return Ok(());
+            return serving.map_or(Ok(()), Kept::drop_others);
         }
-        self.start_build(database, source.head(), reason)
+        self.start_build(opening, head, reason)
+    }
+
+    /// Takes what a generation is told; what is of one that is gone is void.
+    pub(super) fn hear(&mut self, whose: (u64, u64), news: News) -> Result<(), HaltReason> {
+        let kept = self.all_mut().find(|kept| kept.is(whose));
+        kept.map_or(Ok(()), |kept| kept.hear(news))
     }
 
     /// Begins a new generation beside the one that serves; does nothing while one is being made.
     pub(super) fn start_build(
         &mut self,
-        database: &ViewsDatabase,
+        opening: &Opening<'_>,
         target: u64,
         reason: &'static str,
     ) -> Result<(), HaltReason> {
@@ -180,10 +173,10 @@ impl Slot {
         self.start_again();
         self.stands = stands;
         self.building = None;
-        let number = database.next_number(self.name());
-        let generation = database.create(self.name(), self.version, number)?;
+        let whose = (self.version, opening.incarnation);
+        let kept = Kept::create(opening.place, opening.keeping, whose, opening.tell)?;
         self.building = Some(Build {
-            stored: Stored::new(generation, Position::default()),
+            stored: Stored::new(kept),
             target,
         });
         // A view of an empty journal is made, not made again.
@@ -198,24 +191,23 @@ impl Slot {
 
     /// Lets the new generation serve and drops the old, once the new has caught up.
     /// True where it did.
-    pub(super) fn settle(&mut self, database: &ViewsDatabase) -> Result<bool, HaltReason> {
-        let served = self.taking(Which::Serving).map_or(0, |s| s.position.seq);
+    pub(super) fn settle(&mut self) -> Result<bool, HaltReason> {
+        let served = self.taking(Which::Serving).map_or(0, Stored::seq);
         let ready = self.building.as_ref().is_some_and(|build| {
-            build.stored.position.seq >= build.target && build.stored.position.seq >= served
+            build.stored.seq() >= build.target && build.stored.seq() >= served
         });
         if !ready || self.halted {
             return Ok(false);
         }
-        let Some(build) = self.building.take() else {
+        let Some(mut build) = self.building.take() else {
             return Ok(false);
         };
-        database.switch(self.name(), &build.stored.generation)?;
-        self.serving = Some(build.stored);
+        build.stored.kept.serve()?;
+        let serving = self.serving.insert(build.stored);
+        let dropped = serving.kept.drop_others();
         self.stands = false;
         self.publish();
-        let serving = self.serving.as_ref().map(|stored| &*stored.generation);
-        database.drop_others(self.name(), serving)?;
-        Ok(true)
+        dropped.map(|()| true)
     }
 
     /// What halted it is past.
@@ -225,36 +217,40 @@ impl Slot {
         self.seat.well();
     }
 
-    /// Folds the chunk's records that this generation has not seen, and gives how far it came. A
-    /// refusal, a panic or a change that is too large halts this view alone; `None` where there is
-    /// nothing to write.
-    pub(super) fn apply(
+    /// Folds the chunk's records that this generation has not seen, and moves it as far. A refusal, a panic or a
+    /// change that is too large halts this view alone.
+    pub(super) fn advance(
         &mut self,
         which: Which,
         chunk: &[ReadRecord],
         clock: &dyn Clock,
-    ) -> Result<Option<(ViewBatch, Position)>, HaltReason> {
-        if self.taking(which).is_none() {
-            return Ok(None);
-        }
+    ) -> Result<(), HaltReason> {
         let foreign = !self.shared.built_in;
-        let Some(stored) = self.stored_mut(which) else {
-            return Ok(None);
+        if self.taking(which).is_none() {
+            return Ok(());
+        }
+        let stored = match which {
+            Which::Serving => self.serving.as_mut(),
+            Which::Building => self.building.as_mut().map(|build| &mut build.stored),
         };
-        let after = stored.position.seq;
-        // Comes back with the position once the batch is committed; lost, it costs look-ups.
+        let Some(stored) = stored else {
+            return Ok(());
+        };
+        // Segments end with a commit, at the same records however often a view is made.
+        let (after, cut) = (stored.seq(), stored.kept.next_cut());
+        // Comes back with the position; lost, it costs look-ups.
         let recent = std::mem::take(&mut stored.recent);
-        let mut batch = ViewBatch::new(Arc::clone(&stored.generation), after, recent, foreign);
+        let mut batch = ViewBatch::new(stored.kept.generation.layers(), recent, foreign);
         let projection = &mut self.projection;
         let started = clock.monotonic_ns();
-        // A panicking projection must not take the other views with it.
-        let outcome = self
-            .seat
-            .call_in_steps(|steps| fold(projection.as_mut(), &mut batch, chunk, after, steps));
+        // A panicking projection must not take its runner with it.
+        let outcome = self.seat.call_in_steps(|steps| {
+            fold(projection.as_mut(), &mut batch, chunk, (after, cut), steps)
+        });
         let took = clock.monotonic_ns().saturating_sub(started);
         self.apply_seconds.record(took as f64 / 1e9);
-        // The engine's word alone, or a built-in view's, is believed where all views are concerned.
-        match batch.engine_said() {
+        // The files' word alone, or a built-in view's, is believed where damage is concerned.
+        match batch.files_said() {
             Some(ProjectionError::Damaged(cause)) => {
                 return Err(HaltReason::Damage(cause.to_string()));
             }
@@ -262,7 +258,17 @@ impl Slot {
             None => {}
         }
         let cause = match outcome {
-            Ok(Ok(position)) => return Ok(position.map(|position| (batch, position))),
+            Ok(Ok(Some(to))) => {
+                let Some(stored) = self.stored_mut(which) else {
+                    return Ok(());
+                };
+                let (run, recent) = batch.into_run();
+                stored.recent = recent;
+                stored.kept.commit(run, to)?;
+                self.publish();
+                return Ok(());
+            }
+            Ok(Ok(None)) => return Ok(()),
             Ok(Err(ProjectionError::Damaged(cause))) if !foreign => {
                 return Err(HaltReason::Damage(cause.to_string()));
             }
@@ -271,7 +277,7 @@ impl Slot {
             Err(panicked) => format!("the projection panicked: {panicked}"),
         };
         self.halt(cause);
-        Ok(None)
+        Ok(())
     }
 
     fn stored_mut(&mut self, which: Which) -> Option<&mut Stored> {
@@ -279,14 +285,6 @@ impl Slot {
             Which::Serving => self.serving.as_mut(),
             Which::Building => self.building.as_mut().map(|build| &mut build.stored),
         }
-    }
-
-    pub(super) fn moved(&mut self, which: Which, position: Position, recent: RecentValues) {
-        if let Some(stored) = self.stored_mut(which) {
-            stored.position = position;
-            stored.recent = recent;
-        }
-        self.publish();
     }
 
     /// Counts a failure of this view, or of what all views lie in.
@@ -307,29 +305,24 @@ impl Slot {
         }
         let serving = self.serving.as_ref();
         let building = self.building.as_ref().map(|build| RebuildProgress {
-            done: build.stored.position.seq.min(build.target),
+            done: build.stored.seq().min(build.target),
             total: build.target,
         });
         self.shared.update(|state| {
-            state.serving = serving.map(|stored| Arc::clone(&stored.generation));
-            state.position = serving.map_or(0, |stored| stored.position.seq);
+            state.serving = serving.map(|stored| Arc::clone(&stored.kept.generation));
+            state.position = serving.map_or(0, Stored::seq);
             state.building = building;
             state.halted = None;
         });
     }
 
-    /// Lets go of the database; gives what tells when the last reader has gone.
-    pub(super) fn withdraw(&mut self) -> Vec<Weak<Generation>> {
-        let held = self.serving.take().into_iter();
-        let held = held.chain(self.building.take().map(|build| build.stored));
-        let weak = held
-            .map(|stored| Arc::downgrade(&stored.generation))
-            .collect();
+    /// Lets go of what is stored.
+    pub(super) fn withdraw(&mut self) {
+        (self.serving, self.building) = (None, None);
         self.shared.update(|state| {
             state.serving = None;
             state.position = 0;
         });
-        weak
     }
 }
 
@@ -337,7 +330,7 @@ fn fold(
     projection: &mut dyn Projection,
     batch: &mut ViewBatch,
     chunk: &[ReadRecord],
-    after: u64,
+    (after, cut): (u64, u64),
     steps: &Steps<'_>,
 ) -> Result<Option<Position>, ProjectionError> {
     projection.begin();
@@ -354,7 +347,7 @@ fn fold(
         }
         batch.within_limits()?;
         reached = Some(&read.record);
-        if ends_commit(&read.record) && batch.commit_ends() {
+        if ends_commit(&read.record) && (batch.commit_ends() || header.seq.get() >= cut) {
             break;
         }
     }
@@ -362,10 +355,6 @@ fn fold(
     projection.finish(batch)?;
     batch.within_limits()?;
     Ok(reached.map(Position::of))
-}
-
-pub(super) fn ends_commit(record: &Record) -> bool {
-    record.header.commit_index.saturating_add(1) >= record.header.commit_len
 }
 
 /// A view that read another history, or further than this one goes, is of no use.

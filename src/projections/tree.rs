@@ -33,7 +33,7 @@ pub struct Tree;
 
 impl Tree {
     /// The view's name.
-    pub const NAME: &'static str = "tree";
+    pub const NAME: &'static str = super::names::TREE;
 }
 
 fn strip_key(level: u8, strip: u64) -> [u8; 10] {
@@ -240,7 +240,7 @@ pub struct TreeAt<'a>(&'a ViewSnapshot);
 impl TreeAt<'_> {
     /// Number of records in it.
     #[must_use]
-    pub const fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.0.position()
     }
 }

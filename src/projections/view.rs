@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading a view: short synchronous reads, each under one consistent snapshot.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -11,8 +11,11 @@ use crate::integrity::FieldDigest;
 use crate::locks::whole;
 
 use super::control::Control;
-use super::views_database::Generation;
-use super::{Pair, ViewDigest, ViewError};
+use super::error::ViewError;
+use super::position::ViewDigest;
+use super::projection::Pair;
+use super::segments::Segment;
+use super::storage::Generation;
 
 mod reader;
 mod serving;
@@ -77,7 +80,7 @@ impl ViewShared {
     pub(super) fn new(name: &'static str) -> Self {
         Self {
             name,
-            built_in: super::BUILT_IN.contains(&name),
+            built_in: super::names::BUILT_IN.contains(&name),
             state: Mutex::default(),
             changed: Condvar::new(),
             position: watch::Sender::new(0),
@@ -179,23 +182,30 @@ impl View {
         }
     }
 
-    /// Disk space in bytes of the database that this and all other views lie in; `None` while
-    /// this one is not served.
+    /// Bytes of the files that the serving generation lies in; `None` while none serves.
     #[must_use]
-    pub fn database_bytes(&self) -> Option<u64> {
+    pub fn disk_bytes(&self) -> Option<u64> {
         let serving = whole(self.shared.state.lock()).serving.clone()?;
-        serving.database.disk_space().ok()
+        let layers = serving.layers();
+        Some(layers.segments().map(|segment| segment.bytes()).sum())
     }
 
-    /// Which opening of the database serves, and whether a batch of it, and a generation in it, is being
-    /// written or could not be.
-    pub(crate) fn database_open(&self) -> Option<(u64, bool, bool)> {
-        let state = whole(self.shared.state.lock());
-        let serving = state.serving.as_ref()?;
-        let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
-        let under_way = &serving.under_way;
-        let (batch, making) = (is(&under_way.batch), is(&under_way.making));
-        Some((serving.incarnation, batch, making))
+    /// The files of the serving generation, as they are now: they never change.
+    pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {
+        let serving = whole(self.shared.state.lock()).serving.clone();
+        let layers = serving.map(|serving| serving.layers());
+        layers.map_or_else(Vec::new, |layers| layers.segments().cloned().collect())
+    }
+
+    /// A file of the view is not what it was: it is set aside and made again.
+    pub(crate) fn complain(&self, cause: String) {
+        let incarnation = {
+            let state = whole(self.shared.state.lock());
+            state.serving.as_ref().map(|serving| serving.incarnation)
+        };
+        if let Some(incarnation) = incarnation {
+            self.control.complain(incarnation, cause);
+        }
     }
 
     /// Waits until the view has read up to `seq`, at most for `timeout`; gives its position.
@@ -293,7 +303,7 @@ impl View {
             }
         };
         let incarnation = generation.incarnation;
-        let outcome = ViewSnapshot::new(generation).and_then(|snapshot| read(&snapshot));
+        let outcome = read(&ViewSnapshot::of(&generation));
         if let Err(ViewError::Damaged(cause)) = &outcome {
             let cause = format!("view {}: {cause}", self.shared.name);
             self.control.complain(incarnation, cause);

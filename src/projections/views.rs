@@ -3,25 +3,35 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::boot_mark::Boot;
+use super::chunks::Chunks;
 use super::control::Control;
+use super::error::ViewsOpenError;
+use super::projection::Projection;
 use super::rebuild::ViewHealth;
 use super::runner::Runner;
+use super::segments::SegmentCache;
 use super::slot::Slot;
+use super::source::Source;
+use super::storage::{Keeping, RANGE, Sealer, Tell, ViewPlace};
 use super::view::{View, ViewShared};
-use super::{Projection, Source, ViewsOpenError};
+use super::vouch::Voucher;
 use crate::callbacks::{CallbackKind, Callbacks};
 use crate::clock::{Clock, SystemClock};
+use crate::locks::whole;
 use crate::metrics;
 
-/// Looks at a closed database and says what is wrong with it.
-///
-/// Example: [`Source`](crate::projections::Source).
-pub type Preflight = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
+/// How long a look at the journal's head waits, of a source that can be woken.
+const LOOK: Duration = Duration::from_secs(10);
+/// And of one that cannot.
+const LOOK_UNWOKEN: Duration = Duration::from_millis(20);
+/// How long a close waits for what is in memory to be written.
+const CLOSING: Duration = Duration::from_secs(60);
+
 /// Is told what happened to the views.
 ///
 /// Example: [`Source`](crate::projections::Source).
@@ -34,17 +44,13 @@ pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 pub struct ViewsOptions {
     /// Cache for blocks of all views, in bytes.
     pub cache_bytes: u64,
-    /// Changes of all views together that are held in memory before they become tables, in bytes.
+    /// What one view holds in memory, beside its newest 65,536 records' keys and values, before it writes a file, in
+    /// bytes.
     pub memtable_bytes: u64,
-    /// Files of tables that are kept open for reading, at least 10.
+    /// Files that are kept open for reading, at least 10.
     pub files_max: usize,
-    /// Checks what the engine leaves unchecked, before it opens: what it refuses is set aside.
-    pub preflight: Option<Preflight>,
-    /// Called from the runner's thread; must return soon.
+    /// Called from a runner's thread; must return soon.
     pub listener: Option<Listener>,
-    /// Which start of the machine this is. Views that were not closed under this one are made
-    /// again: they are not synced, and a power cut may have taken any part of them.
-    pub boot: Boot,
     /// Measures how long views take.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,23 +61,27 @@ impl Default for ViewsOptions {
             cache_bytes: 16 << 20,
             memtable_bytes: 8 << 20,
             files_max: 64,
-            preflight: None,
             listener: None,
-            boot: Boot::System,
             clock: Arc::new(SystemClock::default()),
         }
     }
 }
 
-impl ViewsOptions {
+/// Who is told what happened to views.
+pub(super) struct Notices {
+    /// Lock: a runner that has something to tell, for a copy; nothing is called under it.
+    listener: Mutex<Option<Listener>>,
+}
+
+impl Notices {
     /// A listener that panics is told no more.
-    pub(super) fn notify(&mut self, notice: &Notice) {
-        let Some(listener) = &self.listener else {
+    pub(super) fn tell(&self, notice: &Notice) {
+        let Some(listener) = whole(self.listener.lock()).clone() else {
             return;
         };
         let seat = Callbacks::unwatched().seat(CallbackKind::Listener, "views", Duration::MAX);
         if seat.call(|| listener(notice)).is_err() {
-            self.listener = None;
+            *whole(self.listener.lock()) = None;
         }
     }
 }
@@ -103,18 +113,31 @@ pub enum Notice {
     },
 }
 
-/// All views of one ledger and the thread that keeps them. Dropping it stops the thread without
-/// waiting for it; [`Views::close`] waits.
+/// All views of one ledger and the threads that keep them. Dropping it stops them without waiting for them;
+/// [`Views::close`] waits.
 ///
 /// Example: [`Source`](crate::projections::Source).
 pub struct Views {
-    control: Arc<Control>,
     views: Vec<View>,
-    thread: Option<JoinHandle<()>>,
+    controls: Vec<Arc<Control>>,
+    source: Arc<dyn Source>,
+    stops: Arc<AtomicBool>,
+    keeping: Arc<Keeping>,
+    clock: Arc<dyn Clock>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Who watches over views and vouches for what they write: the ledger.
+#[derive(Clone)]
+pub(crate) struct Watched<'a> {
+    pub(crate) callbacks: &'a Callbacks,
+    /// How long one call of a projection may take.
+    pub(crate) budget: Duration,
+    pub(crate) voucher: Option<Arc<dyn Voucher>>,
 }
 
 impl Views {
-    /// Opens `directory/views`, creating it where it is missing. Views that will not open are
+    /// Opens `directory/views`, creating it where it is missing. A view that will not open is
     /// moved to `directory/quarantine/views-<n>` and made again; until then reads say
     /// [`super::ViewError::Building`].
     ///
@@ -126,76 +149,89 @@ impl Views {
         projections: Vec<Box<dyn Projection>>,
         source: Arc<dyn Source>,
     ) -> Result<Self, ViewsOpenError> {
-        let callbacks = (&Callbacks::unwatched(), Duration::MAX);
-        Self::open_watched(directory, options, projections, source, callbacks)
+        let watched = Watched {
+            callbacks: &Callbacks::unwatched(),
+            budget: Duration::MAX,
+            voucher: None,
+        };
+        Self::open_watched(directory, options, projections, source, watched)
     }
 
-    /// As [`Views::open`]; one call of a projection may take as long as is said with `callbacks`.
+    /// As [`Views::open`], for a ledger.
     pub(crate) fn open_watched(
         directory: &Path,
         options: ViewsOptions,
         projections: Vec<Box<dyn Projection>>,
         source: Arc<dyn Source>,
-        (callbacks, budget): (&Callbacks, Duration),
+        watched: Watched<'_>,
     ) -> Result<Self, ViewsOpenError> {
-        let control = Arc::new(Control::default());
-        let mut views: Vec<View> = Vec::new();
-        let mut slots = Vec::new();
-        for (projection, number) in projections.into_iter().zip(1..) {
-            let unnamed = callbacks.seat(CallbackKind::Projection, "", budget);
-            let asked = unnamed.call(|| (projection.name(), projection.version()));
-            let (name, version) =
-                asked.map_err(|cause| ViewsOpenError::Projection { number, cause })?;
-            if !is_usable(name) || views.iter().any(|view| view.name() == name) {
-                return Err(ViewsOpenError::Name(name.to_owned()));
-            }
-            let shared = Arc::new(ViewShared::new(name));
-            views.push(View::new(Arc::clone(&shared), Arc::clone(&control)));
-            let seat = callbacks.seat(CallbackKind::Projection, name, budget);
-            slots.push(Slot::new(projection, version, seat, shared));
-        }
         let path = directory.join("views");
-        let mut runner = Runner {
-            path: path.clone(),
-            quarantine: directory.join("quarantine"),
-            options,
-            source,
-            control: Arc::clone(&control),
-            slots,
-            database: None,
-            incarnation: 0,
-            without_room: None,
-            health: ViewHealth::default(),
+        let io = |source| {
+            let path = path.clone();
+            ViewsOpenError::Io { path, source }
         };
-        runner.open_first();
-        let told: Vec<_> = runner
-            .slots
-            .iter()
-            .map(|slot| Arc::clone(&slot.shared))
-            .collect();
-        let thread = std::thread::Builder::new()
-            .name("ledger-views".into())
-            .spawn(move || Self::run(runner, &told))
-            .map_err(|source| ViewsOpenError::Io { path, source })?;
-        Ok(Self {
-            control,
-            views,
-            thread: Some(thread),
-        })
+        let slots = slots(projections, &watched)?;
+        let cache = SegmentCache::new(options.cache_bytes, options.files_max);
+        let keeping = Arc::new(Keeping {
+            sealer: Sealer::start(cache).map_err(io)?,
+            voucher: watched.voucher,
+            memory_bytes: usize::try_from(options.memtable_bytes).unwrap_or(usize::MAX),
+            range: RANGE,
+        });
+        let mut views = Self {
+            views: Vec::new(),
+            controls: Vec::new(),
+            source: Arc::clone(&source),
+            stops: Arc::default(),
+            keeping,
+            clock: Arc::clone(&options.clock),
+            threads: Vec::new(),
+        };
+        let chunks = Arc::new(Chunks::of(source));
+        let notices = Arc::new(Notices {
+            listener: Mutex::new(options.listener),
+        });
+        for slot in slots {
+            let control = Arc::new(Control::default());
+            let told = Arc::clone(&control);
+            let tell: Tell = Arc::new(move |whose, news| told.news(whose, news));
+            let view = View::new(Arc::clone(&slot.shared), Arc::clone(&control));
+            let mut runner = Runner {
+                place: ViewPlace {
+                    views: path.clone(),
+                    name: slot.name(),
+                },
+                quarantine: directory.join("quarantine"),
+                notices: Arc::clone(&notices),
+                clock: Arc::clone(&options.clock),
+                chunks: Arc::clone(&chunks),
+                control: Arc::clone(&control),
+                keeping: Arc::clone(&views.keeping),
+                tell,
+                slot,
+                is_open: false,
+                incarnation: 0,
+                health: ViewHealth::default(),
+                tail: None,
+            };
+            runner.open_first();
+            views.views.push(view);
+            views.controls.push(control);
+            views
+                .start("ledger-view", move || run(runner))
+                .map_err(io)?;
+        }
+        let (source, stops) = (Arc::clone(&views.source), Arc::clone(&views.stops));
+        let controls = views.controls.clone();
+        let watch = move || follow(&*source, &stops, &controls);
+        views.start("ledger-views", watch).map_err(io)?;
+        Ok(views)
     }
 
-    /// The runner catches what its work throws. If it panics all the same, readers are told, and are
-    /// not left waiting.
-    fn run(runner: Runner, views: &[Arc<ViewShared>]) {
-        if catch_unwind(AssertUnwindSafe(|| runner.run())).is_ok() {
-            return;
-        }
-        let cause = "the views' thread panicked";
-        tracing::error!(cause);
-        for view in views {
-            metrics::VIEW_FAILURES.counter(&[view.name]).increment(1);
-            view.update(|state| state.halted = Some(cause.to_owned()));
-        }
+    fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        self.threads.push(thread.spawn(work)?);
+        Ok(())
     }
 
     /// The view of this name.
@@ -212,26 +248,97 @@ impl Views {
     /// Makes a view again beside the one that serves, then lets the new one serve. Also starts a
     /// halted one again. Returns at once; false where there is no view of this name.
     pub fn rebuild(&self, name: &str) -> bool {
-        let known = self.views.iter().any(|view| view.name() == name);
-        if known {
-            self.control.rebuild(name);
-        }
-        known
+        let at = self.views.iter().position(|view| view.name() == name);
+        let control = at.and_then(|at| self.controls.get(at));
+        control.map(|control| control.rebuild()).is_some()
     }
 
-    /// Syncs and closes the views; waits for the thread, so it blocks.
+    /// Has what is in memory written as segments and handed to who vouches for them, so that the next opening has
+    /// nothing to read again; waits for it, at most for `timeout`. A view that has not read all by then is left as it
+    /// is.
+    pub(crate) fn seal_tails(&self, timeout: Duration) {
+        let start = self.clock.monotonic_ns();
+        self.controls
+            .iter()
+            .for_each(|control| control.order_tail());
+        for control in &self.controls {
+            let waited = Duration::from_nanos(self.clock.monotonic_ns().saturating_sub(start));
+            if !control.handed_over(timeout.saturating_sub(waited)) {
+                tracing::info!("a view is closed before all that it holds is in files");
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.stops.store(true, Ordering::Release);
+        self.source.wake();
+        self.controls.iter().for_each(|control| control.stop());
+    }
+
+    /// Closes the views, with what they hold in memory written; waits for their threads, so it blocks.
     pub fn close(mut self) {
-        self.control.stop();
-        if let Some(thread) = self.thread.take() {
-            // The runner catches what its work throws: there is nothing in a panic to act on.
+        if self.keeping.voucher.is_none() {
+            self.seal_tails(CLOSING);
+        }
+        self.stop();
+        for thread in self.threads.drain(..) {
+            // Each catches what its work throws: there is nothing in a panic to act on.
             let _ = thread.join();
         }
+        self.keeping.sealer.end();
     }
 }
 
 impl Drop for Views {
     fn drop(&mut self) {
-        self.control.stop();
+        self.stop();
+    }
+}
+
+fn slots(
+    projections: Vec<Box<dyn Projection>>,
+    watched: &Watched<'_>,
+) -> Result<Vec<Slot>, ViewsOpenError> {
+    let (callbacks, budget) = (watched.callbacks, watched.budget);
+    let mut slots: Vec<Slot> = Vec::new();
+    for (projection, number) in projections.into_iter().zip(1..) {
+        let unnamed = callbacks.seat(CallbackKind::Projection, "", budget);
+        let asked = unnamed.call(|| (projection.name(), projection.version()));
+        let (name, version) =
+            asked.map_err(|cause| ViewsOpenError::Projection { number, cause })?;
+        if !is_usable(name) || slots.iter().any(|slot| slot.name() == name) {
+            return Err(ViewsOpenError::Name(name.to_owned()));
+        }
+        let shared = Arc::new(ViewShared::new(name));
+        let seat = callbacks.seat(CallbackKind::Projection, name, budget);
+        slots.push(Slot::new(projection, version, seat, shared));
+    }
+    Ok(slots)
+}
+
+/// A runner catches what its work throws. If it panics all the same, readers are told, and are not left waiting.
+fn run(runner: Runner) {
+    let (shared, control) = (Arc::clone(&runner.slot.shared), Arc::clone(&runner.control));
+    if catch_unwind(AssertUnwindSafe(|| runner.run())).is_ok() {
+        return;
+    }
+    let cause = "the view's thread panicked";
+    tracing::error!(view = shared.name, cause);
+    metrics::VIEW_FAILURES.counter(&[shared.name]).increment(1);
+    shared.update(|state| state.halted = Some(cause.to_owned()));
+    control.hand_over();
+}
+
+/// Tells the runners how far the journal goes.
+fn follow(source: &dyn Source, stops: &AtomicBool, controls: &[Arc<Control>]) {
+    let wait = if source.wake() { LOOK } else { LOOK_UNWOKEN };
+    let mut head = 0;
+    while !stops.load(Ordering::Acquire) {
+        let reached = source.wait_beyond(head, wait);
+        if reached > head {
+            head = reached;
+            controls.iter().for_each(|control| control.head(head));
+        }
     }
 }
 

@@ -2,14 +2,13 @@
 //! Whatever happens to the files under `views/`: set aside and made again, or without effect.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use femtoclaw_ledger::projections::{
-    Executions, Indexes, Notice, Projection, Source, ViewDigest, ViewError, Views, ViewsOptions,
+    Executions, Indexes, Notice, Projection, ViewDigest, ViewError, Views, ViewsOptions,
 };
 
 use crate::support::{History, Journal, WAIT, digests};
@@ -152,24 +151,12 @@ fn settled(views: &Views, head: u64) -> Vec<ViewDigest> {
     );
 }
 
-fn faults(file: &Path, bytes: &[u8], samples: usize) -> Vec<Fault> {
+fn faults(bytes: &[u8], samples: usize) -> Vec<Fault> {
     let used = bytes.len();
     let mut faults = vec![Fault::Truncate(used / 2), Fault::Delete];
     let step = (used / samples).max(1);
     let flips = (step / 2..used).step_by(step);
     faults.extend(flips.map(Fault::Flip));
-    if file.extension().is_some_and(|extension| extension == "jnl") {
-        // The numbers of batches, which the engine's checksums do not cover: after the trailer of
-        // the batch before, a tag and a count.
-        let trailers = bytes
-            .windows(4)
-            .enumerate()
-            .filter(|(_, w)| *w == b"FJL\x03");
-        let numbers = trailers
-            .map(|(at, _)| at + 4 + 1 + 4)
-            .filter(|at| *at + 1 < used);
-        faults.extend(numbers.step_by(3).take(4).map(|at| Fault::Flip(at + 1)));
-    }
     faults
 }
 
@@ -191,7 +178,7 @@ fn every_answer_stays_right(whole: &Whole, journal: &Arc<Journal>, good: &[ViewD
         .unwrap_or(1);
     let (mut set_aside, mut harmless, mut wrong) = (0, 0, Vec::new());
     for (file, contents) in whole.of_views() {
-        for fault in faults(file, &contents.used, samples) {
+        for fault in faults(&contents.used, samples) {
             let scratch = scratch();
             whole.write(scratch.path());
             inflict(fault, contents, &scratch.path().join(file));
@@ -217,44 +204,30 @@ fn damaged_files_are_set_aside_and_the_views_made_again() {
     let (directory, journal, good) = made();
     let whole = Whole::of(directory.path());
     let mut files = whole.of_views();
-    assert!(files.any(|(file, _)| file.to_string_lossy().contains("/tables/")));
+    assert!(files.any(|(file, _)| file.to_string_lossy().ends_with(".segment")));
     let set_aside = every_answer_stays_right(&whole, &journal, &good);
     let all = whole.of_views().count();
     assert!(set_aside > all, "a sealed store notices nearly all");
 }
 
 #[test]
-fn views_that_were_never_closed_are_damaged_too() {
-    let directory = scratch();
-    let history = History::mixed(1_200);
-    let journal = Journal::new(&history.records, 500);
-    let views = open_two(directory.path(), &journal, options());
-    let good = digests(&views, history.head());
-    let killed = Whole::of(directory.path());
-    views.close();
-    assert!(!killed.of_views().any(|(file, _)| file.ends_with("SEAL")));
-    let set_aside = every_answer_stays_right(&killed, &journal, &good);
-    assert!(set_aside > 0);
-}
-
-#[test]
 fn what_is_set_aside_is_kept_as_it_was() {
     let (directory, journal, good) = made();
-    let views_path = directory.path().join("views");
-    let version = views_path.join("version");
-    inflict(Fault::Flip(0), &Contents::read(&version), &version);
-    let damaged = fs::read(&version).unwrap();
+    let manifest = directory.path().join("views/indexes/manifest.json");
+    inflict(Fault::Flip(0), &Contents::read(&manifest), &manifest);
+    let damaged = fs::read(&manifest).unwrap();
     for round in 1..=2 {
         if round == 2 {
-            inflict(Fault::Truncate(1), &Contents::read(&version), &version);
+            inflict(Fault::Truncate(1), &Contents::read(&manifest), &manifest);
         }
         let views = open_two(directory.path(), &journal, options());
         assert_eq!(settled(&views, good[0].position), good);
         views.close();
     }
     let kept = directory.path().join("quarantine");
-    assert_eq!(fs::read(kept.join("views-1/version")).unwrap(), damaged);
-    assert_eq!(fs::read(kept.join("views-2/version")).unwrap().len(), 1);
+    let read = |name| fs::read(kept.join(name).join("indexes/manifest.json")).unwrap();
+    assert_eq!(read("views-1"), damaged);
+    assert_eq!(read("views-2").len(), 1);
     assert_eq!(fs::read_dir(kept).unwrap().count(), 2);
 }
 
@@ -305,51 +278,4 @@ fn what_is_said_of_views_that_are_gone_is_void_and_a_whole_view_begins_anew() {
     }
     views.close();
     assert_eq!(aside.load(Ordering::SeqCst), 4);
-}
-
-/// The tables, once the engine has come to rest with them.
-fn settled_tables(views: &Path) -> Vec<PathBuf> {
-    let is_table = |path: &PathBuf| path.is_file() && path.parent().unwrap().ends_with("tables");
-    let tables = || -> Vec<_> { entries(views).into_iter().filter(is_table).collect() };
-    let mut found = tables();
-    for _ in 0..300 {
-        std::thread::sleep(Duration::from_millis(200));
-        let before = std::mem::replace(&mut found, tables());
-        if before == found {
-            return found;
-        }
-    }
-    panic!("the engine merges without end: {found:?}");
-}
-
-/// A merge reads data alone: without a look at the whole table first, what is damaged elsewhere in it
-/// would go with it. The end of a table is read when it is opened, and never again.
-#[test]
-fn a_table_that_was_damaged_meanwhile_is_not_merged_away() {
-    let (directory, journal, _) = made();
-    let more = History::mixed(4_000)
-        .records
-        .split_off(journal.head() as usize);
-    let views = open_two(directory.path(), &journal, options());
-    let tables = settled_tables(&directory.path().join("views"));
-    let mut damaged = Vec::new();
-    for table in &tables {
-        let mut bytes = fs::read(table).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        let file = fs::OpenOptions::new().write(true).open(table).unwrap();
-        file.write_all_at(&bytes, 0).unwrap();
-        damaged.push(bytes);
-    }
-    journal.append(&more);
-    let found = settled(&views, journal.head());
-    views.close();
-    let fresh = scratch();
-    let views = open_two(fresh.path(), &journal, options());
-    assert_eq!(digests(&views, journal.head()), found);
-    views.close();
-    let kept = directory.path().join("quarantine/views-1");
-    for (table, bytes) in tables.iter().zip(damaged) {
-        let path = kept.join(table.strip_prefix(directory.path().join("views")).unwrap());
-        assert_eq!(fs::read(&path).ok(), Some(bytes), "{}", path.display());
-    }
 }

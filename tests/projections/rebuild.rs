@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{
-    Boot, Indexes, Notice, Projection, ProjectionError, ViewBatch, ViewError, Views, ViewsOptions,
+    Indexes, Notice, Projection, ProjectionError, ViewBatch, ViewError, Views, ViewsOptions,
 };
 
 use crate::support::{History, Journal, WAIT, digests, open, open_with, until, view};
@@ -313,79 +313,6 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
         5,
         "each view said once that it serves"
     );
-}
-
-fn named(boot: Option<&str>) -> Boot {
-    boot.map_or(Boot::Untold, |name| Boot::Named(name.to_owned()))
-}
-
-/// How many views were made again by an opening under this start of the machine.
-fn made_again(directory: &std::path::Path, journal: &Arc<Journal>, boot: Option<&str>) -> usize {
-    let (again, heard) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(Vec::new())));
-    let (count, notices) = (again.clone(), heard.clone());
-    let options = ViewsOptions {
-        boot: named(boot),
-        listener: Some(Arc::new(move |notice: &Notice| match notice {
-            Notice::Rebuilt { .. } => *count.lock().unwrap() += 1,
-            other => notices.lock().unwrap().push(other.clone()),
-        })),
-        ..ViewsOptions::default()
-    };
-    let views = open_with(directory, journal, options);
-    digests(&views, 500);
-    views.close();
-    assert_eq!(*heard.lock().unwrap(), [], "nothing is damaged");
-    *again.lock().unwrap()
-}
-
-#[test]
-fn views_that_were_open_when_the_machine_stopped_are_made_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let journal = Journal::new(&History::mixed(500).records, 500);
-    let seal = directory.path().join("views/SEAL");
-    let open = |boot| made_again(directory.path(), &journal, boot);
-    assert_eq!(open(Some("monday")), 5);
-    assert_eq!(open(Some("tuesday")), 0, "they were closed and synced");
-    for (boot, again) in [
-        (Some("tuesday"), 0),
-        (Some("wednesday"), 5),
-        (Some("wednesday"), 0),
-        (None, 5),
-        (None, 5),
-    ] {
-        // As after a kill: no seal.
-        std::fs::remove_file(&seal).unwrap();
-        assert_eq!(open(boot), again, "{boot:?}");
-    }
-}
-
-/// They were not open before, so nothing of them can be gone; a warning would be a lie.
-#[test]
-fn views_that_are_new_are_created_once() {
-    let journal = Journal::new(&History::mixed(500).records, 500);
-    for boot in [Some("monday"), None] {
-        let directory = tempfile::tempdir().unwrap();
-        let mark = directory.path().join("views/mark");
-        let kept_after = |boot: Option<&str>| {
-            let options = ViewsOptions {
-                boot: named(boot),
-                preflight: Some(Arc::new(|path: &std::path::Path| {
-                    std::fs::write(path.join("mark"), b"").map_err(|error| error.to_string())
-                })),
-                ..ViewsOptions::default()
-            };
-            let views = open_with(directory.path(), &journal, options);
-            digests(&views, 500);
-            views.close();
-            mark.exists()
-        };
-        assert!(kept_after(boot), "{boot:?}");
-        std::fs::remove_file(directory.path().join("views/SEAL")).unwrap();
-        let before = directory.path().join("views/before");
-        std::fs::write(&before, b"").unwrap();
-        kept_after(Some("tuesday"));
-        assert!(!before.exists(), "{boot:?}");
-    }
 }
 
 #[test]

@@ -22,4 +22,3 @@ mod journal_end;
 mod randomness;
 mod scene;
 mod sealed;
-mod starts;

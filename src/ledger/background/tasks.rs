@@ -291,8 +291,6 @@ fn gauges(core: &Core, set: &ViewSet) {
     metrics::ENGINE_WAL_FILES
         .gauge(&[])
         .set(core.reader.wal_files() as f64);
-    // All views lie in one database; while none of them serves, the last size stands.
-    if let Some(bytes) = set.all.iter().find_map(View::database_bytes) {
-        metrics::ENGINE_VIEWS_BYTES.gauge(&[]).set(bytes as f64);
-    }
+    let bytes: u64 = set.all.iter().filter_map(View::disk_bytes).sum();
+    metrics::ENGINE_VIEWS_BYTES.gauge(&[]).set(bytes as f64);
 }

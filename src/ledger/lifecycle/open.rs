@@ -129,8 +129,14 @@ fn open_blocking(
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
     callbacks.seal_with(writer.handle().sealer());
-    let (writer, views, set) =
-        views::open(&root, &mut options, (files, &callbacks), &reader, writer)?;
+    let (writer, views, set) = views::open(
+        &root,
+        &mut options,
+        (files, &callbacks),
+        None,
+        &reader,
+        writer,
+    )?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options, &callbacks);
     let now = (head.count(), started_ns);

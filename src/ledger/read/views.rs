@@ -13,7 +13,7 @@ use crate::journal::{Reader, Writer};
 use crate::projections::{
     self, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
     IndexesView, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView, View,
-    ViewError, Views, ViewsOptions,
+    ViewError, Views, ViewsOptions, Voucher, Watched,
 };
 
 use crate::ledger::options::Options;
@@ -70,6 +70,11 @@ impl Source for JournalSource {
     fn wait_beyond(&self, seq: u64, timeout: Duration) -> u64 {
         self.0.wait_beyond(seq, timeout)
     }
+
+    fn wake(&self) -> bool {
+        self.0.wake_waiting();
+        true
+    }
 }
 
 impl JournalSource {
@@ -84,6 +89,7 @@ pub(in crate::ledger) fn open(
     root: &Path,
     options: &mut Options,
     (files_max, callbacks): (usize, &Callbacks),
+    voucher: Option<Arc<dyn Voucher>>,
     reader: &Reader,
     writer: Writer,
 ) -> Result<(Writer, Views, ViewSet), OpenError> {
@@ -95,9 +101,12 @@ pub(in crate::ledger) fn open(
         ..ViewsOptions::default()
     };
     how.memtable_bytes = options.memtable_bytes.unwrap_or(how.memtable_bytes);
-    how.boot = options.boot.clone();
     how.cache_bytes = options.cache_bytes.unwrap_or(how.cache_bytes);
-    let watched = (callbacks, options.callback_budget);
+    let watched = Watched {
+        callbacks,
+        budget: options.callback_budget,
+        voucher,
+    };
     let source = JournalSource::shared(reader.clone());
     let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);
     let views = views.map_err(|error| match error {

@@ -3,37 +3,28 @@
 
 use std::sync::Arc;
 
-use fjall::Readable;
 use serde::de::DeserializeOwned;
 
+use crate::projections::error::ViewError;
 use crate::projections::keys::unpack;
-use crate::projections::views_database::{Generation, Position, state_key};
-use crate::projections::{Pair, ViewError};
+use crate::projections::projection::Pair;
+use crate::projections::segments::{Direction, visible};
+use crate::projections::storage::{Generation, Layers};
 
 /// A view as it was at one position.
 ///
 /// Example: [`Source`](crate::projections::Source).
-pub struct ViewSnapshot {
-    snapshot: fjall::Snapshot,
-    generation: Arc<Generation>,
-    position: u64,
-}
+pub struct ViewSnapshot(Arc<Layers>);
 
 impl ViewSnapshot {
-    pub(super) fn new(generation: Arc<Generation>) -> Result<Self, ViewError> {
-        let snapshot = generation.database.snapshot();
-        let position = Position::read(&snapshot, &generation.keyspace).map_err(ViewError::from)?;
-        Ok(Self {
-            snapshot,
-            generation,
-            position: position.seq,
-        })
+    pub(super) fn of(generation: &Generation) -> Self {
+        Self(generation.layers())
     }
 
     /// The last record that this state includes; 0 where there is none.
     #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.position
+    pub fn position(&self) -> u64 {
+        self.0.position.seq
     }
 
     /// The value under `key`.
@@ -41,11 +32,7 @@ impl ViewSnapshot {
     /// # Errors
     /// [`ViewError::Damaged`], [`ViewError::Unread`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        let found = self
-            .snapshot
-            .get(&self.generation.keyspace, state_key(key))
-            .map_err(ViewError::from)?;
-        Ok(found.map(|value| value.to_vec()))
+        Ok(self.0.get(key)?)
     }
 
     /// The entries packed under `key`.
@@ -63,30 +50,39 @@ impl ViewSnapshot {
         prefix: &[u8],
         from: &[u8],
     ) -> impl Iterator<Item = Result<Pair, ViewError>> + use<> {
-        let prefix = state_key(prefix);
-        self.snapshot
-            .range(&self.generation.keyspace, state_key(from)..)
-            .map(|guard| guard.into_inner().map_err(ViewError::from))
+        let prefix = prefix.to_vec();
+        self.pairs(from, None, Direction::Ascending)
             .take_while(move |pair| match pair {
                 Ok((key, _)) => key.starts_with(&prefix),
                 Err(_) => true,
             })
-            .map(|found| pair(found?))
     }
 
-    /// Keys from `from` on and before `until`, with their values, in key order or from the end.
+    /// Keys from `from` on and before `until`, with their values, in key order.
     pub fn range(
         &self,
         from: &[u8],
         until: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Result<Pair, ViewError>> + use<> {
-        let (from, until) = (state_key(from), state_key(until).max(state_key(from)));
-        let pairs = self.snapshot.range(&self.generation.keyspace, from..until);
-        pairs.map(|guard| pair(guard.into_inner().map_err(ViewError::from)?))
+    ) -> impl Iterator<Item = Result<Pair, ViewError>> + use<> {
+        self.pairs(from, Some(until), Direction::Ascending)
     }
-}
 
-/// Without what says that it is state.
-fn pair((key, value): (fjall::Slice, fjall::Slice)) -> Result<Pair, ViewError> {
-    Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
+    /// The same from the end.
+    pub fn range_back(
+        &self,
+        from: &[u8],
+        until: &[u8],
+    ) -> impl Iterator<Item = Result<Pair, ViewError>> + use<> {
+        self.pairs(from, Some(until), Direction::Descending)
+    }
+
+    fn pairs(
+        &self,
+        from: &[u8],
+        until: Option<&[u8]>,
+        direction: Direction,
+    ) -> impl Iterator<Item = Result<Pair, ViewError>> + use<> {
+        let pairs = visible(&self.0.layers, from, until, direction);
+        pairs.map(|pair| pair.map_err(ViewError::from))
+    }
 }

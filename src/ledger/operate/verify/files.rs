@@ -2,7 +2,6 @@
 //! The files of a ledger's directory: what each of them says of itself.
 
 use std::sync::Mutex;
-use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use crate::database::{self, Damage, OpenLog, Table};
@@ -49,45 +48,16 @@ impl FilesToVerify {
             count: 3 + states,
             read_bytes: 0,
         };
-        let [path, views] = ["journal", "views"].map(|name| place.root.join(name));
+        let path = place.root.join("journal");
         let log = || OpenLog {
             files_min: subject.journal.wal_files(),
             holds: subject.journal.wal_holds(),
             is_unfinished: subject.journal.unfinished().append,
             is_making: false,
         };
-        let views_open = || {
-            let tree = subject.tree.as_ref()?;
-            tree.view().database_open()
-        };
-        let opening = views_open().map(|(opening, ..)| opening);
-        // Views that were let go of meanwhile may be closed, moved or made again.
-        let views_log = || {
-            let open = views_open();
-            OpenLog {
-                is_unfinished: open.is_none_or(|(_, batch, _)| batch),
-                is_making: open.is_none_or(|(.., making)| making),
-                ..OpenLog::default()
-            }
-        };
-        // Both logs are read at the same time.
-        let (inspection, of_views) = std::thread::scope(|scope| {
-            let look = || database::look_through(&views, Some(&views_log));
-            let of_views = opening.is_some().then(|| scope.spawn(look));
-            let inspection = database::look_through(&path, Some(&log));
-            (inspection, of_views.map(ScopedJoinHandle::join))
-        });
+        let inspection = database::look_through(&path, Some(&log));
         let wrong = log_end(&inspection, subject.head.count());
         files.take(inspection, wrong);
-        let stays = views_open().map(|(opening, ..)| opening) == opening;
-        match of_views {
-            Some(Ok(inspection)) if stays => files.take(inspection, None),
-            Some(Err(_)) => files.not_checked.push("views: a thread failed".to_owned()),
-            _ => {
-                let why = "views: they are being made again";
-                files.not_checked.push(why.to_owned());
-            }
-        }
         files
     }
 
