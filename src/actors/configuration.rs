@@ -2,9 +2,10 @@
 //! Configuration: versioned documents. Decides on versions, by what validators said before; holds digests of all
 //! versions and the contents of the newest few, not of history.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use rpds::RedBlackTreeSetSync;
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Decided, Draft, Reply, document_stream};
@@ -17,6 +18,8 @@ use crate::commands::{Change, Command, Context, Rollback};
 use crate::error::{AppendError, ReadError};
 use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Seq, Store, StreamId};
 use crate::integrity::digest;
+
+use undo::BeforeChanges;
 
 /// Contents kept so that a rollback right after a change need not wait for a view.
 const RECENT_MAX: usize = 64;
@@ -35,8 +38,8 @@ pub(crate) struct ConfigurationState {
     /// Number of changes, over all documents.
     version: u64,
     documents: BTreeMap<Arc<str>, DocumentState>,
-    /// Their streams: published, and copied where a document is new.
-    streams: Arc<BTreeSet<StreamId>>,
+    /// Their streams: published, and one path of the tree is copied where a document is new.
+    streams: RedBlackTreeSetSync<StreamId>,
     recent: VecDeque<RecentVersions>,
     recent_bytes: usize,
     /// Changes whose records have no place yet, the oldest first.
@@ -46,7 +49,7 @@ pub(crate) struct ConfigurationState {
 #[derive(Debug, Clone, Default)]
 struct DocumentState {
     /// The digests of its contents, version 1 first.
-    digests: Arc<Vec<Hash>>,
+    digests: Vec<Hash>,
     /// Number of configuration changes with its last version; 0 in what was saved.
     changed: u64,
     /// The record of its last version; `None` until that has a place.
@@ -92,8 +95,8 @@ impl ConfigurationState {
     }
 
     /// The streams of all documents.
-    pub(crate) fn streams(&self) -> Arc<BTreeSet<StreamId>> {
-        Arc::clone(&self.streams)
+    pub(crate) fn streams(&self) -> RedBlackTreeSetSync<StreamId> {
+        self.streams.clone()
     }
 
     /// A document's version; 0 where there is none.
@@ -113,7 +116,7 @@ impl ConfigurationState {
         ConfigurationPortrait {
             version: self.version,
             documents: documents
-                .map(|(name, it)| (name.to_string(), it.digests.to_vec(), it.seq))
+                .map(|(name, it)| (name.to_string(), it.digests.clone(), it.seq))
                 .collect(),
             unplaced_after: self.unplaced.front().map_or(0, |it| it.after),
             recent: recent
@@ -129,11 +132,11 @@ impl ConfigurationState {
         };
         for (name, digests, seq) in portrait.documents {
             let document = DocumentState {
-                digests: Arc::new(digests),
+                digests,
                 changed: 0,
                 seq,
             };
-            Arc::make_mut(&mut state.streams).insert(document_stream(&name));
+            state.streams.insert_mut(document_stream(&name));
             state.documents.insert(name.into(), document);
         }
         for (document, version, content) in portrait.recent {
@@ -275,7 +278,7 @@ impl ConfigurationState {
 }
 
 impl EventSourced for ConfigurationState {
-    type Saved = Self;
+    type Saved = BeforeChanges;
 
     fn decide(&self, command: &Command, around: &Surroundings<'_>) -> Result<Decided, AppendError> {
         match command {
@@ -306,12 +309,12 @@ impl EventSourced for ConfigurationState {
         let name = match self.documents.get_key_value(document) {
             Some((name, _)) => Arc::clone(name),
             None => {
-                Arc::make_mut(&mut self.streams).insert(document_stream(document));
+                self.streams.insert_mut(document_stream(document));
                 Arc::from(document)
             }
         };
         let document = self.documents.entry(Arc::clone(&name)).or_default();
-        Arc::make_mut(&mut document.digests).push(changed.content_digest);
+        document.digests.push(changed.content_digest);
         document.changed = changed.configuration_version;
         document.seq = place.seq;
         self.version = changed.configuration_version;
@@ -326,16 +329,17 @@ impl EventSourced for ConfigurationState {
         Ok(())
     }
 
-    fn save(&self, _: &[Command]) -> Self {
-        self.clone()
+    fn save(&self, commands: &[Command]) -> BeforeChanges {
+        self.before(commands)
     }
 
-    fn undo(&mut self, saved: Self, _: &[Decided]) {
-        *self = saved;
+    fn undo(&mut self, saved: BeforeChanges, _: &[Decided]) {
+        self.put_back(saved);
     }
 }
 
 mod places;
+mod undo;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is in force as it was decided, for the next decision: some of it may not be durable yet.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rpds::RedBlackTreeSetSync;
 
 use super::capability_registry::Registry;
 use super::draft::Draft;
@@ -14,7 +15,7 @@ use crate::events::StreamId;
 pub(crate) struct DecidedInForce {
     pub(crate) configuration_version: u64,
     /// The streams of all documents.
-    pub(crate) document_streams: Arc<BTreeSet<StreamId>>,
+    pub(crate) document_streams: RedBlackTreeSetSync<StreamId>,
     pub(crate) registry: Arc<Registry>,
     /// What a clean close would record of the runtime's machine.
     pub(crate) closing: Option<Draft>,

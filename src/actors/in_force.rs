@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
+use rpds::RedBlackTreeMapSync;
+
 use super::capability_registry::Registry;
 use super::configuration;
 use super::decided_in_force::DecidedInForce;
@@ -70,7 +72,7 @@ struct Body {
     ledger: LedgerId,
     as_of: u64,
     configuration_version: u64,
-    documents: Arc<BTreeMap<Arc<str>, DocumentInForce>>,
+    documents: RedBlackTreeMapSync<Arc<str>, DocumentInForce>,
     registry: Arc<Registry>,
     registry_seq: Option<Seq>,
     /// Made by the first who asks: no change of the registry pays for it.
@@ -220,7 +222,7 @@ impl InForce {
         metadata: &runtime_metadata::RuntimeMetadataState,
     ) -> Result<Self, String> {
         let documents = configuration.documents_in_force();
-        let documents = documents.collect::<Result<BTreeMap<_, _>, String>>()?;
+        let documents = documents.collect::<Result<RedBlackTreeMapSync<_, _>, String>>()?;
         let (registry, registry_seq) = (metadata.registry(), metadata.registry_seq());
         if registry.version > 0 && registry_seq.is_none() {
             return Err("the registry has no record".to_owned());
@@ -229,7 +231,7 @@ impl InForce {
             ledger,
             as_of,
             configuration_version: configuration.configuration_version(),
-            documents: Arc::new(documents),
+            documents,
             registry,
             registry_seq,
             registry_digest: OnceLock::new(),
@@ -333,17 +335,14 @@ const fn index(store: Store) -> usize {
 
 fn put(body: &mut Body, changes: Changes, placed: &Sequenced) {
     body.as_of = placed.last.get();
-    if !changes.documents.is_empty() {
-        let documents = Arc::make_mut(&mut body.documents);
-        for (number, name, change) in changes.documents {
-            body.configuration_version = change.configuration_version;
-            let document = DocumentInForce {
-                version: change.version,
-                digest: change.digest,
-                seq: placed.first.plus(number),
-            };
-            documents.insert(name, document);
-        }
+    for (number, name, change) in changes.documents {
+        body.configuration_version = change.configuration_version;
+        let document = DocumentInForce {
+            version: change.version,
+            digest: change.digest,
+            seq: placed.first.plus(number),
+        };
+        body.documents.insert_mut(name, document);
     }
     if let Some((number, registry)) = changes.registry {
         body.registry = registry;

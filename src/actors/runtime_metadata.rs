@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Runtime metadata: who the runtime is, its modules, its capabilities, its state machine.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
 use super::capability_registry::Registry;
@@ -22,16 +22,16 @@ use crate::events::{
 mod places;
 pub(crate) mod registry;
 
-/// Where the runtime stands.
+/// Where the runtime stands. A clone costs nothing, whatever there is of modules, capabilities and positions.
 #[derive(Debug, Clone)]
 pub(crate) struct RuntimeMetadataState {
     /// Version of the runtime's stream.
     version: u64,
     identity: Option<(RuntimeId, String)>,
-    modules: Arc<BTreeMap<String, String>>,
+    modules: RedBlackTreeMapSync<String, String>,
     registry: Arc<Registry>,
     machine: Machine,
-    positions: Arc<BTreeMap<String, u64>>,
+    positions: RedBlackTreeMapSync<String, u64>,
     /// Events applied that had no place yet.
     applied: u64,
     /// The record of the registry's last change; `None` until that has a place.
@@ -53,10 +53,10 @@ impl Default for RuntimeMetadataState {
         Self {
             version: 0,
             identity: None,
-            modules: Arc::default(),
+            modules: RedBlackTreeMapSync::new_sync(),
             registry: Arc::default(),
             machine: Machine::Initializing,
-            positions: Arc::default(),
+            positions: RedBlackTreeMapSync::new_sync(),
             applied: 0,
             registry_seq: None,
             unplaced: None,
@@ -69,13 +69,13 @@ impl Default for RuntimeMetadataState {
 pub(crate) struct RuntimePortrait {
     version: u64,
     identity: Option<(RuntimeId, String)>,
-    modules: BTreeMap<String, String>,
+    modules: RedBlackTreeMapSync<String, String>,
     registry: Registry,
     registry_seq: Option<Seq>,
     /// The registry's record, where it is missing above, is behind this one.
     unplaced_after: u64,
     machine: u8,
-    positions: BTreeMap<String, u64>,
+    positions: RedBlackTreeMapSync<String, u64>,
 }
 
 impl RuntimeMetadataState {
@@ -83,12 +83,12 @@ impl RuntimeMetadataState {
         RuntimePortrait {
             version: self.version,
             identity: self.identity.clone(),
-            modules: (*self.modules).clone(),
+            modules: self.modules.clone(),
             registry: (*self.registry).clone(),
             registry_seq: self.registry_seq,
             unplaced_after: self.unplaced.map_or(0, |it| it.after),
             machine: self.machine.code(),
-            positions: (*self.positions).clone(),
+            positions: self.positions.clone(),
         }
     }
 
@@ -96,10 +96,10 @@ impl RuntimeMetadataState {
         Self {
             version: portrait.version,
             identity: portrait.identity,
-            modules: Arc::new(portrait.modules),
+            modules: portrait.modules,
             registry: Arc::new(portrait.registry),
             machine: Machine::from_code(portrait.machine).unwrap_or(Machine::Initializing),
-            positions: Arc::new(portrait.positions),
+            positions: portrait.positions,
             applied: 0,
             registry_seq: portrait.registry_seq,
             unplaced: None,
@@ -125,7 +125,7 @@ impl RuntimeMetadataState {
 
     /// Modules and their versions.
     #[cfg(test)]
-    pub(crate) fn modules(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn modules(&self) -> &RedBlackTreeMapSync<String, String> {
         &self.modules
     }
 
@@ -198,7 +198,7 @@ impl RuntimeMetadataState {
         let (seq, expected) = (*seq, command.expected);
         let actual = self.positions.get(name).copied();
         if actual.is_none() {
-            room("name", self.positions.len(), around.limits.entries_max)?;
+            room("name", self.positions.size(), around.limits.entries_max)?;
         }
         let actual = actual.unwrap_or(0);
         if expected.map_or(actual > seq, |expected| expected != actual) {
@@ -236,7 +236,7 @@ impl EventSourced for RuntimeMetadataState {
             }
             Command::SetModule(it) => {
                 if !self.modules.contains_key(&it.module) {
-                    room("module", self.modules.len(), entries_max)?;
+                    room("module", self.modules.size(), entries_max)?;
                 }
                 let (module, version) = (it.module.clone(), it.version.clone());
                 self.runtime(&it.context, ModuleVersionSetV1 { module, version })
@@ -271,11 +271,11 @@ impl EventSourced for RuntimeMetadataState {
             Event::LedgerOpened(_) => self.machine = Machine::Initializing,
             Event::RuntimeIdentified(it) => self.identity = Some((it.runtime, it.version.clone())),
             Event::ModuleVersionSet(it) => {
-                let modules = Arc::make_mut(&mut self.modules);
-                modules.insert(it.module.clone(), it.version.clone());
+                let modules = &mut self.modules;
+                modules.insert_mut(it.module.clone(), it.version.clone());
             }
             Event::ModuleRemoved(it) => {
-                Arc::make_mut(&mut self.modules).remove(&it.module);
+                self.modules.remove_mut(&it.module);
             }
             Event::TransitionsRecorded(it) if it.machine == RUNTIME_MACHINE => {
                 let last = it.path.last().copied().and_then(Machine::from_code);
@@ -283,7 +283,7 @@ impl EventSourced for RuntimeMetadataState {
                     last.ok_or_else(|| place.inconsistent("a path of no known state"))?;
             }
             Event::PositionSaved(it) => {
-                Arc::make_mut(&mut self.positions).insert(it.name.clone(), it.seq);
+                self.positions.insert_mut(it.name.clone(), it.seq);
             }
             other => self.on_registry(place, other)?,
         }

@@ -5,8 +5,9 @@
 //! passed over. They are believed only where a record of the journal holds their digest, and that
 //! record is also their place: what they say is what was true right before it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use rpds::RedBlackTreeMapSync;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -128,9 +129,9 @@ with_places!(
     super::runtime_metadata::RuntimePortrait
 );
 
-/// Component names and numbers.
+/// Component names and numbers. A clone costs nothing, however many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ComponentNames(pub(crate) BTreeMap<String, u32>);
+pub(crate) struct ComponentNames(pub(crate) RedBlackTreeMapSync<Arc<str>, u32>);
 
 impl Snapshot for Kinds {
     const STATE: u8 = 5;
@@ -149,7 +150,7 @@ impl Snapshot for Kinds {
 impl Snapshot for ComponentNames {
     const STATE: u8 = 4;
     const LAYOUT: u32 = 1;
-    type Saved = BTreeMap<String, u32>;
+    type Saved = RedBlackTreeMapSync<Arc<str>, u32>;
 
     fn portrait(&self) -> Self::Saved {
         self.0.clone()
@@ -271,7 +272,7 @@ mod tests {
         let executions: ExecutionLogState = state_of(&executions());
         let configuration: ConfigurationState = state_of(&[Draft::new(changed)]);
         let metadata: RuntimeMetadataState = state_of(&metadata());
-        let names = ComponentNames([("one".to_owned(), 1)].into());
+        let names = ComponentNames([("one".into(), 1)].into_iter().collect());
         let kinds = JournalKinds::default();
         let opened = NewRecord::new(EventType::LedgerOpened, 1, Vec::new());
         kinds.sequenced(&opened, Seq::FIRST);

@@ -78,7 +78,7 @@ impl Default for World {
                 enabled,
                 ..RegisteredCapability::default()
             };
-            registry.capabilities.insert(name.into(), capability);
+            registry.capabilities.insert_mut(name.into(), capability);
         }
         Self {
             ledger: LedgerId::from_bytes([9; 16]),
@@ -90,7 +90,7 @@ impl Default for World {
             limits: Limits::default(),
             in_force: DecidedInForce {
                 configuration_version: 2,
-                document_streams: Arc::default(),
+                document_streams: Default::default(),
                 registry: Arc::new(registry),
                 closing: None,
             },

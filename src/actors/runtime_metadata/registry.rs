@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::super::capability_registry::{RegisteredCapability, Registry};
+use super::super::capability_registry::{RegisteredCapability, RegisteredDefinition, Registry};
 use super::super::event_sourced::{EventPlace, ReplayError, cross_store, expect_version};
 use super::{RuntimeMetadataState, room};
 use crate::commands::Command;
@@ -52,7 +52,7 @@ impl RuntimeMetadataState {
                 let expected = it.expected_version;
                 let version =
                     self.capability(&it.capability, expected, &[UNREGISTERED], "REGISTERED")?;
-                room("capability", self.registry.capabilities.len(), entries_max)?;
+                room("capability", self.registry.capabilities.size(), entries_max)?;
                 let event = CapabilityRegisteredV1 {
                     capability: it.capability.clone(),
                     version: it.definition.version.clone(),
@@ -124,22 +124,18 @@ impl RuntimeMetadataState {
         match event {
             Event::CapabilityRegistered(it) => {
                 let capability = RegisteredCapability {
-                    version: it.version.clone(),
-                    description: it.description.clone(),
-                    parameters: it.parameters.clone(),
+                    definition: defined(&it.version, &it.description, &it.parameters),
                     enabled: false,
                 };
                 let registry = self.registry_at(place, it.registry_version)?;
                 registry
                     .capabilities
-                    .insert(it.capability.clone(), capability);
+                    .insert_mut(it.capability.clone(), capability);
             }
             Event::CapabilityChanged(it) => {
                 let registry = self.registry_at(place, it.registry_version)?;
                 let capability = existing(registry, place, &it.capability)?;
-                capability.version.clone_from(&it.version);
-                capability.description.clone_from(&it.description);
-                capability.parameters.clone_from(&it.parameters);
+                capability.definition = defined(&it.version, &it.description, &it.parameters);
             }
             Event::CapabilityEnabled(it) => {
                 let registry = self.registry_at(place, it.registry_version)?;
@@ -152,12 +148,20 @@ impl RuntimeMetadataState {
             Event::CapabilityUnregistered(it) => {
                 let registry = self.registry_at(place, it.registry_version)?;
                 existing(registry, place, &it.capability)?;
-                registry.capabilities.remove(&it.capability);
+                registry.capabilities.remove_mut(&it.capability);
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+fn defined(version: &str, description: &str, parameters: &[u8]) -> Arc<RegisteredDefinition> {
+    Arc::new(RegisteredDefinition {
+        version: version.to_owned(),
+        description: description.to_owned(),
+        parameters: parameters.to_owned(),
+    })
 }
 
 fn switched(capability: &str, enabled: bool, reason: &str, registry_version: u64) -> Event {

@@ -75,7 +75,7 @@ fn capability(metadata: &Metadata) -> Option<(String, bool)> {
         registry.is_enabled("read"),
         found.is_some_and(|it| it.enabled)
     );
-    found.map(|it| (it.version.clone(), it.enabled))
+    found.map(|it| (it.definition.version.clone(), it.enabled))
 }
 
 #[test]

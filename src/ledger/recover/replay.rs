@@ -126,7 +126,7 @@ impl Replayed {
         if let Event::ComponentGranted(granted) = &event {
             self.components
                 .0
-                .insert(granted.name.clone(), granted.component);
+                .insert_mut(granted.name.as_str().into(), granted.component);
         }
         self.clean = matches!(event, Event::LedgerClosed(_));
         if header.seq.get() > window_from && header.component != ComponentId::LEDGER {

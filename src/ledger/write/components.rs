@@ -37,6 +37,7 @@ impl Components {
         whole(self.0.lock())
     }
 
+    /// Costs the same however many there are: a saved state is made of them while others are named.
     pub(in crate::ledger) fn all(&self) -> ComponentNames {
         self.lock().names.clone()
     }
@@ -52,14 +53,14 @@ impl Components {
         let known = &mut *self.lock();
         let number = match known.names.0.get(name) {
             Some(number) => *number,
-            None if known.names.0.len() >= limit => {
+            None if known.names.0.size() >= limit => {
                 let limit = limit as u64;
                 return Err(AppendError::TooManyComponents { limit });
             }
             None => {
                 let number = known.next;
                 known.next = number.saturating_add(1);
-                known.names.0.insert(name.to_owned(), number);
+                known.names.0.insert_mut(name.into(), number);
                 number
             }
         };

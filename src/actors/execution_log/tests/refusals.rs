@@ -139,8 +139,9 @@ fn what_is_not_enabled_any_more_does_not_start() {
     let (mut world, mut log) = (World::default(), Log::default());
     let permit = authorize(&mut log, &world, 1);
     let registry = std::sync::Arc::make_mut(&mut world.in_force.registry);
-    for capability in registry.capabilities.values_mut() {
-        capability.enabled = false;
+    let names: Vec<String> = registry.capabilities.keys().cloned().collect();
+    for name in names {
+        registry.capabilities.get_mut(&name).unwrap().enabled = false;
     }
     assert_eq!(log.refusal(&world, start(permit)), "capability_not_enabled");
     assert_eq!(status(&log, 1), Some(Status::Authorized));
