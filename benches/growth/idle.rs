@@ -33,8 +33,8 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, directory: &Path, secon
         let grant = support::grant(&root).await;
         let log = ledger.execution_log(&grant).unwrap();
         let begun = log.begin(support::request(&ledger, b"{}".to_vec())).await;
-        let begun = begun.unwrap().execution();
-        log.complete(begun, Context::new(), b"{}".to_vec())
+        let begun = begun.unwrap();
+        log.complete(begun.execution(), Context::new(), b"{}".to_vec())
             .await
             .unwrap();
     });

@@ -103,7 +103,10 @@ async fn measure(row: &Row, directory: &Path, most: u64) -> bool {
 fn main() {
     let quick = support::flag("--quick");
     let only = support::value("--only");
-    let chosen = |name: &str| only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let chosen = |name: &str| {
+        only.as_ref()
+            .is_none_or(|only| name.contains(only.as_str()))
+    };
     let directory = support::fresh_directory();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut late = Vec::new();

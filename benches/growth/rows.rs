@@ -128,7 +128,7 @@ pub(crate) const ALL: &[Row] = &[
         add: |bed, _| {
             Box::pin(async move {
                 let log = bed.ledger.execution_log(&bed.grant).unwrap();
-                let until_ns = time_ns(&bed.ledger) + SOON_NS;
+                let until_ns = now_ns() + SOON_NS;
                 let basis = bed.ledger.in_force().basis();
                 let mut request = ApprovalRequest::new("message", "one of two", until_ns, basis);
                 request.asked_roles = vec!["operator".to_owned()];
@@ -157,7 +157,7 @@ pub(crate) const ALL: &[Row] = &[
                 let log = bed.ledger.execution_log(&bed.grant).unwrap();
                 let request = support::request(&bed.ledger, b"{}".to_vec());
                 let begun = log.begin(request).await.unwrap();
-                begun.started().unwrap().detach();
+                let _running_on = begun.started().unwrap().detach();
             })
         },
     },
@@ -176,7 +176,7 @@ pub(crate) const ALL: &[Row] = &[
     },
 ];
 
-fn time_ns(_: &femtoclaw_ledger::Ledger) -> i64 {
+fn now_ns() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.unwrap().as_nanos()).unwrap()
 }

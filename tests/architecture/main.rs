@@ -30,6 +30,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("xxhash_rust::", &["database", "integrity"]),
     ("sha2::", &["integrity"]),
     ("rapidhash::", &["projections"]),
+    ("rpds::", &["actors"]),
     ("quick_cache::", &["projections"]),
     ("ed25519_dalek::", &["integrity"]),
     ("pkcs8::", &["integrity"]),

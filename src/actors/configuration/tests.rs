@@ -215,6 +215,35 @@ fn groups_and_bounds() {
     twins.one(&world, change("a", b"", None)).unwrap();
 }
 
+/// Not only what a look from outside shows: also what is on its way, what is remembered, and the streams.
+#[test]
+fn a_refused_group_puts_back_what_it_named() {
+    let (world, mut twins) = (World::default(), Twins::<ConfigurationState>::default());
+    for content in [b"1", b"2", b"3"] {
+        twins.one(&world, change("there", content, None)).unwrap();
+    }
+    twins.one(&world, change("other", b"", None)).unwrap();
+    let before = format!("{:?}", twins.live);
+    let group = [
+        change("new", b"1", None),
+        change("there", b"4", None),
+        change("new", b"2", Some(1)),
+        rollback("there", 1, Some(4)),
+        change("other", b"", Some(7)),
+    ];
+    let refused = twins.live.execute(&group, &world.around()).unwrap_err();
+    assert_eq!(
+        (refused.index, refused.error.code()),
+        (4, "version_conflict")
+    );
+    assert_eq!(format!("{:?}", twins.live), before);
+    twins.execute(&world, &group[..4]).unwrap();
+    assert_eq!(
+        (twins.live.version("new"), twins.live.version("there")),
+        (2, 5)
+    );
+}
+
 #[test]
 fn bad_changes_are_refused() {
     let limits = World::default().limits;
