@@ -82,10 +82,6 @@ impl Chunks {
         Ok(chunk)
     }
 
-    /// Forgets what was read: no view wants it any more.
-    pub(super) fn forget(&self) {
-        whole(self.recent.lock()).clear();
-    }
 
     fn read(&self, after: u64) -> Result<Vec<ReadRecord>, HaltReason> {
         let mut records: Vec<Record> = Vec::new();

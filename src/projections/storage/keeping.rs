@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The writer's side of a generation: takes batches, has segments written and merged, and keeps the manifest.
+//! The writer's side of a generation: takes batches, and has segments written.
 //!
 //! The view's runner alone uses it; what segments' threads and the journal have to say comes to it as [`News`].
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::events::Hash;
 use crate::projections::error::HaltReason;
-use crate::projections::segments::{Layer, Run, Segment, SegmentHead, merge_runs};
+use crate::projections::segments::{Layer, Run, SegmentHead, merge_runs};
 use crate::projections::vouch::{SealedSegment, Voucher};
 
 use super::generation::{Generation, Layers, Position};
-use super::manifest::{Manifest, ManifestEntry};
-use super::pieces::{self, Kind, Piece, SegmentState};
-use super::place::{ViewPlace, drop_strays, segment_file};
+use super::pieces::{self, Kind, Piece};
+use super::place::{ViewPlace, segment_file};
 use super::sealer::{Order, Sealed, Sealer};
 
 /// Ranges of one view that may wait to be written: more records wait for them.
@@ -43,9 +41,9 @@ pub(in crate::projections) enum News {
 
 /// A record of the journal states the segment of these records.
 pub(in crate::projections) struct Vouched {
-    first: u64,
-    last: u64,
-    by: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) by: u64,
 }
 
 /// Is told news of a generation: which opening of the view it belongs to, its number, what.
@@ -53,7 +51,7 @@ pub(in crate::projections) type Tell = Arc<dyn Fn((u64, u64), News) + Send + Syn
 
 /// Why a segment was ordered.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
+pub(super) enum Why {
     /// A range has ended, or the view is being closed.
     Ended,
     /// There are eight of a size.
@@ -65,35 +63,25 @@ enum Why {
 /// The writer's side of a generation.
 pub(in crate::projections) struct Kept {
     pub(in crate::projections) generation: Arc<Generation>,
-    place: ViewPlace,
-    keeping: Arc<Keeping>,
-    tell: Tell,
+    pub(super) place: ViewPlace,
+    pub(super) keeping: Arc<Keeping>,
+    pub(super) tell: Tell,
     /// The oldest first.
-    pieces: Vec<Piece>,
-    position: Position,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) position: Position,
     /// It is the one that the manifest names.
-    serves: bool,
-    jobs: HashMap<u64, Why>,
+    pub(super) serves: bool,
+    pub(super) jobs: HashMap<u64, Why>,
     next_job: u64,
 }
 
 impl Kept {
-    /// A new, empty generation.
-    pub(in crate::projections) fn create(
+    pub(super) fn of(
         place: &ViewPlace,
         keeping: &Arc<Keeping>,
-        (version, incarnation): (u32, u64),
         tell: &Tell,
-    ) -> Result<Self, HaltReason> {
-        place.ensure()?;
-        let number = place.next_number()?;
-        place.create_generation(version, number)?;
-        let layers = Layers::default();
-        let generation = Generation::new(version, number, incarnation, layers);
-        Ok(Self::of(place, keeping, tell, generation))
-    }
-
-    fn of(place: &ViewPlace, keeping: &Arc<Keeping>, tell: &Tell, generation: Generation) -> Self {
+        generation: Generation,
+    ) -> Self {
         Self {
             generation: Arc::new(generation),
             place: place.clone(),
@@ -107,84 +95,7 @@ impl Kept {
         }
     }
 
-    /// The generation that serves, as far as its segments are vouched for; `None` where there is none, or where it is
-    /// of a journal that ended elsewhere.
-    pub(in crate::projections) fn open(
-        place: &ViewPlace,
-        keeping: &Arc<Keeping>,
-        incarnation: u64,
-        tell: &Tell,
-        head: u64,
-    ) -> Result<Option<Self>, HaltReason> {
-        place.ensure()?;
-        let Some(manifest) = place.read_manifest()? else {
-            return Ok(None);
-        };
-        if manifest
-            .segments
-            .last()
-            .is_some_and(|it| it.last_seq > head)
-        {
-            return Ok(None);
-        }
-        let (version, number) = (manifest.version, manifest.generation);
-        let generation = Generation::new(version, number, incarnation, Layers::default());
-        let mut kept = Self::of(place, keeping, tell, generation);
-        let directory = place.generation(version, number);
-        let mut named = Vec::new();
-        for entry in manifest.segments {
-            let path = segment_file(&directory, entry.first_seq, entry.last_seq);
-            kept.take_up(entry, &path)?;
-            named.push(path);
-        }
-        if named.is_empty() {
-            place.create_generation(version, number)?;
-        }
-        drop_strays(&directory, &named)?;
-        kept.serves = true;
-        kept.publish();
-        Ok(Some(kept))
-    }
-
-    /// Takes up a segment that the manifest names.
-    fn take_up(&mut self, entry: ManifestEntry, path: &PathBuf) -> Result<(), HaltReason> {
-        let sealed = self.sealed(entry.first_seq, entry.last_seq, entry.digest);
-        if let Some(voucher) = &self.keeping.voucher {
-            let vouched = voucher.has_vouched(entry.vouched_by, &sealed);
-            if !vouched.map_err(HaltReason::Source)? {
-                let (path, by) = (path.display(), entry.vouched_by);
-                let cause = format!("{path}: record {by} does not vouch for it");
-                return Err(HaltReason::Damage(cause));
-            }
-        }
-        let segment = Segment::open(path, &entry.digest, &self.keeping.sealer.cache)?;
-        let head = segment.head();
-        let is_named = (head.view.as_str(), head.version) == (&*sealed.view, sealed.version)
-            && (head.first_seq, head.last_seq) == (entry.first_seq, entry.last_seq);
-        if !is_named {
-            let cause = format!("{}: it is another segment", path.display());
-            return Err(HaltReason::Damage(cause));
-        }
-        self.position = Position {
-            seq: head.last_seq,
-            hash: head.last_hash,
-        };
-        self.pieces.push(Piece {
-            first: entry.first_seq,
-            last: self.position,
-            layer: Layer::File(Arc::new(segment)),
-            kind: Kind::Segment(SegmentState {
-                digest: entry.digest,
-                vouched_by: Some(entry.vouched_by),
-                replaces: Vec::new(),
-                obsolete: Vec::new(),
-            }),
-            job: None,
-        });
-        Ok(())
-    }
-
-    fn sealed(&self, first_seq: u64, last_seq: u64, digest: Hash) -> SealedSegment {
+    pub(super) fn sealed(&self, first_seq: u64, last_seq: u64, digest: Hash) -> SealedSegment {
         SealedSegment {
             view: self.place.name.to_owned(),
             version: self.generation.version,
@@ -248,7 +159,7 @@ impl Kept {
         Ok(())
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         let layers = self.pieces.iter().rev().map(|piece| piece.layer.clone());
         self.generation.publish(Layers {
             position: self.position,
@@ -311,7 +222,7 @@ impl Kept {
     }
 
     /// Has the pieces made one segment.
-    fn order(&mut self, range: Range<usize>, why: Why) -> Result<(), HaltReason> {
+    pub(super) fn order(&mut self, range: Range<usize>, why: Why) -> Result<(), HaltReason> {
         let Some(group) = self.pieces.get_mut(range) else {
             return Ok(());
         };
@@ -356,161 +267,9 @@ impl Kept {
         Ok(())
     }
 
-    /// Takes what it is told.
-    pub(in crate::projections) fn hear(&mut self, news: News) -> Result<(), HaltReason> {
-        match news {
-            News::Written { job, outcome } => {
-                let Some(why) = self.jobs.remove(&job) else {
-                    return Ok(());
-                };
-                let (digest, segment) = outcome?;
-                self.written(job, why, digest, segment)?;
-            }
-            News::Vouched(vouched) => self.vouched(&vouched)?,
-        }
-        while let Some(range) = pieces::neighbours(&self.pieces, self.keeping.range) {
-            self.order(range, Why::Merge)?;
-        }
-        Ok(())
-    }
-
-    /// A segment stands in the place of the pieces that it was made of.
-    fn written(
-        &mut self,
-        job: u64,
-        why: Why,
-        digest: Hash,
-        segment: Arc<Segment>,
-    ) -> Result<(), HaltReason> {
-        let is_of = |piece: &Piece| piece.job == Some(job);
-        let start = self.pieces.iter().position(is_of);
-        let end = self.pieces.iter().rposition(is_of);
-        let (Some(start), Some(end)) = (start, end) else {
-            return Ok(());
-        };
-        let directory = self
-            .place
-            .generation(self.generation.version, self.generation.number);
-        let (mut replaces, mut obsolete) = (Vec::new(), Vec::new());
-        let group = self.pieces.drain(start..=end).collect::<Vec<_>>();
-        for piece in &group {
-            let mut path = segment_file(&directory, piece.first, piece.last.seq);
-            match &piece.kind {
-                Kind::Memory { .. } => continue,
-                Kind::Spilled => drop(path.set_extension("spill")),
-                Kind::Segment(state) => {
-                    obsolete.extend(state.obsolete.iter().cloned());
-                    match entry(piece, state) {
-                        Some(entry) => replaces.push(entry),
-                        None => replaces.extend(state.replaces.iter().cloned()),
-                    }
-                }
-            }
-            obsolete.push(path);
-        }
-        let (Some(first), Some(last)) = (group.first(), group.last()) else {
-            return Ok(());
-        };
-        let (first, last) = (first.first, last.last);
-        let kind = match why {
-            Why::Spill => Kind::Spilled,
-            Why::Ended | Why::Merge => Kind::Segment(SegmentState {
-                digest,
-                vouched_by: None,
-                replaces,
-                obsolete,
-            }),
-        };
-        let piece = Piece {
-            first,
-            last,
-            layer: Layer::File(segment),
-            kind,
-            job: None,
-        };
-        self.pieces.insert(start, piece);
-        self.publish();
-        if why != Why::Spill {
-            self.have_vouched(first, last.seq, digest)?;
-        }
-        Ok(())
-    }
-
-    fn have_vouched(&mut self, first: u64, last: u64, digest: Hash) -> Result<(), HaltReason> {
-        let Some(voucher) = &self.keeping.voucher else {
-            return self.vouched(&Vouched { first, last, by: 0 });
-        };
-        let tell = Arc::clone(&self.tell);
-        let whose = (self.generation.incarnation, self.generation.number);
-        let told = move |by| tell(whose, News::Vouched(Vouched { first, last, by }));
-        voucher.vouch(self.sealed(first, last, digest), Box::new(told));
-        Ok(())
-    }
-
-    fn vouched(&mut self, vouched: &Vouched) -> Result<(), HaltReason> {
-        let found = self
-            .pieces
-            .iter_mut()
-            .find(|piece| (piece.first, piece.last.seq) == (vouched.first, vouched.last));
-        let Some(Kind::Segment(state)) = found.map(|piece| &mut piece.kind) else {
-            return Ok(());
-        };
-        state.vouched_by = Some(vouched.by);
-        state.replaces.clear();
-        let obsolete = std::mem::take(&mut state.obsolete);
-        self.write_manifest()?;
-        for path in obsolete {
-            // What stays behind goes with the next opening.
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::warn!(%error, path = %path.display(), "a segment that was replaced stays");
-            }
-        }
-        Ok(())
-    }
-
-    /// From here on this generation serves, also after a power cut.
-    pub(in crate::projections) fn serve(&mut self) -> Result<(), HaltReason> {
-        self.serves = true;
-        self.write_manifest()
-    }
-
-    fn write_manifest(&self) -> Result<(), HaltReason> {
-        if !self.serves {
-            return Ok(());
-        }
-        let mut segments = Vec::new();
-        for piece in &self.pieces {
-            let Kind::Segment(state) = &piece.kind else {
-                break;
-            };
-            match entry(piece, state) {
-                Some(entry) => segments.push(entry),
-                None => {
-                    segments.extend(state.replaces.iter().cloned());
-                    if segments.last().map(|it| it.last_seq) != Some(piece.last.seq) {
-                        break;
-                    }
-                }
-            }
-        }
-        let (version, number) = (self.generation.version, self.generation.number);
-        let manifest = Manifest::new(version, number, segments);
-        self.place.write_manifest(&manifest)
-    }
-
     /// Removes what other generations left.
     pub(in crate::projections) fn drop_others(&self) -> Result<(), HaltReason> {
         let kept = (self.generation.version, self.generation.number);
         self.place.drop_others(Some(kept))
     }
-}
-
-/// The manifest's line for a segment that is vouched for.
-fn entry(piece: &Piece, state: &SegmentState) -> Option<ManifestEntry> {
-    Some(ManifestEntry {
-        first_seq: piece.first,
-        last_seq: piece.last.seq,
-        digest: state.digest,
-        vouched_by: state.vouched_by?,
-    })
 }

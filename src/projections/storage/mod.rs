@@ -7,15 +7,19 @@
 //! | file | what |
 //! |---|---|
 //! | `generation.rs` | what readers share of one stored form of a view |
-//! | `keeping.rs` | its writer's side: takes batches, decides which layers become which |
-//! | `pieces.rs` | a layer with the records that it is of; which of them belong together |
+//! | `opening.rs` | how one begins: empty, or as what its manifest names and the journal vouches for |
+//! | `keeping.rs` | its writer's side: takes batches, has segments written |
+//! | `hearing.rs` | what it makes of what it is told of segments; writes the manifest |
+//! | `pieces.rs` | a layer with the records that it is of; which of them become one |
 //! | `manifest.rs` | which segments there are, and which records vouch for them |
 //! | `place.rs` | a view's directory |
 //! | `sealer.rs` | the threads that write segments |
 
 mod generation;
+mod hearing;
 mod keeping;
 mod manifest;
+mod opening;
 mod pieces;
 mod place;
 mod sealer;
