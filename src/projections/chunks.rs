@@ -82,7 +82,6 @@ impl Chunks {
         Ok(chunk)
     }
 
-
     fn read(&self, after: u64) -> Result<Vec<ReadRecord>, HaltReason> {
         let mut records: Vec<Record> = Vec::new();
         loop {

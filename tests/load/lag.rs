@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Views that fall behind: who waits for room waits for them too, in turn, and is not refused.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use femtoclaw_ledger::clock::{Clock, SystemClock};
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{AppendError, Context};
@@ -32,17 +34,55 @@ impl Projection for Slow {
     }
 }
 
+/// The thread that keeps a view.
+const KEEPER: &str = "ledger-view";
+
+/// Shows no time to those who keep views until it is let go on.
+struct StandingClock {
+    inner: SystemClock,
+    goes_on: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Clock for StandingClock {
+    fn now_ns(&self) -> i64 {
+        self.inner.now_ns()
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        if std::thread::current().name() == Some(KEEPER) {
+            let (goes_on, changed) = &*self.goes_on;
+            let stands = goes_on.lock().unwrap();
+            drop(changed.wait_while(stands, |goes_on| !*goes_on).unwrap());
+        }
+        self.inner.monotonic_ns()
+    }
+}
+
+/// Dropped, it lets the views go on.
+struct Standing(Arc<(Mutex<bool>, Condvar)>);
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
 /// A ledger whose views stand still until they are told to go on, and no more commands than views may lag behind.
-async fn behind(wait: bool) -> (World, Sender<()>) {
-    let (sender, receiver) = channel();
+async fn behind(wait: bool) -> (World, Standing) {
+    let goes_on = Arc::new((Mutex::new(false), Condvar::new()));
+    let clock = StandingClock {
+        inner: SystemClock::default(),
+        goes_on: Arc::clone(&goes_on),
+    };
     let world = World::new(move |options| {
         options.wait_for_admission = wait;
         options.limits.view_lag_max = LAG;
         options.activity_interval = Duration::from_secs(1 << 30);
-        options.projections = vec![Box::new(Slow(receiver))];
+        options.clock = Arc::new(clock);
     })
     .await;
-    (world, sender)
+    (world, Standing(goes_on))
 }
 
 /// Waits until the views have read everything.
@@ -155,4 +195,40 @@ async fn who_does_not_wait_is_refused_and_goes_on_once_they_move() {
     record(&world, &world.grant, Context::new(), 2)
         .await
         .unwrap();
+}
+
+/// No decision rests on it: it holds up nobody, and health says how far it is behind.
+#[tokio::test]
+async fn a_slow_projection_lags_alone_and_health_says_so() {
+    let (sender, receiver) = channel();
+    let world = World::new(move |options| {
+        options.wait_for_admission = false;
+        options.limits.view_lag_max = LAG;
+        options.activity_interval = Duration::from_secs(1 << 30);
+        options.projections = vec![Box::new(Slow(receiver))];
+    })
+    .await;
+    for _ in 0..5 * LAG {
+        record(&world, &world.grant, Context::new(), 2)
+            .await
+            .unwrap();
+        let built_in = world.ledger.at_least(world.ledger.head().seq).await;
+        built_in.unwrap();
+    }
+    let slow = || {
+        world
+            .ledger
+            .view_positions()
+            .into_iter()
+            .find(|it| it.name == "slow")
+    };
+    assert_eq!(slow().unwrap().position, 0);
+    let health = world.ledger.health();
+    assert!(
+        !health.healthy && health.cause.contains("view slow: it is"),
+        "{health:?}"
+    );
+    drop(sender);
+    all_read(&world).await;
+    assert!(world.ledger.health().healthy);
 }

@@ -4,6 +4,7 @@
 use super::scrub::Scrubbed;
 use crate::ledger::open_ledger::Ledger;
 use crate::ledger::phase::{CLOSED, FINISHING, SHUT};
+use crate::projections::View;
 
 /// How a ledger is.
 ///
@@ -36,19 +37,27 @@ impl Ledger {
                 .vitals
                 .complaint()
                 .or_else(|| self.complaint())
-                .unwrap_or_else(|| {
-                    let halted = self.0.set.all.iter().find_map(|view| {
-                        view.status()
-                            .halted
-                            .map(|cause| format!("view {}: {cause}", view.name()))
-                    });
-                    halted.unwrap_or_default()
-                }),
+                .or_else(|| self.0.set.all.iter().find_map(|view| self.of_view(view)))
+                .unwrap_or_default(),
         };
         Health {
             healthy: cause.is_empty(),
             cause,
         }
+    }
+
+    /// What is wrong with a view, where something is. One that no decision rests on may lag alone, which holds up nobody:
+    /// it is told here.
+    fn of_view(&self, view: &View) -> Option<String> {
+        let (core, status) = (&self.0.core, view.status());
+        let name = view.name();
+        if let Some(cause) = status.halted {
+            return Some(format!("view {name}: {cause}"));
+        }
+        let lag = core.reader.head().count().saturating_sub(status.position);
+        let lags = !view.is_built_in() && status.building.is_none();
+        let too_much = lags && lag > core.gate.limits.view_lag_max;
+        too_much.then(|| format!("view {name}: it is {lag} records behind"))
     }
 
     /// What is wrong although appends work, where something is.

@@ -132,7 +132,7 @@ impl Kept {
         self.write_manifest()
     }
 
-    fn write_manifest(&self) -> Result<(), HaltReason> {
+    pub(super) fn write_manifest(&self) -> Result<(), HaltReason> {
         if !self.serves {
             return Ok(());
         }

@@ -29,8 +29,8 @@ impl Kept {
         Ok(Self::of(place, keeping, tell, generation))
     }
 
-    /// The generation that serves, as far as its segments are vouched for; `None` where there is none, or where it is
-    /// of a journal that ended elsewhere.
+    /// The generation that serves, as far as its segments are vouched for in a journal of so many records; `None` where
+    /// there is none.
     pub(in crate::projections) fn open(
         place: &ViewPlace,
         keeping: &Arc<Keeping>,
@@ -42,28 +42,27 @@ impl Kept {
         let Some(manifest) = place.read_manifest()? else {
             return Ok(None);
         };
-        if manifest
-            .segments
-            .last()
-            .is_some_and(|it| it.last_seq > head)
-        {
-            return Ok(None);
-        }
         let (version, number) = (manifest.version, manifest.generation);
         let generation = Generation::new(version, number, incarnation, Layers::default());
         let mut kept = Self::of(place, keeping, tell, generation);
         let directory = place.generation(version, number);
-        let mut named = Vec::new();
-        for entry in manifest.segments {
+        let (mut named, entries) = (Vec::new(), manifest.segments.len());
+        // A journal that lost records, with an operator's leave, may have lost those that vouch.
+        let is_within = |it: &ManifestEntry| it.last_seq <= head && it.vouched_by <= head;
+        for entry in manifest.segments.into_iter().take_while(is_within) {
             let path = segment_file(&directory, entry.first_seq, entry.last_seq);
             kept.take_up(entry, &path)?;
             named.push(path);
+        }
+        kept.serves = true;
+        if named.len() < entries {
+            // Before their files go.
+            kept.write_manifest()?;
         }
         if named.is_empty() {
             place.create_generation(version, number)?;
         }
         drop_strays(&directory, &named)?;
-        kept.serves = true;
         kept.publish();
         Ok(Some(kept))
     }
