@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the CI stages need beside Rust: Prometheus with promtool (Debian's package), curl, and Go
-# with golang.org/x/mod and a BLAKE3, which checks proofs and payloads with code that is not ours; fuse3 for the power-loss bench.
+# with golang.org/x/mod and a BLAKE3, which checks proofs and payloads with code that is not ours; fuse3 for the power-loss bench;
+# PostgreSQL for the suite of rivals.
 # Never fails for want of them: the stage that needs them says that it was skipped, and why.
 set -euo pipefail
 
@@ -11,12 +12,13 @@ command -v curl >/dev/null || missing+=(curl ca-certificates)
 command -v go >/dev/null || missing+=(golang-go)
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || missing+=(golang-golang-x-mod-dev)
 [ -d /usr/share/gocode/src/lukechampine.com/blake3 ] || missing+=(golang-lukechampine-blake3-dev)
+command -v initdb >/dev/null || [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing+=(postgresql)
 # Root mounts by itself.
 if [ -e /dev/fuse ] && [ "$(id -u)" -ne 0 ]; then
     command -v fusermount3 >/dev/null || missing+=(fuse3)
 fi
 if [ ${#missing[@]} -eq 0 ]; then
-    echo "install-ci-tools: prometheus, promtool, curl, go, golang.org/x/mod, its BLAKE3 and what mounts are there"
+    echo "install-ci-tools: prometheus, promtool, curl, go, golang.org/x/mod, its BLAKE3, PostgreSQL and what mounts are there"
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then

@@ -101,6 +101,10 @@ fn sources(directories: &[&str]) -> Vec<Source> {
     let mut waiting: Vec<_> = directories.iter().map(|name| root.join(name)).collect();
     let mut found = Vec::new();
     while let Some(path) = waiting.pop() {
+        // What a build of a crate below makes is no source of ours.
+        if path.ends_with("target") {
+            continue;
+        }
         if path.is_dir() {
             waiting.extend(
                 fs::read_dir(path)
