@@ -48,8 +48,9 @@ pub use preflight::TornTail;
 pub(crate) use preflight::inspect;
 pub(crate) use tables::{Table, TableReading};
 
-/// More than two and a full disk under backpressure can hang a commit for ever.
-const WORKER_THREADS: usize = 2;
+/// Of two, the first does nothing but ask, as often as it can, whether the second still compacts, and here every table
+/// moves down as it is. With more than two, a full disk under backpressure can hang a commit for ever.
+const WORKER_THREADS: usize = 1;
 /// As much as a small table.
 const PROBE_BYTES: usize = 64 << 10;
 const CREATION_CACHE_BYTES: u64 = 1 << 20;
@@ -116,18 +117,6 @@ pub(crate) fn create(
         sync_parent(path)
     };
     finish().map_err(|source| OpenError::io(path, source))
-}
-
-/// Removes a closed database in which there is nothing to keep: at once, or, where the system refuses half way,
-/// under the name of what never counts, so that no part of it is ever taken for the whole.
-pub(crate) fn discard(path: &Path) -> io::Result<()> {
-    let discarded = creating(path);
-    if discarded.symlink_metadata().is_ok() {
-        fs::remove_dir_all(&discarded)?;
-    }
-    fs::rename(path, &discarded)?;
-    sync_parent(path)?;
-    fs::remove_dir_all(&discarded)
 }
 
 fn build(path: &Path, cache_bytes: u64, files_max: usize) -> Result<Database, OpenError> {
