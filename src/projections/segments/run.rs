@@ -6,16 +6,33 @@ use std::cmp::Ordering;
 use super::SegmentError;
 use super::op::{EntrySink, OpKind, OpRef};
 
-/// Where an entry lies: its key, and behind that its value.
+/// Where an entry lies: its key, and behind that its value. Sixteen bytes.
 #[derive(Debug, Clone, Copy)]
 struct RunEntry {
-    at: usize,
+    /// Where the key begins, times four, plus the kind.
+    at_and_kind: u64,
     key_bytes: u32,
     value_bytes: u32,
-    kind: OpKind,
 }
 
 impl RunEntry {
+    #[inline]
+    fn at(self) -> usize {
+        (self.at_and_kind >> 2) as usize
+    }
+
+    /// The same at another place, so many bytes on.
+    #[inline]
+    fn moved(self, from: usize, to: usize) -> Self {
+        let moved = (to as u64).wrapping_sub(from as u64) << 2;
+        let at_and_kind = self.at_and_kind.wrapping_add(moved);
+        Self {
+            at_and_kind,
+            ..self
+        }
+    }
+
+    #[inline]
     fn length(self) -> usize {
         self.key_bytes as usize + self.value_bytes as usize
     }
@@ -58,15 +75,16 @@ impl Run {
 
     #[inline]
     fn key_of(&self, entry: &RunEntry) -> &[u8] {
-        let end = entry.at + entry.key_bytes as usize;
-        self.arena.get(entry.at..end).unwrap_or_default()
+        let end = entry.at() + entry.key_bytes as usize;
+        self.arena.get(entry.at()..end).unwrap_or_default()
     }
 
     #[inline]
     fn op_of(&self, entry: &RunEntry) -> OpRef<'_> {
-        let from = entry.at + entry.key_bytes as usize;
+        let from = entry.at() + entry.key_bytes as usize;
         let value = self.arena.get(from..from + entry.value_bytes as usize);
-        entry.kind.with(value.unwrap_or_default())
+        let kind = OpKind::of_bits(entry.at_and_kind & 3);
+        kind.map_or(OpRef::Delete, |it| it.with(value.unwrap_or_default()))
     }
 
     /// Key number `index`; empty beyond the last.
@@ -113,10 +131,9 @@ impl RunBuilder {
     pub(in crate::projections) fn add(&mut self, key: &[u8], op: OpRef<'_>) {
         let value = op.value().unwrap_or_default();
         self.entries.push(RunEntry {
-            at: self.arena.len(),
+            at_and_kind: (self.arena.len() as u64) << 2 | op.kind() as u64,
             key_bytes: key.len() as u32,
             value_bytes: value.len() as u32,
-            kind: op.kind(),
         });
         self.arena.extend_from_slice(key);
         self.arena.extend_from_slice(value);
@@ -135,7 +152,7 @@ impl RunBuilder {
         let Self { arena, entries } = self;
         debug_assert!(entries.windows(2).all(|pair| match pair {
             [one, two] => {
-                let key = |it: &RunEntry| arena.get(it.at..it.at + it.key_bytes as usize);
+                let key = |it: &RunEntry| arena.get(it.at()..it.at() + it.key_bytes as usize);
                 key(one) < key(two)
             }
             _ => false,
@@ -152,13 +169,10 @@ impl RunBuilder {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return;
         };
-        let (start, to) = (first.at, self.arena.len());
-        let bytes = run.arena.get(start..last.at + last.length());
+        let (start, to) = (first.at(), self.arena.len());
+        let bytes = run.arena.get(start..last.at() + last.length());
         self.arena.extend_from_slice(bytes.unwrap_or_default());
-        let moved = entries.iter().map(|entry| RunEntry {
-            at: entry.at - start + to,
-            ..*entry
-        });
+        let moved = entries.iter().map(|entry| entry.moved(start, to));
         self.entries.extend(moved);
     }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::*;
 use crate::events::Hash;
 
+mod damage;
 mod model;
+mod shapes;
 
 const LAST_HASH: Hash = [7; 32];
 

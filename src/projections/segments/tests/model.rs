@@ -78,7 +78,7 @@ fn all(layers: &[Layer]) -> Vec<(Vec<u8>, Op)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn layers_say_what_a_plain_map_says(
