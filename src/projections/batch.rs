@@ -9,9 +9,13 @@ use serde::de::DeserializeOwned;
 
 use super::error::ProjectionError;
 use super::keys::unpack;
-use super::projection::Pair;
 use super::segments::{Direction, OpRef, Run, SegmentError, visible};
 use super::storage::Layers;
+
+/// A key and its value.
+///
+/// Example: [`Source`].
+pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// Keys and values of earlier batches that are kept in memory, in each of two halves.
 const RECENT_BYTES: usize = 1 << 19;
@@ -30,8 +34,7 @@ pub const VIEW_COMMIT_BYTES_MAX: usize = 64 << 20;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// Keys are hashed once for every change: with a seed of this process, but not with SipHash.
-type ByKey<V> = HashMap<Key, V, RandomState>;
-type Key = Box<[u8]>;
+type ByKey<V> = HashMap<Box<[u8]>, V, RandomState>;
 
 type Projected<T> = Result<T, ProjectionError>;
 /// A value, or that there is none.
@@ -56,7 +59,7 @@ impl RecentValues {
         self.newer.get(key).or_else(|| self.older.get(key))
     }
 
-    fn keep(&mut self, key: Key, value: Value) {
+    fn keep(&mut self, key: Box<[u8]>, value: Value) {
         if value.as_ref().map_or(0, Vec::len) > RECENT_VALUE_BYTES {
             self.older.remove(&key);
             if let Some(replaced) = self.newer.remove(&key) {
@@ -354,7 +357,7 @@ mod tests {
             for at in 0..KEPT {
                 let mut value = vec![0; length];
                 value[..4].copy_from_slice(&at.to_be_bytes());
-                recent.keep(Key::from((at % keys).to_be_bytes()), Some(value));
+                recent.keep(Box::from((at % keys).to_be_bytes()), Some(value));
             }
             let most = 2 * (RECENT_BYTES + bytes_of(&[0; 4], Some(&vec![0; length])));
             assert!(held(&recent) <= most, "{} bytes", held(&recent));
@@ -374,10 +377,10 @@ mod tests {
     #[test]
     fn a_value_that_became_too_long_is_forgotten() {
         for others in [0, RECENT_BYTES / 1_000] {
-            let (mut recent, key) = (RecentValues::default(), Key::from(*b"key"));
+            let (mut recent, key) = (RecentValues::default(), Box::from(*b"key"));
             recent.keep(key.clone(), Some(vec![1]));
             for other in 0..others {
-                recent.keep(Key::from(other.to_be_bytes()), Some(vec![0; 1_000]));
+                recent.keep(Box::from(other.to_be_bytes()), Some(vec![0; 1_000]));
             }
             assert_eq!(recent.older.contains_key(&key), others > 0);
             let before = recent.newer_bytes;

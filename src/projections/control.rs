@@ -28,7 +28,7 @@ impl Orders {
 }
 
 #[derive(Default)]
-struct Told {
+struct RunnerOrders {
     orders: Orders,
     head: u64,
     /// The runner has nothing in memory that it was to write, or has ended.
@@ -38,14 +38,14 @@ struct Told {
 #[derive(Default)]
 pub(super) struct Control {
     /// Lock: whoever orders, and the runner to take what was ordered; nothing is called under it.
-    told: Mutex<Told>,
+    told: Mutex<RunnerOrders>,
     changed: Condvar,
     /// Wakes who waits for what the runner has done.
     done: Condvar,
 }
 
 impl Control {
-    fn order(&self, change: impl FnOnce(&mut Told)) {
+    fn order(&self, change: impl FnOnce(&mut RunnerOrders)) {
         let mut told = whole(self.told.lock());
         change(&mut told);
         drop(told);

@@ -73,9 +73,11 @@ mod execution_filter;
 mod execution_status;
 mod executions;
 mod executions_view;
+mod health;
 mod indexes;
 mod keys;
 mod names;
+mod notices;
 mod position;
 mod projection;
 mod query;
@@ -100,7 +102,7 @@ mod views;
 #[allow(dead_code, reason = "until views hand segments in")]
 mod vouch;
 
-pub use batch::{VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
+pub use batch::{Pair, VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
 pub use built_in::built_in;
 pub use configuration::{
     AsOf, ConfigurationProjection, ConfigurationView, DocumentVersion, VersionInfo,
@@ -113,8 +115,9 @@ pub use execution_status::{ExecutionStatus, StatusCount};
 pub use executions::Executions;
 pub use executions_view::ExecutionsView;
 pub use indexes::{CommandPlace, Indexes};
+pub use notices::{Listener, Notice};
 pub use position::{AtPosition, ViewDigest, ViewPosition};
-pub use projection::{Pair, Projection};
+pub use projection::Projection;
 pub use query::{Filter, IndexesView};
 pub(crate) use registry::registry_digest;
 pub use registry::{Capability, RegistryState};
@@ -126,6 +129,6 @@ pub use subscription::{Subscription, SubscriptionError};
 pub use tree::{Tree, TreeAt, TreeView};
 pub use view::{RebuildProgress, View, ViewSnapshot, ViewStatus};
 pub(crate) use views::Watched;
-pub use views::{Listener, Notice, Views, ViewsOptions};
+pub use views::{Views, ViewsOptions};
 #[allow(unused_imports, reason = "until views hand segments in")]
 pub(crate) use vouch::{SealedSegment, Voucher};

@@ -6,11 +6,6 @@ use crate::events::{Event, Record, RecordHeader};
 use super::batch::ViewBatch;
 use super::error::ProjectionError;
 
-/// A key and its value.
-///
-/// Example: [`Source`].
-pub type Pair = (Vec<u8>, Vec<u8>);
-
 /// Folds events into a view.
 ///
 /// All state lives in the view itself, reached through the batch; a projection keeps none of its

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::error::HaltReason;
+use super::notices::Notice;
 use super::runner::Runner;
 use super::storage::set_aside;
-use super::views::Notice;
 use crate::database;
 
 /// How often in a row views are set aside before the runner gives up and waits for an order.
@@ -18,47 +18,10 @@ const RETRY_DOUBLINGS: u32 = 6;
 /// How often in a row the engine may panic over files that are whole, before they are set aside.
 const PANICS_MAX: u32 = 2;
 
-/// What went wrong lately.
-#[derive(Debug, Default)]
-pub(super) struct ViewHealth {
-    set_aside: u32,
-    /// Troubles in a row that were no damage: each is waited out longer than the one before.
-    waited: u32,
-    panics: u32,
-    /// Nobody knows what the last trouble was: every byte is read before the next opening.
-    look: bool,
-    /// Given up until a rebuild is ordered.
-    gave_up: bool,
-    /// Readers were told of a trouble.
-    told: bool,
-}
-
 /// What the runner does after a trouble.
 enum Then {
     GoOn,
     Wait,
-}
-
-impl ViewHealth {
-    pub(super) fn recovered(&mut self) {
-        *self = Self::default();
-    }
-
-    /// The operator who orders a rebuild has looked; whether files are to be looked at stays as it
-    /// is.
-    fn ordered(&mut self) {
-        let look = self.look;
-        *self = Self {
-            look,
-            told: self.told,
-            ..Self::default()
-        };
-    }
-
-    /// True once after a trouble that is over.
-    pub(super) fn trouble_over(&mut self) -> bool {
-        std::mem::take(&mut self.told)
-    }
 }
 
 impl Runner {

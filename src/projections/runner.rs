@@ -14,10 +14,10 @@ use crate::callbacks::panic_text;
 use super::chunks::Chunks;
 use super::control::{Control, Orders};
 use super::error::HaltReason;
-use super::rebuild::ViewHealth;
-use super::slot::{Opening, Slot, Stored, Which};
+use super::health::ViewHealth;
+use super::notices::{Notice, Notices};
+use super::slot::{SlotOpening, Stored, ViewSlot, Which};
 use super::storage::{Keeping, Tell, ViewPlace};
-use super::views::{Notice, Notices};
 
 pub(super) struct Runner {
     pub(super) place: ViewPlace,
@@ -28,12 +28,12 @@ pub(super) struct Runner {
     pub(super) control: Arc<Control>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) tell: Tell,
-    pub(super) slot: Slot,
+    pub(super) slot: ViewSlot,
     /// It has what is stored in hand.
     pub(super) is_open: bool,
     pub(super) incarnation: u64,
     pub(super) health: ViewHealth,
-    /// What is in memory is to go into segments, once the view has come as far as this.
+    /// Once the view has come as far as this, its runs are to become a segment.
     pub(super) tail: Option<u64>,
 }
 
@@ -88,8 +88,8 @@ impl Runner {
         keeping: &'a Arc<Keeping>,
         (incarnation, tell): (u64, &'a Tell),
         chunks: &'a Chunks,
-    ) -> Opening<'a> {
-        Opening {
+    ) -> SlotOpening<'a> {
+        SlotOpening {
             place,
             keeping,
             incarnation,

@@ -50,7 +50,7 @@ pub(super) enum Which {
 }
 
 /// What an opening of the view is made with.
-pub(super) struct Opening<'a> {
+pub(super) struct SlotOpening<'a> {
     pub(super) place: &'a ViewPlace,
     pub(super) keeping: &'a Arc<Keeping>,
     pub(super) incarnation: u64,
@@ -58,7 +58,7 @@ pub(super) struct Opening<'a> {
     pub(super) source: &'a dyn Source,
 }
 
-pub(super) struct Slot {
+pub(super) struct ViewSlot {
     projection: Box<dyn Projection>,
     /// Asked for once.
     version: u32,
@@ -73,7 +73,7 @@ pub(super) struct Slot {
     failures: Counter,
 }
 
-impl Slot {
+impl ViewSlot {
     pub(super) fn new(
         projection: Box<dyn Projection>,
         version: u32,
@@ -124,7 +124,7 @@ impl Slot {
     /// Takes up what is stored of this view; starts to build what is not.
     pub(super) fn attach(
         &mut self,
-        opening: &Opening<'_>,
+        opening: &SlotOpening<'_>,
         damaged: bool,
     ) -> Result<(), HaltReason> {
         self.start_again();
@@ -162,7 +162,7 @@ impl Slot {
     /// Begins a new generation beside the one that serves; does nothing while one is being made.
     pub(super) fn start_build(
         &mut self,
-        opening: &Opening<'_>,
+        opening: &SlotOpening<'_>,
         target: u64,
         reason: &'static str,
     ) -> Result<(), HaltReason> {

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use crate::integrity::FieldDigest;
 use crate::locks::whole;
 
+use super::batch::Pair;
 use super::control::Control;
 use super::error::ViewError;
 use super::position::ViewDigest;
-use super::projection::Pair;
 use super::segments::Segment;
 use super::storage::Generation;
 

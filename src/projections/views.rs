@@ -2,27 +2,27 @@
 //! The handle on all views of a ledger: open, read, rebuild, close.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::chunks::Chunks;
 use super::control::Control;
 use super::error::ViewsOpenError;
+use super::health::ViewHealth;
+use super::notices::{Listener, Notices};
 use super::projection::Projection;
-use super::rebuild::ViewHealth;
 use super::runner::Runner;
 use super::segments::SegmentCache;
-use super::slot::Slot;
+use super::slot::ViewSlot;
 use super::source::Source;
 use super::storage::{Keeping, RANGE, Sealer, Tell, ViewPlace};
 use super::view::{View, ViewShared};
 use super::vouch::Voucher;
 use crate::callbacks::{CallbackKind, Callbacks};
 use crate::clock::{Clock, SystemClock};
-use crate::locks::whole;
 use crate::metrics;
 
 /// How long a look at the journal's head waits, of a source that can be woken.
@@ -31,11 +31,6 @@ const LOOK: Duration = Duration::from_secs(10);
 const LOOK_UNWOKEN: Duration = Duration::from_millis(20);
 /// How long a close waits for what is in memory to be written.
 const CLOSING: Duration = Duration::from_secs(60);
-
-/// Is told what happened to the views.
-///
-/// Example: [`Source`](crate::projections::Source).
-pub type Listener = Arc<dyn Fn(&Notice) + Send + Sync>;
 
 /// How views are kept.
 ///
@@ -65,52 +60,6 @@ impl Default for ViewsOptions {
             clock: Arc::new(SystemClock::default()),
         }
     }
-}
-
-/// Who is told what happened to views.
-pub(super) struct Notices {
-    /// Lock: a runner that has something to tell, for a copy; nothing is called under it.
-    listener: Mutex<Option<Listener>>,
-}
-
-impl Notices {
-    /// A listener that panics is told no more.
-    pub(super) fn tell(&self, notice: &Notice) {
-        let Some(listener) = whole(self.listener.lock()).clone() else {
-            return;
-        };
-        let seat = Callbacks::unwatched().seat(CallbackKind::Listener, "views", Duration::MAX);
-        if seat.call(|| listener(notice)).is_err() {
-            *whole(self.listener.lock()) = None;
-        }
-    }
-}
-
-/// Something happened to the views that an operator wants to know.
-///
-/// Example: [`Source`](crate::projections::Source).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// Damaged views were moved away; they are being made again.
-    SetAside {
-        /// What was wrong.
-        cause: String,
-        /// Where they are kept.
-        to: PathBuf,
-    },
-    /// A new generation of a view serves.
-    Rebuilt {
-        /// The view.
-        view: &'static str,
-        /// How far it had read by then.
-        position: u64,
-    },
-    /// Views cannot be brought up to date for now.
-    Halted {
-        /// Why.
-        cause: String,
-    },
 }
 
 /// All views of one ledger and the threads that keep them. Dropping it stops them without waiting for them;
@@ -188,9 +137,7 @@ impl Views {
             threads: Vec::new(),
         };
         let chunks = Arc::new(Chunks::of(source));
-        let notices = Arc::new(Notices {
-            listener: Mutex::new(options.listener),
-        });
+        let notices = Arc::new(Notices::of(options.listener));
         for slot in slots {
             let control = Arc::new(Control::default());
             let told = Arc::clone(&control);
@@ -298,9 +245,9 @@ impl Drop for Views {
 fn slots(
     projections: Vec<Box<dyn Projection>>,
     watched: &Watched<'_>,
-) -> Result<Vec<Slot>, ViewsOpenError> {
+) -> Result<Vec<ViewSlot>, ViewsOpenError> {
     let (callbacks, budget) = (watched.callbacks, watched.budget);
-    let mut slots: Vec<Slot> = Vec::new();
+    let mut slots: Vec<ViewSlot> = Vec::new();
     for (projection, number) in projections.into_iter().zip(1..) {
         let unnamed = callbacks.seat(CallbackKind::Projection, "", budget);
         let asked = unnamed.call(|| (projection.name(), projection.version()));
@@ -311,7 +258,7 @@ fn slots(
         }
         let shared = Arc::new(ViewShared::new(name));
         let seat = callbacks.seat(CallbackKind::Projection, name, budget);
-        slots.push(Slot::new(projection, version, seat, shared));
+        slots.push(ViewSlot::new(projection, version, seat, shared));
     }
     Ok(slots)
 }

@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     ("admission", "access config error events locks"),
     // A torn tail is told by its digest.
-    ("database", "error integrity locks parse"),
+    ("database", "error integrity parse"),
     (
         "journal",
         "clock database error events integrity locks metrics parse vitals",

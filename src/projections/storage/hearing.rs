@@ -10,7 +10,7 @@ use crate::projections::segments::{Layer, Segment};
 
 use super::keeping::{Kept, News, Vouched, Why};
 use super::manifest::{Manifest, ManifestEntry};
-use super::pieces::{self, Kind, Piece, SegmentState};
+use super::pieces::{self, Piece, PieceKind, SegmentState};
 use super::place::segment_file;
 
 impl Kept {
@@ -54,9 +54,9 @@ impl Kept {
         for piece in &group {
             let mut path = segment_file(&directory, piece.first, piece.last.seq);
             match &piece.kind {
-                Kind::Memory { .. } => continue,
-                Kind::Spilled => drop(path.set_extension("spill")),
-                Kind::Segment(state) => {
+                PieceKind::Memory { .. } => continue,
+                PieceKind::Spilled => drop(path.set_extension("spill")),
+                PieceKind::Segment(state) => {
                     obsolete.extend(state.obsolete.iter().cloned());
                     match entry(piece, state) {
                         Some(entry) => replaces.push(entry),
@@ -71,8 +71,8 @@ impl Kept {
         };
         let (first, last) = (first.first, last.last);
         let kind = match why {
-            Why::Spill => Kind::Spilled,
-            Why::Ended | Why::Merge => Kind::Segment(SegmentState {
+            Why::Spill => PieceKind::Spilled,
+            Why::Ended | Why::Merge => PieceKind::Segment(SegmentState {
                 digest,
                 vouched_by: None,
                 replaces,
@@ -110,7 +110,7 @@ impl Kept {
             .pieces
             .iter_mut()
             .find(|piece| (piece.first, piece.last.seq) == (vouched.first, vouched.last));
-        let Some(Kind::Segment(state)) = found.map(|piece| &mut piece.kind) else {
+        let Some(PieceKind::Segment(state)) = found.map(|piece| &mut piece.kind) else {
             return Ok(());
         };
         state.vouched_by = Some(vouched.by);
@@ -138,7 +138,7 @@ impl Kept {
         }
         let mut segments = Vec::new();
         for piece in &self.pieces {
-            let Kind::Segment(state) = &piece.kind else {
+            let PieceKind::Segment(state) = &piece.kind else {
                 break;
             };
             match entry(piece, state) {

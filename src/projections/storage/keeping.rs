@@ -13,9 +13,9 @@ use crate::projections::segments::{Layer, Run, SegmentHead, merge_runs};
 use crate::projections::vouch::{SealedSegment, Voucher};
 
 use super::generation::{Generation, Layers, Position};
-use super::pieces::{self, Kind, Piece};
+use super::pieces::{self, Piece, PieceKind};
 use super::place::{ViewPlace, segment_file};
-use super::sealer::{Order, Sealed, Sealer};
+use super::sealer::{SealOrder, SealOutcome, Sealer};
 
 /// Ranges of one view that may wait to be written: more records wait for them.
 const WAITING_MAX: usize = 2;
@@ -34,7 +34,7 @@ pub(in crate::projections) struct Keeping {
 /// What a generation is told.
 pub(in crate::projections) enum News {
     /// What came of an order for a segment.
-    Written { job: u64, outcome: Sealed },
+    Written { job: u64, outcome: SealOutcome },
     /// A record states the segment of these records.
     Vouched(Vouched),
 }
@@ -127,7 +127,7 @@ impl Kept {
 
     /// Whether everything is in segments that are vouched for, or were handed to who vouches.
     pub(in crate::projections) fn is_handed_over(&self) -> bool {
-        let in_memory = |piece: &Piece| !matches!(piece.kind, Kind::Segment(_));
+        let in_memory = |piece: &Piece| !matches!(piece.kind, PieceKind::Segment(_));
         !self.pieces.iter().any(in_memory)
     }
 
@@ -143,7 +143,7 @@ impl Kept {
             first,
             last: to,
             layer: Layer::Memory(Arc::new(run)),
-            kind: Kind::Memory { merges: 0 },
+            kind: PieceKind::Memory { merges: 0 },
             job: None,
         });
         if let Some(range) = pieces::ended(&self.pieces, self.keeping.range) {
@@ -176,14 +176,14 @@ impl Kept {
             return;
         };
         let merges = match newer.kind {
-            Kind::Memory { merges } => merges + 1,
+            PieceKind::Memory { merges } => merges + 1,
             _ => 0,
         };
         let merged = Piece {
             first: older.first,
             last: newer.last,
             layer: Layer::Memory(Arc::new(merge_runs(newer_run, older_run))),
-            kind: Kind::Memory { merges },
+            kind: PieceKind::Memory { merges },
             job: None,
         };
         self.pieces.splice(range, [merged]);
@@ -209,7 +209,7 @@ impl Kept {
     /// What there is goes into a segment, although its range has not ended: the next opening has nothing to read again.
     pub(in crate::projections) fn order_tail(&mut self) -> Result<(), HaltReason> {
         let in_memory =
-            |piece: &Piece| !matches!(piece.kind, Kind::Segment(_)) && piece.job.is_none();
+            |piece: &Piece| !matches!(piece.kind, PieceKind::Segment(_)) && piece.job.is_none();
         if !self.pieces.iter().any(in_memory) {
             return Ok(());
         }
@@ -254,7 +254,7 @@ impl Kept {
         layers.reverse();
         let tell = Arc::clone(&self.tell);
         let whose = (self.generation.incarnation, self.generation.number);
-        let order = Order {
+        let order = SealOrder {
             layers,
             head,
             path,

@@ -10,7 +10,7 @@ use crate::projections::segments::{Layer, Segment};
 use super::generation::{Generation, Layers, Position};
 use super::keeping::{Keeping, Kept, Tell};
 use super::manifest::ManifestEntry;
-use super::pieces::{Kind, Piece, SegmentState};
+use super::pieces::{Piece, PieceKind, SegmentState};
 use super::place::{ViewPlace, drop_strays, segment_file};
 
 impl Kept {
@@ -94,7 +94,7 @@ impl Kept {
             first: entry.first_seq,
             last: self.position,
             layer: Layer::File(Arc::new(segment)),
-            kind: Kind::Segment(SegmentState {
+            kind: PieceKind::Segment(SegmentState {
                 digest: entry.digest,
                 vouched_by: Some(entry.vouched_by),
                 replaces: Vec::new(),

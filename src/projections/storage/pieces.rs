@@ -28,7 +28,7 @@ pub(super) const fn next_cut(after: u64, range: u64) -> u64 {
 
 /// How a layer is kept.
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum PieceKind {
     /// In memory; made of smaller ones so many times.
     Memory { merges: u32 },
     /// In a file that is this opening's alone: memory was short.
@@ -54,7 +54,7 @@ pub(super) struct Piece {
     pub(super) first: u64,
     pub(super) last: Position,
     pub(super) layer: Layer,
-    pub(super) kind: Kind,
+    pub(super) kind: PieceKind,
     /// The job that makes something else of it.
     pub(super) job: Option<u64>,
 }
@@ -67,12 +67,12 @@ impl Piece {
 
     /// Whether it is in a file and ends where a range does.
     pub(super) const fn is_sealed(&self, range: u64) -> bool {
-        matches!(self.kind, Kind::Segment(_)) && self.ranges(range) > 0
+        matches!(self.kind, PieceKind::Segment(_)) && self.ranges(range) > 0
     }
 
     /// Whether it may be made part of another one: it is vouched for, and no job has it.
     fn is_settled(&self, range: u64) -> bool {
-        let vouched = matches!(&self.kind, Kind::Segment(state) if state.vouched_by.is_some());
+        let vouched = matches!(&self.kind, PieceKind::Segment(state) if state.vouched_by.is_some());
         vouched && self.ranges(range) > 0 && self.job.is_none()
     }
 }
@@ -120,14 +120,14 @@ pub(super) fn neighbours(pieces: &[Piece], range: u64) -> Option<Range<usize>> {
 /// The runs at the end that become one run.
 pub(super) fn runs(pieces: &[Piece]) -> Option<Range<usize>> {
     let newest = pieces.last()?;
-    let Kind::Memory { merges } = newest.kind else {
+    let PieceKind::Memory { merges } = newest.kind else {
         return None;
     };
     let start = pieces.len().checked_sub(RUNS)?;
     let alike = pieces.get(start..)?.iter().all(|piece| {
         // A newer one that was merged more often has overtaken.
         piece.job.is_none()
-            && matches!(piece.kind, Kind::Memory { merges: other } if other <= merges)
+            && matches!(piece.kind, PieceKind::Memory { merges: other } if other <= merges)
     });
     // A run that ends a range stays at its end.
     alike.then_some(start..pieces.len())
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::projections::segments::{OpRef, Run};
 
-    fn piece(first: u64, last: u64, kind: Kind) -> Piece {
+    fn piece(first: u64, last: u64, kind: PieceKind) -> Piece {
         let run = Run::build([(b"key", OpRef::Delete)]);
         Piece {
             first,
@@ -163,10 +163,10 @@ mod tests {
             replaces: Vec::new(),
             obsolete: Vec::new(),
         };
-        piece(first, last, Kind::Segment(state))
+        piece(first, last, PieceKind::Segment(state))
     }
 
-    const MEMORY: Kind = Kind::Memory { merges: 0 };
+    const MEMORY: PieceKind = PieceKind::Memory { merges: 0 };
 
     /// Commits do not end where ranges do: a segment takes the rest of the commit along.
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(ended(&pieces, 10), None);
         pieces.push(piece(20, 23, MEMORY));
         assert_eq!(ended(&pieces, 10), Some(1..4));
-        // What is being written is not written again; the next range ends by itself.
+        // A job has them; the next range ends by itself.
         for piece in pieces.get_mut(1..4).unwrap() {
             piece.job = Some(1);
         }
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(neighbours(&pieces, 10), None, "they are of two sizes");
         pieces.extend((9..16).map(|at| sealed(at * 10 + 1, at * 10 + 10)));
         assert_eq!(neighbours(&pieces, 10), Some(1..9));
-        if let Some(Kind::Segment(state)) = pieces.get_mut(4).map(|piece| &mut piece.kind) {
+        if let Some(PieceKind::Segment(state)) = pieces.get_mut(4).map(|piece| &mut piece.kind) {
             state.vouched_by = None;
         }
         assert_eq!(neighbours(&pieces, 10), None, "one is not vouched for");

@@ -22,19 +22,19 @@ use crate::projections::segments::{
 const ORDERS_MAX: usize = 1_024;
 
 /// What comes of an order: the digest of the segment, and the segment, open.
-pub(in crate::projections) type Sealed = Result<(Hash, Arc<Segment>), HaltReason>;
+pub(in crate::projections) type SealOutcome = Result<(Hash, Arc<Segment>), HaltReason>;
 
 /// A segment that is to be written.
-pub(super) struct Order {
+pub(super) struct SealOrder {
     pub(super) layers: Vec<Layer>,
     pub(super) head: SegmentHead,
     pub(super) path: PathBuf,
     /// Is told what came of it.
-    pub(super) done: Box<dyn FnOnce(Sealed) + Send>,
+    pub(super) done: Box<dyn FnOnce(SealOutcome) + Send>,
 }
 
-impl Order {
-    fn carry_out(&self, cache: &Arc<SegmentCache>) -> Sealed {
+impl SealOrder {
+    fn carry_out(&self, cache: &Arc<SegmentCache>) -> SealOutcome {
         let writing = || -> Result<_, crate::projections::segments::SegmentError> {
             let mut writer = SegmentWriter::create(&self.path, self.head.clone())?;
             merge_into(&self.layers, &mut writer, self.head.first_seq == 1)?;
@@ -55,7 +55,7 @@ impl Order {
 /// The threads that write segments. Dropped, they end with what they have begun.
 pub(in crate::projections) struct Sealer {
     /// Lock: whoever orders, to put one order in line, and the end, to take the line away; nothing is called under it.
-    lines: Mutex<Option<[SyncSender<Order>; 2]>>,
+    lines: Mutex<Option<[SyncSender<SealOrder>; 2]>>,
     /// Lock: the end alone.
     threads: Mutex<Vec<JoinHandle<()>>>,
     ends: Arc<AtomicBool>,
@@ -66,7 +66,7 @@ impl Sealer {
     pub(in crate::projections) fn start(cache: Arc<SegmentCache>) -> io::Result<Self> {
         let mut threads = Vec::new();
         let ends = Arc::new(AtomicBool::new(false));
-        let mut line = |name: &str| -> io::Result<SyncSender<Order>> {
+        let mut line = |name: &str| -> io::Result<SyncSender<SealOrder>> {
             let (sender, receiver) = sync_channel(ORDERS_MAX);
             let (cache, ends) = (Arc::clone(&cache), Arc::clone(&ends));
             let thread = std::thread::Builder::new().name(name.to_owned());
@@ -83,7 +83,7 @@ impl Sealer {
     }
 
     /// Puts an order in line. False where it cannot be: the end has come, or the line is full.
-    pub(super) fn order(&self, order: Order, is_merge: bool) -> bool {
+    pub(super) fn order(&self, order: SealOrder, is_merge: bool) -> bool {
         let lines = whole(self.lines.lock());
         let Some([seals, merges]) = &*lines else {
             return false;
@@ -104,7 +104,7 @@ impl Sealer {
     }
 }
 
-fn run(orders: &Receiver<Order>, cache: &Arc<SegmentCache>, ends: &AtomicBool) {
+fn run(orders: &Receiver<SealOrder>, cache: &Arc<SegmentCache>, ends: &AtomicBool) {
     while let Ok(order) = orders.recv() {
         if ends.load(Ordering::Acquire) {
             continue;

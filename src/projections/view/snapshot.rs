@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use crate::projections::batch::Pair;
 use crate::projections::error::ViewError;
 use crate::projections::keys::unpack;
-use crate::projections::projection::Pair;
 use crate::projections::segments::{Direction, visible};
 use crate::projections::storage::{Generation, Layers};
 
