@@ -21,7 +21,7 @@
 //!   under it.
 //! * The *root* has the [`SegmentHead`], the number of entries, the last key, and the same four facts of each node.
 //!
-//! Whoever opens a segment states the digest of its root. Everything else is read when it is wanted, and not one byte
+//! An opening states the digest of the root. Everything else is read when it is wanted, and not one byte
 //! of it is used before its digest was compared with what the part above it says. So a file that is not the one that
 //! was written is [`SegmentError::Damaged`], and never a wrong answer. A file's bytes are a function of its head and
 //! its entries: no time, no chance. `docs/FORMAT.md` has every byte.

@@ -8,7 +8,7 @@ use super::SegmentError;
 pub(in crate::projections) enum Op {
     /// The key had no value before: where its end lies in the same layer, nothing of it is left. Of a key of which this
     /// is ever said, [`Op::Delete`] is said only where it has a value: else what is left depends on which neighbours
-    /// were composed first, and so do the bytes of a segment. What is read is the same.
+    /// were composed first, and so do the bytes of a segment. Readers find the same.
     New(Vec<u8>),
     /// The key has this value now, whatever it had before.
     Put(Vec<u8>),
