@@ -52,6 +52,8 @@ pub(crate) struct Round {
     pub(crate) processor_ns: u64,
     pub(crate) server_processor_ns: u64,
     pub(crate) threads_ns: BTreeMap<String, u64>,
+    /// Of names that several threads have: the busiest one's.
+    pub(crate) busiest_ns: BTreeMap<String, u64>,
     pub(crate) written_bytes: u64,
     /// By everything on the machine.
     pub(crate) device_bytes: u64,
@@ -205,7 +207,8 @@ pub(crate) async fn run(
         lag_max: lag.await.unwrap_or(0).max(lag_end),
         processor_ns: used.own.as_nanos() as u64,
         server_processor_ns: used.server.as_nanos() as u64,
-        threads_ns: used.threads,
+        threads_ns: used.threads(),
+        busiest_ns: used.busiest(),
         written_bytes: used.written_bytes,
         device_bytes: usage::device_bytes(&store.path) - device,
         disk_bytes: usage::disk_bytes(&store.path).cast_signed() - disk.cast_signed(),

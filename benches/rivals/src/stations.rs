@@ -39,16 +39,33 @@ pub(crate) struct Station {
 }
 
 impl Station {
-    /// Microseconds of processor a command, thread by thread, the most first.
-    pub(crate) fn demands(&self) -> Vec<(String, f64)> {
-        let commands = self.round.commands.max(1) as f64;
+    /// Microseconds of processor a command, by the threads' name, the most first.
+    pub(crate) fn demands(&self) -> Vec<Demand> {
+        let micros = |nanos: &u64| *nanos as f64 / 1e3 / self.round.commands.max(1) as f64;
         let threads = self.round.threads_ns.iter();
         let mut all: Vec<_> = threads
-            .map(|(name, ns)| (name.clone(), *ns as f64 / 1e3 / commands))
+            .map(|(name, nanos)| Demand {
+                name: name.clone(),
+                all: micros(nanos),
+                busiest: self
+                    .round
+                    .busiest_ns
+                    .get(name)
+                    .map_or_else(|| micros(nanos), micros),
+            })
             .collect();
-        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        all.sort_by(|a, b| b.all.total_cmp(&a.all));
         all
     }
+}
+
+/// Microseconds of processor a command.
+pub(crate) struct Demand {
+    pub(crate) name: String,
+    /// Of all threads of this name.
+    pub(crate) all: f64,
+    /// Of the busiest of them.
+    pub(crate) busiest: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,8 +120,8 @@ pub(crate) fn run(plan: &Plan, data: &Path) -> Result<Stations, String> {
                 system.title(),
                 station.round.sustained()
             );
-            for (name, demand) in station.demands() {
-                println!("    {name:<16} {demand:>7.2} µs a command");
+            for Demand { name, all, busiest } in station.demands() {
+                println!("    {name:<16} {all:>7.2} µs a command, the busiest thread {busiest:.2}");
             }
             stations.push(station);
         }

@@ -14,8 +14,8 @@ pub(crate) struct Usage {
     pub(crate) own: Duration,
     pub(crate) server: Duration,
     pub(crate) written_bytes: u64,
-    /// Of this process, by the name of the thread.
-    pub(crate) threads: BTreeMap<String, u64>,
+    /// Nanoseconds of this process's threads, with their names.
+    threads: BTreeMap<u32, (String, u64)>,
 }
 
 impl Usage {
@@ -32,16 +32,37 @@ impl Usage {
     }
 
     pub(crate) fn since(&self, before: &Self) -> Self {
-        let threads = self.threads.iter().map(|(name, nanos)| {
-            let earlier = before.threads.get(name).copied().unwrap_or(0);
-            (name.clone(), nanos.saturating_sub(earlier))
+        let threads = self.threads.iter().map(|(id, (name, nanos))| {
+            let earlier = before.threads.get(id).map_or(0, |(_, nanos)| *nanos);
+            (*id, (name.clone(), nanos.saturating_sub(earlier)))
         });
         Self {
             own: self.own.saturating_sub(before.own),
             server: self.server.saturating_sub(before.server),
             written_bytes: self.written_bytes.saturating_sub(before.written_bytes),
-            threads: threads.filter(|(_, nanos)| *nanos > 0).collect(),
+            threads: threads.filter(|(_, (_, nanos))| *nanos > 0).collect(),
         }
+    }
+
+    /// Nanoseconds of the threads, summed by name.
+    pub(crate) fn threads(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for (name, nanos) in self.threads.values() {
+            *sums.entry(name.clone()).or_insert(0) += nanos;
+        }
+        sums
+    }
+
+    /// Nanoseconds of the busiest thread of each name that several have.
+    pub(crate) fn busiest(&self) -> BTreeMap<String, u64> {
+        let sums = self.threads();
+        let mut most = BTreeMap::new();
+        for (name, nanos) in self.threads.values() {
+            let busiest = most.entry(name.clone()).or_insert(0);
+            *busiest = (*nanos).max(*busiest);
+        }
+        most.retain(|name, nanos| sums.get(name) != Some(nanos));
+        most
     }
 
     pub(crate) fn processor(&self) -> Duration {
@@ -83,23 +104,20 @@ fn field(text: &str, name: &str) -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// Nanoseconds on a processor of the living threads, summed by name.
-fn threads() -> BTreeMap<String, u64> {
-    let mut sums = BTreeMap::new();
-    for task in fs::read_dir("/proc/self/task")
+/// Nanoseconds on a processor of the living threads.
+fn threads() -> BTreeMap<u32, (String, u64)> {
+    let tasks = fs::read_dir("/proc/self/task")
         .into_iter()
         .flatten()
-        .flatten()
-    {
-        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        let nanos = stat
-            .split_whitespace()
-            .next()
-            .and_then(|it| it.parse::<u64>().ok());
-        *sums.entry(without_number(name.trim())).or_insert(0) += nanos.unwrap_or(0);
-    }
-    sums
+        .flatten();
+    let thread = |task: fs::DirEntry| {
+        let id = task.file_name().to_str()?.parse().ok()?;
+        let name = fs::read_to_string(task.path().join("comm")).ok()?;
+        let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanos = stat.split_whitespace().next()?.parse().ok()?;
+        Some((id, (without_number(name.trim()), nanos)))
+    };
+    tasks.filter_map(thread).collect()
 }
 
 /// Threads of a pool count as one: `host-3` is `host`.
@@ -192,6 +210,23 @@ mod tests {
         assert_eq!(field("", "VmHWM:"), 0);
         assert_eq!(without_number("host-12"), "host");
         assert_eq!(without_number("ledger-views"), "ledger-views");
+    }
+
+    #[test]
+    fn threads_of_one_name_are_summed_and_the_busiest_is_known() {
+        let threads = [
+            (1, ("host", 5)),
+            (2, ("host", 7)),
+            (3, ("ledger-writer", 9)),
+        ];
+        let threads = threads.map(|(id, (name, nanos))| (id, (name.to_owned(), nanos)));
+        let usage = Usage {
+            threads: threads.into(),
+            ..Usage::default()
+        };
+        let sums = [("host".to_owned(), 12), ("ledger-writer".to_owned(), 9)];
+        assert_eq!(usage.threads(), sums.into());
+        assert_eq!(usage.busiest(), [("host".to_owned(), 7)].into());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
@@ -160,6 +161,11 @@ impl Lines {
         let _waited = self.child.wait();
     }
 
+    /// Lets it run, or holds it where it is; one whose parent is gone is let go by the kernel.
+    fn signal(&self, signal: Signal) {
+        let _gone = kill_process(Pid::from_child(&self.child), signal);
+    }
+
     fn ended(&mut self, within: Duration) -> bool {
         let asked = Instant::now();
         while asked.elapsed() < within {
@@ -174,6 +180,7 @@ impl Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
+        self.signal(Signal::CONT);
         // Without its input it ends by itself, and a server of its own with it.
         self.input = None;
         if !self.ended(Duration::from_secs(5)) {
@@ -181,6 +188,10 @@ impl Drop for Lines {
             let _waited = self.child.wait();
         }
     }
+}
+
+fn order(order: &Order) -> Result<String, String> {
+    serde_json::to_string(order).map_err(|error| error.to_string())
 }
 
 /// The parent's end.
@@ -208,7 +219,10 @@ impl Worker {
             lines,
         };
         match worker.answer(ANSWER_MAX)? {
-            Answer::Ready => Ok(worker),
+            Answer::Ready => {
+                worker.lines.signal(Signal::STOP);
+                Ok(worker)
+            }
             Answer::Failed(why) => Err(why),
             other => Err(format!("unexpected answer {other:?}")),
         }
@@ -219,11 +233,14 @@ impl Worker {
         serde_json::from_str(&line).map_err(|error| format!("unreadable answer: {error}"))
     }
 
+    /// A round; before and behind it the worker is held, so that it disturbs nobody.
     pub(crate) fn round(&mut self, wanted: &Wanted) -> Result<Round, String> {
-        let order = serde_json::to_string(&Order::Round(wanted.clone()))
-            .map_err(|error| error.to_string())?;
+        let order = order(&Order::Round(wanted.clone()))?;
+        self.lines.signal(Signal::CONT);
         self.lines.send(&order)?;
-        match self.answer(ANSWER_MAX + Duration::from_millis(wanted.millis))? {
+        let answer = self.answer(ANSWER_MAX + Duration::from_millis(wanted.millis))?;
+        self.lines.signal(Signal::STOP);
+        match answer {
             Answer::Round(round) => Ok(*round),
             Answer::Failed(why) => Err(why),
             other => Err(format!("unexpected answer {other:?}")),
@@ -232,7 +249,8 @@ impl Worker {
 
     /// Closes in order, and waits for the end.
     pub(crate) fn close(mut self) -> Result<(), String> {
-        let order = serde_json::to_string(&Order::Close).map_err(|error| error.to_string())?;
+        let order = order(&Order::Close)?;
+        self.lines.signal(Signal::CONT);
         self.lines.send(&order)?;
         match self.answer(ANSWER_MAX)? {
             Answer::Closed => {}

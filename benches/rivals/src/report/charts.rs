@@ -116,7 +116,7 @@ fn short(value: f64) -> String {
         v if v >= 1e6 => format!("{} M", (value / 1e5).round() / 10.0),
         v if v >= 1e4 => format!("{:.0} k", value / 1e3),
         v if v >= 10.0 || v == 0.0 => format!("{value:.0}"),
-        _ => format!("{value:.2}"),
+        _ => ((value * 100.0).round() / 100.0).to_string(),
     }
 }
 
@@ -151,5 +151,6 @@ mod tests {
         assert_eq!(short(1_000_000.0), "1 M");
         assert_eq!(short(25_000.0), "25 k");
         assert_eq!(short(0.25), "0.25");
+        assert_eq!(short(1.0), "1");
     }
 }

@@ -13,13 +13,7 @@ use openings::{openings, rebuilds};
 
 const BYTES: usize = 312;
 /// Threads that make views, and those of the engine below them.
-const VIEWS: [&str; 5] = [
-    "ledger-view",
-    "ledger-fold",
-    "ledger-merg",
-    "ledger-segm",
-    "fjall",
-];
+const VIEWS: [&str; 4] = ["ledger-view", "ledger-merge", "ledger-seal", "fjall"];
 
 pub(super) struct Aim {
     pub(super) what: &'static str,

@@ -58,16 +58,17 @@ fn write_station(text: &mut String, station: &Station, model: &Model) {
         show::duration(station.sync_seconds * 1e9 / station.frames.max(1) as f64),
         model.efficiency * 100.0
     );
-    head(text, &["thread", "µs a command", "busy"]);
-    for (name, demand) in station.demands() {
-        let busy = Model::utilisation(demand, station.round.sustained());
+    head(
+        text,
+        &["threads", "µs a command", "of the busiest", "it is busy"],
+    );
+    for demand in station.demands() {
+        let busy = Model::utilisation(demand.busiest, station.round.sustained());
+        let micros = [demand.all, demand.busiest].map(|it| format!("{it:.2}"));
+        let [all, busiest] = micros;
         row(
             text,
-            &[
-                name,
-                format!("{demand:.2}"),
-                format!("{:.0} %", busy * 100.0),
-            ],
+            &[demand.name, all, busiest, format!("{:.0} %", busy * 100.0)],
         );
     }
     text.push('\n');

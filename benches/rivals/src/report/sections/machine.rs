@@ -12,7 +12,8 @@ pub(super) const METHOD: &str = "\
     * **Systems.** Each runs in a process of its own, which the suite starts and tells what to do. Processor time, bytes and \
     memory are that process's and, of PostgreSQL, its server's too.\n\
     * **Rounds.** Rounds of all systems take turns within one run, each time begun with another. A tenth of a round goes before, \
-    unmeasured. Figures are medians over the rounds; *max* is the largest of all; *spread* is (largest − smallest) ÷ median of the \
+    unmeasured. Processes whose turn it is not are held by SIGSTOP (PostgreSQL's server is not). A store of more than 1 GiB is \
+    replaced by a fresh one before the next number of callers. Figures are medians over the rounds; *max* is the largest of all; *spread* is (largest − smallest) ÷ median of the \
     sustained rates.\n\
     * **Callers** wait for their answer before they ask again. An answer means that the record is durable.\n\
     * **Acknowledged** is commands a second until the last answer. **Sustained** counts the time until all views are at the head, \
