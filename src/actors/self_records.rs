@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Entropy};
 use crate::events::{
-    ActivityRecordedV1, CommandId, Event, RefusalsRecordedV1, SnapshotTakenV1, TelemetryLostV1,
+    ActivityRecordedV1, CommandId, Event, RefusalsRecordedV1, Seq, SnapshotTakenV1, TelemetryLostV1,
 };
 use crate::integrity::digest;
 use crate::journal::{NewRecord, Sealed};
@@ -101,6 +101,18 @@ impl SelfRecords {
             event,
             CommandId::from_bytes(self.entropy.bytes16()),
         ))
+    }
+
+    /// As [`SelfRecords::write`]; `told` gets the record's number once it is durable, and `None` where it will not be.
+    /// It is called by who answers, and dropped where the sequencer is gone.
+    pub(crate) fn write_and_tell(
+        &self,
+        event: &Event,
+        told: impl FnOnce(Option<Seq>) + Send + 'static,
+    ) {
+        let record = own_record(event, CommandId::from_bytes(self.entropy.bytes16()));
+        let deliver = |outcome: Result<Sequenced, &Sealed>| told(outcome.ok().map(|it| it.first));
+        self.deliver(record, Box::new(deliver));
     }
 
     /// As [`SelfRecords::write`], for an event that has a stream.

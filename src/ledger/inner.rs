@@ -18,6 +18,7 @@ use super::read::views::ViewSet;
 use super::recover::recovery::Recovery;
 use super::recover::snapshots::Snapshots;
 use super::write::submit::Core;
+use super::write::vouching::Vouching;
 
 pub(crate) struct Inner {
     pub(super) core: Arc<Core>,
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     pub(super) signing: Signing,
     pub(super) scrub: Arc<Scrub>,
     pub(super) snapshots: Arc<Snapshots>,
+    pub(super) vouching: Vouching,
     pub(super) recovery: Option<Recovery>,
     pub(super) background: Background,
     /// Lock: a rebuild or a verification for what it hands on, the close to take it all out; nobody waits under it.

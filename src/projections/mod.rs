@@ -99,7 +99,6 @@ mod terms;
 mod tree;
 mod view;
 mod views;
-#[allow(dead_code, reason = "until views hand segments in")]
 mod vouch;
 
 pub use batch::{Pair, VIEW_COMMIT_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_VALUE_BYTES_MAX, ViewBatch};
@@ -130,5 +129,4 @@ pub use tree::{Tree, TreeAt, TreeView};
 pub use view::{RebuildProgress, View, ViewSnapshot, ViewStatus};
 pub(crate) use views::Watched;
 pub use views::{Views, ViewsOptions};
-#[allow(unused_imports, reason = "until views hand segments in")]
 pub(crate) use vouch::{SealedSegment, Voucher};

@@ -200,18 +200,19 @@ impl Views {
         control.map(|control| control.rebuild()).is_some()
     }
 
-    /// Has what is in memory written as segments and handed to who vouches for them, so that the next opening has
-    /// nothing to read again; waits for it, at most for `timeout`. A view that has not read all by then is left as it
-    /// is.
-    pub(crate) fn seal_tails(&self, timeout: Duration) {
-        let start = self.clock.monotonic_ns();
-        self.controls
-            .iter()
-            .for_each(|control| control.order_tail());
-        for control in &self.controls {
-            let waited = Duration::from_nanos(self.clock.monotonic_ns().saturating_sub(start));
-            if !control.handed_over(timeout.saturating_sub(waited)) {
-                tracing::info!("a view is closed before all that it holds is in files");
+    /// Work that blocks, at most for the time that it is given, and holds nothing that a close needs: it has what is in
+    /// memory written as segments and handed to who vouches for them, so that the next opening has nothing to read
+    /// again. A view that has not read all by then is left as it is.
+    pub(crate) fn seal_tails(&self) -> impl FnOnce(Duration) + Send + use<> {
+        let (controls, clock) = (self.controls.clone(), Arc::clone(&self.clock));
+        move |timeout| {
+            let start = clock.monotonic_ns();
+            controls.iter().for_each(|control| control.order_tail());
+            for control in &controls {
+                let waited = Duration::from_nanos(clock.monotonic_ns().saturating_sub(start));
+                if !control.handed_over(timeout.saturating_sub(waited)) {
+                    tracing::info!("a view is closed before all that it holds is in files");
+                }
             }
         }
     }
@@ -225,7 +226,7 @@ impl Views {
     /// Closes the views, with what they hold in memory written; waits for their threads, so it blocks.
     pub fn close(mut self) {
         if self.keeping.voucher.is_none() {
-            self.seal_tails(CLOSING);
+            self.seal_tails()(CLOSING);
         }
         self.stop();
         for thread in self.threads.drain(..) {

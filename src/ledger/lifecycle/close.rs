@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Closing, in the one order that loses nothing: refuse what is new, let executions finish, drain
-//! stores, sequencer and writer, record the shutdown, let go of views, journal and directory.
+//! stores, seal views, drain sequencer and writer, record the shutdown, let go of views, journal and directory.
 //!
 //! One deadline is for all of it. Half of it, at most 2 s, is kept for what comes after the wait for
 //! others.
@@ -17,6 +17,7 @@ use crate::locks::whole;
 use super::deadline::{Deadline, LEAST, Until};
 use super::end::{Closed, EndKind, EndStage, Ended, LedgerEnd};
 use super::ending::{self, EndUnderWay};
+use super::tails;
 use crate::ledger::attest::checkpoints;
 use crate::ledger::inner::Inner;
 use crate::ledger::parts::LedgerParts;
@@ -130,6 +131,7 @@ async fn run(ending: &mut EndUnderWay) -> Ended {
     let drained = drained.await.unwrap_or(false);
     let still_running = core.shared.running.load(Ordering::Acquire) as u64;
     core.shared.self_records.flush();
+    tails::seal(&inner, &running.views, deadline).await;
     let signing = deadline.within(Until::End, checkpoints::sign_at_close(&inner.signing));
     if signing.await.is_none() {
         tracing::warn!("no checkpoint was signed in time");

@@ -84,6 +84,38 @@ impl Deadline {
             () = self.passed(until) => None,
         }
     }
+
+    /// Half of the time that is left from now on, at most `most`.
+    pub(in crate::ledger) fn half_left(&self, most: Duration) -> Duration {
+        let now = clock::runtime_after(Duration::ZERO);
+        (self.0.borrow().end.saturating_duration_since(now) / 2).min(most)
+    }
+
+    /// As [`Deadline::within`] half of the time that is left, at most `most`: the rest is for what comes after.
+    pub(in crate::ledger) async fn within_half<F: Future>(
+        &self,
+        most: Duration,
+        work: F,
+    ) -> Option<F::Output> {
+        let begun = clock::runtime_after(Duration::ZERO);
+        let mut moments = self.0.subscribe();
+        let passed = async {
+            loop {
+                let end = moments.borrow_and_update().end;
+                let left = end.saturating_duration_since(begun);
+                tokio::select! {
+                    () = tokio::time::sleep_until(begun + (left / 2).min(most)) => return,
+                    // The sender is here: it does not end before this does.
+                    _ = moments.changed() => {}
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = work => Some(outcome),
+            () = passed => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +152,35 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(waited(&deadline, Until::End), hurry);
         assert_eq!(waited.as_millis() / 100, 45);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_of_what_is_left_is_for_what_comes_after() {
+        async fn half(deadline: &Deadline, most: Duration) -> Duration {
+            let start = clock::runtime_after(Duration::ZERO);
+            let waited = deadline.within_half(most, std::future::pending::<()>());
+            assert_eq!(waited.await, None);
+            clock::runtime_after(Duration::ZERO) - start
+        }
+        let deadline = Deadline::new(8 * SECOND, 8 * SECOND);
+        assert_eq!(deadline.half_left(SECOND), SECOND);
+        assert_eq!(deadline.half_left(9 * SECOND).as_secs(), 4);
+        assert_eq!(half(&deadline, SECOND).await.as_secs(), 1);
+        assert_eq!(half(&deadline, 9 * SECOND).await.as_millis() / 100, 35);
+        // An end that is hurried hurries this.
+        let hurry = async {
+            tokio::time::sleep(SECOND).await;
+            deadline.shorten(Duration::ZERO, Duration::ZERO);
+        };
+        let (halved, ()) = tokio::join!(half(&deadline, 9 * SECOND), hurry);
+        assert_eq!(halved.as_millis() / 100, 10);
+        let late = waited(&deadline, Until::End).await;
+        assert_eq!(late.as_millis() / 100, 5);
+        // Past: what is ready is taken all the same.
+        assert_eq!(deadline.half_left(SECOND), Duration::ZERO);
+        let ready = deadline.within_half(SECOND, std::future::ready(1));
+        assert_eq!(ready.await, Some(1));
+        assert!(half(&deadline, SECOND).await < SECOND / 10);
     }
 
     #[tokio::test(start_paused = true)]

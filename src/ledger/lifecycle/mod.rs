@@ -11,3 +11,4 @@ pub(super) mod released;
 pub(super) mod reopen;
 pub(super) mod start_actors;
 pub(super) mod stopped;
+mod tails;

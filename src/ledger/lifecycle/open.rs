@@ -31,6 +31,7 @@ use crate::ledger::recover::replay::{Replayed, replay};
 use crate::ledger::recover::snapshots;
 use crate::ledger::recover::subjects;
 use crate::ledger::write::foreign::Foreign;
+use crate::ledger::write::vouching::Vouching;
 
 /// Where a ledger's journal and views are.
 pub(crate) enum LedgerPlace {
@@ -102,6 +103,7 @@ fn find(
         }
     };
     dropped.check()?;
+    metrics::init(); // With the lock: another ledger here may be counting.
     Ok(found)
 }
 
@@ -120,8 +122,7 @@ fn open_blocking(
         kinds,
         root,
         subjects,
-    } = find(place, &options, dropped)?; // With the lock: another ledger here may be counting.
-    metrics::init();
+    } = find(place, &options, dropped)?;
     let note = FailureNote::in_directory(&root);
     let ledger = id_of(identity, &*journal, &options)?;
     let head = journal.head().map_err(OpenError::journal)?;
@@ -129,14 +130,9 @@ fn open_blocking(
     let counts = Arc::new(FrameCounts::default());
     let (writer, reader) = start_writer(&journal, head, &options, &counts, note.clone())?;
     callbacks.seal_with(writer.handle().sealer());
-    let (writer, views, set) = views::open(
-        &root,
-        &mut options,
-        (files, &callbacks),
-        None,
-        &reader,
-        writer,
-    )?;
+    let vouching = Vouching::new(reader.clone());
+    let given = (files, &callbacks, &vouching);
+    let (writer, views, set) = views::open(&root, &mut options, given, &reader, writer)?;
     let signing = options.checkpoints.take();
     let foreign = Foreign::new(&options, &callbacks);
     let now = (head.count(), started_ns);
@@ -144,10 +140,9 @@ fn open_blocking(
     let checkpoints = journals(redacted(&foreign, checked), &journal, ledger, dropped);
     let (writer, views, (checkpoints, key_change)) = unless_refused(writer, views, checkpoints)?;
     let past = Arc::new(ViewPast::new(reader.clone(), &set, head.count()));
-    let saved = match Recovery::is_gapless(recovery.as_ref()) {
-        true => snapshots::load(&root, ledger, &*journal, past.position()),
-        false => Replayed::default(),
-    };
+    let load = || snapshots::load(&root, ledger, &*journal, past.position());
+    let is_gapless = Recovery::is_gapless(recovery.as_ref());
+    let saved = is_gapless.then(load).unwrap_or_default();
     let from = window_from(&past, head, &options);
     let replayed = replay(&journal, ledger, from, saved, dropped);
     let replayed = restricted(replayed, locked_journal.as_deref());
@@ -166,6 +161,7 @@ fn open_blocking(
         writer,
         reader,
         views,
+        vouching,
         set,
         checkpoints: Arc::new(checkpoints),
         key_change,

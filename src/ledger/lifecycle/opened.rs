@@ -21,6 +21,7 @@ use crate::ledger::recover::locked_journal::LockedJournal;
 use crate::ledger::recover::recovery::Recovery;
 use crate::ledger::recover::replay::Replayed;
 use crate::ledger::write::foreign::Foreign;
+use crate::ledger::write::vouching::Vouching;
 
 /// What can be done without a runtime, done.
 pub(in crate::ledger) struct Opened {
@@ -35,6 +36,7 @@ pub(in crate::ledger) struct Opened {
     pub(in crate::ledger) writer: Writer,
     pub(in crate::ledger) reader: Reader,
     pub(in crate::ledger) views: Views,
+    pub(in crate::ledger) vouching: Vouching,
     pub(in crate::ledger) set: ViewSet,
     pub(in crate::ledger) checkpoints: Arc<Checkpoints>,
     /// Another key signs than before.

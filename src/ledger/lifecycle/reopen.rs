@@ -117,6 +117,7 @@ async fn run(ending: &mut EndUnderWay) -> Ended {
     inner.background.stop();
     inner.scrub.halt();
     core.writer.seal("the ledger is opened again");
+    inner.vouching.close();
     // They hold no files; what they still say is answered as sealed.
     let drained = async {
         running.actors.drain_stores().await;

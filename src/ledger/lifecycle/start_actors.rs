@@ -97,6 +97,7 @@ pub(in crate::ledger) async fn serve(mut opened: Opened) -> Result<Arc<Inner>, O
         durable(shared.self_records.write(&event)).await?;
     }
     failure.iter().for_each(|words| opened.note.clear(words));
+    opened.vouching.start(&shared);
     let components = Components::new(replayed.components);
     let core = core(&mut opened, &actors, shared, components);
     let space = (
@@ -138,6 +139,7 @@ fn start(opened: Opened, core: Arc<Core>, actors: Actors, saved: u64) -> Arc<Inn
         signing,
         scrub,
         snapshots,
+        vouching: opened.vouching,
         recovery: opened.recovery,
         background,
         running: Mutex::new(Some(running)),

@@ -13,10 +13,11 @@ use crate::journal::{Reader, Writer};
 use crate::projections::{
     self, ConfigurationProjection, ConfigurationView, Executions, ExecutionsView, Indexes,
     IndexesView, RuntimeMetadataProjection, RuntimeMetadataView, Source, Tree, TreeView, View,
-    ViewError, Views, ViewsOptions, Voucher, Watched,
+    ViewError, Views, ViewsOptions, Watched,
 };
 
 use crate::ledger::options::Options;
+use crate::ledger::write::vouching::Vouching;
 
 /// All views, built-in and the embedder's own.
 #[derive(Clone)]
@@ -88,8 +89,7 @@ impl JournalSource {
 pub(in crate::ledger) fn open(
     root: &Path,
     options: &mut Options,
-    (files_max, callbacks): (usize, &Callbacks),
-    voucher: Option<Arc<dyn Voucher>>,
+    (files_max, callbacks, vouching): (usize, &Callbacks, &Vouching),
     reader: &Reader,
     writer: Writer,
 ) -> Result<(Writer, Views, ViewSet), OpenError> {
@@ -105,7 +105,7 @@ pub(in crate::ledger) fn open(
     let watched = Watched {
         callbacks,
         budget: options.callback_budget,
-        voucher,
+        voucher: Some(vouching.voucher()),
     };
     let source = JournalSource::shared(reader.clone());
     let views = Views::open_watched(root, how, projections, Arc::clone(&source), watched);

@@ -9,6 +9,7 @@ pub(super) mod foreign;
 pub(super) mod lag;
 pub(super) mod space_watch;
 pub(super) mod submit;
+pub(super) mod vouching;
 
 #[cfg(test)]
 mod tests;
