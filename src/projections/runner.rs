@@ -25,6 +25,8 @@ pub(super) struct Runner {
     pub(super) notices: Arc<Notices>,
     pub(super) clock: Arc<dyn crate::clock::Clock>,
     pub(super) chunks: Arc<Chunks>,
+    /// Its number among those that read there.
+    pub(super) reader: usize,
     pub(super) control: Arc<Control>,
     pub(super) keeping: Arc<Keeping>,
     pub(super) tell: Tell,
@@ -147,7 +149,7 @@ impl Runner {
         if after >= head {
             return Ok(false);
         }
-        let chunk = self.chunks.after(after)?;
+        let chunk = self.chunks.after(self.reader, after)?;
         if chunk.is_empty() {
             let cause = format!("no record after {after}, but the head is {head}");
             return Err(HaltReason::Source(cause));

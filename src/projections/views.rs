@@ -152,6 +152,7 @@ impl Views {
                 notices: Arc::clone(&notices),
                 clock: Arc::clone(&options.clock),
                 chunks: Arc::clone(&chunks),
+                reader: chunks.reader(slot.shared.built_in),
                 control: Arc::clone(&control),
                 keeping: Arc::clone(&views.keeping),
                 tell,
