@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn a_value_that_became_too_long_is_forgotten() {
         for others in [0, RECENT_BYTES / 1_000] {
-            let (mut recent, key) = (RecentValues::default(), Box::from(*b"key"));
+            let (mut recent, key) = (RecentValues::default(), Box::<[u8]>::from(*b"key"));
             recent.keep(key.clone(), Some(vec![1]));
             for other in 0..others {
                 recent.keep(Box::from(other.to_be_bytes()), Some(vec![0; 1_000]));
