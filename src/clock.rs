@@ -29,10 +29,12 @@
 //! ```
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::events::CommandId;
+use crate::locks::whole;
 
 mod believed;
 mod system_entropy;
@@ -46,7 +48,17 @@ pub trait Clock: Send + Sync + 'static {
     fn now_ns(&self) -> i64;
     /// Nanoseconds since some fixed moment; never goes back.
     fn monotonic_ns(&self) -> u64;
+
+    /// Has `told` called whenever this clock is set by hand, until it says false. An idle ledger looks at the time every
+    /// two seconds, by the system's clock; a clock that leaps, as in tests, is looked at when it says so. By default it
+    /// never does. The ledger asks once an opening.
+    fn when_set(&self, _told: WhenSet) {}
 }
+
+/// Told that a clock was set by hand; says false once nobody wants to know any more.
+///
+/// Example: [`ManualClock`].
+pub type WhenSet = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The operating system's clocks.
 ///
@@ -91,10 +103,33 @@ pub(crate) fn runtime_after(timeout: std::time::Duration) -> tokio::time::Instan
 }
 
 /// A clock that stands still until it is told otherwise.
-#[derive(Debug, Default)]
+///
+/// ```
+/// use femtoclaw_ledger::clock::{Clock, ManualClock};
+/// use std::{sync::Arc, sync::atomic::{AtomicU32, Ordering}, time::Duration};
+/// let (clock, times) = (ManualClock::new(0), Arc::new(AtomicU32::new(0)));
+/// let told = Arc::clone(&times);
+/// clock.when_set(Box::new(move || told.fetch_add(1, Ordering::SeqCst) < 1));
+/// for _ in 0..3 {
+///     clock.advance(Duration::from_secs(1));
+/// }
+/// assert_eq!(times.load(Ordering::SeqCst), 2); // the second answer was false
+/// ```
+#[derive(Default)]
 pub struct ManualClock {
     now_ns: AtomicI64,
     monotonic_ns: AtomicU64,
+    /// Lock: who sets it, while it tells; who is told must not set it.
+    told: Mutex<Vec<WhenSet>>,
+}
+
+impl std::fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ManualClock")
+            .field("now_ns", &self.now_ns)
+            .field("monotonic_ns", &self.monotonic_ns)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ManualClock {
@@ -104,6 +139,7 @@ impl ManualClock {
         Self {
             now_ns: AtomicI64::new(now_ns),
             monotonic_ns: AtomicU64::new(0),
+            told: Mutex::default(),
         }
     }
 
@@ -113,11 +149,17 @@ impl ManualClock {
         self.monotonic_ns.fetch_add(nanos, Ordering::SeqCst);
         self.now_ns
             .fetch_add(i64::try_from(nanos).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.tell();
     }
 
     /// Only the wall clock is set, as by an operator.
     pub fn set_now(&self, now_ns: i64) {
         self.now_ns.store(now_ns, Ordering::SeqCst);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        whole(self.told.lock()).retain(|told| told());
     }
 }
 
@@ -128,6 +170,10 @@ impl Clock for ManualClock {
 
     fn monotonic_ns(&self) -> u64 {
         self.monotonic_ns.load(Ordering::SeqCst)
+    }
+
+    fn when_set(&self, told: WhenSet) {
+        whole(self.told.lock()).push(told);
     }
 }
 
@@ -252,6 +298,20 @@ mod tests {
         let (one, other) = (CommandId::new(), CommandId::new());
         assert_ne!(one, other);
         assert!(before.as_bytes()[..7] <= one.as_bytes()[..7]);
+    }
+
+    #[test]
+    fn a_clock_set_by_hand_tells_until_nobody_wants_to_know() {
+        let (clock, times) = (ManualClock::new(0), std::sync::Arc::new(AtomicU64::new(0)));
+        let told = std::sync::Arc::clone(&times);
+        clock.when_set(Box::new(move || told.fetch_add(1, Ordering::SeqCst) < 2));
+        clock.advance(std::time::Duration::from_secs(1));
+        clock.set_now(5);
+        assert_eq!(times.load(Ordering::SeqCst), 2);
+        for _ in 0..3 {
+            clock.advance(std::time::Duration::from_secs(1));
+        }
+        assert_eq!(times.load(Ordering::SeqCst), 3);
     }
 
     #[test]

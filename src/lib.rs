@@ -135,6 +135,8 @@ mod locks;
 #[cfg(feature = "engine")]
 pub mod metrics;
 #[cfg(feature = "engine")]
+mod pace;
+#[cfg(feature = "engine")]
 mod parse;
 #[cfg(feature = "engine")]
 pub mod projections;

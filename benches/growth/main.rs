@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a command costs when there is much of what it adds to: component names, capabilities, documents, versions,
-//! modules, positions, grants, executions that wait for persons or run. Each row times its first n commands and then
-//! 4n of them; a cost that does not grow makes the second four times the first. And how often an idle ledger wakes.
+//! modules, positions, grants, executions that wait for persons or run. Each row takes the time of its first n commands and of
+//! 4n of them, and the processor time, which other programs disturb less; where a cost does not grow, the ratio is 4. And how
+//! often an idle ledger wakes.
 //!
 //! `cargo bench --bench growth -- [--quick] [--only NAME]`
 
@@ -78,23 +79,24 @@ async fn measure(row: &Row, directory: &Path, most: u64) -> bool {
         root,
         grant,
     });
+    let before = support::processor_time();
     let first = add(&bed, row, 0, most / 4).await;
-    let rest = add(&bed, row, most / 4, most).await;
-    let all = first + rest;
+    let between = support::processor_time();
+    let all = first + add(&bed, row, most / 4, most).await;
+    let after = support::processor_time();
     bed.root.close(CLOSE).await.unwrap();
     drop(bed);
     std::fs::remove_dir_all(&path).unwrap();
-    let each = |time: Duration, count: u64| time.as_secs_f64() * 1e6 / count as f64;
+    let ratio = |all: Duration, first: Duration| all.as_secs_f64() / first.as_secs_f64();
+    let (few, many) = (most / 4, most);
     println!(
-        "{:<26} {:>7} in {:>7.2} s  {:>8.1} µs each    {:>7} in {:>7.2} s  {:>8.1} µs each of the rest   ratio {:>5.1}",
+        "{:<26} {few:>6} in {:>6.2} s {many:>6} in {:>6.2} s, ratio {:>4.1}; processor {:>6.1} µs each, ratio {:>4.1}",
         row.name,
-        most / 4,
         first.as_secs_f64(),
-        each(first, most / 4),
-        most,
         all.as_secs_f64(),
-        each(rest, most - most / 4),
-        all.as_secs_f64() / first.as_secs_f64(),
+        ratio(all, first),
+        (after - before).as_secs_f64() * 1e6 / many as f64,
+        ratio(after - before, between - before),
     );
     let held = row.seconds_max.unwrap_or(f64::INFINITY);
     all.as_secs_f64() <= held

@@ -22,9 +22,14 @@ pub(crate) struct ContainedClock {
 
 impl ContainedClock {
     pub(crate) fn new(inner: Arc<dyn Clock>, callbacks: &Callbacks, budget: Duration) -> Self {
+        let seat = callbacks.seat(CallbackKind::Clock, "", budget);
+        let pace = callbacks.pace().weak();
+        let told = move || pace.stir();
+        // Its seat has told where it panicked.
+        let _asked = seat.call(|| inner.when_set(Box::new(told))).is_ok();
         Self {
             inner,
-            seat: callbacks.seat(CallbackKind::Clock, "", budget),
+            seat,
             now_ns: AtomicI64::new(0),
             monotonic_ns: AtomicU64::new(0),
         }

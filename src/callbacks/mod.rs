@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::locks::whole;
 use crate::metrics;
+use crate::pace::Pace;
 
 mod apart;
 mod guards;
@@ -32,7 +33,12 @@ pub(crate) use seat::{How, Seat, Steps, panic_text};
 #[derive(Clone)]
 pub(crate) struct Callbacks(Arc<CallbacksInner>);
 
+/// How often calls are looked at where nothing happens and none was under way: a call that begins then and does not
+/// come back is noticed so much later.
+const SELDOM: Duration = Duration::from_secs(5);
+
 struct CallbacksInner {
+    pace: Pace,
     /// Lock: who registers a callback and the thread that looks at calls, for a copy of the list; no callback is
     /// called under it.
     seats: Mutex<Vec<Weak<Seat>>>,
@@ -46,6 +52,7 @@ impl Callbacks {
         let gauge =
             |kind: CallbackKind| (kind, metrics::CALLBACKS_IN_TROUBLE.gauge(&[kind.word()]));
         Self(Arc::new(CallbacksInner {
+            pace: Pace::default(),
             seats: Mutex::default(),
             in_trouble: CallbackKind::ALL.into_iter().map(gauge).collect(),
             vital: Arc::new(VitalCallback {
@@ -60,12 +67,17 @@ impl Callbacks {
     /// takes longer than `hang_after` seals.
     pub(crate) fn watched(hang_after: Duration) -> std::io::Result<Self> {
         let callbacks = Self::unwatched();
-        let inner = Arc::downgrade(&callbacks.0);
-        let run = move || run(&inner, hang_after);
+        let (inner, pace) = (Arc::downgrade(&callbacks.0), callbacks.pace().clone());
+        let run = move || run(&inner, &pace, hang_after);
         let builder = std::thread::Builder::new().name("ledger-callback".into());
         // It ends by itself, soon after the ledger.
         builder.spawn(run)?;
         Ok(callbacks)
+    }
+
+    /// How often is looked at what may happen.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 
     /// Registers a callback. One call of it may take `budget`; what takes longer is told of.
@@ -129,10 +141,14 @@ impl CallbacksInner {
         self.seats().iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn look(&self, hang_after: Duration) {
+    /// True where none is under way.
+    fn look(&self, hang_after: Duration) -> bool {
         let seats = self.living();
+        let mut calm = true;
         for seat in &seats {
-            let Some(took) = seat.look(LOOK) else {
+            let took = seat.look(LOOK);
+            calm &= !seat.is_called();
+            let Some(took) = took else {
                 continue;
             };
             if took >= hang_after && seat.give_up() {
@@ -147,14 +163,27 @@ impl CallbacksInner {
             let troubled = |seat: &&Arc<Seat>| seat.kind() == *kind && seat.complaint().is_some();
             gauge.set(seats.iter().filter(troubled).count() as f64);
         }
+        calm
     }
 }
 
-fn run(inner: &Weak<CallbacksInner>, hang_after: Duration) {
+impl Drop for CallbacksInner {
+    fn drop(&mut self) {
+        // The thread that looks has nothing more to look at, and ends.
+        self.pace.stir();
+    }
+}
+
+fn run(inner: &Weak<CallbacksInner>, pace: &Pace, hang_after: Duration) {
+    let mut calm = false;
     loop {
-        std::thread::sleep(LOOK);
+        // Each look at a call under way counts as so much time.
+        match calm {
+            true => pace.pause(LOOK, SELDOM),
+            false => std::thread::sleep(LOOK),
+        }
         match inner.upgrade() {
-            Some(inner) => inner.look(hang_after),
+            Some(inner) => calm = inner.look(hang_after),
             None => return,
         }
     }

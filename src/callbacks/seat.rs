@@ -315,6 +315,12 @@ impl Seat {
         is_over.then_some(took)
     }
 
+    /// Whether a call that is watched is under way.
+    pub(super) fn is_called(&self) -> bool {
+        let under_way = |call: &Call| call.turn.load(Ordering::Relaxed) % 2 == 1;
+        self.calls.iter().any(under_way)
+    }
+
     /// What its last call did wrong, where it did; without its name.
     pub(crate) fn cause(&self) -> Option<String> {
         self.lock().clone()

@@ -2,7 +2,7 @@
 //! The watchdog of the writer: a commit can hang for ever, in the engine (backpressure on a full disk)
 //! or in the system. Every caller who waits for it is answered.
 //!
-//! Only time in which the process could run counts: between two looks no more than two pauses. A process
+//! It looks while something is appended, and once after. Only time in which the process could run counts: between two looks no more than two pauses. A process
 //! that was stopped, or whose machine slept, has hung no commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::handle::WriterShared;
 use super::sealed::Sealed;
+use super::under_way::AppendUnderWay;
 use crate::vitals::VitalPart;
 
 /// How often it looks at most, and at least.
@@ -48,9 +49,10 @@ impl std::fmt::Debug for CommitWatch {
 impl CommitWatch {
     pub(super) fn start(self, shared: &Arc<WriterShared>) -> std::io::Result<()> {
         let vital = shared.vitals.start(VitalPart::Watchdog);
+        let under_way = Arc::clone(&shared.under_way);
         let shared = Arc::downgrade(shared);
         let run = move || {
-            self.run(&shared);
+            self.run(&under_way, &shared);
             vital.done();
         };
         let builder = std::thread::Builder::new().name("ledger-watch".into());
@@ -58,10 +60,13 @@ impl CommitWatch {
         builder.spawn(run).map(drop)
     }
 
-    fn run(self, shared: &Weak<WriterShared>) {
+    fn run(self, appends: &AppendUnderWay, shared: &Weak<WriterShared>) {
         let Self { after, on_hang } = self;
         let pause = (after / 8).clamp(LOOKS.0, LOOKS.1);
-        loop {
+        let mut seen = 0;
+        // While nothing is appended there is nothing to look at.
+        while let Some(count) = appends.wait(seen) {
+            seen = count;
             std::thread::sleep(pause);
             let Some(shared) = shared.upgrade().filter(|shared| !shared.is_over()) else {
                 return;

@@ -61,7 +61,14 @@ pub(super) struct WriterShared {
     /// What runs for this opening: the writer is the first of it.
     pub(super) vitals: Vitals,
     /// Frame and answers of the append under way.
-    pub(super) under_way: AppendUnderWay,
+    pub(super) under_way: Arc<AppendUnderWay>,
+}
+
+impl Drop for WriterShared {
+    fn drop(&mut self) {
+        // The watchdog may wait where no thread was ever started.
+        self.under_way.over();
+    }
 }
 
 impl WriterShared {

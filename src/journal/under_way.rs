@@ -2,7 +2,7 @@
 //! The append under way, and since when.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::Frame;
@@ -11,10 +11,24 @@ use crate::events::Seq;
 use crate::locks::whole;
 
 /// The append under way: whoever takes it out answers for it.
-/// Lock: the writer's thread as an append begins and ends, and the watchdog for one look; nothing is called under
-/// it.
 #[derive(Default)]
-pub(super) struct AppendUnderWay(Mutex<Option<Append>>);
+pub(super) struct AppendUnderWay {
+    /// Lock: the writer's thread as an append begins and ends, and the watchdog for one look; nothing is called under
+    /// it.
+    state: Mutex<UnderWayState>,
+    begun: Condvar,
+}
+
+#[derive(Default)]
+struct UnderWayState {
+    append: Option<Append>,
+    /// Appends begun so far.
+    count: u64,
+    /// The watchdog has nothing to look at, and waits for the next append.
+    is_awaited: bool,
+    /// There will be no more.
+    over: bool,
+}
 
 struct Append {
     looked_ns: u64,
@@ -31,28 +45,55 @@ pub(super) struct Hung {
 }
 
 impl AppendUnderWay {
-    fn lock(&self) -> MutexGuard<'_, Option<Append>> {
-        whole(self.0.lock())
+    fn lock(&self) -> MutexGuard<'_, UnderWayState> {
+        whole(self.state.lock())
     }
 
     pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<WriterAnswer>) {
         let last = frame.last_seq();
-        *self.lock() = Some(Append {
+        self.lock().append = Some(Append {
             looked_ns: since_ns,
             waited_ns: 0,
             uncertain: frame.first..=last,
             answers,
         });
+        self.noted();
+    }
+
+    /// One more has begun: who waits for it looks.
+    fn noted(&self) {
+        let mut state = self.lock();
+        state.count += 1;
+        if std::mem::take(&mut state.is_awaited) {
+            self.begun.notify_all();
+        }
+    }
+
+    /// Nothing is appended any more: who waits for it goes.
+    pub(super) fn over(&self) {
+        self.lock().over = true;
+        self.begun.notify_all();
+    }
+
+    /// Returns where an append is under way or came since so many; how many there were by then, `None` where there
+    /// will be no more.
+    pub(super) fn wait(&self, seen: u64) -> Option<u64> {
+        let nothing = |state: &mut UnderWayState| {
+            state.is_awaited = state.append.is_none() && state.count == seen && !state.over;
+            state.is_awaited
+        };
+        let state = whole(self.begun.wait_while(self.lock(), nothing));
+        (!state.over).then_some(state.count)
     }
 
     /// `None` where it was given up meanwhile.
     pub(super) fn end(&self) -> Option<Vec<WriterAnswer>> {
-        self.lock().take().map(|append| append.answers)
+        self.lock().append.take().map(|append| append.answers)
     }
 
     /// A look, `pause` after the one before as far as that was up to us.
     pub(super) fn give_up(&self, now_ns: u64, after: Duration, pause: Duration) -> Option<Hung> {
-        let mut append = self.lock();
+        let append = &mut self.lock().append;
         let under_way = append.as_mut()?;
         let passed = now_ns.saturating_sub(under_way.looked_ns);
         let most = u64::try_from(pause.as_nanos().saturating_mul(2)).unwrap_or(u64::MAX);
@@ -71,7 +112,7 @@ impl AppendUnderWay {
 
     /// The append under way, where its thread is gone.
     pub(super) fn abandoned(&self, cause: &str) -> Option<Hung> {
-        let append = self.lock().take()?;
+        let append = self.lock().append.take()?;
         Some(Hung {
             cause: cause.into(),
             uncertain: append.uncertain,
@@ -88,12 +129,14 @@ mod tests {
     const PAUSE: Duration = Duration::from_secs(1);
 
     fn under_way(since_ns: u64) -> AppendUnderWay {
-        AppendUnderWay(Mutex::new(Some(Append {
+        let under_way = AppendUnderWay::default();
+        under_way.lock().append = Some(Append {
             looked_ns: since_ns,
             waited_ns: 0,
             uncertain: Seq::FIRST..=Seq::FIRST,
             answers: Vec::new(),
-        })))
+        });
+        under_way
     }
 
     fn looks(under_way: &AppendUnderWay, at_s: impl IntoIterator<Item = u64>) -> Option<u64> {
@@ -107,6 +150,35 @@ mod tests {
     #[test]
     fn a_commit_that_hangs_is_given_up_when_its_time_is_over() {
         assert_eq!(looks(&under_way(0), 1..100), Some(8));
+    }
+
+    #[test]
+    fn a_watchdog_waits_until_something_is_appended() {
+        let (woken, wakes) = std::sync::mpsc::channel();
+        let appends = Arc::new(AppendUnderWay::default());
+        let theirs = Arc::clone(&appends);
+        let watchdog = std::thread::spawn(move || {
+            let mut seen = 0;
+            while let Some(count) = theirs.wait(seen) {
+                seen = count;
+                // Taken out, it is over.
+                theirs.end();
+                woken.send(count).unwrap();
+            }
+        });
+        let soon = Duration::from_millis(200);
+        assert!(wakes.recv_timeout(soon).is_err(), "nothing was appended");
+        for count in 1..=3 {
+            appends.lock().append = under_way(0).lock().append.take();
+            appends.noted();
+            assert_eq!(wakes.recv_timeout(AFTER), Ok(count));
+        }
+        assert!(
+            wakes.recv_timeout(soon).is_err(),
+            "nothing more was appended"
+        );
+        appends.over();
+        watchdog.join().unwrap();
     }
 
     /// A stopped process, a sleeping machine: the commit was not looked at, and nobody could have.

@@ -18,7 +18,6 @@ use super::handle::{Work, WriterHandle, WriterShared};
 use super::head_waiter::HeadWaiter;
 use super::reply_thread::{ReplyThread, WriterAnswer};
 use super::sealed::Sealed;
-use super::under_way::AppendUnderWay;
 use super::{Frame, Head, Journal};
 use crate::clock::Clock;
 use crate::error::Cause;
@@ -94,7 +93,7 @@ impl Writer {
             clock,
             gone: AtomicBool::new(false),
             vitals: Vitals::default(),
-            under_way: AppendUnderWay::default(),
+            under_way: Arc::default(),
         });
         let io = |error: io::Error| ReadFailure::Io {
             cause: Cause::of(error),
@@ -175,6 +174,7 @@ impl Drop for Leaving {
             self.0.abandon();
         }
         self.0.gone.store(true, Ordering::Release);
+        self.0.under_way.over();
     }
 }
 

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("integrity", "events"),
     ("config", ""),
     ("locks", ""),
+    ("pace", "locks"),
     ("parse", ""),
     ("redaction", ""),
     ("clock", "events locks"),
@@ -23,7 +24,7 @@ const ALLOWED: &[(&str, &str)] = &[
     // A part that is gone counts.
     ("vitals", "locks metrics"),
     // Clock, entropy, signer and verifier may be the embedder's: each has its seat.
-    ("callbacks", "clock integrity locks metrics"),
+    ("callbacks", "clock integrity locks metrics pace"),
     ("access", "clock error events locks"),
     // A redaction that fails says how, in the words of its seat.
     (

@@ -17,11 +17,16 @@ use crate::vitals::VitalPart;
 
 use super::emit_buffer::{Emitted, Load, observed};
 use super::restarted_task::kept;
+use crate::ledger::phase::SERVING;
 use crate::ledger::read::views::ViewSet;
 use crate::ledger::write::submit::Core;
 
 /// How often the interval is looked at; the interval itself runs on the injected clock.
 const TICK: Duration = Duration::from_millis(100);
+/// How often where nothing happens.
+const SELDOM: Duration = Duration::from_secs(2);
+/// Ticks without anything after which nothing happens.
+const QUIET_TICKS: u32 = 20;
 /// Records after which claims that the indexes hold leave memory: walking them costs their number.
 const FORGET_STEP: u64 = 4_096;
 
@@ -226,16 +231,56 @@ async fn pump(core: Arc<Core>, emitted: Arc<Emitted>) {
     }
 }
 
+/// What happened last, and how many ticks ago.
+#[derive(Default)]
+struct Quiet {
+    head: u64,
+    ticks: u32,
+}
+
+impl Quiet {
+    /// Looks whether anything has happened since the last tick, or is under way.
+    fn look(&mut self, core: &Core, set: &ViewSet) {
+        let (before, head) = (self.head, core.reader.head().count());
+        self.head = head;
+        // A view that reads no further catches up with nothing.
+        let catches_up = |view: &View| view.position() < head && view.status().halted.is_none();
+        let happens = head != before
+            || core.phase.now() != SERVING
+            || core.clock.is_doubted()
+            || core.reserve.complaint().is_some()
+            || set.all.iter().any(catches_up);
+        self.ticks = if happens {
+            0
+        } else {
+            self.ticks.saturating_add(1)
+        };
+        match self.ticks {
+            0 => core.callbacks.pace().stir(),
+            ..QUIET_TICKS => {}
+            _ => core.callbacks.pace().calm(),
+        }
+    }
+}
+
 async fn tick(core: Weak<Core>, set: ViewSet, interval: Duration, jobs: Jobs) {
     let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
     let mut last = core
         .upgrade()
         .map_or(0, |core| core.shared.clock.monotonic_ns());
+    let pace = core.upgrade().map(|core| core.callbacks.pace().clone());
+    let Some(pace) = pace else { return };
     let mut healthy = true;
     let mut forgotten = 0;
+    let mut quiet = Quiet::default();
     loop {
-        tokio::time::sleep(TICK).await;
+        let was_calm = pace.is_calm();
+        pace.rest(TICK, SELDOM).await;
         let Some(core) = core.upgrade() else { return };
+        if was_calm && !pace.is_calm() {
+            quiet = Quiet::default();
+        }
+        quiet.look(&core, &set);
         gauges(&core, &set);
         let position = core.shared.past.position();
         if position >= forgotten + FORGET_STEP {

@@ -94,6 +94,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration, patience: Duration) -> Arc<Ledge
     let running = whole(inner.running.lock()).take();
     inner.core.shared.vitals.close();
     inner.core.phase.advance(FINISHING);
+    inner.core.callbacks.pace().stir();
     if let Some(running) = running {
         let mut ending = EndUnderWay {
             inner: Arc::clone(inner),

@@ -96,6 +96,7 @@ fn begun(inner: &Arc<Inner>, timeout: Duration) -> Result<Arc<LedgerEnd>, Reopen
     *known = Some(Arc::clone(&end));
     inner.core.shared.vitals.close();
     inner.core.phase.advance(SHUT);
+    inner.core.callbacks.pace().stir();
     let mut ending = EndUnderWay {
         inner: Arc::clone(inner),
         end: Arc::clone(&end),

@@ -33,6 +33,7 @@ impl Core {
 
     /// Nothing is begun on a ledger that closes, or has nothing to salt it with.
     pub(crate) fn serving(&self) -> Result<(), AppendError> {
+        self.callbacks.pace().stir();
         if self.phase.now() == SERVING {
             self.randomness()
         } else {

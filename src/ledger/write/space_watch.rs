@@ -2,7 +2,7 @@
 //! Asks the medium again and again how much room there is, for the disk reserve.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use crate::ledger::phase::SHUT;
 
 /// How often the medium is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// How often where nothing happens: the first command after that has it asked at once.
+const SELDOM: Duration = Duration::from_secs(5);
 /// More cannot be free: no file system counts beyond it.
 const PLAUSIBLE_BYTES: u64 = i64::MAX as u64;
 
@@ -31,9 +33,10 @@ pub(in crate::ledger) async fn watch(
     let seat = core.callbacks.seat(CallbackKind::Space, "", budget);
     let (told, first) = oneshot::channel();
     let vital = core.shared.vitals.start(VitalPart::Space);
-    let core = Arc::downgrade(core);
+    let (core, pace) = (Arc::downgrade(core), core.callbacks.pace().clone());
     let run = move || {
-        run(&core, &seat, &*space, &root, told);
+        let pause = || pace.pause(INTERVAL, SELDOM);
+        run(&core, &seat, || space.free_bytes(&root), told, pause);
         vital.done();
     };
     let builder = std::thread::Builder::new().name("ledger-space".into());
@@ -46,10 +49,16 @@ pub(in crate::ledger) async fn watch(
 }
 
 /// Holds the ledger for no longer than a look: a call that does not come back keeps nothing open.
-fn run(core: &Weak<Core>, seat: &Seat, space: &dyn Space, root: &Path, told: oneshot::Sender<()>) {
+fn run(
+    core: &Weak<Core>,
+    seat: &Seat,
+    free_bytes: impl Fn() -> io::Result<u64>,
+    told: oneshot::Sender<()>,
+    pause: impl Fn(),
+) {
     let mut told = Some(told);
     loop {
-        let found = seat.call(|| space.free_bytes(root));
+        let found = seat.call(&free_bytes);
         match core.upgrade() {
             Some(core) if core.phase.now() < SHUT => look(&core, seat, found),
             _ => return,
@@ -58,7 +67,7 @@ fn run(core: &Weak<Core>, seat: &Seat, space: &dyn Space, root: &Path, told: one
             // The opening may have stopped waiting.
             let _heard = told.send(()).is_ok();
         }
-        std::thread::sleep(INTERVAL);
+        pause();
     }
 }
 

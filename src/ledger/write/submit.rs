@@ -86,6 +86,7 @@ impl Core {
         let Some(store) = commands.first().map(Command::store) else {
             return Ok(Vec::new());
         };
+        self.callbacks.pace().stir();
         let started = self.shared.clock.monotonic_ns();
         let entered = match self.acceptable(&grant.0, store, &mut commands) {
             Ok(()) => self.enter(&grant.0, &commands).await,

@@ -96,7 +96,7 @@ impl Scrub {
 impl Job for Arc<Scrub> {
     /// Goes on in the background, as far as the time that has passed allows.
     fn tick(&self, now_ns: u64) {
-        if self.state.bytes_per_second == 0 || self.state.is_stopped() {
+        if self.state.bytes_per_second == 0 || self.state.is_stopped() || self.state.is_resting() {
             return;
         }
         let mut thread = whole(self.thread.lock());

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::database::{Table, TableReading};
 use crate::error::Fault;
@@ -12,13 +11,13 @@ use crate::journal::{Closes, EpochStretch, Head, ReadFailure};
 
 use super::again::Again;
 use super::position::{ScrubPosition, ScrubStage, TableId};
-use super::state::ScrubState;
+use super::state::{ScrubState, is_rested};
 use crate::ledger::operate::verify::{
     Begins, Damaged, FilesToVerify, Met, OpenDirectory, Unread, next_readable,
 };
 
-/// Allowance that can be saved up: of so long a time.
-const SAVED_UP_NS: u64 = 1_000_000_000;
+/// Allowance that can be saved up: of so long a time, which is that between two ticks of an idle ledger.
+const SAVED_UP_NS: u64 = 2_000_000_000;
 /// Between two savings of the position.
 const SAVE_NS: u64 = 60_000_000_000;
 
@@ -83,12 +82,19 @@ impl Pass {
                 ScrubStage::Frames => self.frame(scrub),
                 ScrubStage::Files => self.file(scrub),
                 ScrubStage::Done
-                    if self.is_rested(scrub.pause, scrub.core.shared.clock.now_ns()) =>
+                    if is_rested(
+                        self.position.ended_ns,
+                        scrub.pause,
+                        scrub.core.shared.clock.now_ns(),
+                    ) =>
                 {
                     self.again(scrub);
                     0
                 }
-                ScrubStage::Done => break,
+                ScrubStage::Done => {
+                    scrub.rests(self.position.ended_ns);
+                    break;
+                }
             };
             self.allowance = self.allowance.saturating_sub_unsigned(read);
             scrub.found().read(read, self.position.verified);
@@ -145,6 +151,7 @@ impl Pass {
             ..ScrubPosition::default()
         };
         self.frozen = None;
+        scrub.rests(0);
         self.start(scrub);
     }
 
@@ -159,12 +166,6 @@ impl Pass {
             time_ns: i64::MIN,
             epoch: 0,
         });
-    }
-
-    fn is_rested(&self, pause: Duration, now_ns: i64) -> bool {
-        let pause = i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX);
-        // A clock that was set back must not make it wait for ever.
-        now_ns < self.position.ended_ns || now_ns - self.position.ended_ns >= pause
     }
 
     fn damaged(&mut self, scrub: &ScrubState, damaged: Damaged) {

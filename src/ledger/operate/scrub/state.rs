@@ -2,7 +2,7 @@
 //! What the scrub reads, how fast, and what it has found.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -14,6 +14,13 @@ use crate::locks::whole;
 
 const FILE: &str = "SCRUB";
 
+/// Whether a pass that ended then is to be followed by the next.
+pub(super) fn is_rested(ended_ns: i64, pause: Duration, now_ns: i64) -> bool {
+    let pause = i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX);
+    // A clock that was set back must not make it wait for ever.
+    now_ns < ended_ns || now_ns - ended_ns >= pause
+}
+
 pub(super) struct ScrubState {
     pub(super) core: Arc<Core>,
     /// 0: it does nothing.
@@ -23,6 +30,8 @@ pub(super) struct ScrubState {
     /// Lock: the scrub's thread to note what it found, health for a copy; nothing is read under it.
     found: Mutex<ScrubFindings>,
     stopped: AtomicBool,
+    /// When the pass that is over ended; 0 while one is under way.
+    rests_since_ns: AtomicI64,
 }
 
 impl ScrubState {
@@ -34,6 +43,7 @@ impl ScrubState {
             subject,
             found: Mutex::default(),
             stopped: AtomicBool::new(false),
+            rests_since_ns: AtomicI64::new(0),
         }
     }
 
@@ -50,9 +60,36 @@ impl ScrubState {
         self.stopped.load(Ordering::Acquire)
     }
 
+    /// The pass ended at `ended_ns`, all that it found was looked at again, and its position is kept; 0: one goes on.
+    pub(super) fn rests(&self, ended_ns: i64) {
+        self.rests_since_ns.store(ended_ns, Ordering::Release);
+    }
+
+    /// Whether there is nothing to do until the pause is over.
+    pub(super) fn is_resting(&self) -> bool {
+        let since = self.rests_since_ns.load(Ordering::Acquire);
+        since != 0 && !is_rested(since, self.pause, self.core.shared.clock.now_ns())
+    }
+
     /// Where the position is kept; a ledger over a given journal keeps none.
     pub(super) fn file(&self) -> Option<PathBuf> {
         let place = self.subject.place.as_ref()?;
         Some(place.root.join(FILE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_rests_until_its_pause_is_over() {
+        let rested = |now_ns| is_rested(100, Duration::from_nanos(50), now_ns);
+        assert_eq!(
+            [100, 149, 150, 1_000].map(rested),
+            [false, false, true, true]
+        );
+        // Set back.
+        assert!(rested(99));
     }
 }
