@@ -50,7 +50,7 @@ pub trait Clock: Send + Sync + 'static {
     fn monotonic_ns(&self) -> u64;
 
     /// Has `told` called whenever this clock is set by hand, until it says false. An idle ledger looks at the time every
-    /// two seconds, by the system's clock; a clock that leaps, as in tests, is looked at when it says so. By default it
+    /// three seconds, by the system's clock; a clock that leaps, as in tests, is looked at when it says so. By default it
     /// never does. The ledger asks once an opening.
     fn when_set(&self, _told: WhenSet) {}
 }

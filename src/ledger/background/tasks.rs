@@ -24,7 +24,7 @@ use crate::ledger::write::submit::Core;
 /// How often the interval is looked at; the interval itself runs on the injected clock.
 const TICK: Duration = Duration::from_millis(100);
 /// How often where nothing happens.
-const SELDOM: Duration = Duration::from_secs(2);
+const SELDOM: Duration = Duration::from_secs(3);
 /// Ticks without anything after which nothing happens.
 const QUIET_TICKS: u32 = 20;
 /// Records after which claims that the indexes hold leave memory: walking them costs their number.

@@ -17,7 +17,7 @@ use crate::ledger::operate::verify::{
 };
 
 /// Allowance that can be saved up: of so long a time, which is that between two ticks of an idle ledger.
-const SAVED_UP_NS: u64 = 2_000_000_000;
+const SAVED_UP_NS: u64 = 3_000_000_000;
 /// Between two savings of the position.
 const SAVE_NS: u64 = 60_000_000_000;
 
