@@ -19,8 +19,6 @@ use crate::error::{AppendError, ReadError};
 use crate::events::{ConfigurationChangedV1, Event, Hash, Outcome, Seq, Store, StreamId};
 use crate::integrity::digest;
 
-use undo::BeforeChanges;
-
 /// Contents kept so that a rollback right after a change need not wait for a view.
 const RECENT_MAX: usize = 64;
 const RECENT_BYTES_MAX: usize = 8 << 20;
@@ -76,6 +74,24 @@ pub(crate) struct ConfigurationPortrait {
     unplaced_after: u64,
     /// Document, version, content, the oldest first.
     recent: Vec<(String, u64, Vec<u8>)>,
+}
+
+/// What there was before a group.
+pub(crate) struct BeforeChanges {
+    version: u64,
+    streams: RedBlackTreeSetSync<StreamId>,
+    /// The documents that the group names; `None`: there was no such one.
+    documents: Vec<(String, Option<DocumentBefore>)>,
+    recent: VecDeque<RecentVersions>,
+    recent_bytes: usize,
+    /// How many changes were on their way.
+    unplaced: usize,
+}
+
+struct DocumentBefore {
+    versions: usize,
+    changed: u64,
+    seq: Option<Seq>,
 }
 
 /// A change that is still to be decided on.

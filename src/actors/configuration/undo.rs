@@ -1,31 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a group of changes that is refused puts back: of the documents that it names, and no others.
 
-use std::collections::VecDeque;
-
-use rpds::RedBlackTreeSetSync;
-
-use super::{ConfigurationState, RecentVersions};
+use super::{BeforeChanges, ConfigurationState, DocumentBefore};
 use crate::commands::Command;
-use crate::events::{Seq, StreamId};
-
-/// What there was before a group.
-pub(crate) struct BeforeChanges {
-    version: u64,
-    streams: RedBlackTreeSetSync<StreamId>,
-    /// The documents that the group names; `None`: there was no such one.
-    documents: Vec<(String, Option<DocumentBefore>)>,
-    recent: VecDeque<RecentVersions>,
-    recent_bytes: usize,
-    /// How many changes were on their way.
-    unplaced: usize,
-}
-
-struct DocumentBefore {
-    versions: usize,
-    changed: u64,
-    seq: Option<Seq>,
-}
 
 impl ConfigurationState {
     pub(super) fn before(&self, commands: &[Command]) -> BeforeChanges {
