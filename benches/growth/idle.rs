@@ -39,7 +39,7 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, directory: &Path, secon
             .unwrap();
     });
     // What was done is over, and told.
-    std::thread::sleep(Duration::from_secs(12));
+    std::thread::sleep(Duration::from_secs(16));
     let before = switches();
     std::thread::sleep(Duration::from_secs(seconds));
     let after = switches();

@@ -119,7 +119,7 @@ fn main() {
         }
     }
     if chosen("idle") {
-        idle::measure(&runtime, directory.path(), if quick { 3 } else { 10 });
+        idle::measure(&runtime, directory.path(), if quick { 5 } else { 20 });
     }
     assert!(late.is_empty(), "slower than promised: {late:?}");
 }
