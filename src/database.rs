@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The one place that knows how the engine creates, keeps and opens a database, for `journal/` and
-//! `views/`; tied to the engine's exact version (`tests/preflight/engine.rs`).
+//! The one place that knows how the engine creates, keeps and opens a database, for
+//! `journal/`; tied to the engine's exact version (`tests/preflight/engine.rs`).
 //!
 //! The engine does not survive a crash while it creates a database, does not sync the directories
 //! of new keyspaces, and makes its files readable for everyone; so a database is created under

@@ -30,16 +30,6 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// One that is nowhere.
-    #[cfg(test)]
-    pub(crate) fn named(path: impl Into<PathBuf>, id: u64) -> Self {
-        Self {
-            path: path.into(),
-            id,
-            checksum: 0,
-        }
-    }
-
     /// The key that it begins with, where that has eight bytes; nothing but the first block's header
     /// vouches for it. An entry: kind u8, number varint, length varint, key.
     pub(crate) fn first_key(&self) -> Option<[u8; 8]> {

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::database::{Damage, Meaning};
 use crate::error::{Cause, Fault, Retry};
 
 use super::segments::SegmentError;
@@ -218,6 +219,15 @@ impl HaltReason {
             Fault::Bytes => Self::Damage(cause),
             Fault::System => Self::Medium(cause),
             Fault::Unknown => Self::Unknown(cause),
+        }
+    }
+}
+
+impl From<Damage> for HaltReason {
+    fn from(damage: Damage) -> Self {
+        match damage.meaning() {
+            Meaning::Damaged | Meaning::EngineFault => Self::Damage(damage.to_string()),
+            Meaning::Unread(fault) => Self::of(fault, damage.to_string()),
         }
     }
 }

@@ -127,6 +127,7 @@ pub use source::Source;
 pub use subscription::{Subscription, SubscriptionError};
 pub use tree::{Tree, TreeAt, TreeView};
 pub use view::{RebuildProgress, View, ViewSnapshot, ViewStatus};
+pub(crate) use view::{ViewFile, ViewFileReading};
 pub(crate) use views::Watched;
 pub use views::{Views, ViewsOptions};
 pub(crate) use vouch::{SealedSegment, Voucher};

@@ -14,13 +14,14 @@ use super::batch::Pair;
 use super::control::Control;
 use super::error::ViewError;
 use super::position::ViewDigest;
-use super::segments::Segment;
 use super::storage::Generation;
 
+mod file;
 mod reader;
 mod serving;
 mod snapshot;
 
+pub(crate) use file::{ViewFile, ViewFileReading};
 pub(super) use reader::reader;
 pub use snapshot::ViewSnapshot;
 
@@ -188,24 +189,6 @@ impl View {
         let serving = whole(self.shared.state.lock()).serving.clone()?;
         let layers = serving.layers();
         Some(layers.segments().map(|segment| segment.bytes()).sum())
-    }
-
-    /// The files of the serving generation, as they are now: they never change.
-    pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {
-        let serving = whole(self.shared.state.lock()).serving.clone();
-        let layers = serving.map(|serving| serving.layers());
-        layers.map_or_else(Vec::new, |layers| layers.segments().cloned().collect())
-    }
-
-    /// A file of the view is not what it was: it is set aside and made again.
-    pub(crate) fn complain(&self, cause: String) {
-        let incarnation = {
-            let state = whole(self.shared.state.lock());
-            state.serving.as_ref().map(|serving| serving.incarnation)
-        };
-        if let Some(incarnation) = incarnation {
-            self.control.complain(incarnation, cause);
-        }
     }
 
     /// Waits until the view has read up to `seq`, at most for `timeout`; gives its position.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Verification of a whole ledger, on demand and in the background: what is damaged is named, every
-//! kind of file and record, and nothing is changed.
+//! kind of file and record, and nothing is changed but views, which are made again.
 
 #![cfg(feature = "engine")]
 #![allow(
@@ -20,3 +20,4 @@ mod headers;
 mod records;
 mod scene;
 mod scrub;
+mod views;

@@ -26,7 +26,7 @@ use crate::shared::{WAIT, everything, observation};
 /// Records of a filled scene, at least.
 pub(crate) const RECORDS: u64 = 240;
 
-/// A view so large that the engine makes a table of it.
+/// A view so large that it does not fit into memory.
 pub(crate) struct Bulky;
 
 impl Projection for Bulky {

@@ -223,6 +223,7 @@ fn subject(opened: &Opened) -> Subject {
     Subject {
         journal: Arc::clone(&opened.journal),
         head: opened.reader.head(),
+        views: opened.set.all.clone(),
         tree: Some(opened.set.tree.clone()),
         place: OpenDirectory::of(opened.locked_journal.as_deref(), opened.ledger),
     }

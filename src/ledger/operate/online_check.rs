@@ -25,8 +25,9 @@ impl Drop for Cancel {
 impl Ledger {
     /// Verifies everything that this ledger keeps, up to the head of this moment, while it goes on
     /// serving: see the fields of [`Verified`]. `progress` is called from the threads that work, one
-    /// at a time, and is waited for; one that panics is told no more. Cancelling the call ends it. Changes nothing; reads every
-    /// byte, so it competes with everything else for the disk.
+    /// at a time, and is waited for; one that panics is told no more. Cancelling the call ends it. Changes no byte: a view
+    /// of which a file is damaged is set aside and made again. Reads every byte, so it competes with everything else
+    /// for the disk.
     ///
     /// # Errors
     /// `Closed` where the ledger is; `Unavailable` where a thread failed. Damage is the answer, not
@@ -64,6 +65,7 @@ impl Ledger {
         Ok(Subject {
             journal: Arc::clone(journal),
             head: self.head(),
+            views: self.0.set.all.clone(),
             tree: Some(self.0.set.tree.clone()),
             place: OpenDirectory::of(locked_journal.as_deref(), self.id()),
         })

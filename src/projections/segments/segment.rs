@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A segment that is open: its root in memory, everything else read when it is wanted.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::database::files;
 use crate::events::Hash;
 use crate::integrity::digest;
 
@@ -20,6 +22,7 @@ pub(super) const MAGIC: [u8; 8] = *b"FCLSEG\x00\x01";
 /// What a file ends with: offset and length of the root, eight bytes each, and this.
 pub(super) const END_MAGIC: [u8; 8] = *b"FCLSEGND";
 const TRAILER: u64 = 24;
+const STRAY: &str = "bytes that belong to no part";
 
 /// A segment that is open.
 #[derive(Debug)]
@@ -59,45 +62,16 @@ impl Segment {
         expected: &Hash,
         cache: &Arc<SegmentCache>,
     ) -> Result<Self, SegmentError> {
-        let read = |offset, error| SegmentError::read(path, offset, error);
-        let damaged = |offset, problem| SegmentError::damaged(path, offset, problem);
-        let file = cache.file(id, path).map_err(|error| read(0, error))?;
-        let bytes = file.metadata().map_err(|error| read(0, error))?.len();
-        let begin = MAGIC.len() as u64;
-        let end = bytes.checked_sub(TRAILER).filter(|end| *end >= begin);
-        let end = end.ok_or_else(|| damaged(bytes, "truncated file"))?;
-        let mut magic = [0; MAGIC.len()];
-        let found = file.read_exact_at(&mut magic, 0);
-        found.map_err(|error| read(0, error))?;
-        if magic != MAGIC {
-            return Err(damaged(0, "no segment of this format"));
-        }
-        let mut trailer = [[0; 8]; 3];
-        let found = file.read_exact_at(trailer.as_flattened_mut(), end);
-        found.map_err(|error| read(end, error))?;
-        let [root_offset, root_bytes, magic] = trailer;
-        let root_offset = u64::from_le_bytes(root_offset);
-        let root_bytes = u64::from_le_bytes(root_bytes);
-        let is_whole = root_offset.checked_add(root_bytes) == Some(end);
-        if magic != END_MAGIC || !is_whole || root_offset < begin {
-            return Err(damaged(end, "no trailer of a segment"));
-        }
-        let root = Child {
-            offset: root_offset,
-            length: root_bytes,
-            digest: *expected,
-            ..Child::default()
-        };
-        let root = read_part(&file, path, end, &root)?;
-        let root =
-            SegmentRoot::parse(root).ok_or_else(|| damaged(root_offset, "malformed root"))?;
+        let file = cache.file(id, path);
+        let file = file.map_err(|error| SegmentError::read(path, 0, error))?;
+        let frame = SegmentFrame::read(&file, path, expected)?;
         Ok(Self {
             path: path.to_owned(),
             id,
             cache: cache.clone(),
-            root,
-            root_offset,
-            bytes,
+            root: frame.root,
+            root_offset: frame.root_offset,
+            bytes: frame.bytes,
             digest: *expected,
         })
     }
@@ -218,37 +192,72 @@ impl Segment {
         &self,
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<(), SegmentError> {
-        // The root anew, and what stands around it: the file may be another than it was.
-        let again = Self::open(&self.path, &self.digest, &self.cache)?;
-        if !progress(self.bytes - self.root_offset + MAGIC.len() as u64) {
-            return Ok(());
+        let mut index = 0;
+        while let Some(bytes) = self.check_part(index)? {
+            if !progress(bytes) {
+                break;
+            }
+            index += 1;
         }
-        let mut end = MAGIC.len() as u64;
-        let gap = |offset| self.damaged(offset, "bytes that belong to no part");
-        for child in again.root.nodes.iter() {
-            let node = IndexNode::parse(again.read(child)?);
-            let node = node.ok_or_else(|| self.damaged(child.offset, "malformed index node"))?;
-            for block in node.blocks.iter() {
-                if block.offset != end {
-                    return Err(gap(end));
-                }
-                again.read(block)?;
-                end += block.length;
-                if !progress(block.length) {
-                    return Ok(());
-                }
-            }
-            if child.offset != end {
-                return Err(gap(end));
-            }
-            end += child.length;
-            if !progress(child.length) {
-                return Ok(());
-            }
+        Ok(())
+    }
+
+    /// As [`Self::check`], of one part: 0 is the root and what stands around it, and each other one an index node
+    /// with its blocks, about a MiB. Gives its bytes; `None` behind the last part.
+    ///
+    /// # Errors
+    /// As [`SegmentError`].
+    pub(in crate::projections) fn check_part(
+        &self,
+        index: usize,
+    ) -> Result<Option<u64>, SegmentError> {
+        let Some(child) = index.checked_sub(1).map(|at| self.root.nodes.get(at)) else {
+            return self.check_frame().map(Some);
+        };
+        let Some(child) = child else {
+            return Ok(None);
+        };
+        let file = self.open_anew()?;
+        let read = |part: &Child| read_part(&file, &self.path, self.root_offset, part);
+        let node = IndexNode::parse(read(child)?);
+        let node = node.ok_or_else(|| self.damaged(child.offset, "malformed index node"))?;
+        let begin = self.end_before(index - 1);
+        let mut end = begin;
+        for block in node.blocks.iter() {
+            self.follows(end, block)?;
+            read(block)?;
+            end += block.length;
         }
-        match end == again.root_offset {
+        self.follows(end, child)?;
+        Ok(Some(end + child.length - begin))
+    }
+
+    /// The file by its path: it may be another than the one that is open.
+    fn open_anew(&self) -> Result<File, SegmentError> {
+        let opened = files::open(&self.path);
+        opened.map_err(|error| SegmentError::read(&self.path, 0, error))
+    }
+
+    fn check_frame(&self) -> Result<u64, SegmentError> {
+        let found = SegmentFrame::read(&self.open_anew()?, &self.path, &self.digest)?;
+        let end = self.end_before(self.root.nodes.len());
+        let is_as_it_was = (found.root_offset, found.bytes) == (self.root_offset, self.bytes);
+        match is_as_it_was && end == self.root_offset {
+            true => Ok(self.bytes - self.root_offset + MAGIC.len() as u64),
+            false => Err(self.damaged(end, STRAY)),
+        }
+    }
+
+    /// Where the parts before this index node end.
+    fn end_before(&self, node: usize) -> u64 {
+        let before = node.checked_sub(1).and_then(|at| self.root.nodes.get(at));
+        before.map_or(MAGIC.len() as u64, |it| it.offset.saturating_add(it.length))
+    }
+
+    fn follows(&self, end: u64, part: &Child) -> Result<(), SegmentError> {
+        match part.offset == end {
             true => Ok(()),
-            false => Err(gap(end)),
+            false => Err(self.damaged(end, STRAY)),
         }
     }
 }
@@ -259,13 +268,56 @@ impl Drop for Segment {
     }
 }
 
+/// The root of a file, and what stands around it.
+struct SegmentFrame {
+    root: SegmentRoot,
+    root_offset: u64,
+    bytes: u64,
+}
+
+impl SegmentFrame {
+    fn read(file: &File, path: &Path, expected: &Hash) -> Result<Self, SegmentError> {
+        let read = |offset, error| SegmentError::read(path, offset, error);
+        let damaged = |offset, problem| SegmentError::damaged(path, offset, problem);
+        let bytes = file.metadata().map_err(|error| read(0, error))?.len();
+        let begin = MAGIC.len() as u64;
+        let end = bytes.checked_sub(TRAILER).filter(|end| *end >= begin);
+        let end = end.ok_or_else(|| damaged(bytes, "truncated file"))?;
+        let mut magic = [0; MAGIC.len()];
+        let found = file.read_exact_at(&mut magic, 0);
+        found.map_err(|error| read(0, error))?;
+        if magic != MAGIC {
+            return Err(damaged(0, "no segment of this format"));
+        }
+        let mut trailer = [[0; 8]; 3];
+        let found = file.read_exact_at(trailer.as_flattened_mut(), end);
+        found.map_err(|error| read(end, error))?;
+        let [root_offset, root_bytes, magic] = trailer;
+        let root_offset = u64::from_le_bytes(root_offset);
+        let root_bytes = u64::from_le_bytes(root_bytes);
+        let is_whole = root_offset.checked_add(root_bytes) == Some(end);
+        if magic != END_MAGIC || !is_whole || root_offset < begin {
+            return Err(damaged(end, "no trailer of a segment"));
+        }
+        let root = Child {
+            offset: root_offset,
+            length: root_bytes,
+            digest: *expected,
+            ..Child::default()
+        };
+        let root = read_part(file, path, end, &root)?;
+        let root =
+            SegmentRoot::parse(root).ok_or_else(|| damaged(root_offset, "malformed root"))?;
+        Ok(Self {
+            root,
+            root_offset,
+            bytes,
+        })
+    }
+}
+
 /// Reads a part that must end before `limit`, and compares its digest.
-fn read_part(
-    file: &std::fs::File,
-    path: &Path,
-    limit: u64,
-    part: &Child,
-) -> Result<Vec<u8>, SegmentError> {
+fn read_part(file: &File, path: &Path, limit: u64, part: &Child) -> Result<Vec<u8>, SegmentError> {
     let Child { offset, length, .. } = *part;
     let damaged = |problem| SegmentError::damaged(path, offset, problem);
     let end = offset.checked_add(length).filter(|end| *end <= limit);

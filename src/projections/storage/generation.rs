@@ -3,9 +3,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::database::Damage;
 use crate::events::{Hash, Record};
 use crate::locks::whole;
 use crate::projections::segments::{Layer, Segment, SegmentError, get};
+
+use super::manifest::StatedManifest;
 
 /// How far a view has read, and the hash of the record there: another history under the same
 /// numbers (a restore, a fork) is noticed.
@@ -54,6 +57,9 @@ pub(in crate::projections) struct Generation {
     pub(in crate::projections) incarnation: u64,
     /// Lock: the view's runner to put others in place, readers for a copy; no view is read under it.
     layers: Mutex<Arc<Layers>>,
+    /// What its manifest says, once it serves.
+    /// Lock: the view's runner to put another in place, who verifies for a copy; nothing is called under it.
+    stated: Mutex<Option<Arc<StatedManifest>>>,
 }
 
 impl Generation {
@@ -63,7 +69,18 @@ impl Generation {
             number,
             incarnation,
             layers: Mutex::new(Arc::new(layers)),
+            stated: Mutex::default(),
         }
+    }
+
+    pub(super) fn state(&self, stated: StatedManifest) {
+        *whole(self.stated.lock()) = Some(Arc::new(stated));
+    }
+
+    /// Whether its manifest says what was written to it; one that is being written may not.
+    pub(in crate::projections) fn check_manifest(&self) -> Result<(), Damage> {
+        let stated = whole(self.stated.lock()).clone();
+        stated.map_or(Ok(()), |stated| stated.check())
     }
 
     /// Its content as it stands.

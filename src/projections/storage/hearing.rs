@@ -153,7 +153,9 @@ impl Kept {
         }
         let (version, number) = (self.generation.version, self.generation.number);
         let manifest = Manifest::new(version, number, segments);
-        self.place.write_manifest(&manifest)
+        let stated = self.place.write_manifest(manifest)?;
+        self.generation.state(stated);
+        Ok(())
     }
 }
 

@@ -4,11 +4,11 @@
 //! A manifest is a table of contents and no proof: what it says is believed where the journal says so too.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::database::files;
+use crate::database::{Damage, files};
 use crate::events::Hash;
 use crate::projections::error::HaltReason;
 
@@ -50,13 +50,12 @@ impl Manifest {
     }
 
     /// `None` where there is none.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, HaltReason> {
-        let damaged = |what: String| HaltReason::Damage(format!("{}: {what}", path.display()));
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Damage> {
+        let damaged = |what: String| Damage::of(path, what);
         let bytes = match files::read(path, MANIFEST_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if files::is_odd(&error) => return Err(damaged(error.to_string())),
-            Err(error) => return Err(HaltReason::io(path, &error)),
+            Err(error) => return Err(Damage::io(path, error)),
         };
         let read: Self = serde_json::from_slice(&bytes).map_err(|it| damaged(it.to_string()))?;
         if read.format != FORMAT {
@@ -77,6 +76,27 @@ impl Manifest {
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| told(error.into()))?;
         text.push(b'\n');
         files::replace(path, &text).map_err(told)
+    }
+}
+
+/// A manifest as it was last written or read.
+pub(super) struct StatedManifest {
+    pub(super) path: PathBuf,
+    pub(super) manifest: Manifest,
+}
+
+impl StatedManifest {
+    /// The file still says so.
+    pub(super) fn check(&self) -> Result<(), Damage> {
+        let path = &self.path;
+        match Manifest::read(path)? {
+            Some(found) if found == self.manifest => Ok(()),
+            Some(_) => Err(Damage::of(
+                path,
+                "it names other segments than were written",
+            )),
+            None => Err(Damage::of(path, "it is missing")),
+        }
     }
 }
 
@@ -131,7 +151,7 @@ mod tests {
             vec![entry(1, 0)],
         ] {
             Manifest::new(3, 7, segments).write(&path).unwrap();
-            assert!(matches!(Manifest::read(&path), Err(HaltReason::Damage(_))));
+            assert!(matches!(Manifest::read(&path), Err(_)));
         }
     }
 
@@ -145,12 +165,12 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         for at in 0..bytes.len() - 1 {
             std::fs::write(&path, &bytes[..at]).unwrap();
-            assert!(matches!(Manifest::read(&path), Err(HaltReason::Damage(_))));
+            assert!(matches!(Manifest::read(&path), Err(_)));
             let mut flipped = bytes.clone();
             flipped[at] ^= 0x01;
             std::fs::write(&path, &flipped).unwrap();
             match Manifest::read(&path) {
-                Err(HaltReason::Damage(_)) => {}
+                Err(_) => {}
                 Ok(Some(read)) => assert!(read != whole || bytes[at].is_ascii_whitespace()),
                 other => panic!("{other:?}"),
             }

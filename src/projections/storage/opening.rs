@@ -39,9 +39,10 @@ impl Kept {
         head: u64,
     ) -> Result<Option<Self>, HaltReason> {
         place.ensure()?;
-        let Some(manifest) = place.read_manifest()? else {
+        let Some(stated) = place.read_manifest()? else {
             return Ok(None);
         };
+        let manifest = stated.manifest.clone();
         let (version, number) = (manifest.version, manifest.generation);
         let generation = Generation::new(version, number, incarnation, Layers::default());
         let mut kept = Self::of(place, keeping, tell, generation);
@@ -58,6 +59,8 @@ impl Kept {
         if named.len() < entries {
             // Before their files go.
             kept.write_manifest()?;
+        } else {
+            kept.generation.state(stated);
         }
         if named.is_empty() {
             place.create_generation(version, number)?;

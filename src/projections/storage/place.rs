@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::database;
 use crate::projections::error::HaltReason;
 
-use super::manifest::Manifest;
+use super::manifest::{Manifest, StatedManifest};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -37,12 +37,16 @@ impl ViewPlace {
         Ok(())
     }
 
-    pub(super) fn read_manifest(&self) -> Result<Option<Manifest>, HaltReason> {
-        Manifest::read(&self.manifest())
+    pub(super) fn read_manifest(&self) -> Result<Option<StatedManifest>, HaltReason> {
+        let path = self.manifest();
+        let manifest = Manifest::read(&path)?;
+        Ok(manifest.map(|manifest| StatedManifest { path, manifest }))
     }
 
-    pub(super) fn write_manifest(&self, manifest: &Manifest) -> Result<(), HaltReason> {
-        manifest.write(&self.manifest())
+    pub(super) fn write_manifest(&self, manifest: Manifest) -> Result<StatedManifest, HaltReason> {
+        let path = self.manifest();
+        manifest.write(&path)?;
+        Ok(StatedManifest { path, manifest })
     }
 
     /// The directory of a generation.

@@ -2,9 +2,7 @@
 //! One pass: frames, then files; a piece at a time.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
-use crate::database::{Table, TableReading};
 use crate::error::Fault;
 use crate::events::Seq;
 use crate::journal::{Closes, EpochStretch, Head, ReadFailure};
@@ -13,7 +11,8 @@ use super::again::Again;
 use super::position::{ScrubPosition, ScrubStage, TableId};
 use super::state::{ScrubState, is_rested};
 use crate::ledger::operate::verify::{
-    Begins, Damaged, FilesToVerify, Met, OpenDirectory, Unread, next_readable,
+    Begins, Damaged, FilesToVerify, LargeFile, LargeFileReading, Met, OpenDirectory, Unread,
+    next_readable,
 };
 
 /// Allowance that can be saved up: of so long a time, which is that between two ticks of an idle ledger.
@@ -24,8 +23,8 @@ const SAVE_NS: u64 = 60_000_000_000;
 /// The files that are left in this pass.
 struct FilesLeft {
     files: FilesToVerify,
-    tables: VecDeque<(TableId, Table)>,
-    reading: Option<TableReading>,
+    large: VecDeque<(TableId, LargeFile)>,
+    reading: Option<LargeFileReading>,
 }
 
 pub(super) struct Pass {
@@ -242,7 +241,7 @@ impl Pass {
         frame.bytes().len() as u64
     }
 
-    /// The next piece of a table, or all the other files; gives the bytes.
+    /// The next piece of a large file, or all the other files; gives the bytes.
     fn file(&mut self, scrub: &ScrubState) -> u64 {
         let Some(place) = scrub.subject.place.clone() else {
             self.end(scrub);
@@ -251,14 +250,14 @@ impl Pass {
         let Some(mut queue) = self.queue.take() else {
             return self.look(scrub, &place);
         };
-        let Some((id, table)) = queue.tables.front() else {
+        let Some((id, file)) = queue.large.front() else {
             self.end(scrub);
             return 0;
         };
         let id = *id;
         let reading = match queue.reading.take() {
             Some(reading) => Ok(reading),
-            None => table.begin(),
+            None => file.begin(),
         };
         let piece = reading.and_then(|mut reading| Ok((reading.piece()?, reading)));
         let read = match piece {
@@ -268,7 +267,7 @@ impl Pass {
                 read
             }
             Err(damage) => {
-                queue.files.damaged(table, &damage);
+                queue.files.damaged(file, &damage);
                 0
             }
         };
@@ -276,7 +275,7 @@ impl Pass {
         if waits {
             queue.reading = None;
         } else if read == 0 {
-            queue.tables.pop_front();
+            queue.large.pop_front();
             self.position.table = Some(id);
         }
         self.queue = Some(queue);
@@ -292,13 +291,13 @@ impl Pass {
             return read;
         }
         let left = |id: &TableId| self.position.table.is_none_or(|last| *id > last);
-        let tables = files.tables.iter();
-        let tables = tables.map(|table| (table_id(place, &table.path), table.clone()));
-        let mut tables: Vec<_> = tables.filter(|(id, _)| left(id)).collect();
-        tables.sort_by_key(|(id, _)| *id);
+        let large = files.large.iter();
+        let large = large.map(|file| (TableId::of(file), file.clone()));
+        let mut large: Vec<_> = large.filter(|(id, _)| left(id)).collect();
+        large.sort_by_key(|(id, _)| *id);
         self.queue = Some(FilesLeft {
             files,
-            tables: tables.into(),
+            large: large.into(),
             reading: None,
         });
         read
@@ -346,18 +345,4 @@ fn is_there(scrub: &ScrubState, position: &ScrubPosition) -> bool {
     };
     let record = scrub.core.reader.get(seq).ok().flatten();
     record.is_some_and(|record| record.hash == position.hash)
-}
-
-fn table_id(place: &OpenDirectory, table: &Path) -> TableId {
-    let number = |path: Option<&Path>| {
-        let name = path
-            .and_then(Path::file_name)
-            .and_then(|name| name.to_str());
-        name.and_then(|name| name.parse().ok()).unwrap_or(0)
-    };
-    TableId {
-        database: u8::from(!table.starts_with(place.root.join("journal"))),
-        keyspace: number(table.ancestors().nth(2)),
-        table: number(Some(table)),
-    }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::database::{self, files};
 use crate::events::{Hash, LedgerId};
 use crate::integrity::{GENESIS, digest};
+use crate::ledger::operate::verify::LargeFile;
 use crate::parse::take;
 
 const MAGIC: [u8; 8] = *b"FCLSCRUB";
@@ -24,13 +25,41 @@ pub(super) enum ScrubStage {
     Done = 2,
 }
 
-/// A table of one of the two databases; ordered as they are read.
+/// A table of the journal, or a file of a view; ordered as they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct TableId {
     /// 0: the journal; 1: the views.
     pub(super) database: u8,
+    /// Of a view's file: what its view is called, digested.
     pub(super) keyspace: u64,
+    /// Of a view's file: the last record in it. One that others were merged into comes where the last of them was,
+    /// and is read again if any of them was left.
     pub(super) table: u64,
+}
+
+impl TableId {
+    pub(super) fn of(file: &LargeFile) -> Self {
+        let path = file.path();
+        let number = |path: Option<&Path>| {
+            let name = path.and_then(Path::file_name)?;
+            name.to_str()?.parse().ok()
+        };
+        match file {
+            LargeFile::Table(_) => Self {
+                database: 0,
+                keyspace: number(path.ancestors().nth(2)).unwrap_or(0),
+                table: number(Some(path)).unwrap_or(0),
+            },
+            LargeFile::View(file) => {
+                let name = digest(file.view().name().as_bytes());
+                Self {
+                    database: 1,
+                    keyspace: name.first_chunk().map_or(0, |it| u64::from_be_bytes(*it)),
+                    table: file.last_seq(),
+                }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::database::{self, Damage, OpenLog, Table};
+use crate::database::{self, Damage, OpenLog};
 use crate::directory::{Identity, SUBJECTS, SubjectKey};
 use crate::error::OpenError;
 use crate::journal::{self, ANCHOR_SLOT_LEN, Claim, Frame};
 use crate::locks::whole;
+use crate::projections::View;
 
+use super::large_file::LargeFile;
 use super::met::Met;
 use super::progress::ProgressTracker;
 use super::result::VerifyFindings;
@@ -20,9 +22,9 @@ use super::{Damaged, OpenDirectory, Subject};
 const LOOKS_MAX: usize = 8;
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What was found without reading the tables, and the tables.
+/// What was found without reading the large files, and these.
 pub(in crate::ledger) struct FilesToVerify {
-    pub(in crate::ledger) tables: Vec<Table>,
+    pub(in crate::ledger) large: Vec<LargeFile>,
     /// Lock: the threads of one verification, for one finding; nothing is called under it.
     met: Mutex<Vec<Met>>,
     pub(super) not_checked: Vec<String>,
@@ -33,7 +35,7 @@ pub(in crate::ledger) struct FilesToVerify {
 }
 
 impl FilesToVerify {
-    /// Looks at every file but the tables.
+    /// Looks at every file but the large ones.
     pub(in crate::ledger) fn look(place: &OpenDirectory, subject: &Subject) -> Self {
         let mut met = Vec::new();
         met.extend(identity(place));
@@ -42,7 +44,7 @@ impl FilesToVerify {
         let (states, mut wrong) = states::check(place, &*subject.journal);
         met.append(&mut wrong);
         let mut files = Self {
-            tables: Vec::new(),
+            large: Vec::new(),
             met: Mutex::new(met),
             not_checked: Vec::new(),
             count: 3 + states,
@@ -58,7 +60,24 @@ impl FilesToVerify {
         let inspection = database::look_through(&path, Some(&log));
         let wrong = log_end(&inspection, subject.head.count());
         files.take(inspection, wrong);
+        for view in &subject.views {
+            files.view(view);
+        }
         files
+    }
+
+    /// A view's manifest, and its files.
+    fn view(&mut self, view: &View) {
+        if view.status().serving_version.is_none() {
+            let why = format!("the files of view {}: nothing serves", view.name());
+            self.not_checked.push(why);
+            return;
+        }
+        self.count += 1;
+        let wrong = view.check_manifest().err();
+        whole(self.met.get_mut()).extend(wrong.iter().map(Met::from));
+        self.large
+            .extend(view.files().into_iter().map(LargeFile::View));
     }
 
     fn take(&mut self, inspection: database::Inspection, wrong: Option<Damage>) {
@@ -69,17 +88,18 @@ impl FilesToVerify {
         own.extend(met.chain(unfinished));
         self.count += inspection.files;
         self.read_bytes += inspection.log_bytes();
-        self.tables.extend(inspection.tables);
+        let tables = inspection.tables.into_iter();
+        self.large.extend(tables.map(LargeFile::Table));
     }
 
-    /// Reads one table; false where it was told to stop.
-    pub(super) fn read_table(&self, table: &Table, tracker: &ProgressTracker<'_>) -> bool {
-        let checked = table.check(&mut |bytes| {
+    /// Reads one large file; false where it was told to stop.
+    pub(super) fn read(&self, file: &LargeFile, tracker: &ProgressTracker<'_>) -> bool {
+        let checked = file.check(&mut |bytes| {
             tracker.read(bytes, 0);
             tracker.goes_on()
         });
         let goes_on = checked.unwrap_or_else(|damage| {
-            self.damaged(table, &damage);
+            self.damaged(file, &damage);
             true
         });
         if goes_on {
@@ -88,9 +108,9 @@ impl FilesToVerify {
         goes_on
     }
 
-    /// A table is damaged, unless the engine has compacted it away meanwhile.
-    pub(in crate::ledger) fn damaged(&self, table: &Table, damage: &Damage) {
-        if database::is_named(table) {
+    /// A file is damaged, unless others have taken its place meanwhile.
+    pub(in crate::ledger) fn damaged(&self, file: &LargeFile, damage: &Damage) {
+        if file.is_wrong(damage) {
             let mut met = whole(self.met.lock());
             met.push(Met::from(damage));
         }

@@ -1,51 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which tables are read before which part of the walk: the one in which they begin. Then the walk
+//! Which large files are read before which part of the walk: tables before the one in which they begin. Then the walk
 //! finds their frames in the system's cache.
 //!
-//! It is about time alone. Every table is read once, wherever it stands here, and what a part holds
+//! It is about time alone. Every file is read once, wherever it stands here, and what a part holds
 //! is what the journal gives.
 
-use std::fs;
 use std::ops::Range;
-use std::path::Path;
-
-use crate::database::Table;
 
 use super::files::FilesToVerify;
+use super::large_file::LargeFile;
 use super::progress::ProgressTracker;
-use super::subject::OpenDirectory;
 
 pub(super) struct Plan<'a> {
-    tables: Option<(&'a OpenDirectory, &'a FilesToVerify)>,
-    parts: Vec<Vec<&'a Table>>,
-    /// Bytes of the tables of each part.
+    files: Option<&'a FilesToVerify>,
+    parts: Vec<Vec<&'a LargeFile>>,
+    /// Bytes of the files of each part.
     bytes: Vec<u64>,
 }
 
 impl<'a> Plan<'a> {
     /// For so many parts (at least one) of `step` records each.
-    pub(super) fn new(
-        tables: Option<(&'a OpenDirectory, &'a FilesToVerify)>,
-        parts: u64,
-        step: u64,
-    ) -> Self {
-        let begins = |(place, files): (&OpenDirectory, &'a FilesToVerify)| {
-            let journal = place.root.join("journal");
-            let each = |table| (first_record(table, &journal), table);
-            files.tables.iter().map(each).collect()
-        };
-        let begins = tables.map_or_else(Vec::new, begins);
+    pub(super) fn new(files: Option<&'a FilesToVerify>, parts: u64, step: u64) -> Self {
+        let all = files.into_iter().flat_map(|files| &files.large);
+        let begins = all.map(|file| (file.first_record(), file)).collect();
         let parts = placed(begins, parts, step);
-        let length = |table: &&Table| fs::metadata(&table.path).map_or(0, |file| file.len());
-        let bytes = parts.iter().map(|tables| tables.iter().map(length).sum());
+        let length = |file: &&LargeFile| file.bytes();
+        let bytes = parts.iter().map(|files| files.iter().map(length).sum());
         Self {
-            tables,
+            files,
             bytes: bytes.collect(),
             parts,
         }
     }
 
-    /// Bytes of the tables of these parts.
+    /// Bytes of the files of these parts.
     pub(super) fn bytes(&self, parts: Range<usize>) -> u64 {
         self.bytes.get(parts).into_iter().flatten().sum()
     }
@@ -54,41 +42,35 @@ impl<'a> Plan<'a> {
         self.parts.len()
     }
 
-    /// Reads the tables before this part; what is wrong with them is kept with the files. False
+    /// Reads the files before this part; what is wrong with them is kept with them. False
     /// where it was told to stop.
     pub(super) fn read(&self, part: usize, tracker: &ProgressTracker<'_>) -> bool {
-        let Some((_, files)) = self.tables else {
+        let Some(files) = self.files else {
             return true;
         };
-        let mut tables = self.parts.get(part).into_iter().flatten();
-        tables.all(|table| files.read_table(table, tracker))
+        let mut part = self.parts.get(part).into_iter().flatten();
+        part.all(|file| files.read(file, tracker))
     }
 }
 
-/// The record that a table of the journal begins with, as far as can be seen without reading it.
-fn first_record(table: &Table, journal: &Path) -> Option<u64> {
-    let key = table.path.starts_with(journal).then(|| table.first_key())?;
-    key.map(u64::from_be_bytes)
-}
-
-/// Each table in the part in which it begins. Those of which that is not known are put between them evenly: they
+/// Each file in the part in which it begins. Those of which that is not known are put between them evenly: they
 /// are read and hashed, and leave the processors to the frames.
-fn placed(begins: Vec<(Option<u64>, &Table)>, parts: u64, step: u64) -> Vec<Vec<&Table>> {
+fn placed<T>(begins: Vec<(Option<u64>, &T)>, parts: u64, step: u64) -> Vec<Vec<&T>> {
     let unknown = begins.iter().filter(|(seq, _)| seq.is_none()).count() as u64;
     let mut others = 0..unknown;
-    let mut part_of: Vec<(u64, &Table)> = Vec::new();
-    for (seq, table) in begins {
+    let mut part_of: Vec<(u64, &T)> = Vec::new();
+    for (seq, file) in begins {
         let part = match seq {
             Some(seq) => seq.saturating_sub(1) / step.max(1),
             None => others.next().unwrap_or(0).saturating_mul(parts) / unknown.max(1),
         };
-        part_of.push((part.min(parts.saturating_sub(1)), table));
+        part_of.push((part.min(parts.saturating_sub(1)), file));
     }
-    let mut placed: Vec<Vec<&Table>> = (0..parts).map(|_| Vec::new()).collect();
-    for (part, table) in part_of {
+    let mut placed: Vec<Vec<&T>> = (0..parts).map(|_| Vec::new()).collect();
+    for (part, file) in part_of {
         let part = usize::try_from(part).ok();
         if let Some(part) = part.and_then(|part| placed.get_mut(part)) {
-            part.push(table);
+            part.push(file);
         }
     }
     placed
@@ -98,10 +80,10 @@ fn placed(begins: Vec<(Option<u64>, &Table)>, parts: u64, step: u64) -> Vec<Vec<
 mod tests {
     use super::*;
 
-    /// For any statement of a table: none is left out, none is read twice.
+    /// For any statement of a file: none is left out, none is read twice.
     #[test]
-    fn every_table_is_read_once_and_where_it_begins() {
-        let tables: Vec<Table> = (0..23).map(|id| Table::named(id.to_string(), id)).collect();
+    fn every_file_is_read_once_and_where_it_begins() {
+        let files: Vec<u64> = (0..23).collect();
         for (parts, step) in [(1, 1_024), (2, 1_024), (9, 100), (40, 7)] {
             let begins = |id: u64| match id {
                 0 => Some(u64::MAX),
@@ -109,18 +91,18 @@ mod tests {
                 2..12 => Some(1 + id * 70),
                 _ => None,
             };
-            let given = tables.iter().map(|table| (begins(table.id), table));
+            let given = files.iter().map(|id| (begins(*id), id));
             let placed = placed(given.collect(), parts, step);
             assert_eq!(placed.len() as u64, parts);
-            let mut seen: Vec<u64> = placed.iter().flatten().map(|table| table.id).collect();
+            let mut seen: Vec<u64> = placed.iter().flatten().map(|id| **id).collect();
             seen.sort_unstable();
-            assert_eq!(seen, (0..23).collect::<Vec<_>>());
-            for (part, tables) in (0..parts).zip(&placed) {
-                for seq in tables.iter().filter_map(|table| begins(table.id)) {
+            assert_eq!(seen, files);
+            for (part, files) in (0..parts).zip(&placed) {
+                for seq in files.iter().filter_map(|id| begins(**id)) {
                     let place = (seq.max(1) - 1) / step;
                     assert_eq!(part, place.min(parts - 1), "record {seq}");
                 }
-                let others = tables.iter().filter(|table| begins(table.id).is_none());
+                let others = files.iter().filter(|id| begins(**id).is_none());
                 assert!(others.count() as u64 <= 11_u64.div_ceil(parts));
             }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Tables are read ahead of the frames in them, on threads of their own: those wait for the medium
+//! Files are read ahead of the frames in them, on threads of their own: those wait for the medium
 //! while the others hash. Not far ahead, so that the system still has in its cache what was read.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -23,11 +23,11 @@ pub(super) struct ReadAhead<'a> {
 }
 
 struct ReadAheadState {
-    /// The next part whose tables nobody reads yet.
+    /// The next part whose files nobody reads yet.
     next: usize,
     /// The furthest part that is walked.
     walked: usize,
-    /// For each part whether its tables are read.
+    /// For each part whether its files are read.
     read: Vec<bool>,
     ended: bool,
 }
@@ -74,7 +74,7 @@ impl<'a> ReadAhead<'a> {
         ReadAheadEnd(self)
     }
 
-    /// Reads tables until all are read or taken by another thread.
+    /// Reads files until all are read or taken by another thread.
     pub(super) fn read(&self, tracker: &ProgressTracker<'_>) {
         let _ending = self.ending();
         while let Some(part) = self.take() {
@@ -104,7 +104,7 @@ impl<'a> ReadAhead<'a> {
         Some(part)
     }
 
-    /// This part is walked now: waits until its tables are read.
+    /// This part is walked now: waits until its files are read.
     pub(super) fn begin(&self, part: u64) {
         let part = usize::try_from(part).unwrap_or(usize::MAX);
         let mut state = self.lock();
@@ -115,7 +115,7 @@ impl<'a> ReadAhead<'a> {
         drop(self.wait_while(|state| !state.ended && !is_read(state)));
     }
 
-    /// Whether every table was read.
+    /// Whether every file was read.
     pub(super) fn is_done(&self) -> bool {
         self.lock().read.iter().all(|read| *read)
     }
@@ -130,7 +130,7 @@ mod tests {
 
     /// Those that read wait for the walk not to be left far behind: it must not wait for all of them in turn.
     #[test]
-    fn a_walk_waits_for_the_tables_of_its_own_part_alone() {
+    fn a_walk_waits_for_the_files_of_its_own_part_alone() {
         let plan = Plan::new(None, 2, 1_024);
         let ahead = ReadAhead::new(&plan, 1);
         ahead.lock().read = vec![true, false];

@@ -8,7 +8,7 @@ use crate::directory;
 use crate::events::LedgerId;
 use crate::journal::{Head, Journal};
 use crate::ledger::recover::locked_journal::LockedJournal;
-use crate::projections::TreeView;
+use crate::projections::{TreeView, View};
 
 /// What is verified.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub(crate) struct Subject {
     pub(crate) journal: Arc<dyn Journal>,
     /// Up to which record.
     pub(crate) head: Head,
+    /// Its views: their files.
+    pub(crate) views: Vec<View>,
     /// The view that keeps the tree, where there is one.
     pub(crate) tree: Option<TreeView>,
     /// The directory; `None`: there is only a journal.

@@ -46,6 +46,7 @@ fn in_directory(anchored: Anchored<MemoryJournal>, root: &Path, ledger: LedgerId
     Subject {
         head: anchored.head().unwrap(),
         journal: Arc::new(anchored),
+        views: Vec::new(),
         tree: None,
         place: Some(OpenDirectory {
             root: root.to_owned(),
@@ -59,6 +60,7 @@ fn damages(journal: &MemoryJournal, threads: usize) -> Vec<(u64, String)> {
     let subject = Subject {
         head: journal.head().unwrap(),
         journal: Arc::new(journal.clone()),
+        views: Vec::new(),
         tree: None,
         place: None,
     };

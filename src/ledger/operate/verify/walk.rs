@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::progress::{ProgressTracker, stopped};
 use super::read_ahead::ReadAhead;
 use super::result::{VerifyFindings, Walked};
-use super::subject::{OpenDirectory, Subject};
+use super::subject::Subject;
 
 /// Records of one part: enough that finding its beginning costs nothing, few enough to be held.
 const PART_RECORDS_MAX: u64 = 1 << 16;
@@ -23,10 +23,10 @@ const PART_RECORDS_MIN: u64 = 1 << 10;
 /// Parts that a thread has ready for the one that puts them together.
 const AHEAD: usize = 1;
 
-/// Walks over the journal, and reads `tables` on the way.
+/// Walks over the journal, and reads the large ones of `files` on the way.
 pub(super) fn walk(
     subject: &Subject,
-    tables: Option<(&OpenDirectory, &FilesToVerify)>,
+    files: Option<&FilesToVerify>,
     threads: usize,
     tracker: &ProgressTracker<'_>,
     findings: &mut VerifyFindings,
@@ -40,9 +40,9 @@ pub(super) fn walk(
     let mut gather = TreeGather::new(&path, view_size, findings);
     let per_thread = head.count() / (threads as u64 * 8);
     let step = per_thread.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
-    // Where there is no record there may be tables.
+    // Where there is no record there may be files.
     let count = head.count().div_ceil(step).max(1);
-    let plan = &Plan::new(tables, count, step);
+    let plan = &Plan::new(files, count, step);
     let read_ahead = &ReadAhead::new(plan, threads);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -73,7 +73,7 @@ pub(super) fn walk(
         gather_all(&parts, count, &mut gather)
     })?;
     if !read_ahead.is_done() {
-        return Err(stopped("a thread that read tables failed"));
+        return Err(stopped("a thread that read files failed"));
     }
     gather.end(&head);
     gather.late(&*subject.journal, tracker)?;
