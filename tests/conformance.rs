@@ -64,3 +64,5 @@ mod support;
 mod tamper;
 #[path = "conformance/telemetry.rs"]
 mod telemetry;
+#[path = "conformance/vouched.rs"]
+mod vouched;
