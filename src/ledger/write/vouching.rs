@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::sync::watch;
 
 use crate::actors::StoreShared;
-use crate::events::{ComponentId, Event, EventType, Seq, ViewsSealedV1, VouchedSegment};
+use crate::events::{ComponentId, Event, Seq, ViewsSealedV1, VouchedSegment};
 use crate::journal::Reader;
 use crate::locks::whole;
 use crate::projections::{SealedSegment, Voucher};
@@ -209,13 +209,11 @@ fn has_vouched(reader: &Reader, seq: u64, segment: VouchedSegment) -> Result<boo
         return Ok(false);
     };
     let unread = |failure| format!("record {seq}: {failure}");
-    let Some(frame) = reader.frame_at(seq).map_err(unread)? else {
+    // It is read with its hash and its commitment checked.
+    let Some(record) = reader.get(seq).map_err(unread)? else {
         return Ok(false);
     };
-    frame.verify().map_err(unread)?;
-    let record = frame.record(seq).map_err(unread)?;
-    let header = &record.header;
-    if header.component != ComponentId::LEDGER || header.event_type != EventType::ViewsSealed {
+    if record.header.component != ComponentId::LEDGER {
         return Ok(false);
     }
     let states = |event| matches!(event, Event::ViewsSealed(it) if it.segments.contains(&segment));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::events::{LedgerId, Record, SnapshotTakenV1, TelemetryLostV1};
+use crate::events::{EventType, LedgerId, Record, SnapshotTakenV1, TelemetryLostV1};
 use crate::held::{FailedSync, HeldMemory};
 use crate::integrity::Chain;
 use crate::journal::{FrameBuilder, Head, Journal, MemoryJournal, NewRecord, Writer};
