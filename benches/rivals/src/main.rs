@@ -165,6 +165,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("rivals: {why}");
+            if scratch::check().is_err() {
+                return ExitCode::from(130);
+            }
             ExitCode::FAILURE
         }
     }

@@ -121,7 +121,11 @@ fn cycles(tables: &[Table]) -> Vec<Aim> {
         cell.map(|it| with(it.of(Round::processor_us), |v| format!("{v:.1} µs")))
     };
     let share = cycle.map(|it| with(views_share(it), |v| format!("{:.0} %", v * 100.0)));
-    let written = cycle.map(|it| with(it.of(Round::written) * 2.0, show::bytes));
+    let written = cycle.map(|it| {
+        let device = show::bytes(it.of(Round::to_device) * 2.0);
+        let text = |bytes| format!("{}, to the device {device}", show::bytes(bytes));
+        with(it.of(Round::written) * 2.0, text)
+    });
     let on_disk = cycle.map(|cell| {
         let bytes: i64 = cell.rounds.iter().map(|it| it.disk_bytes).sum();
         let commands: u64 = cell.rounds.iter().map(|it| it.commands).sum();
