@@ -117,7 +117,7 @@ mod tests {
             looks.recv_timeout(SOON).unwrap();
         }
         pace.calm();
-        // What it was about to do when it became calm comes first.
+        // A look that was under way when it became calm comes first.
         while looks.recv_timeout(Duration::from_millis(200)).is_ok() {}
         let calm = looks.recv_timeout(Duration::from_millis(200));
         assert_eq!(calm, Err(RecvTimeoutError::Timeout));
@@ -140,7 +140,7 @@ mod tests {
         tokio::time::timeout(SOON, resting).await.unwrap();
     }
 
-    /// What is seldom looked at is looked at all the same.
+    /// A look comes at last, also where nothing stirs.
     #[tokio::test]
     async fn what_is_calm_is_looked_at_again() {
         let pace = Pace::default();
