@@ -35,8 +35,16 @@ pub(super) struct Runner {
     pub(super) is_open: bool,
     pub(super) incarnation: u64,
     pub(super) health: ViewHealth,
-    /// Once the view has come as far as this, its runs are to become a segment.
-    pub(super) tail: Option<u64>,
+    pub(super) tail: Option<Tail>,
+}
+
+/// What a view holds in memory is to become a segment, although its range has not ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tail {
+    /// Once the view has come as far as this.
+    From(u64),
+    /// It is being written.
+    Ordered,
 }
 
 impl Runner {
@@ -102,7 +110,7 @@ impl Runner {
 
     fn obey(&mut self, orders: Orders) -> Result<(), HaltReason> {
         if orders.tail {
-            self.tail = Some(self.chunks.source().head());
+            self.tail = Some(Tail::From(self.chunks.source().head()));
         }
         if let Some((incarnation, cause)) = orders.complaint
             && incarnation == self.incarnation
@@ -169,21 +177,24 @@ impl Runner {
         Ok(true)
     }
 
-    /// Where it was ordered, and the view has come far enough: what is in memory becomes a segment.
+    /// Where it was ordered, and the view has come far enough: its runs become a segment. Once: the record that vouches
+    /// for that segment, and those of the other views, would else be the next.
     fn write_tail(&mut self) -> Result<(), HaltReason> {
-        let Some(head) = self.tail else {
+        let Some(tail) = self.tail else {
             return Ok(());
         };
         let goes_on = self.slot.taking(Which::Serving).is_some();
         let serving = self.slot.serving.as_mut().map(|stored| &mut stored.kept);
-        let is_done = match serving.filter(|_| goes_on) {
-            Some(kept) if kept.position().seq < head => false,
-            Some(kept) => {
+        let is_done = match (serving.filter(|_| goes_on), tail) {
+            (Some(kept), Tail::From(head)) if kept.position().seq < head => false,
+            (Some(kept), Tail::From(_)) => {
                 kept.order_tail()?;
-                kept.is_handed_over()
+                self.tail = Some(Tail::Ordered);
+                !kept.is_writing()
             }
+            (Some(kept), Tail::Ordered) => !kept.is_writing(),
             // It is halted or being made again, and will not come so far.
-            None => true,
+            (None, _) => true,
         };
         if is_done {
             self.tail = None;

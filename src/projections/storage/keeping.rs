@@ -125,10 +125,9 @@ impl Kept {
         waiting.count() < WAITING_MAX
     }
 
-    /// Whether everything is in segments that are vouched for, or were handed to who vouches.
-    pub(in crate::projections) fn is_handed_over(&self) -> bool {
-        let in_memory = |piece: &Piece| !matches!(piece.kind, PieceKind::Segment(_));
-        !self.pieces.iter().any(in_memory)
+    /// Whether a segment is being written that is no merge of others.
+    pub(in crate::projections) fn is_writing(&self) -> bool {
+        self.jobs.values().any(|why| *why != Why::Merge)
     }
 
     /// Takes a batch, which brings the view to this position.
