@@ -96,6 +96,8 @@ mod source;
 mod storage;
 mod subscription;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod view;
 mod views;

@@ -203,11 +203,15 @@ impl ViewSlot {
             return Ok(false);
         };
         build.stored.kept.serve()?;
-        let serving = self.serving.insert(build.stored);
-        let dropped = serving.kept.drop_others();
+        let before = self.serving.replace(build.stored);
         self.stands = false;
         self.publish();
-        dropped.map(|()| true)
+        // Who reads the one before reads on: then its files go with the next opening.
+        let is_read = before.is_some_and(|before| before.kept.is_read());
+        match &self.serving {
+            Some(serving) if !is_read => serving.kept.drop_others().map(|()| true),
+            _ => Ok(true),
+        }
     }
 
     /// What halted it is past.

@@ -114,6 +114,17 @@ impl Views {
         source: Arc<dyn Source>,
         watched: Watched<'_>,
     ) -> Result<Self, ViewsOpenError> {
+        Self::open_ranged(directory, options, projections, source, (watched, RANGE))
+    }
+
+    /// As [`Views::open_watched`], with so many records in a range.
+    pub(super) fn open_ranged(
+        directory: &Path,
+        options: ViewsOptions,
+        projections: Vec<Box<dyn Projection>>,
+        source: Arc<dyn Source>,
+        (watched, range): (Watched<'_>, u64),
+    ) -> Result<Self, ViewsOpenError> {
         let path = directory.join("views");
         let io = |source| {
             let path = path.clone();
@@ -125,7 +136,7 @@ impl Views {
             sealer: Sealer::start(cache).map_err(io)?,
             voucher: watched.voucher,
             memory_bytes: usize::try_from(options.memtable_bytes).unwrap_or(usize::MAX),
-            range: RANGE,
+            range,
         });
         let mut views = Self {
             views: Vec::new(),

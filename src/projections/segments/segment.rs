@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A segment that is open: its root in memory, everything else read when it is wanted.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::database::files;
 use crate::events::Hash;
@@ -36,6 +37,8 @@ pub(in crate::projections) struct Segment {
     root_offset: u64,
     bytes: u64,
     digest: Hash,
+    /// Set where its file goes with it: the number of the file, so that no other one goes that lies there by then.
+    goes: OnceLock<u64>,
 }
 
 impl Segment {
@@ -73,7 +76,24 @@ impl Segment {
             root_offset: frame.root_offset,
             bytes: frame.bytes,
             digest: *expected,
+            goes: OnceLock::new(),
         })
+    }
+
+    /// Others have taken its place: its file is removed as soon as nobody reads from it any more. Until then it is
+    /// found by its path, however often it was closed in between.
+    pub(in crate::projections) fn remove_when_unused(&self) {
+        match fs::symlink_metadata(&self.path) {
+            // That it was set before changes nothing.
+            Ok(found) => drop(self.goes.set(found.ino())),
+            Err(error) => self.stays(&error),
+        }
+    }
+
+    /// It goes with the next opening.
+    fn stays(&self, error: &io::Error) {
+        let path = self.path.display();
+        tracing::warn!(%error, %path, "a segment that was replaced stays");
     }
 
     /// What it holds, and of which records.
@@ -265,6 +285,15 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         self.cache.close(self.id);
+        let Some(number) = self.goes.get() else {
+            return;
+        };
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| found.ino() == *number)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            self.stays(&error);
+        }
     }
 }
 

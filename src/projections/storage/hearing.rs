@@ -11,7 +11,6 @@ use crate::projections::segments::{Layer, Segment};
 use super::keeping::{Kept, News, Vouched, Why};
 use super::manifest::{Manifest, ManifestEntry};
 use super::pieces::{self, Piece, PieceKind, SegmentState};
-use super::place::segment_file;
 
 impl Kept {
     /// Takes what it is told.
@@ -46,25 +45,19 @@ impl Kept {
         let (Some(start), Some(end)) = (start, end) else {
             return Ok(());
         };
-        let directory = self
-            .place
-            .generation(self.generation.version, self.generation.number);
         let (mut replaces, mut obsolete) = (Vec::new(), Vec::new());
         let group = self.pieces.drain(start..=end).collect::<Vec<_>>();
         for piece in &group {
-            let mut path = segment_file(&directory, piece.first, piece.last.seq);
-            match &piece.kind {
-                PieceKind::Memory { .. } => continue,
-                PieceKind::Spilled => drop(path.set_extension("spill")),
-                PieceKind::Segment(state) => {
-                    obsolete.extend(state.obsolete.iter().cloned());
-                    match entry(piece, state) {
-                        Some(entry) => replaces.push(entry),
-                        None => replaces.extend(state.replaces.iter().cloned()),
-                    }
+            if let PieceKind::Segment(state) = &piece.kind {
+                obsolete.extend(state.obsolete.iter().cloned());
+                match entry(piece, state) {
+                    Some(entry) => replaces.push(entry),
+                    None => replaces.extend(state.replaces.iter().cloned()),
                 }
             }
-            obsolete.push(path);
+            if let Layer::File(segment) = &piece.layer {
+                obsolete.push(Arc::clone(segment));
+            }
         }
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
             return Ok(());
@@ -117,11 +110,8 @@ impl Kept {
         state.replaces.clear();
         let obsolete = std::mem::take(&mut state.obsolete);
         self.write_manifest()?;
-        for path in obsolete {
-            // What stays behind goes with the next opening.
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::warn!(%error, path = %path.display(), "a segment that was replaced stays");
-            }
+        for segment in obsolete {
+            segment.remove_when_unused();
         }
         Ok(())
     }

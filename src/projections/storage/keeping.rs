@@ -119,6 +119,11 @@ impl Kept {
         (self.generation.incarnation, self.generation.number) == (incarnation, number)
     }
 
+    /// Whether somebody reads it who was not given another in its place.
+    pub(in crate::projections) fn is_read(&self) -> bool {
+        Arc::strong_count(&self.generation) > 1
+    }
+
     /// Whether more records can be taken before segments are written.
     pub(in crate::projections) fn has_room(&self) -> bool {
         let waiting = self.jobs.values().filter(|why| **why != Why::Merge);

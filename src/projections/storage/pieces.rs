@@ -3,10 +3,10 @@
 //! a view that is made again has the same files.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::events::Hash;
-use crate::projections::segments::Layer;
+use crate::projections::segments::{Layer, Segment};
 
 use super::generation::Position;
 use super::manifest::ManifestEntry;
@@ -44,8 +44,8 @@ pub(super) struct SegmentState {
     pub(super) vouched_by: Option<u64>,
     /// Those that it was made of: as long as it is not vouched for they still count.
     pub(super) replaces: Vec<ManifestEntry>,
-    /// The files that go when it counts.
-    pub(super) obsolete: Vec<PathBuf>,
+    /// Those whose files go when it counts.
+    pub(super) obsolete: Vec<Arc<Segment>>,
 }
 
 /// A layer and the records that it is of.
@@ -136,8 +136,6 @@ pub(super) fn runs(pieces: &[Piece]) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-    use std::sync::Arc;
 
     use super::*;
     use crate::projections::segments::{OpRef, Run};
