@@ -234,7 +234,7 @@ pub mod group {
 #[cfg(feature = "engine")]
 pub mod reading {
     pub use crate::ledger::{Follow, Reconstruction, TraceStep};
-    pub use crate::projections::{Filter, SubscriptionError};
+    pub use crate::projections::{Filter, RecordOrder, SubscriptionError};
 }
 
 /// Signed checkpoints: when they are made, where they are copied, and how the key is changed.

@@ -86,7 +86,7 @@ struct Edit {
     value: Value,
     /// It may be read again by a later batch.
     again: bool,
-    /// The key never had a value before this batch.
+    /// The key has no value before this batch.
     is_new: bool,
 }
 
@@ -271,12 +271,13 @@ impl ViewBatch {
         } else {
             None
         };
+        let is_new = stored.is_none();
         let mut value = stored.unwrap_or_default();
         edit(&mut value);
         let change = Edit {
             value: Some(value),
             again: true,
-            is_new: false,
+            is_new,
         };
         self.pending.insert(key.into(), change);
         Ok(())

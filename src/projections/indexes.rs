@@ -1,59 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Query indexes: which records belong to an execution, an event type, a capability, a component, a subject, a party;
-//! which grants a component got; where a command is; which records a time range holds (audit specification §12).
+//! Query indexes: which records belong to an execution, an event type, an outcome, a capability, a component, a parent, a
+//! subject, a party, a decision, a configuration version, an approval; which grants a component got; where a command is;
+//! which records a time range holds (audit specification §12).
 //!
-//! Records are cut into blocks of 256 by their sequence numbers, and a term's posting list is one
-//! key per block that holds it: a byte per record instead of a key per record. Blocks depend on
-//! nothing but sequence numbers, so a rebuild gives the same keys as live reading did.
+//! Each of these is a term with a posting list ([`super::postings`]), and a query is what several lists have in common
+//! ([`super::intersection`]).
 //!
-//! **A record belongs to a capability** where its payload names it (decision, start, every change
+//! **A record belongs to a capability** where its payload names it (question to persons, decision, start, every change
 //! of the registry), and where its execution's first record to name a capability names this one
 //! and the record lies in that commit or after it. So an execution's input, decision, start,
 //! result, transitions and audit records are all found under its capability.
 //!
+//! **A record belongs to an approval** where its execution's first record to name a capability is a question to persons, as
+//! it belongs to that capability; and from a later question on.
+//!
 //! **A record belongs to a party** where its payload names it: on whose behalf it was decided, who was asked, who answered.
-//! It belongs to a subject where its header does, as all records of an execution about somebody do.
+//! It belongs to a decision where it is the record of one, and to the configuration version on which its payload says that
+//! a question, its confirmation or a decision rests.
+//! It belongs to a subject and a parent where its header does, as all records of an execution do.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use rapidhash::fast::RandomState;
 
-use crate::events::{CommandId, Event, EventType, ExecutionId, Party, Record, RecordHeader};
+use crate::events::{CommandId, Event, ExecutionId, Record, RecordHeader};
 
 use super::keys::{begins_execution, fixed_key, key, pack, unpack};
+use super::named;
+use super::postings::{close_ranges, place, post};
 use super::terms::{
-    Term, capability_term, component_term, event_type_term, execution_term, granted_term,
-    party_term, subject_term, term,
+    approval_term, capability_term, component_term, configuration_term, decision_term,
+    event_type_term, execution_term, granted_term, outcome_term, parent_term, party_term,
+    subject_term, term,
 };
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 4;
-/// term, block → offsets in the block, ascending, a byte each.
-const POSTINGS: u8 = b'p';
+pub(super) const VERSION: u32 = 5;
 /// command, component → first and last record.
 const COMMAND: u8 = b'c';
 /// execution → [`Asked`].
 const ASKED: u8 = b'e';
 /// block → time of its first record.
 const BLOCK_TIME: u8 = b't';
-
-/// Records in a block.
-pub(super) const BLOCK: u64 = 256;
-
-/// Block and place in it of a sequence number (from 1).
-pub(super) fn place(seq: u64) -> (u64, u8) {
-    let index = seq.saturating_sub(1);
-    (index / BLOCK, (index % BLOCK) as u8)
-}
-
-pub(super) fn postings_prefix(term: &Term) -> [u8; 18] {
-    fixed_key(POSTINGS, &[term])
-}
-
-pub(super) fn postings_key(term: &Term, block: u64) -> [u8; 26] {
-    fixed_key(POSTINGS, &[term, &block.to_be_bytes()])
-}
 
 pub(super) fn block_time_key(block: u64) -> [u8; 9] {
     fixed_key(BLOCK_TIME, &[&block.to_be_bytes()])
@@ -88,8 +77,8 @@ pub struct CommandPlace {
 enum Asked {
     /// Nothing yet: its records in the commit that begins at this number, at most a commit's.
     NotYet { commit: u64, records: Vec<u64> },
-    /// This capability.
-    For(Term2),
+    /// This capability, and whether persons were asked.
+    For(Term2, bool),
 }
 
 /// A capability's term, cut for serde, which knows no arrays of 17.
@@ -112,6 +101,8 @@ struct KnownRequest {
 pub struct Indexes {
     current: Option<Current>,
     known: HashMap<ExecutionId, KnownRequest, RandomState>,
+    /// The last record of this batch so far.
+    last: u64,
 }
 
 impl Indexes {
@@ -129,8 +120,7 @@ impl Projection for Indexes {
     }
 
     fn wants(&self, header: &RecordHeader) -> bool {
-        let kind = header.event_type;
-        names_capability(kind) || names_parties(kind) || kind == EventType::ComponentGranted
+        named::is_asked(header.event_type)
     }
 
     fn begin(&mut self) {
@@ -144,12 +134,14 @@ impl Projection for Indexes {
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
         let seq = header.seq.get();
+        self.last = seq;
         let (block, offset) = place(seq);
         if offset == 0 {
             let time = header.time_ns.to_be_bytes().to_vec();
             batch.put_unread(&block_time_key(block), time);
         }
         post(&event_type_term(header.event_type.0), seq, batch)?;
+        post(&outcome_term(header.outcome), seq, batch)?;
         post(&component_term(header.component.0), seq, batch)?;
         if !header.execution.is_nil() {
             post(&execution_term(header.execution), seq, batch)?;
@@ -157,13 +149,16 @@ impl Projection for Indexes {
         if !header.subject.is_nil() {
             post(&subject_term(header.subject), seq, batch)?;
         }
+        if !header.parent.is_nil() {
+            post(&parent_term(header.parent), seq, batch)?;
+        }
         if !header.command.is_nil() {
             self.command(header, batch)?;
         }
         if self.wants(header) {
             return Ok(());
         }
-        self.capability(header, None, batch)
+        self.capability(header, None, false, batch)
     }
 
     fn apply(
@@ -172,17 +167,21 @@ impl Projection for Indexes {
         event: &Event,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
+        let seq = record.header.seq.get();
         if let Event::ComponentGranted(granted) = event {
-            post(
-                &granted_term(granted.component),
-                record.header.seq.get(),
-                batch,
-            )?;
+            post(&granted_term(granted.component), seq, batch)?;
         }
-        for party in named_parties(event) {
-            post(&party_term(party), record.header.seq.get(), batch)?;
+        if let Event::AuthorizationDecided(decided) = event {
+            post(&decision_term(decided.decision), seq, batch)?;
         }
-        self.capability(&record.header, named_capability(event), batch)
+        if let Some(version) = named::configuration_version(event) {
+            post(&configuration_term(version), seq, batch)?;
+        }
+        for party in named::parties(event) {
+            post(&party_term(party), seq, batch)?;
+        }
+        let asks = matches!(event, Event::ApprovalRequested(_));
+        self.capability(&record.header, named::capability(event), asks, batch)
     }
 
     fn finish(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
@@ -192,7 +191,7 @@ impl Projection for Indexes {
                 batch.put(&asked_key(execution), pack(&asked));
             }
         }
-        Ok(())
+        close_ranges(self.last, batch)
     }
 }
 
@@ -243,15 +242,13 @@ impl Indexes {
         &mut self,
         header: &RecordHeader,
         named: Option<&str>,
+        asks: bool,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
         let seq = header.seq.get();
         let named = named.map(capability_term);
-        if let Some(term) = &named {
-            post(term, seq, batch)?;
-        }
         if header.execution.is_nil() {
-            return Ok(());
+            return named.map_or(Ok(()), |term| post(&term, seq, batch));
         }
         let commit = commit_of(header);
         let known = match self.known.entry(header.execution) {
@@ -263,8 +260,16 @@ impl Indexes {
             Entry::Vacant(unknown) => unknown.insert(KnownRequest::of(header, batch)?),
         };
         let early = match known.asked.take() {
-            Some(Asked::For((kind, bytes))) => {
-                known.asked = Some(Asked::For((kind, bytes)));
+            Some(Asked::For((kind, bytes), asked)) => {
+                known.changed |= asks && !asked;
+                let asked = asked || asks;
+                known.asked = Some(Asked::For((kind, bytes), asked));
+                if asked {
+                    post(&approval_term(), seq, batch)?;
+                }
+                if let Some(other) = named.filter(|it| *it != term(kind, bytes)) {
+                    post(&other, seq, batch)?;
+                }
                 return post(&term(kind, bytes), seq, batch);
             }
             Some(Asked::NotYet {
@@ -274,11 +279,14 @@ impl Indexes {
             Some(Asked::NotYet { .. }) | None => Vec::new(),
         };
         let asked = if let Some(term) = named {
-            for seq in early {
+            for seq in early.into_iter().chain([seq]) {
                 post(&term, seq, batch)?;
+                if asks {
+                    post(&approval_term(), seq, batch)?;
+                }
             }
             let [kind, bytes @ ..] = term;
-            Asked::For((kind, bytes))
+            Asked::For((kind, bytes), asks)
         } else {
             let mut records = early;
             records.push(seq);
@@ -320,75 +328,4 @@ fn stored_place(
 fn commit_of(header: &RecordHeader) -> u64 {
     let seq = header.seq.get();
     seq.saturating_sub(u64::from(header.commit_index))
-}
-
-const fn names_parties(event_type: EventType) -> bool {
-    matches!(
-        event_type,
-        EventType::AuthorizationDecided
-            | EventType::ApprovalRequested
-            | EventType::ApprovalGiven
-            | EventType::ApprovalRefused
-    )
-}
-
-/// Everybody that the event's payload names.
-fn named_parties(event: &Event) -> Vec<&Party> {
-    match event {
-        Event::AuthorizationDecided(e) => {
-            let approval = e.approval.iter();
-            let answered = approval.flat_map(|it| it.approvers.iter().chain(&it.refused_by));
-            e.on_behalf_of.iter().chain(answered).collect()
-        }
-        Event::ApprovalRequested(e) => e.on_behalf_of.iter().chain(&e.asked).collect(),
-        Event::ApprovalGiven(e) => vec![&e.approver],
-        Event::ApprovalRefused(e) => vec![&e.approver],
-        _ => Vec::new(),
-    }
-}
-
-const fn names_capability(event_type: EventType) -> bool {
-    matches!(
-        event_type,
-        EventType::AuthorizationDecided
-            | EventType::ExecutionStarted
-            | EventType::CapabilityRegistered
-            | EventType::CapabilityChanged
-            | EventType::CapabilityEnabled
-            | EventType::CapabilityDisabled
-            | EventType::CapabilityUnregistered
-    )
-}
-
-fn named_capability(event: &Event) -> Option<&str> {
-    Some(match event {
-        Event::AuthorizationDecided(e) => &e.capability,
-        Event::ExecutionStarted(e) => &e.capability,
-        Event::CapabilityRegistered(e) => &e.capability,
-        Event::CapabilityChanged(e) => &e.capability,
-        Event::CapabilityEnabled(e) => &e.capability,
-        Event::CapabilityDisabled(e) => &e.capability,
-        Event::CapabilityUnregistered(e) => &e.capability,
-        _ => return None,
-    })
-}
-
-/// Adds a record to a term's posting list; a record that is there already stays once.
-fn post(term: &Term, seq: u64, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
-    let (block, offset) = place(seq);
-    // Of a block that this batch begins, nothing is stored.
-    let may_be_stored = batch.after() > block * BLOCK;
-    batch.edit(
-        &postings_key(term, block),
-        may_be_stored,
-        |offsets| match offsets.last() {
-            Some(last) if *last == offset => {}
-            Some(last) if *last > offset => {
-                if let Err(at) = offsets.binary_search(&offset) {
-                    offsets.insert(at, offset);
-                }
-            }
-            _ => offsets.push(offset),
-        },
-    )
 }

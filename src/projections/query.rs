@@ -4,15 +4,19 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::events::{CommandId, ComponentId, EventType, ExecutionId, Party, Seq, SubjectId};
-
-use super::indexes::{
-    BLOCK, CommandPlace, VERSION, block_time_key, command_key, place, postings_key, postings_prefix,
+use crate::events::{
+    CommandId, ComponentId, Decision, EventType, ExecutionId, Outcome, ParentId, Party, Seq,
+    SubjectId,
 };
-use super::keys::trailing_u64;
+
+use super::indexes::{CommandPlace, VERSION, block_time_key, command_key};
+use super::intersection::intersection;
+use super::postings::BLOCK;
+use super::record_order::RecordOrder;
 use super::terms::{
-    Term, capability_term, component_term, event_type_term, execution_term, granted_term,
-    party_term, subject_term,
+    Term, approval_term, capability_term, component_term, configuration_term, decision_term,
+    event_type_term, execution_term, granted_term, outcome_term, parent_term, party_term,
+    subject_term,
 };
 use super::{AtPosition, Source, View, ViewError, ViewSnapshot};
 
@@ -31,22 +35,40 @@ pub struct Filter {
     pub party: Option<Party>,
     /// Who caused them.
     pub component: Option<ComponentId>,
+    /// The session or execution that asked for it; nil finds nothing.
+    pub parent: Option<ParentId>,
+    /// How they came out.
+    pub outcome: Option<Outcome>,
+    /// The gate's decision that they are the record of.
+    pub decision: Option<Decision>,
+    /// The number of configuration changes in force that they say they rest on: a decision, a question to persons or its
+    /// confirmation; 0 for none.
+    pub configuration_version: Option<u64>,
+    /// Those of executions that persons were asked about, from the question's commit on.
+    pub approval: bool,
     /// When they were written, in nanoseconds since 1970, both ends included.
     pub time_ns: Option<RangeInclusive<i64>>,
     /// Where they are, both ends included.
     pub seq: Option<RangeInclusive<u64>>,
+    /// From which end they are given.
+    pub order: RecordOrder,
 }
 
 impl Filter {
     fn terms(&self) -> Vec<Term> {
-        // The rarest first: its posting list is the one that is walked.
+        // Mostly the rarest first; which is, the lists tell.
         let terms = [
             self.execution.map(execution_term),
             self.subject.map(subject_term),
+            self.parent.map(parent_term),
             self.party.as_ref().map(party_term),
+            self.approval.then(approval_term),
+            self.configuration_version.map(configuration_term),
+            self.decision.map(|decision| decision_term(decision.code())),
             self.capability.as_deref().map(capability_term),
             self.event_type
                 .map(|event_type| event_type_term(event_type.0)),
+            self.outcome.map(outcome_term),
             self.component.map(|component| component_term(component.0)),
         ];
         terms.into_iter().flatten().collect()
@@ -75,8 +97,9 @@ impl IndexesView {
         &self.view
     }
 
-    /// Records that fit the filter, in order, at most `limit`. To go on, ask again with a `seq`
-    /// range that begins after the last one.
+    /// Records that fit the filter, at most `limit`, from the end that its order names. To go on, ask again with a `seq`
+    /// range that begins after the last one, or ends before it. What it reads grows with what is found, and with the
+    /// ranges of 65,536 records that hold all that is asked for; not with the history before and behind.
     ///
     /// # Errors
     /// As [`View::read`]; [`ViewError::Source`] where a time range needs the journal and it
@@ -97,7 +120,7 @@ impl IndexesView {
         self.view.read_version(Some(VERSION), |snapshot| {
             let position = snapshot.position();
             let range = self.seq_range(snapshot, filter)?;
-            let found = search(snapshot, &filter.terms(), range, limit)?;
+            let found = intersection(snapshot, &filter.terms(), range, filter.order, limit)?;
             let found = found.into_iter().filter_map(Seq::new).collect();
             Ok(AtPosition { position, found })
         })
@@ -110,7 +133,7 @@ impl IndexesView {
     pub fn first_grant(&self, component: ComponentId) -> Result<Option<Seq>, ViewError> {
         self.view.read_version(Some(VERSION), |snapshot| {
             let (terms, range) = ([granted_term(component.0)], 1..=snapshot.position());
-            let found = search(snapshot, &terms, range, 1)?;
+            let found = intersection(snapshot, &terms, range, RecordOrder::Oldest, 1)?;
             Ok(found.first().copied().and_then(Seq::new))
         })
     }
@@ -206,51 +229,4 @@ impl IndexesView {
             Err(missing())
         }
     }
-}
-
-/// Sequence numbers in the range that every term's posting lists hold.
-fn search(
-    snapshot: &ViewSnapshot,
-    terms: &[Term],
-    range: RangeInclusive<u64>,
-    limit: usize,
-) -> Result<Vec<u64>, ViewError> {
-    let Some((driver, others)) = terms.split_first() else {
-        return Ok(range.take(limit).collect());
-    };
-    let mut found = Vec::new();
-    if range.is_empty() {
-        return Ok(found);
-    }
-    let (first_block, _) = place(*range.start());
-    let (last_block, _) = place(*range.end());
-    let from = postings_key(driver, first_block);
-    for pair in snapshot.scan(&postings_prefix(driver), &from) {
-        let (key, mut offsets) = pair?;
-        let block = trailing_u64(&key)?;
-        if block > last_block || found.len() >= limit {
-            break;
-        }
-        check_ascending(&offsets)?;
-        for other in others {
-            let also = snapshot
-                .get(&postings_key(other, block))?
-                .unwrap_or_default();
-            check_ascending(&also)?;
-            offsets.retain(|offset| also.binary_search(offset).is_ok());
-        }
-        let seqs = offsets
-            .iter()
-            .map(|offset| block * BLOCK + 1 + u64::from(*offset))
-            .filter(|seq| range.contains(seq));
-        found.extend(seqs.take(limit - found.len()));
-    }
-    Ok(found)
-}
-
-fn check_ascending(offsets: &[u8]) -> Result<(), ViewError> {
-    if offsets.is_sorted_by(|a, b| a < b) {
-        return Ok(());
-    }
-    Err(ViewError::Damaged("a posting list is out of order".into()))
 }

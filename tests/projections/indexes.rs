@@ -1,75 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Index queries give what a scan of every record gives (requirement A5).
 
-use std::collections::HashMap;
-
 use femtoclaw_ledger::events::{
-    AuditRecordedV1, ComponentId, Decision, Event, EventType, ExecutionId, Record,
+    AuditRecordedV1, ComponentId, Decision, Event, EventType, Outcome, Record,
 };
-use femtoclaw_ledger::projections::{Filter, Indexes, IndexesView, Views, ViewsOptions};
+use femtoclaw_ledger::projections::{
+    Filter, Indexes, IndexesView, RecordOrder, Views, ViewsOptions,
+};
 use proptest::prelude::*;
 
+use crate::scan::{scan, seen};
 use crate::support::{
-    History, Journal, WAIT, completed, decided, execution, open, started, transitions, validated,
-    view,
+    History, Journal, WAIT, approved, completed, decided, execution, given, open, requested,
+    started, transitions, validated, view,
 };
 
-fn named(event: &Event) -> Option<&str> {
-    match event {
-        Event::AuthorizationDecided(e) => Some(&e.capability),
-        Event::ExecutionStarted(e) => Some(&e.capability),
-        Event::CapabilityEnabled(e) => Some(&e.capability),
-        _ => None,
-    }
-}
-
-/// For every execution, the capability it first names and the first record of that commit.
-fn asked(records: &[Record]) -> HashMap<ExecutionId, (String, u64)> {
-    let mut asked = HashMap::new();
-    for record in records {
-        let header = &record.header;
-        if let (false, Some(name)) = (header.execution.is_nil(), named(&record.event().unwrap())) {
-            let commit = header.seq.get() - u64::from(header.commit_index);
-            asked
-                .entry(header.execution)
-                .or_insert((name.to_owned(), commit));
-        }
-    }
-    asked
-}
-
 fn full_scan(records: &[Record], filter: &Filter, limit: usize) -> Vec<u64> {
-    let asked = asked(records);
-    let fits = |record: &&Record| {
-        let header = &record.header;
-        let event = record.event().unwrap();
-        let belongs = |capability: &String| {
-            named(&event) == Some(capability)
-                || asked
-                    .get(&header.execution)
-                    .is_some_and(|(name, from)| name == capability && header.seq.get() >= *from)
-        };
-        filter.execution.is_none_or(|x| x == header.execution)
-            && filter.event_type.is_none_or(|x| x == header.event_type)
-            && filter.component.is_none_or(|x| x == header.component)
-            && filter.capability.as_ref().is_none_or(belongs)
-            && filter
-                .time_ns
-                .as_ref()
-                .is_none_or(|range| range.contains(&header.time_ns))
-            && filter
-                .seq
-                .as_ref()
-                .is_none_or(|range| range.contains(&header.seq.get()))
-    };
-    let found = records.iter().filter(fits);
-    found
-        .map(|record| record.header.seq.get())
-        .take(limit)
-        .collect()
+    scan(&seen(records), filter, limit)
 }
 
-fn query(indexes: &IndexesView, filter: &Filter, limit: usize) -> Vec<u64> {
+pub(crate) fn query(indexes: &IndexesView, filter: &Filter, limit: usize) -> Vec<u64> {
     let found = indexes.query(filter, limit).unwrap();
     found.into_iter().map(|seq| seq.get()).collect()
 }
@@ -106,6 +56,12 @@ fn history(steps: &[Step]) -> History {
                 validated(true),
                 decided(&capability, Decision::Authorized),
             ],
+            5 => vec![validated(true), requested(&capability, 5, 2)],
+            6 => vec![given(1, 2), approved(&capability, Decision::Authorized)],
+            7 => {
+                let denied = decided(&capability, Decision::DeniedPolicyViolation);
+                vec![validated(true), denied]
+            }
             _ => vec![audit(); 100],
         };
         history.commit(*component, execution(*number), events);
@@ -114,7 +70,7 @@ fn history(steps: &[Step]) -> History {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..4_u32, 0..12_u64, 0..3_u8, 0..6_u8, 0..3_i64);
+    let step = (0..4_u32, 0..12_u64, 0..3_u8, 0..9_u8, 0..3_i64);
     prop::collection::vec(step, 1..60)
 }
 
@@ -132,10 +88,23 @@ fn filters() -> impl Strategy<Value = Vec<(Filter, usize)>> {
         prop::option::of(0..5_u32),
         prop::option::of((-2..60_i64, 0..40_i64)),
         prop::option::of((0..2_000_u64, 0..1_500_u64)),
-        prop::sample::select(vec![0_usize, 1, 7, 100_000]),
+        (
+            prop::option::of(prop::sample::select(Outcome::ALL.to_vec())),
+            prop::option::of(prop::sample::select(vec![
+                Decision::Authorized,
+                Decision::DeniedPolicyViolation,
+            ])),
+            prop::option::of(0..2_u64),
+            any::<bool>(),
+        ),
+        (
+            any::<bool>(),
+            prop::sample::select(vec![0_usize, 1, 7, 100_000]),
+        ),
     );
     let filter = filter.prop_map(
-        |(number, event_type, capability, component, time, seq, limit)| {
+        |(number, event_type, capability, component, time, seq, also, (newest, limit))| {
+            let (outcome, decision, configuration_version, approval) = also;
             let filter = Filter {
                 execution: number.map(execution),
                 event_type,
@@ -143,9 +112,18 @@ fn filters() -> impl Strategy<Value = Vec<(Filter, usize)>> {
                 component: component.map(ComponentId),
                 time_ns: time.map(|(from, len)| from..=from + len),
                 seq: seq.map(|(from, len)| from..=from + len),
-                // Of both the conformance tests search.
+                outcome,
+                decision,
+                configuration_version,
+                approval,
+                order: match newest {
+                    true => RecordOrder::Newest,
+                    false => RecordOrder::Oldest,
+                },
+                // By these the conformance tests search.
                 subject: None,
                 party: None,
+                parent: None,
             };
             (filter, limit)
         },

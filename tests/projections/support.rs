@@ -24,6 +24,9 @@ pub(crate) struct History {
     chain: Chain,
     commits: u128,
     pub(crate) time_ns: i64,
+    /// What the next commits' records are about, and who asked for them.
+    pub(crate) subject: Option<SubjectId>,
+    pub(crate) parent: Option<ParentId>,
 }
 
 impl History {
@@ -46,14 +49,14 @@ impl History {
                 flags: 0,
                 codec: CODEC_BINCODE,
                 algorithm: 1,
-                outcome: Outcome::Neutral,
+                outcome: outcome(&event),
                 stores: event_type.stores(),
                 seq,
                 time_ns: self.time_ns,
                 stream: StreamId::from_bytes(*execution.as_bytes()),
                 stream_version: 0,
                 execution,
-                parent: ParentId::NIL,
+                parent: self.parent.unwrap_or(ParentId::NIL),
                 trace: TraceId::NIL,
                 command: CommandId::from_bytes(self.commits.to_be_bytes()),
                 command_digest: [0; 32],
@@ -62,7 +65,7 @@ impl History {
                 component: ComponentId(component),
                 payload_len: payload.len() as u32,
                 payload_commitment: self.chain.payload_commitment(&[0; 16], &payload),
-                subject: SubjectId::NIL,
+                subject: self.subject.unwrap_or(SubjectId::NIL),
                 observed_difference_ns: 0,
                 data_key: 0,
             };
@@ -174,6 +177,18 @@ impl History {
             restored_version: 0,
         };
         self.commit(3, ExecutionId::NIL, vec![event.into()])
+    }
+}
+
+fn outcome(event: &Event) -> Outcome {
+    match event {
+        Event::ExecutionCompleted(_) => Outcome::Success,
+        Event::ExecutionFailed(_) => Outcome::Failure,
+        Event::AuthorizationDecided(e) if e.decision == Decision::Authorized.code() => {
+            Outcome::Success
+        }
+        Event::AuthorizationDecided(_) => Outcome::Denied,
+        _ => Outcome::Neutral,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::access::Grant;
 use crate::error::{AccessError, ReadError};
 use crate::events::{ExecutionId, Record, Seq, SubjectId};
-use crate::projections::Filter;
+use crate::projections::{Filter, RecordOrder};
 
 use super::reconstruct::{Reconstruction, reconstruct};
 use super::views::unviewable;
@@ -90,11 +90,24 @@ impl Reads {
         .await
     }
 
-    /// Records that fit the filter, in order, at most `limit`: found through the indexes, read from
-    /// the journal. Waits until the indexes hold what is durable at the call, at most for a minute.
+    /// Records that fit the filter, at most `limit`, from the end that [`Filter::order`] names: found through the indexes,
+    /// read from the journal. Waits until the indexes hold what is durable at the call, at most for a minute.
     /// Those of stores that the grant may not read are left out and do not count towards `limit`:
     /// fewer records than `limit` are all there are. To go on, ask again with a `seq` range that
-    /// begins after the last one. By a party only those are found whose payload may be read.
+    /// begins after the last one, or ends before it. By a party only those are found whose payload may be read.
+    ///
+    /// ```
+    /// # use femtoclaw_ledger::events::Outcome;
+    /// # use femtoclaw_ledger::reading::{Filter, RecordOrder};
+    /// # use femtoclaw_ledger::{ReadError, Reads};
+    /// # async fn shown(reads: &Reads) -> Result<(), ReadError> {
+    /// let (outcome, order) = (Some(Outcome::Failure), RecordOrder::Newest);
+    /// for failure in reads.query(Filter { outcome, order, ..Filter::default() }, 50).await? {
+    ///     println!("{:?}", failure.header);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// Cancel safe: it changes nothing.
     ///
@@ -115,7 +128,7 @@ impl Reads {
         self.allowed()?;
         self.given(move || {
             let mut filter = filter;
-            let end = filter.seq.as_ref().map_or(u64::MAX, |range| *range.end());
+            let (start, end) = filter.seq.clone().unwrap_or(0..=u64::MAX).into_inner();
             let mut records = Vec::new();
             while records.len() < limit {
                 let found = indexes.query(&filter, QUERY_PAGE).map_err(unviewable)?;
@@ -128,7 +141,10 @@ impl Reads {
                 }
                 match found.last() {
                     Some(last) if found.len() == QUERY_PAGE => {
-                        filter.seq = Some(last.get().saturating_add(1)..=end);
+                        filter.seq = Some(match filter.order {
+                            RecordOrder::Oldest => last.get().saturating_add(1)..=end,
+                            RecordOrder::Newest => start..=last.get() - 1,
+                        });
                     }
                     _ => break,
                 }
