@@ -49,6 +49,9 @@ pub struct ExecutionEntry {
     /// On whose behalf, from the principal to whoever acts; empty where nobody is named. `None` where the reader may not
     /// read payloads of the execution log: these are names of persons.
     pub on_behalf_of: Option<Vec<Party>>,
+    /// The number of configuration changes in force that its decision rests on; before one, what the question to persons
+    /// or its last confirmation does.
+    pub configuration_version: u64,
     /// The record in which persons were asked; 0 where none were.
     pub requested_seq: u64,
     /// Until when it may be approved and started, in nanoseconds since 1970; 0 where no person was asked.

@@ -69,6 +69,26 @@ impl ExecutionStatus {
         Self::Approved,
     ];
 
+    /// Whether nothing more becomes of it.
+    #[must_use]
+    pub const fn has_ended(self) -> bool {
+        match self {
+            Self::Received
+            | Self::Authorized
+            | Self::Running
+            | Self::InDoubt
+            | Self::AwaitingApproval
+            | Self::Approved => false,
+            Self::Abandoned
+            | Self::Completed
+            | Self::Failed
+            | Self::Cancelled
+            | Self::Denied
+            | Self::Rejected
+            | Self::Resolved => true,
+        }
+    }
+
     /// A stable lower-case word.
     #[must_use]
     pub const fn name(self) -> &'static str {

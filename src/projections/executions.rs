@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Executions: each by its id, and by where it stands (FC-STORAGE §5).
 //!
+//! Those that go on are few at any time, and each has a key under its status. Those that have ended are as many as there is
+//! history: they have terms with posting lists ([`super::postings`]), in which an execution stands by its first record,
+//! and are written there once, when they end.
+//!
 //! An execution's few records mostly come in one batch, so its entry is decoded and encoded once for
 //! each batch and not for each record.
 //!
@@ -13,30 +17,41 @@ use std::collections::hash_map::Entry;
 
 use rapidhash::fast::RandomState;
 
-use crate::events::{
-    AuthorizationDecidedV2, Decision, Event, EventType, ExecutionId, Record, RecordHeader,
-};
+use crate::events::{Event, EventType, ExecutionId, Record, RecordHeader};
 
 use super::execution_entry::ExecutionEntry;
 use super::execution_status::ExecutionStatus;
+use super::execution_steps::{begin, fill, status_in_event, told_status, typed_status};
 use super::keys::{begins_execution, fixed_key, pack, trailing_u64};
+use super::postings::{BLOCK, close_ranges, place, post, unpost};
+use super::terms::{
+    Term, approval_term, capability_term, component_term, configuration_term, decision_term,
+    parent_term, party_term, status_term, subject_term,
+};
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// execution id → entry.
 const ENTRY: u8 = b'i';
-/// status, first seq → execution id.
+/// block → place in it and execution id, of all whose first record it holds, ascending.
+const BY_FIRST: u8 = b'f';
+/// status, first seq → execution id; of those that have not ended.
 const BY_STATUS: u8 = b's';
 /// status, until when, first seq → execution id; of those that wait for a person or for their start after one.
 const BY_UNTIL: u8 = b'u';
 /// status → how many; absent where there are none.
 pub(super) const COUNT: u8 = b'n';
 
+/// Place in the block and execution id.
+pub(super) const LISTED_BYTES: usize = 17;
+
 /// An execution that this batch has spoken of.
 #[derive(Debug, Clone)]
 struct Touched {
     /// Where it stood before.
     before: Option<ExecutionStatus>,
+    /// The terms that it had before; none where it went on.
+    posted: Vec<Term>,
     /// `None`: others spoke of it, and it has not begun.
     entry: Option<ExecutionEntry>,
 }
@@ -47,6 +62,8 @@ struct Touched {
 #[derive(Debug, Clone, Default)]
 pub struct Executions {
     touched: HashMap<ExecutionId, Touched, RandomState>,
+    /// The last record of this batch so far.
+    last: u64,
 }
 
 impl Executions {
@@ -77,6 +94,7 @@ impl Projection for Executions {
         header: &RecordHeader,
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
+        self.last = header.seq.get();
         if header.execution.is_nil() || self.wants(header) {
             return Ok(());
         }
@@ -90,7 +108,7 @@ impl Projection for Executions {
         batch: &mut ViewBatch,
     ) -> Result<(), ProjectionError> {
         if let Event::LedgerOpened(_) = event {
-            self.finish(batch)?;
+            self.settle(batch)?;
             move_all(ExecutionStatus::Running, ExecutionStatus::InDoubt, batch)?;
             return move_all(
                 ExecutionStatus::Authorized,
@@ -102,14 +120,27 @@ impl Projection for Executions {
     }
 
     fn finish(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+        self.settle(batch)?;
+        close_ranges(self.last, batch)
+    }
+}
+
+impl Executions {
+    /// What this batch has changed so far goes into the view.
+    fn settle(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
         let mut changes = [0; ExecutionStatus::ALL.len()];
-        for (_, Touched { before, entry }) in self.touched.drain() {
-            let Some(entry) = entry else { continue };
+        for (_, touched) in self.touched.drain() {
+            let (before, posted) = (touched.before, touched.posted);
+            let Some(entry) = touched.entry else { continue };
+            if before.is_none() {
+                enlist(&entry, batch)?;
+            }
             if before != Some(entry.status) {
                 restate(&entry, before, batch);
                 tally(&mut changes, before, -1);
                 tally(&mut changes, Some(entry.status), 1);
             }
+            repost(&entry, &posted, batch)?;
             batch.put(&entry_key(entry.execution.as_bytes()), pack(&entry));
         }
         for (status, change) in ExecutionStatus::ALL.into_iter().zip(changes) {
@@ -117,23 +148,7 @@ impl Projection for Executions {
         }
         Ok(())
     }
-}
 
-/// Whether what an event of this type says of its execution is more than its type.
-const fn status_in_event(event_type: EventType) -> bool {
-    matches!(
-        event_type,
-        EventType::ProtocolValidated
-            | EventType::AuthorizationDecided
-            | EventType::ExecutionStarted
-            | EventType::ExecutionResolved
-            | EventType::ApprovalRequested
-            | EventType::ApprovalGiven
-            | EventType::ApprovalConfirmed
-    )
-}
-
-impl Executions {
     /// A record of an execution, with its event where that says more than its type.
     fn advance(
         &mut self,
@@ -173,89 +188,11 @@ impl Touched {
             true => None,
             false => batch.value(&entry_key(header.execution.as_bytes()))?,
         };
-        let before = entry.as_ref().map(|entry| entry.status);
-        Ok(Self { before, entry })
-    }
-}
-
-const fn typed_status(event_type: EventType) -> Option<ExecutionStatus> {
-    Some(match event_type {
-        EventType::ExecutionCompleted => ExecutionStatus::Completed,
-        EventType::ExecutionFailed => ExecutionStatus::Failed,
-        EventType::ExecutionCancelled => ExecutionStatus::Cancelled,
-        EventType::ExecutionInDoubt => ExecutionStatus::InDoubt,
-        EventType::ExecutionAbandoned => ExecutionStatus::Abandoned,
-        _ => return None,
-    })
-}
-
-fn told_status(event: &Event, before: Option<ExecutionStatus>) -> Option<ExecutionStatus> {
-    Some(match event {
-        Event::ProtocolValidated(_) if before.is_some() => return None,
-        Event::ProtocolValidated(e) if e.accepted => ExecutionStatus::Received,
-        Event::ProtocolValidated(_) => ExecutionStatus::Rejected,
-        Event::AuthorizationDecided(e) => decided(e),
-        Event::ExecutionStarted(_) => ExecutionStatus::Running,
-        Event::ExecutionResolved(_) => ExecutionStatus::Resolved,
-        Event::ApprovalRequested(_) => ExecutionStatus::AwaitingApproval,
-        _ => return None,
-    })
-}
-
-fn decided(event: &AuthorizationDecidedV2) -> ExecutionStatus {
-    match &event.approval {
-        _ if event.decision != Decision::Authorized.code() => ExecutionStatus::Denied,
-        Some(_) => ExecutionStatus::Approved,
-        None => ExecutionStatus::Authorized,
-    }
-}
-
-fn begin(header: &RecordHeader, status: ExecutionStatus) -> ExecutionEntry {
-    ExecutionEntry {
-        execution: header.execution,
-        status,
-        capability: String::new(),
-        decision: 0,
-        resolution: 0,
-        first_seq: header.seq.get(),
-        last_seq: header.seq.get(),
-        started_seq: 0,
-        first_ns: header.time_ns,
-        last_ns: header.time_ns,
-        parent: header.parent,
-        trace: header.trace,
-        component: header.component,
-        subject: header.subject,
-        on_behalf_of: Some(Vec::new()),
-        requested_seq: 0,
-        until_ns: 0,
-        approvals_given: 0,
-        approvals_needed: 0,
-    }
-}
-
-fn fill(entry: &mut ExecutionEntry, event: &Event) {
-    match event {
-        Event::AuthorizationDecided(e) => {
-            entry.capability.clone_from(&e.capability);
-            entry.decision = e.decision;
-            entry.on_behalf_of = Some(e.on_behalf_of.clone());
-        }
-        Event::ApprovalRequested(e) => {
-            entry.capability.clone_from(&e.capability);
-            entry.on_behalf_of = Some(e.on_behalf_of.clone());
-            entry.requested_seq = entry.last_seq;
-            entry.until_ns = e.until_ns;
-            entry.approvals_needed = e.approvers_needed;
-        }
-        Event::ApprovalGiven(e) => entry.approvals_given = e.given,
-        Event::ApprovalConfirmed(_) => entry.approvals_given = 0,
-        Event::ExecutionStarted(e) => {
-            entry.capability.clone_from(&e.capability);
-            entry.started_seq = entry.last_seq;
-        }
-        Event::ExecutionResolved(e) => entry.resolution = e.resolution,
-        _ => {}
+        Ok(Self {
+            before: entry.as_ref().map(|entry| entry.status),
+            posted: entry.as_ref().map(terms).unwrap_or_default(),
+            entry,
+        })
     }
 }
 
@@ -265,6 +202,10 @@ pub(super) fn entry_key(execution: &[u8]) -> [u8; 17] {
 
 pub(super) fn status_key(status: ExecutionStatus, first_seq: u64) -> [u8; 10] {
     fixed_key(BY_STATUS, &[&[status as u8], &first_seq.to_be_bytes()])
+}
+
+pub(super) fn first_key(block: u64) -> [u8; 9] {
+    fixed_key(BY_FIRST, &[&block.to_be_bytes()])
 }
 
 /// Before all that are to be approved later; those of one time in order of their first records.
@@ -291,7 +232,9 @@ const fn has_until(status: ExecutionStatus) -> bool {
 fn restate(entry: &ExecutionEntry, before: Option<ExecutionStatus>, batch: &mut ViewBatch) {
     let (until_ns, first_seq) = (entry.until_ns, entry.first_seq);
     if let Some(before) = before {
-        batch.delete_unread(&status_key(before, first_seq));
+        if !before.has_ended() {
+            batch.delete_unread(&status_key(before, first_seq));
+        }
         if has_until(before) {
             batch.delete_unread(&until_key(before, until_ns, first_seq));
         }
@@ -301,8 +244,58 @@ fn restate(entry: &ExecutionEntry, before: Option<ExecutionStatus>, batch: &mut 
         let key = until_key(entry.status, until_ns, first_seq);
         batch.put_new(&key, execution.clone());
     }
-    // An execution has each status once.
-    batch.put_new(&status_key(entry.status, first_seq), execution);
+    if !entry.status.has_ended() {
+        // An execution has each status once.
+        batch.put_new(&status_key(entry.status, first_seq), execution);
+    }
+}
+
+/// Adds an execution that has begun to those whose first record is in the same block.
+fn enlist(entry: &ExecutionEntry, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+    let (block, place) = place(entry.first_seq);
+    let may_be_stored = batch.after() > block * BLOCK;
+    batch.edit(&first_key(block), may_be_stored, |listed| {
+        let places = listed.as_chunks::<LISTED_BYTES>().0;
+        let at = LISTED_BYTES * places.partition_point(|[other, ..]| *other < place);
+        let execution = entry.execution.as_bytes();
+        listed.splice(at..at, [place].into_iter().chain(execution.iter().copied()));
+    })
+}
+
+/// What an execution that has ended is found by; nothing for one that goes on.
+fn terms(entry: &ExecutionEntry) -> Vec<Term> {
+    if !entry.status.has_ended() {
+        return Vec::new();
+    }
+    let mut terms = vec![
+        status_term(entry.status),
+        component_term(entry.component.0),
+        capability_term(&entry.capability),
+        configuration_term(entry.configuration_version),
+    ];
+    let decided = (entry.decision != 0).then(|| decision_term(entry.decision));
+    let subject = (!entry.subject.is_nil()).then(|| subject_term(entry.subject));
+    let parent = (!entry.parent.is_nil()).then(|| parent_term(entry.parent));
+    let approval = (entry.requested_seq != 0).then(approval_term);
+    terms.extend([decided, subject, parent, approval].into_iter().flatten());
+    terms.extend(entry.on_behalf_of.iter().flatten().map(party_term));
+    terms
+}
+
+/// Has an execution in the posting lists of what it is found by, and in no other.
+fn repost(
+    entry: &ExecutionEntry,
+    posted: &[Term],
+    batch: &mut ViewBatch,
+) -> Result<(), ProjectionError> {
+    let terms = terms(entry);
+    for term in posted.iter().filter(|it| !terms.contains(it)) {
+        unpost(term, entry.first_seq, batch)?;
+    }
+    for term in terms.iter().filter(|it| !posted.contains(it)) {
+        post(term, entry.first_seq, batch)?;
+    }
+    Ok(())
 }
 
 fn tally(changes: &mut [i64], status: Option<ExecutionStatus>, by: i64) {
@@ -345,6 +338,7 @@ fn move_all(
         })?;
         entry.status = to;
         restate(&entry, Some(from), batch);
+        repost(&entry, &[], batch)?;
         batch.put(&entry_key, pack(&entry));
         moved += 1;
     }

@@ -71,6 +71,7 @@ mod error;
 mod execution_entry;
 mod execution_filter;
 mod execution_status;
+mod execution_steps;
 mod executions;
 mod executions_view;
 mod health;

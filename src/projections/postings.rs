@@ -10,7 +10,7 @@
 //! has depends on the view's position alone, so a rebuild gives the same keys as live reading did.
 
 use super::keys::fixed_key;
-use super::offsets::insert;
+use super::offsets::{insert, remove};
 use super::storage::RANGE;
 use super::terms::{Term, is_in_blocks};
 use super::{ProjectionError, ViewBatch};
@@ -79,6 +79,28 @@ pub(super) fn post(term: &Term, seq: u64, batch: &mut ViewBatch) -> Result<(), P
         }
         _ => offsets.push(offset),
     })
+}
+
+/// Takes a record out of a term's posting list, if it is there.
+pub(super) fn unpost(term: &Term, seq: u64, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+    let ((range, in_range), (block, in_block)) = (range_of(seq), place(seq));
+    let in_one = is_whole(range, batch.after()) && !is_in_blocks(term);
+    let key = match in_one {
+        true => range_key(term, range),
+        false => block_key(term, block),
+    };
+    let Some(mut offsets) = batch.get(&key)? else {
+        return Ok(());
+    };
+    match in_one {
+        true => remove(&mut offsets, in_range),
+        false => offsets.retain(|it| *it != in_block),
+    }
+    match offsets.is_empty() {
+        true => batch.delete(&key),
+        false => batch.put(&key, offsets),
+    }
+    Ok(())
 }
 
 /// Makes one key of a term's blocks in every range that this batch has read to its end; `last` is the last record that it

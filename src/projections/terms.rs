@@ -4,6 +4,7 @@
 use crate::events::{ExecutionId, Outcome, ParentId, Party, SubjectId};
 use crate::integrity::FieldDigest;
 
+use super::execution_status::ExecutionStatus;
 use super::keys::name_key;
 
 /// What records are found by: 17 bytes, none the beginning of another.
@@ -81,4 +82,9 @@ pub(super) fn configuration_term(version: u64) -> Term {
 /// What persons were asked about.
 pub(super) fn approval_term() -> Term {
     term(b'a', [0; 16])
+}
+
+/// Where an execution has ended up.
+pub(super) fn status_term(status: ExecutionStatus) -> Term {
+    term(b't', u128::from(u8::from(status)).to_be_bytes())
 }

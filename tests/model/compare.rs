@@ -4,16 +4,17 @@
 use femtoclaw_ledger::execution_log::StatusCount;
 use std::collections::BTreeMap;
 
-use femtoclaw_ledger::events::{Event, EventType, ExecutionId, Record, Seq};
+use femtoclaw_ledger::events::{ExecutionId, Record, Seq};
 use femtoclaw_ledger::integrity::digest;
 use femtoclaw_ledger::integrity::evidence::{Closing, Stream, StreamReader};
-use femtoclaw_ledger::projections::{AsOf, ExecutionStatus, Filter, RegistryState};
+use femtoclaw_ledger::projections::{AsOf, ExecutionStatus, RecordOrder, RegistryState};
 use femtoclaw_ledger::{Ledger, Reads};
 
 use super::drive::{Driver, same};
 use super::ops::By;
 use super::reference::{Capability, Execution, Version};
-use super::whom::{entry, fits_whom};
+use super::searching::{asked, fits};
+use super::whom::entry;
 use super::world::Outcome;
 
 pub(crate) fn text(error: impl std::fmt::Display) -> String {
@@ -204,25 +205,28 @@ impl Driver {
         same("gapless", &true, &gapless)?;
         same("head", &(all.len() as u64), &head)?;
         self.traces(reads, &all).await?;
-        let capabilities = capabilities(&all);
-        for filter in self.filters(&all)? {
-            let fits = |record: &&Record| fits(record, &filter, &capabilities);
-            let scan: Vec<u64> = all
-                .iter()
-                .filter(fits)
-                .map(|it| it.header.seq.get())
-                .collect();
-            let found = reads
-                .query(filter.clone(), usize::MAX)
-                .await
-                .map_err(text)?;
-            let scanned = |seq: &u64| *seq <= head;
-            let found = found.iter().map(|it| it.header.seq.get());
-            same(
-                &format!("{filter:?}"),
-                &scan,
-                &found.filter(scanned).collect(),
-            )?;
+        let asked = asked(&all);
+        for mut filter in self.filters(&all)? {
+            let fits = |record: &&Record| fits(record, &filter, &asked);
+            let fit = all.iter().filter(fits).map(|it| it.header.seq.get());
+            let mut scan: Vec<u64> = fit.collect();
+            for order in [RecordOrder::Oldest, RecordOrder::Newest] {
+                filter.order = order;
+                let found = reads.query(filter.clone(), usize::MAX).await;
+                let found = found.map_err(text)?;
+                let found = found.iter().map(|it| it.header.seq.get());
+                let found: Vec<u64> = found.filter(|seq| *seq <= head).collect();
+                same(&format!("{filter:?}"), &scan, &found)?;
+                scan.reverse();
+            }
+            // The first of them, so many that they may be all.
+            filter.seq.get_or_insert(1..=head);
+            let some = scan.len().min(7);
+            let found = reads.query(filter.clone(), some).await.map_err(text)?;
+            let found: Vec<u64> = found.iter().map(|it| it.header.seq.get()).collect();
+            scan.reverse();
+            scan.truncate(some);
+            same(&format!("{filter:?}, {some}"), &scan, &found)?;
         }
         Ok(())
     }
@@ -249,52 +253,6 @@ impl Driver {
             same("trace", &expected, &found)?;
         }
         Ok(())
-    }
-
-    /// One of each kind, and of the pairs, from what there is.
-    fn filters(&self, all: &[Record]) -> Result<Vec<Filter>, String> {
-        let middle = all.get(all.len() / 2).map(|record| &record.header);
-        let Some(middle) = middle else {
-            return Ok(Vec::new());
-        };
-        let half = all.len() as u64 / 2;
-        let execution = self
-            .model
-            .executions
-            .keys()
-            .nth(self.model.executions.len() / 2);
-        let mut filters = vec![Filter {
-            time_ns: Some(middle.time_ns..=middle.time_ns + 5_000_000),
-            ..Filter::default()
-        }];
-        for seq in [None, Some(half / 2..=half + 10)] {
-            for capability in ["message", "read", "nobody"] {
-                filters.push(Filter {
-                    capability: Some(capability.to_owned()),
-                    seq: seq.clone(),
-                    ..Filter::default()
-                });
-            }
-            filters.push(Filter {
-                event_type: Some(middle.event_type),
-                component: Some(middle.component),
-                seq: seq.clone(),
-                ..Filter::default()
-            });
-            filters.push(Filter {
-                event_type: Some(EventType(0x0102)),
-                capability: Some("message".to_owned()),
-                seq: seq.clone(),
-                ..Filter::default()
-            });
-            filters.push(Filter {
-                execution: execution.copied(),
-                seq,
-                ..Filter::default()
-            });
-        }
-        filters.extend(self.filters_by_whom()?);
-        Ok(filters)
     }
 }
 
@@ -324,57 +282,4 @@ fn plain(registry: RegistryState) -> (u64, BTreeMap<String, Capability>) {
         (name, capability)
     });
     (registry.registry_version, capabilities.collect())
-}
-
-/// The capability that a record itself names.
-fn named(record: &Record) -> Option<String> {
-    Some(match record.event().ok()? {
-        Event::AuthorizationDecided(it) => it.capability,
-        Event::ExecutionStarted(it) => it.capability,
-        Event::CapabilityRegistered(it) => it.capability,
-        Event::CapabilityChanged(it) => it.capability,
-        Event::CapabilityEnabled(it) => it.capability,
-        Event::CapabilityDisabled(it) => it.capability,
-        Event::CapabilityUnregistered(it) => it.capability,
-        _ => return None,
-    })
-}
-
-/// Per execution: the first capability that it names, and where that commit begins.
-fn capabilities(all: &[Record]) -> BTreeMap<ExecutionId, (String, u64)> {
-    let mut found = BTreeMap::new();
-    for record in all.iter().filter(|it| !it.header.execution.is_nil()) {
-        if let Some(name) = named(record) {
-            let header = &record.header;
-            let begin = header.seq.get() - u64::from(header.commit_index);
-            found.entry(header.execution).or_insert((name, begin));
-        }
-    }
-    found
-}
-
-fn fits(
-    record: &Record,
-    filter: &Filter,
-    capabilities: &BTreeMap<ExecutionId, (String, u64)>,
-) -> bool {
-    let header = &record.header;
-    let of_capability = |wanted: &String| {
-        let asked = capabilities.get(&header.execution);
-        named(record).as_ref() == Some(wanted)
-            || asked.is_some_and(|(name, begin)| name == wanted && header.seq.get() >= *begin)
-    };
-    filter.execution.is_none_or(|it| it == header.execution)
-        && fits_whom(record, filter)
-        && filter.event_type.is_none_or(|it| it == header.event_type)
-        && filter.component.is_none_or(|it| it == header.component)
-        && filter.capability.as_ref().is_none_or(of_capability)
-        && filter
-            .seq
-            .as_ref()
-            .is_none_or(|it| it.contains(&header.seq.get()))
-        && filter
-            .time_ns
-            .as_ref()
-            .is_none_or(|it| it.contains(&header.time_ns))
 }

@@ -42,6 +42,7 @@ mod ops;
 mod plain;
 mod reference;
 mod scenarios;
+mod searching;
 mod send;
 mod step;
 mod validity;

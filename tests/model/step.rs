@@ -350,7 +350,7 @@ impl Reference {
 
     fn import(&mut self, asked: &Asked<'_>, it: &Request, ending: &Ending) -> Step {
         let execution = self.fresh(it.execution)?;
-        self.has_been(&it.basis)?;
+        let basis = self.has_been(&it.basis)?;
         let before_start = 1 + u64::from(it.input.is_some());
         let records = before_start + 3;
         self.begin(asked, execution, &it.context, ended(ending).0);
@@ -358,6 +358,7 @@ impl Reference {
         if let Some(entry) = self.executions.get_mut(&execution) {
             entry.capability.clone_from(&it.capability);
             entry.decision = it.decision.code();
+            entry.basis = basis;
             entry.started = asked.placed.first + before_start;
         }
         Ok((records, Reply::Execution(execution)))

@@ -13,7 +13,7 @@ use super::reference::{Asked, Execution};
 
 const SUBJECTS: [&str; 2] = ["customer 1", "customer 2"];
 
-fn party(id: &str) -> Party {
+pub(crate) fn party(id: &str) -> Party {
     Party::new("id.example", id)
 }
 
@@ -123,6 +123,7 @@ pub(crate) fn entry(id: ExecutionId, it: &Execution, subject: SubjectId) -> Exec
         component: it.component,
         subject,
         on_behalf_of: Some(it.on_behalf_of.clone()),
+        configuration_version: it.basis.0,
         requested_seq: it.asked.requested,
         until_ns: it.asked.until_ns,
         approvals_given: it.asked.given,

@@ -17,6 +17,7 @@ mod as_of;
 mod closing;
 mod damage;
 mod executions;
+mod found;
 mod indexes;
 mod ranges;
 mod rebuild;

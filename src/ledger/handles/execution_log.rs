@@ -245,7 +245,8 @@ impl ExecutionLog {
         Ok(entries)
     }
 
-    /// Finds executions by status, decision, capability and component, from either end:
+    /// Finds executions by status, decision, capability, component, subject, parent, party, configuration version and approval,
+    /// from either end:
     ///
     /// ```
     /// # use femtoclaw_ledger::{ExecutionLog, ReadError};

@@ -88,6 +88,7 @@ fn entries_of_views() {
             issuer: "idp".into(),
             id: "7".into(),
         }]),
+        configuration_version: 4,
         requested_seq: 3,
         until_ns: TIME_NS,
         approvals_given: 1,
@@ -98,8 +99,8 @@ fn entries_of_views() {
         "decision": "AUTHORIZED", "resolution": null, "first_seq": 3, "last_seq": 5,
         "started_seq": 4, "first": TIME, "last": "1970-01-01T00:00:00Z",
         "parent": "0".repeat(32), "trace": "0".repeat(32), "component": 2,
-        "subject": "ef".repeat(16), "on_behalf_of": [{"issuer": "idp", "id": "7"}], "requested_seq": 3,
-        "until": TIME, "approvals_given": 1, "approvals_needed": 2,
+        "subject": "ef".repeat(16), "on_behalf_of": [{"issuer": "idp", "id": "7"}], "configuration_version": 4,
+        "requested_seq": 3, "until": TIME, "approvals_given": 1, "approvals_needed": 2,
     });
     stored(&entry, &json);
     // Of a later software.
