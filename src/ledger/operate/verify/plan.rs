@@ -102,7 +102,7 @@ mod tests {
                     let place = (seq.max(1) - 1) / step;
                     assert_eq!(part, place.min(parts - 1), "record {seq}");
                 }
-                let others = files.iter().filter(|id| begins(**id).is_none());
+                let others = files.iter().filter(|id| begins(***id).is_none());
                 assert!(others.count() as u64 <= 11_u64.div_ceil(parts));
             }
         }
