@@ -156,12 +156,6 @@ impl Journal {
         self.grown.notify_all();
     }
 
-    /// What another one states is stated here too.
-    fn states_as(&self, other: &Self) {
-        let stated = other.vouched.lock().unwrap().stated.clone();
-        self.vouched.lock().unwrap().stated = stated;
-    }
-
     fn vouch_for_ranges(&self, max: Option<u64>) {
         let waiting = {
             let mut vouched = self.vouched.lock().unwrap();
@@ -368,8 +362,16 @@ fn stated(directory: &Path, view: &str) -> Vec<(u64, u64, String)> {
 
 /// Until the view's segments are as many as they stay: of so many records, with the largest merged.
 fn until_stated(directory: &Path, view: &str, segments: usize) {
-    until("segments are stated", || {
-        stated(directory, view).len() == segments
-            && paths(&directory.join("views").join(view), ".segment").len() == segments
-    });
+    let look = || {
+        let files = paths(&directory.join("views").join(view), ".segment");
+        (stated(directory, view), files)
+    };
+    for _ in 0..30_000 {
+        let (stated, files) = look();
+        if (stated.len(), files.len()) == (segments, segments) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{segments} segments: {:?}", look());
 }

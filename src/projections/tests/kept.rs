@@ -91,9 +91,11 @@ fn nothing_is_named_or_removed_before_a_record_states_what_takes_its_place() {
     opened.killed();
     let opened = Opened::of(directory.path(), &journal);
     assert!(opened.view("words").position() >= 8 * RANGE);
+    // With the next segment.
+    journal.append(&records(9 * RANGE + 10)[journal.head() as usize..]);
     until("they are merged again", || journal.waiting() == 4);
     journal.vouch_for_ranges(None);
-    until_stated(directory.path(), "words", 1);
+    until_stated(directory.path(), "words", 2);
     assert_eq!(
         opened.content("words", journal.head()),
         expected("words", journal.head())
