@@ -43,6 +43,8 @@ impl Kept {
         let start = self.pieces.iter().position(is_of);
         let end = self.pieces.iter().rposition(is_of);
         let (Some(start), Some(end)) = (start, end) else {
+            // What it was made of has become part of another one meanwhile.
+            segment.remove_when_unused();
             return Ok(());
         };
         let (mut replaces, mut obsolete) = (Vec::new(), Vec::new());
