@@ -16,6 +16,8 @@ use crate::usage::{self, Usage};
 
 /// A command that takes longer is slow.
 pub(crate) const SLOW: Duration = Duration::from_millis(100);
+/// How long each number of connections is tried.
+const TUNE_TIME: Duration = Duration::from_millis(400);
 const LAG_EVERY: Duration = Duration::from_millis(25);
 /// Below this share of one processor a system rests.
 const REST_SHARE: f64 = 0.05;
@@ -61,6 +63,8 @@ pub(crate) struct Round {
     pub(crate) disk_bytes: i64,
     pub(crate) peak_kib: u64,
     pub(crate) descriptors: usize,
+    /// Connections, of a server.
+    pub(crate) writers: usize,
 }
 
 impl Round {
@@ -149,6 +153,40 @@ async fn watch_lag(caller: Caller, over: Arc<AtomicBool>) -> u64 {
     most
 }
 
+/// Finds how many connections serve so many callers best, and uses as many from now on.
+pub(crate) async fn tune(
+    store: &Store,
+    payloads: &Arc<Payloads>,
+    bytes: usize,
+    wanted: &Wanted,
+) -> Result<usize, String> {
+    let caller = store.caller()?;
+    let commands_max = (wanted.bytes_max / bytes.max(1) as u64).max(wanted.callers as u64);
+    let (mut best, mut writers) = ((0.0, 1), 1);
+    // One caller has one connection busy.
+    while writers <= caller.writers() && (writers == 1 || wanted.callers > 1) {
+        caller.use_writers(writers);
+        for time in [TUNE_TIME / 4, TUNE_TIME] {
+            let started = Instant::now();
+            let tally = load(
+                &caller,
+                payloads,
+                wanted.callers,
+                started + time,
+                commands_max / 4 + 1,
+            )
+            .await;
+            let rate = tally.latencies.len() as f64 / started.elapsed().as_secs_f64();
+            if time == TUNE_TIME && rate > best.0 {
+                best = (rate, writers);
+            }
+        }
+        writers *= 2;
+    }
+    caller.use_writers(best.1);
+    Ok(best.1)
+}
+
 pub(crate) async fn run(
     store: &Store,
     payloads: &Arc<Payloads>,
@@ -214,6 +252,7 @@ pub(crate) async fn run(
         disk_bytes: usage::disk_bytes(&store.path).cast_signed() - disk.cast_signed(),
         peak_kib: usage::peak_kib() + usage::server_kib(&servers),
         descriptors: usage::descriptors(),
+        writers: 0,
     })
 }
 

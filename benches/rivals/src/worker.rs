@@ -79,10 +79,20 @@ pub(crate) fn serve(system: System, path: &Path, payload: usize) -> Result<(), S
         }
     };
     answer(&Answer::Ready);
+    // For how many callers, and with how many connections.
+    let mut tuned = (0, 0);
     for line in orders {
         match serde_json::from_str(&line) {
             Ok(Order::Round(wanted)) => {
-                let done = runtime.block_on(round::run(&store, &payloads, payload, &wanted));
+                let done = runtime.block_on(async {
+                    if tuned.0 != wanted.callers && !store.servers().is_empty() {
+                        let writers = round::tune(&store, &payloads, payload, &wanted).await?;
+                        tuned = (wanted.callers, writers);
+                    }
+                    let round = round::run(&store, &payloads, payload, &wanted).await?;
+                    let writers = tuned.1;
+                    Ok(Round { writers, ..round })
+                });
                 answer(&done.map_or_else(Answer::Failed, |round| Answer::Round(Box::new(round))));
             }
             Ok(Order::Close) => break,

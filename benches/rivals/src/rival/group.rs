@@ -38,6 +38,8 @@ type Answer = oneshot::Sender<Result<(), String>>;
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<(Row, Answer)>,
+    /// How many of the writers take rows.
+    active: usize,
     stopping: bool,
 }
 
@@ -45,6 +47,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
+    /// Where writers wait that take none.
+    spare: Condvar,
 }
 
 impl Shared {
@@ -64,10 +68,11 @@ impl GroupCommit {
     pub(crate) fn start(engines: Vec<Box<dyn Engine>>) -> Result<Self, String> {
         let shared = Arc::new(Shared::default());
         let mut threads = Vec::new();
-        for mut engine in engines {
+        shared.queue().active = engines.len();
+        for (index, mut engine) in engines.into_iter().enumerate() {
             let theirs = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name("rival-writer".to_owned());
-            let thread = builder.spawn(move || write(&theirs, engine.as_mut()));
+            let thread = builder.spawn(move || write(&theirs, index, engine.as_mut()));
             threads.push(thread.map_err(|error| error.to_string())?);
         }
         Ok(Self {
@@ -75,6 +80,17 @@ impl GroupCommit {
             rows: AtomicU64::new(0),
             threads,
         })
+    }
+
+    pub(crate) fn writers(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// From now on the first so many writers take rows, the others none.
+    pub(crate) fn set_active(&self, writers: usize) {
+        self.shared.queue().active = writers.max(1);
+        self.shared.spare.notify_all();
+        self.shared.filled.notify_all();
     }
 
     /// Stores one payload; returns once it is durable.
@@ -118,15 +134,16 @@ impl Drop for GroupCommit {
     fn drop(&mut self) {
         self.shared.queue().stopping = true;
         self.shared.filled.notify_all();
+        self.shared.spare.notify_all();
         for thread in self.threads.drain(..) {
             let _finished = thread.join();
         }
     }
 }
 
-fn write(shared: &Shared, engine: &mut dyn Engine) {
+fn write(shared: &Shared, index: usize, engine: &mut dyn Engine) {
     let (mut rows, mut answers) = (Vec::new(), Vec::new());
-    while take(shared, &mut rows, &mut answers) {
+    while take(shared, index, &mut rows, &mut answers) {
         let done = engine.commit(&rows);
         rows.clear();
         for answer in answers.drain(..) {
@@ -137,10 +154,16 @@ fn write(shared: &Shared, engine: &mut dyn Engine) {
 }
 
 /// The next group; false where the writer is to stop.
-fn take(shared: &Shared, rows: &mut Vec<Row>, answers: &mut Vec<Answer>) -> bool {
-    let wait = |queue: &mut Queue| queue.waiting.is_empty() && !queue.stopping;
-    let waited = shared.filled.wait_while(shared.queue(), wait);
-    let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+fn take(shared: &Shared, index: usize, rows: &mut Vec<Row>, answers: &mut Vec<Answer>) -> bool {
+    let mut queue = shared.queue();
+    while !queue.stopping && (index >= queue.active || queue.waiting.is_empty()) {
+        let until = if index < queue.active {
+            &shared.filled
+        } else {
+            &shared.spare
+        };
+        queue = until.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
     let mut bytes = 0;
     while let Some((row, _)) = queue.waiting.front() {
         bytes += row.payload.len();
@@ -168,6 +191,25 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
             Ok(())
         }
+    }
+
+    #[tokio::test]
+    async fn spare_writers_take_nothing_and_lose_no_wake_up() {
+        let groups = Arc::new(Mutex::new(Vec::new()));
+        let engine = || Box::new(Counts(Arc::clone(&groups))) as Box<dyn Engine>;
+        let commit = GroupCommit::start((0..8).map(|_| engine()).collect()).unwrap();
+        for writers in [1, 8, 2, 1] {
+            commit.set_active(writers);
+            for _ in 0..20 {
+                let appended = commit.append(b"\"x\"".to_vec());
+                let in_time = std::time::Duration::from_secs(20);
+                tokio::time::timeout(in_time, appended)
+                    .await
+                    .unwrap()
+                    .unwrap();
+            }
+        }
+        assert_eq!(groups.lock().unwrap().concat().len(), 80);
     }
 
     #[tokio::test]

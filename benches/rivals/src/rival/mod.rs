@@ -255,6 +255,20 @@ impl Caller {
         outcomes
     }
 
+    /// Connections or the like of which any number may be used.
+    pub(crate) fn writers(&self) -> usize {
+        match &self.0 {
+            Target::Rows(commit) => commit.writers(),
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn use_writers(&self, writers: usize) {
+        if let Target::Rows(commit) = &self.0 {
+            commit.set_active(writers);
+        }
+    }
+
     /// Records written so far; `None` where a command is a record.
     pub(crate) fn records(&self) -> Option<u64> {
         match &self.0 {
