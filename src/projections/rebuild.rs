@@ -30,6 +30,7 @@ impl Runner {
         if self.health.gave_up {
             return Ok(false);
         }
+        self.keeping.lock.hold()?;
         self.incarnation += 1;
         let whose = (self.incarnation, &self.tell);
         let opening = Self::opening(&self.place, &self.keeping, whose, &self.chunks);

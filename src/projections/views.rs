@@ -18,7 +18,7 @@ use super::runner::Runner;
 use super::segments::SegmentCache;
 use super::slot::ViewSlot;
 use super::source::Source;
-use super::storage::{Keeping, RANGE, Sealer, Tell, ViewPlace};
+use super::storage::{Keeping, RANGE, Sealer, Tell, ViewPlace, ViewsLock};
 use super::view::{View, ViewShared};
 use super::vouch::Voucher;
 use crate::callbacks::{CallbackKind, Callbacks};
@@ -132,8 +132,10 @@ impl Views {
         };
         let slots = slots(projections, &watched)?;
         let cache = SegmentCache::new(options.cache_bytes, options.files_max);
+        let lock = Arc::new(ViewsLock::of(path.clone()));
         let keeping = Arc::new(Keeping {
-            sealer: Sealer::start(cache).map_err(io)?,
+            sealer: Sealer::start(cache, &lock).map_err(io)?,
+            lock,
             voucher: watched.voucher,
             memory_bytes: usize::try_from(options.memtable_bytes).unwrap_or(usize::MAX),
             range,

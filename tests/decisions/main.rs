@@ -18,28 +18,11 @@ mod own_writes;
 mod reopening;
 mod snapshots;
 
-use std::sync::mpsc;
-
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{CapabilityDefinition, Context, InForce, Ledger, RuntimeMetadata};
 use shared::World;
-
-/// A view that stands still, and all others with it, until the sender is dropped.
-pub(crate) struct Held(mpsc::Receiver<()>);
-
-impl Projection for Held {
-    fn name(&self) -> &'static str {
-        "held"
-    }
-    fn version(&self) -> u32 {
-        1
-    }
-    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
-        assert!(self.0.recv().is_err());
-        Ok(())
-    }
-}
+use shared::standing::Standing;
 
 /// A view that takes no record, and halts.
 pub(crate) struct Refusing;
@@ -56,11 +39,11 @@ impl Projection for Refusing {
     }
 }
 
-/// A ledger whose views read nothing until the sender is dropped.
-pub(crate) async fn held() -> (World, mpsc::Sender<()>) {
-    let (holding, held) = mpsc::channel();
-    let world = World::new(|options| options.projections = vec![Box::new(Held(held))]).await;
-    (world, holding)
+/// A ledger whose views read nothing until the other value is dropped.
+pub(crate) async fn held() -> (World, Standing) {
+    let standing = Standing::new();
+    let world = World::new(|options| standing.hold(options)).await;
+    (world, standing)
 }
 
 /// How far the view of this name has read.

@@ -7,8 +7,9 @@ use femtoclaw_ledger::events::{ExecutionId, RuntimeId, State};
 use femtoclaw_ledger::projections::ExecutionStatus;
 use femtoclaw_ledger::{Context, ReadError, configuration::AsOf, runtime_metadata::SetModule};
 
+use crate::shared::standing::Standing;
 use crate::shared::{World, change, request};
-use crate::{Held, Refusing, held, register};
+use crate::{Refusing, held, register};
 
 /// What every read of the three stores with views says.
 #[derive(Debug, PartialEq)]
@@ -122,10 +123,8 @@ async fn every_read_waits_for_what_was_acknowledged_before() {
 async fn views_that_are_made_again_say_so_at_once_and_what_is_in_force_needs_none() {
     let world = World::new(|_| {}).await;
     let execution = write(&world).await;
-    let (holding, held) = std::sync::mpsc::channel();
-    let world = world.reopened_with(false, |options| {
-        options.projections = vec![Box::new(Held(held))];
-    });
+    let holding = Standing::new();
+    let world = world.reopened_with(false, |options| holding.hold(options));
     let world = world.await;
     let error = see(&world, execution).await.unwrap_err();
     assert_eq!(error.code(), "recovering", "{error}");

@@ -2,16 +2,15 @@
 //! Views that fall behind: who waits for room waits for them too, in turn, and is not refused.
 
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use femtoclaw_ledger::clock::{Clock, SystemClock};
 use femtoclaw_ledger::events::{Event, Record};
 use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{AppendError, Context};
 
 use crate::scene::{Answer, answered, polled, record, until};
 use crate::shared::World;
+use crate::shared::standing::Standing;
 
 /// How far views may be behind here, in records.
 const LAG: u64 = 8;
@@ -34,55 +33,17 @@ impl Projection for Slow {
     }
 }
 
-/// The thread that keeps a view.
-const KEEPER: &str = "ledger-view";
-
-/// Shows no time to those who keep views until it is let go on.
-struct StandingClock {
-    inner: SystemClock,
-    goes_on: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Clock for StandingClock {
-    fn now_ns(&self) -> i64 {
-        self.inner.now_ns()
-    }
-
-    fn monotonic_ns(&self) -> u64 {
-        if std::thread::current().name() == Some(KEEPER) {
-            let (goes_on, changed) = &*self.goes_on;
-            let stands = goes_on.lock().unwrap();
-            drop(changed.wait_while(stands, |goes_on| !*goes_on).unwrap());
-        }
-        self.inner.monotonic_ns()
-    }
-}
-
-/// Dropped, it lets the views go on.
-struct Standing(Arc<(Mutex<bool>, Condvar)>);
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-}
-
 /// A ledger whose views stand still until they are told to go on, and no more commands than views may lag behind.
 async fn behind(wait: bool) -> (World, Standing) {
-    let goes_on = Arc::new((Mutex::new(false), Condvar::new()));
-    let clock = StandingClock {
-        inner: SystemClock::default(),
-        goes_on: Arc::clone(&goes_on),
-    };
-    let world = World::new(move |options| {
+    let standing = Standing::new();
+    let world = World::new(|options| {
         options.wait_for_admission = wait;
         options.limits.view_lag_max = LAG;
         options.activity_interval = Duration::from_secs(1 << 30);
-        options.clock = Arc::new(clock);
+        standing.hold(options);
     })
     .await;
-    (world, Standing(goes_on))
+    (world, standing)
 }
 
 /// Waits until the views have read everything.

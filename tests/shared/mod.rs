@@ -21,6 +21,7 @@ use femtoclaw_ledger::{
 };
 
 pub(crate) mod held;
+pub(crate) mod standing;
 
 use held::HeldMemory;
 

@@ -13,6 +13,7 @@ use crate::projections::segments::{Layer, Run, SegmentHead, merge_runs};
 use crate::projections::vouch::{SealedSegment, Voucher};
 
 use super::generation::{Generation, Layers, Position};
+use super::lock::ViewsLock;
 use super::pieces::{self, Piece, PieceKind};
 use super::place::{ViewPlace, segment_file};
 use super::sealer::{SealOrder, SealOutcome, Sealer};
@@ -23,6 +24,7 @@ const WAITING_MAX: usize = 2;
 /// What the views of one opening share.
 pub(in crate::projections) struct Keeping {
     pub(in crate::projections) sealer: Sealer,
+    pub(in crate::projections) lock: Arc<ViewsLock>,
     /// `None`: views without a ledger, whose manifests are believed.
     pub(in crate::projections) voucher: Option<Arc<dyn Voucher>>,
     /// What one view holds in memory of a range before it is written to a file, in bytes.

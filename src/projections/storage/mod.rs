@@ -12,12 +12,14 @@
 //! | `hearing.rs` | what it makes of what it is told of segments; writes the manifest |
 //! | `pieces.rs` | a layer with the records that it is of; which of them become one |
 //! | `manifest.rs` | which segments there are, and which records vouch for them |
+//! | `lock.rs` | who may write there |
 //! | `place.rs` | a view's directory |
 //! | `sealer.rs` | the threads that write segments |
 
 mod generation;
 mod hearing;
 mod keeping;
+mod lock;
 mod manifest;
 mod opening;
 mod pieces;
@@ -26,6 +28,7 @@ mod sealer;
 
 pub(super) use generation::{Generation, Layers, Position};
 pub(super) use keeping::{Keeping, Kept, News, Tell};
+pub(super) use lock::ViewsLock;
 pub(super) use pieces::RANGE;
 pub(super) use place::{ViewPlace, set_aside};
 pub(super) use sealer::Sealer;

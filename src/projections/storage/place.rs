@@ -123,7 +123,7 @@ pub(super) fn drop_strays(generation: &Path, named: &[PathBuf]) -> Result<(), Ha
     clear().map_err(|error| told(generation, &error))
 }
 
-fn told(path: &Path, error: &io::Error) -> HaltReason {
+pub(super) fn told(path: &Path, error: &io::Error) -> HaltReason {
     match database::files::is_odd(error) {
         true => HaltReason::Damage(format!("{}: {error}", path.display())),
         false => HaltReason::io(path, error),

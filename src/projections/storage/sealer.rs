@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::lock::ViewsLock;
 use crate::callbacks::panic_text;
 use crate::events::Hash;
 use crate::locks::whole;
@@ -63,14 +64,21 @@ pub(in crate::projections) struct Sealer {
 }
 
 impl Sealer {
-    pub(in crate::projections) fn start(cache: Arc<SegmentCache>) -> io::Result<Self> {
+    pub(in crate::projections) fn start(
+        cache: Arc<SegmentCache>,
+        lock: &Arc<ViewsLock>,
+    ) -> io::Result<Self> {
         let mut threads = Vec::new();
         let ends = Arc::new(AtomicBool::new(false));
         let mut line = |name: &str| -> io::Result<SyncSender<SealOrder>> {
             let (sender, receiver) = sync_channel(ORDERS_MAX);
             let (cache, ends) = (Arc::clone(&cache), Arc::clone(&ends));
+            let lock = Arc::clone(lock);
             let thread = std::thread::Builder::new().name(name.to_owned());
-            threads.push(thread.spawn(move || run(&receiver, &cache, &ends))?);
+            threads.push(thread.spawn(move || {
+                run(&receiver, &cache, &ends);
+                drop(lock);
+            })?);
             Ok(sender)
         };
         let lines = [line("ledger-seal")?, line("ledger-merge")?];
