@@ -238,7 +238,11 @@ fn damage(path: &Path) {
 }
 
 fn make_unopenable(path: &Path) {
-    fs::write(path.join("views/version"), b"not a version").unwrap();
+    for manifest in files(&path.join("views")) {
+        if manifest.ends_with("manifest.json") {
+            fs::write(manifest, b"no manifest").unwrap();
+        }
+    }
 }
 
 type Spoil = fn(&Path);

@@ -35,10 +35,10 @@ pub(crate) const EXPECTED: &[&str] = &[
     "journal/version",
     "quarantine/ANCHOR-1",
     "snapshots/#.snapshot",
-    "views/BOOT",
-    "views/SEAL",
-    "views/#.jnl",
-    "views/keyspaces/#/current",
+    "views/executions",
+    "views/executions/manifest.json",
+    "views/executions/v#.g#",
+    "views/executions/v#.g#/#-#.segment",
 ];
 
 pub(crate) struct Scene {

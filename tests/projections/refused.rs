@@ -7,11 +7,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use femtoclaw_ledger::projections::{Notice, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Notice, ViewError, Views, ViewsOptions, built_in};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{child_command, child_path};
-use crate::support::{History, Journal, digests, open_with};
+use crate::support::{History, Journal, digests, open_with, until};
 
 const RECORDS: u64 = 500;
 
@@ -103,4 +103,39 @@ fn views_opened_without_descriptors_stay_as_they_are() {
         let again = heard.made_again(&format!("{spare} left")) - made;
         assert_eq!(again, 0, "{spare} left");
     }
+}
+
+/// A directory that leads to itself: the system says neither that it is damaged nor that it refuses.
+#[test]
+fn views_that_nobody_can_read_are_made_again_where_that_is_ordered_and_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, heard) = (journal(), Heard::default());
+    let views = open_with(directory.path(), &journal, heard.options());
+    let good = digests(&views, RECORDS);
+    views.close();
+    let made = heard.made_again("at first");
+    let view = directory.path().join("views/executions");
+    let entries = std::fs::read_dir(&view).unwrap().map(Result::unwrap);
+    let generation = entries
+        .map(|entry| entry.path())
+        .find(|path| path.is_dir())
+        .unwrap();
+    std::fs::rename(&generation, directory.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(&generation, &generation).unwrap();
+    let views = open_with(directory.path(), &journal, heard.options());
+    let executions = views.view("executions").unwrap();
+    let unread = executions.get(b"x");
+    assert!(
+        matches!(unread, Err(ViewError::Halted { .. })),
+        "{unread:?}"
+    );
+    assert_eq!(heard.made_again("unread"), made);
+    assert!(views.rebuild("executions"));
+    until("it serves", || executions.get(b"x").is_ok());
+    assert_eq!(digests(&views, RECORDS), good);
+    views.close();
+    assert_eq!(heard.again.load(Ordering::Relaxed), made + 1);
+    assert_eq!(heard.aside.lock().unwrap().len(), 1);
+    let kept = directory.path().join("quarantine/views-1/executions");
+    assert!(kept.join("manifest.json").is_file());
 }

@@ -174,7 +174,6 @@ impl Child {
         command.arg("--directory").arg(start.directory);
         command.arg("--acks").arg(start.acks);
         command.args(["--load", &word(start.load), "--run", &start.run.to_string()]);
-        command.args(["--boot", &start.cuts.to_string()]);
         if let Some(each) = start.each {
             command.args(["--each", &each.to_string()]);
         }

@@ -81,6 +81,9 @@ pub(super) fn kinds(index: usize, store: &Store, wanted: fn(&str) -> bool) -> Ve
                 }
                 label
             }
+            (top, "manifest.json") => format!("{top}: manifest"),
+            (top, file) if file.ends_with(".segment") => format!("{top}: segment"),
+            (top, file) if file.ends_with(".spill") => format!("{top}: spilled"),
             (top, "current") => format!("{top}: current"),
             (top, file) if is_manifest(file) => {
                 format!("{top}: manifest, {}", standing(store, name))

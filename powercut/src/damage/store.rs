@@ -212,6 +212,12 @@ pub(super) struct Damaged {
     hit: BTreeMap<String, Option<Bytes>>,
 }
 
+/// What was spilled is one opening's alone, and a manifest that names what the journal has not is written anew: a view
+/// is made of records again.
+fn is_nobodys(name: &str) -> bool {
+    name.starts_with("views/") && (name.ends_with(".spill") || name.ends_with("/manifest.json"))
+}
+
 /// What says nothing of the store: process ids, and locks that hold nothing.
 fn is_lock(name: &str) -> bool {
     name == "LOCK" || name.ends_with("/lock")
@@ -284,8 +290,7 @@ impl Damaged {
             let Some(before) = before else { continue };
             let now = Bytes::read(&self.root.join(name));
             let goes_on = now.is_ok_and(|now| now.used.starts_with(&before.used));
-            // The note of the machine's start is written anew at each opening, and vouches for nothing.
-            let counts = !is_lock(name) && name != "views/BOOT" && !is_superseded(store, name);
+            let counts = !is_lock(name) && !is_nobodys(name) && !is_superseded(store, name);
             if counts && !goes_on && !self.is_kept(name, before)? {
                 destroyed.push(name.clone());
             }

@@ -60,7 +60,7 @@ pub(super) async fn rival(args: &Args, rival: Rival) {
 
 fn open_elsewhere(args: &Args, rival: Rival) -> std::io::Result<String> {
     if rival == Rival::WithoutLocks {
-        for lock in ["LOCK", "journal/lock", "views/lock"] {
+        for lock in ["LOCK", "journal/lock"] {
             std::fs::remove_file(args.directory.join(lock))?;
         }
     }
@@ -68,7 +68,7 @@ fn open_elsewhere(args: &Args, rival: Rival) -> std::io::Result<String> {
     command.args(["worker", "--subject", "ledger", "--load", "close"]);
     command.arg("--directory").arg(&args.directory);
     command.arg("--acks").arg(&args.acks);
-    command.args(["--run", "0", "--boot", &args.boot]);
+    command.args(["--run", "0"]);
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     Ok(match said.lines().next() {

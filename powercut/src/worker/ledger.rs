@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use femtoclaw_ledger::events::{CommandId, Record};
-use femtoclaw_ledger::projections::{Boot, Source, ViewDigest, Views, ViewsOptions, built_in};
+use femtoclaw_ledger::projections::{Source, ViewDigest, Views, ViewsOptions, built_in};
 use femtoclaw_ledger::{Event, Grant, Ledger, Options, Quota, Rights, Seq, verify::VerifyOptions};
 
 use tokio::task::JoinSet;
@@ -31,11 +31,9 @@ pub(crate) fn run(args: &Args) {
     }
 }
 
-pub(super) fn options(args: &Args) -> Options {
+pub(super) fn options() -> Options {
     Options {
         memtable_bytes: Some(MEMTABLE_BYTES),
-        // The volume loses what was not synced, and this machine stays up.
-        boot: Boot::Named(args.boot.clone()),
         // Only what is commanded is written.
         activity_interval: Duration::from_secs(3_600),
         ..Options::default()
@@ -44,7 +42,7 @@ pub(super) fn options(args: &Args) -> Options {
 
 async fn work(args: &Args) {
     let since = Instant::now();
-    let (ledger, root) = match Ledger::open(&args.directory, options(args)).await {
+    let (ledger, root) = match Ledger::open(&args.directory, options()).await {
         Ok(opened) => opened,
         Err(error) => return tell(format_args!("refused {}", one_line(format!("{error:?}")))),
     };

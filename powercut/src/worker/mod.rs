@@ -56,9 +56,6 @@ pub(crate) struct Args {
     /// Makes ids unique over all runs on a directory.
     #[arg(long)]
     pub(crate) run: u32,
-    /// Which start of the machine this is: another one after each cut.
-    #[arg(long)]
-    pub(crate) boot: String,
     /// How many write at the same time.
     #[arg(long, default_value_t = 8)]
     pub(crate) callers: u32,
