@@ -103,7 +103,7 @@ mod storage;
 mod subscription;
 mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 mod view;
 mod views;

@@ -149,3 +149,6 @@ pub(crate) fn unviewable(error: ViewError) -> error::ReadError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
