@@ -201,13 +201,17 @@ async fn on_disk(book: &Book) {
     root.close(Duration::from_secs(60)).await.unwrap();
     drop((ledger, root, grant, log));
 
-    std::fs::remove_dir_all(path.join("views")).unwrap();
-    let (_ledger, root, _grant) = open(&path).await;
-    // What the close wrote of the views is taken up.
+    let opened = open(&path).await;
+    // The files that the close wrote are taken up.
     until("the views' files are known", || {
         book.value("engine_views_bytes", &[]) > 0.0
     })
     .await;
+    opened.1.close(Duration::from_secs(60)).await.unwrap();
+    drop(opened);
+
+    std::fs::remove_dir_all(path.join("views")).unwrap();
+    let (_ledger, root, _grant) = open(&path).await;
     let missing = [("view", "executions"), ("reason", "missing")];
     assert_eq!(book.value("view_rebuilds_total", &missing), 1.0);
     root.close(Duration::from_secs(60)).await.unwrap();
