@@ -109,9 +109,9 @@ impl Shelf {
 }
 
 /// A read that is under way; dropped, it is over.
-struct UnderWay<'a>(&'a Chunks);
+struct ReadUnderWay<'a>(&'a Chunks);
 
-impl Drop for UnderWay<'_> {
+impl Drop for ReadUnderWay<'_> {
     fn drop(&mut self) {
         whole(self.0.shelf.lock()).reading = false;
         self.0.changed.notify_all();
@@ -165,7 +165,7 @@ impl Chunks {
         }
         shelf.reading = true;
         drop(shelf);
-        let _under_way = UnderWay(self);
+        let _under_way = ReadUnderWay(self);
         let chunk = Arc::new(self.read(after)?);
         if !chunk.is_empty() {
             whole(self.shelf.lock()).put(Arc::clone(&chunk));

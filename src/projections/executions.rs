@@ -126,7 +126,7 @@ impl Projection for Executions {
 }
 
 impl Executions {
-    /// What this batch has changed so far goes into the view.
+    /// Puts the changes of this batch so far into the view.
     fn settle(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
         let mut changes = [0; ExecutionStatus::ALL.len()];
         for (_, touched) in self.touched.drain() {

@@ -13,7 +13,7 @@ use super::terms::{Term, is_in_blocks};
 use super::{Pair, ViewError, ViewSnapshot};
 
 /// A term, and where its list is being read.
-struct Cursor {
+struct PostingCursor {
     term: Term,
     current: Option<(u64, Offsets)>,
 }
@@ -37,7 +37,7 @@ pub(super) fn intersection(
             false => seqs.take(limit).collect(),
         });
     }
-    let new = |term: &Term| Cursor {
+    let new = |term: &Term| PostingCursor {
         term: *term,
         current: None,
     };
@@ -81,7 +81,7 @@ pub(super) fn intersection(
 /// The next range from `at` on that all terms are in; the cursors stand there.
 fn agree(
     snapshot: &ViewSnapshot,
-    cursors: &mut [Cursor],
+    cursors: &mut [PostingCursor],
     mut at: u64,
     order: RecordOrder,
 ) -> Result<Option<u64>, ViewError> {
@@ -102,7 +102,7 @@ fn agree(
     }
 }
 
-impl Cursor {
+impl PostingCursor {
     /// Goes to the first range from `at` on that the term is in.
     fn seek(
         &mut self,

@@ -38,7 +38,7 @@ pub(super) struct Runner {
     pub(super) tail: Option<Tail>,
 }
 
-/// What a view holds in memory is to become a segment, although its range has not ended.
+/// A view's runs are to become a segment, although their range has not ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tail {
     /// Once the view has come as far as this.

@@ -14,59 +14,23 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::views::Watched;
-use super::{
-    Notice, Projection, ProjectionError, SealedSegment, Source, View, ViewBatch, Views,
-    ViewsOptions, Voucher,
-};
+use super::{Notice, Projection, SealedSegment, Source, View, Views, ViewsOptions, Voucher};
 use crate::callbacks::Callbacks;
 use crate::events::{
-    CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId, Outcome, ParentId,
-    Record, RecordHeader, Seq, StreamId, SubjectId, TraceId,
+    CODEC_BINCODE, CommandId, ComponentId, EventType, ExecutionId, Outcome, ParentId, Record,
+    RecordHeader, Seq, StreamId, SubjectId, TraceId,
 };
 use crate::integrity::digest;
 
 mod faults;
 mod forged;
 mod kept;
+mod words;
+
+use words::Words;
 
 const RANGE: u64 = 64;
 const WAIT: Duration = Duration::from_secs(60);
-
-/// Values that come, change and go again.
-struct Words(&'static str);
-
-impl Projection for Words {
-    fn name(&self) -> &'static str {
-        self.0
-    }
-
-    fn version(&self) -> u32 {
-        1
-    }
-
-    fn wants(&self, _: &RecordHeader) -> bool {
-        false
-    }
-
-    fn apply_header(
-        &mut self,
-        header: &RecordHeader,
-        batch: &mut ViewBatch,
-    ) -> Result<(), ProjectionError> {
-        let seq = header.seq.get();
-        let text = format!("{} of record {seq}", self.0);
-        batch.put(&key("newest", seq % 23), text.clone().into_bytes());
-        batch.put(&key("each", seq), text.into_bytes());
-        if let Some(gone) = seq.checked_sub(5).filter(|gone| gone % 3 == 0) {
-            batch.delete(&key("each", gone));
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
-        Ok(())
-    }
-}
 
 fn key(kind: &str, number: u64) -> Vec<u8> {
     format!("{kind} {number:08}").into_bytes()
@@ -123,12 +87,14 @@ fn records(count: u64) -> Vec<Record> {
 
 /// A journal in memory, which vouches.
 struct Journal {
+    /// Lock: the test to add, views to read, for a copy.
     records: Mutex<Vec<Record>>,
     grown: Condvar,
     /// Most records that it gives at once.
     step: usize,
     /// Records read by views, one for each time.
     read: AtomicUsize,
+    /// Lock: views and the test, for one entry.
     vouched: Mutex<Vouched>,
 }
 
@@ -219,6 +185,7 @@ impl Source for Journal {
 /// Views of a journal, and what was told of them.
 struct Opened {
     views: Option<Views>,
+    /// Lock: views and the test, for one entry.
     notices: Arc<Mutex<Vec<Notice>>>,
 }
 

@@ -10,7 +10,6 @@
     reason = "a test may panic"
 )]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +24,6 @@ use femtoclaw_ledger::metrics::ALL;
 use femtoclaw_ledger::{
     AppendError, Change, Context, ExecutionLog, Grant, Ledger, OpenError, Options, Party, Request,
     Root,
-    checkpoint::{CheckpointDirectory, CheckpointOptions},
     execution_log::{ApprovalRequest, Resolution, Resolve},
 };
 
@@ -36,42 +34,12 @@ mod shared;
 
 mod recorder;
 mod refusing;
+mod scene;
 
 use recorder::Book;
 use refusing::{Defective, Panics, Refusing, Stops};
+use scene::{files_of_views, open, until};
 use shared::{World, command, everything, observation, request};
-
-/// The gauges follow once a tick.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..30_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("{what}: not within a minute");
-}
-
-async fn open(path: &Path) -> (Ledger, Root, Grant) {
-    for _ in 0..30_000 {
-        let key = SigningKey::from_seed("ledger.example/m", Algorithm::Ed25519, &[1; 32]).unwrap();
-        let kept = CheckpointDirectory::new(path.with_extension("kept"));
-        let options = Options {
-            checkpoints: Some(CheckpointOptions::new(Arc::new(key), vec![Arc::new(kept)])),
-            ..Options::default()
-        };
-        match Ledger::open(path, options).await {
-            Ok((ledger, root)) => {
-                let grant = everything(&root).await;
-                return (ledger, root, grant);
-            }
-            // A dropped ledger lets go in its own time.
-            Err(error) => assert!(matches!(error, OpenError::Locked { .. }), "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("still locked");
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_moves_and_is_described_and_no_label_is_free() {
@@ -201,15 +169,7 @@ async fn on_disk(book: &Book) {
     root.close(Duration::from_secs(60)).await.unwrap();
     drop((ledger, root, grant, log));
 
-    let opened = open(&path).await;
-    // The files that the close wrote are taken up.
-    until("the views' files are known", || {
-        book.value("engine_views_bytes", &[]) > 0.0
-    })
-    .await;
-    opened.1.close(Duration::from_secs(60)).await.unwrap();
-    drop(opened);
-
+    files_of_views(book, &path).await;
     std::fs::remove_dir_all(path.join("views")).unwrap();
     let (_ledger, root, _grant) = open(&path).await;
     let missing = [("view", "executions"), ("reason", "missing")];

@@ -105,13 +105,8 @@ fn entries_of_views() {
     stored(&entry, &json);
     // Of a later software.
     json["decision"] = 99.into();
-    stored(
-        &ExecutionEntry {
-            decision: 99,
-            ..entry
-        },
-        &json,
-    );
+    let decision = 99;
+    stored(&ExecutionEntry { decision, ..entry }, &json);
 
     let module = Module {
         name: "gate".into(),
