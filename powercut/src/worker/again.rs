@@ -25,7 +25,7 @@ pub(crate) enum Rival {
 
 /// Opens again, checks everything, and writes on; or tells the code of the error.
 pub(super) async fn reopen(args: &Args, root: &Root) {
-    let reopened = root.reopen(options(args), LETTING_GO);
+    let reopened = root.reopen(options(), LETTING_GO);
     let (ledger, root) = match tokio::time::timeout(PATIENCE, reopened).await {
         Ok(Ok(reopened)) => reopened,
         Ok(Err(error)) => return tell(format_args!("not_reopened {}", error.code())),
