@@ -25,8 +25,10 @@ use crate::integrity::digest;
 mod faults;
 mod forged;
 mod kept;
+mod taken_out;
 mod words;
 
+pub(crate) use taken_out::take_out;
 use words::Words;
 
 const RANGE: u64 = 64;
@@ -87,14 +89,14 @@ fn records(count: u64) -> Vec<Record> {
 
 /// A journal in memory, which vouches.
 struct Journal {
-    /// Lock: the test to add, views to read, for a copy.
+    /// Lock: views' threads and the test, for a copy or for more of them; nothing is called under it.
     records: Mutex<Vec<Record>>,
     grown: Condvar,
     /// Most records that it gives at once.
     step: usize,
     /// Records read by views, one for each time.
     read: AtomicUsize,
-    /// Lock: views and the test, for one entry.
+    /// Lock: views' threads and the test, for one answer; nothing is called under it.
     vouched: Mutex<Vouched>,
 }
 
@@ -185,7 +187,7 @@ impl Source for Journal {
 /// Views of a journal, and what was told of them.
 struct Opened {
     views: Option<Views>,
-    /// Lock: views and the test, for one entry.
+    /// Lock: views' threads for one notice, the test to count them; nothing is called under it.
     notices: Arc<Mutex<Vec<Notice>>>,
 }
 
@@ -342,29 +344,4 @@ fn until_stated(directory: &Path, view: &str, segments: usize) {
         std::thread::sleep(Duration::from_millis(2));
     }
     panic!("{segments} segments: {:?}", look());
-}
-
-/// Takes `key` out of the first segment that the manifest in this directory of a view names, and states the digest that
-/// the file has then: both are as if the software had written them.
-pub(crate) fn take_out(view: &Path, key: &[u8]) {
-    use super::segments::{Layer, Op, Run, Segment, SegmentCache, SegmentWriter, merge_into};
-    let path = view.join("manifest.json");
-    let mut manifest: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    let mut digest = [0; 32];
-    let stated = manifest["segments"][0]["digest"].as_str().unwrap();
-    base16ct::lower::decode(stated, &mut digest).unwrap();
-    let file = paths(view, ".segment").remove(0);
-    let cache = SegmentCache::new(1 << 20, 10);
-    let segment = Arc::new(Segment::open(&file, &digest, &cache).unwrap());
-    assert!(segment.get(key).unwrap().is_some());
-    let forged = file.with_extension("forged");
-    let mut writer = SegmentWriter::create(&forged, segment.head().clone()).unwrap();
-    let gone = Run::build([(key, Op::Delete.as_ref())]);
-    let layers = [Layer::Memory(Arc::new(gone)), Layer::File(segment)];
-    merge_into(&layers, &mut writer, true).unwrap();
-    let digest = writer.finish().unwrap().digest;
-    fs::rename(&forged, &file).unwrap();
-    manifest["segments"][0]["digest"] = base16ct::lower::encode_string(&digest).into();
-    fs::write(path, serde_json::to_vec_pretty(&manifest).unwrap()).unwrap();
 }

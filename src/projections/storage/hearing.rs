@@ -43,7 +43,7 @@ impl Kept {
         let start = self.pieces.iter().position(is_of);
         let end = self.pieces.iter().rposition(is_of);
         let (Some(start), Some(end)) = (start, end) else {
-            // Its pieces have become part of another one meanwhile.
+            // Another one has been made of the same meanwhile, and of more.
             segment.remove_when_unused();
             return Ok(());
         };
