@@ -31,7 +31,7 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 #[allow(dead_code, reason = "held for its drop")]
 pub(crate) struct Admitted {
-    room: Vec<OwnedSemaphorePermit>,
+    room: [Option<OwnedSemaphorePermit>; 4],
     ending: Option<EndingRoom>,
 }
 
@@ -146,25 +146,21 @@ impl Gate {
             (&self.records, 1),
             (&self.bytes, need),
         ];
-        let mut held = Vec::with_capacity(wanted.len());
-        for (semaphore, count) in wanted {
-            let semaphore = Arc::clone(semaphore);
-            let permit = match semaphore.clone().try_acquire_many_owned(count) {
+        let mut admitted = Admitted::default();
+        for ((semaphore, count), held) in wanted.into_iter().zip(&mut admitted.room) {
+            let permit = match Arc::clone(semaphore).try_acquire_many_owned(count) {
                 Ok(permit) => permit,
                 Err(_) if !wait => {
                     return Err(busy("pending records", self.limits.pending_records_max));
                 }
-                Err(_) => semaphore
+                Err(_) => Arc::clone(semaphore)
                     .acquire_many_owned(count)
                     .await
                     .map_err(|_| AppendError::ShuttingDown)?,
             };
-            held.push(permit);
+            *held = Some(permit);
         }
-        Ok(Admitted {
-            room: held,
-            ending: None,
-        })
+        Ok(admitted)
     }
 }
 
@@ -222,11 +218,14 @@ mod tests {
         let gate = Gate::new(Limits::default());
         let execution = ExecutionId::from_bytes([1; 16]);
         let _running = gate.reserve_finish().unwrap().of(execution);
-        let ending = gate.ends.take(&[execution]).unwrap();
+        let ending = gate.ends.take([execution].into_iter()).unwrap();
         let answered = Admitted::default().ending(ending);
-        assert!(gate.ends.take(&[execution]).is_none(), "one at a time");
+        assert!(
+            gate.ends.take([execution].into_iter()).is_none(),
+            "one at a time"
+        );
         drop(answered);
-        assert!(gate.ends.take(&[execution]).is_some());
+        assert!(gate.ends.take([execution].into_iter()).is_some());
     }
 
     #[test]
@@ -307,9 +306,9 @@ mod tests {
         let gate = Gate::new(Limits::default());
         let execution = ExecutionId::from_bytes([1; 16]);
         let reserve = gate.reserve_finish().unwrap().of(execution);
-        assert!(gate.ends.take(&[execution]).is_some());
+        assert!(gate.ends.take([execution].into_iter()).is_some());
         drop(reserve);
-        assert!(gate.ends.take(&[execution]).is_none());
+        assert!(gate.ends.take([execution].into_iter()).is_none());
     }
 
     #[test]

@@ -17,15 +17,17 @@ mod counted;
 
 use counted::{Counted, CountedLedger};
 
-/// What is shared by the commands of a wake-up or a frame counts in parts, and how many share it is a matter of timing.
-const SLACK: f64 = 0.9;
+/// What the commands of a frame share counts in parts, and how many share it is a matter of timing: the best of some rounds
+/// counts, and this much above it.
+const SLACK: f64 = 0.5;
+const ROUNDS: usize = 5;
 
 const fn most(command: Counted) -> f64 {
     match command {
-        Counted::Telemetry => 18.5,
-        Counted::Audit => 19.5,
-        Counted::Begin => 26.3,
-        Counted::Complete => 21.3,
+        Counted::Telemetry => 6.2,
+        Counted::Audit => 7.2,
+        Counted::Begin => 11.2,
+        Counted::Complete => 7.2,
     }
 }
 
@@ -33,16 +35,17 @@ const fn most(command: Counted) -> f64 {
 fn no_command_allocates_more_than_it_did() {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let ledger = CountedLedger::new(&place.path().join("ledger"));
-    for (command, taken) in ledger.each(64, 1_024) {
-        let (now, most) = (taken.allocations, most(command));
-        println!(
-            "{}: {now:.2} allocations, {:.0} bytes",
-            command.name(),
-            taken.bytes
-        );
+    let rounds: Vec<_> = (0..ROUNDS).map(|_| ledger.each(64, 1_024)).collect();
+    for command in Counted::ALL {
+        let all = rounds.iter().flatten().filter(|(it, _)| *it == command);
+        let best = all
+            .map(|(_, taken)| taken.allocations)
+            .fold(f64::MAX, f64::min);
+        let most = most(command);
+        println!("{}: {best:.2} allocations", command.name());
         assert!(
-            now < most + SLACK,
-            "{}: {now:.2}, {most} before",
+            best < most + SLACK,
+            "{}: {best:.2}, {most} before",
             command.name()
         );
     }

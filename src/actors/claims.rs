@@ -9,11 +9,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use rapidhash::fast::RandomState;
+
 use crate::events::{CommandId, ComponentId, Decision, ExecutionId, Hash};
 use crate::locks::whole;
 
 use super::draft::Reply;
-use super::sequencer::Sequenced;
+use super::new_commit::Sequenced;
 
 /// What is known of a claimed command: what it was answered with, once it is decided; where it
 /// came to stand, once it is acknowledged.
@@ -79,6 +81,8 @@ impl From<Gist> for Reply {
 
 type Key = (ComponentId, CommandId);
 
+type Shard = HashMap<Key, CommandClaim, RandomState>;
+
 #[derive(Clone)]
 pub(crate) struct CommandClaim {
     pub(crate) digest: Hash,
@@ -106,11 +110,11 @@ const SHARDS: usize = 16;
 pub(crate) struct Claims {
     /// Lock: a store's actor and look-ups, each for one entry of one shard, and the task that forgets for one walk
     /// over it; nothing is called under it.
-    shards: [Mutex<HashMap<Key, CommandClaim>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
 }
 
 impl Claims {
-    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, CommandClaim>> {
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
         // Random ids and counted ones differ in their last byte.
         let [.., last] = key.1.as_bytes();
         let index = usize::from(*last) % SHARDS;

@@ -3,6 +3,8 @@
 //! A state never waits, reads no clock and makes no randomness; applying and replaying are one
 //! function, so recovery is the normal path.
 
+use smallvec::SmallVec;
+
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, Draft};
 use super::prepared::Prepared;
@@ -176,10 +178,10 @@ pub(crate) trait EventSourced {
         &mut self,
         commands: &[Command],
         around: &Surroundings<'_>,
-    ) -> Result<Vec<Decided>, RefusedCommand> {
+    ) -> Result<SmallVec<[Decided; 1]>, RefusedCommand> {
         // A single command is decided before anything is applied: nothing to take back.
         let saved = (commands.len() > 1).then(|| self.save(commands));
-        let mut applied = Vec::with_capacity(commands.len());
+        let mut applied: SmallVec<[Decided; 1]> = SmallVec::new();
         let (mut bytes, mut records) = (0_usize, 0_usize);
         for (index, command) in commands.iter().enumerate() {
             debug_assert_eq!(command.validate(around.limits), Ok(()), "not validated");

@@ -16,8 +16,8 @@ use super::capability_registry::Registry;
 use super::configuration;
 use super::decided_in_force::DecidedInForce;
 use super::draft::{Decided, REGISTRY_STREAM};
+use super::new_commit::Sequenced;
 use super::runtime_metadata;
-use super::sequencer::Sequenced;
 use crate::commands::{Basis, Grounds};
 use crate::config::BUILTIN_CAPABILITY;
 use crate::events::{ConfigurationChangedV1, Event, Hash, LedgerId, Seq, Store};
@@ -305,7 +305,7 @@ impl Durable {
 
     /// The last record that this store has acknowledged in this opening, or that the opening found.
     pub(crate) fn acknowledged(&self, store: Store) -> u64 {
-        let acknowledged = self.acknowledged.get(index(store));
+        let acknowledged = self.acknowledged.get(store.index());
         acknowledged.map_or(0, |seq| seq.load(Ordering::Acquire))
     }
 
@@ -318,7 +318,7 @@ impl Durable {
 
     /// The commit point of this commit has passed.
     pub(super) fn advance(&self, store: Store, changes: Option<Changes>, placed: &Sequenced) {
-        if let Some(acknowledged) = self.acknowledged.get(index(store)) {
+        if let Some(acknowledged) = self.acknowledged.get(store.index()) {
             acknowledged.fetch_max(placed.last.get(), Ordering::AcqRel);
         }
         if let Some(changes) = changes {
@@ -326,11 +326,6 @@ impl Durable {
             put(Arc::make_mut(&mut in_force.0), changes, placed);
         }
     }
-}
-
-/// A store's place among [`Store::ALL`].
-const fn index(store: Store) -> usize {
-    (store as u8).trailing_zeros() as usize
 }
 
 fn put(body: &mut Body, changes: Changes, placed: &Sequenced) {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use crate::events::{EventType, RecordHeader, Seq};
-use crate::journal::NewRecord;
 use crate::locks::whole;
 
 /// Every kind of the records up to some place, and the first record of each.
@@ -90,8 +89,8 @@ impl JournalKinds {
     }
 
     /// The sequencer gives a record its place. One that never becomes durable may be in it, none that does is missing.
-    pub(crate) fn sequenced(&self, record: &NewRecord, seq: Seq) {
-        whole(self.0.lock()).found(written(record), seq);
+    pub(crate) fn sequenced(&self, event_type: EventType, revision: u16, seq: Seq) {
+        whole(self.0.lock()).found(written(event_type, revision), seq);
     }
 
     /// The kinds of all records up to the durable head `head`, which was asked for before.
@@ -105,8 +104,8 @@ impl JournalKinds {
 }
 
 /// This software encrypts nothing.
-const fn written(record: &NewRecord) -> Kind {
-    (record.event_type.0, record.revision, false)
+const fn written(event_type: EventType, revision: u16) -> Kind {
+    (event_type.0, revision, false)
 }
 
 /// The kinds that a sequencer has told of.
@@ -115,8 +114,9 @@ pub(super) struct ToldKinds(Kinds);
 
 impl ToldKinds {
     /// Whether a record is the first of its kind.
-    pub(super) fn is_first(&mut self, record: &NewRecord, seq: Seq) -> bool {
-        self.0.found(written(record), seq)
+    pub(super) fn is_first(&mut self, header: &RecordHeader) -> bool {
+        let kind = written(header.event_type, header.revision);
+        self.0.found(kind, header.seq)
     }
 }
 

@@ -78,7 +78,14 @@ impl<T> Address<T> {
 }
 
 /// The actor's end of the queue; it closes when it is dropped.
-pub(crate) struct Inbox<T>(Arc<MailboxQueue<T>>);
+pub(crate) struct Inbox<T> {
+    queue: Arc<MailboxQueue<T>>,
+    /// Where the next messages will wait.
+    spare: Vec<T>,
+}
+
+/// Room for so many messages is kept for the next ones: a crowd must not be paid for for ever.
+const SPARE_MAX: usize = 4_096;
 
 /// Both ends: the inbox goes into the actor's state, the address is made of the actor that holds it.
 pub(super) fn new<T>() -> (Inbox<T>, impl FnOnce(ActorRef<Filled>) -> Address<T>) {
@@ -87,7 +94,10 @@ pub(super) fn new<T>() -> (Inbox<T>, impl FnOnce(ActorRef<Filled>) -> Address<T>
         announced: false,
         closed: false,
     })));
-    let inbox = Inbox(Arc::clone(&queue));
+    let inbox = Inbox {
+        queue: Arc::clone(&queue),
+        spare: Vec::new(),
+    };
     (inbox, move |actor| Address { actor, queue })
 }
 
@@ -96,22 +106,30 @@ impl<T> Inbox<T> {
     pub(super) fn address(&self, actor: ActorRef<Filled>) -> Address<T> {
         Address {
             actor,
-            queue: Arc::clone(&self.0),
+            queue: Arc::clone(&self.queue),
         }
     }
 
     /// All that has come since the last time.
-    pub(super) fn take(&self) -> Vec<T> {
-        let mut waiting = self.0.waiting();
+    pub(super) fn take(&mut self) -> Vec<T> {
+        let room = std::mem::take(&mut self.spare);
+        let mut waiting = self.queue.waiting();
         waiting.announced = false;
-        let room = Vec::with_capacity(waiting.messages.len());
         std::mem::replace(&mut waiting.messages, room)
+    }
+
+    /// What [`Inbox::take`] gave, read: its room is used again.
+    pub(super) fn give_back(&mut self, mut read: Vec<T>) {
+        read.clear();
+        if read.capacity() <= SPARE_MAX {
+            self.spare = read;
+        }
     }
 }
 
 impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
-        let mut waiting = self.0.waiting();
+        let mut waiting = self.queue.waiting();
         waiting.closed = true;
         let unread = std::mem::take(&mut waiting.messages);
         drop(waiting);

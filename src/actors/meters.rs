@@ -2,11 +2,12 @@
 //! Handles of the metrics on the write path, looked up once: a registry look-up per command would
 //! cost more than the command.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram};
 
 use crate::events::{Store, StoreMask};
+use crate::journal::{Head, Sealed, WriterAnswer};
 use crate::metrics as names;
 
 pub(crate) struct Meters {
@@ -20,16 +21,43 @@ pub(crate) struct Meters {
     pub(crate) pending_records: Gauge,
     pub(crate) pending_bytes: Gauge,
     pub(crate) running: Gauge,
-    store_records: Vec<(Store, Counter)>,
-    append: HashMap<(Store, &'static str), Histogram>,
+    /// In the order of [`Store::ALL`].
+    store_records: [Counter; STORES],
+    /// For each store, in the order of [`CommandOutcome`].
+    append: [[Histogram; 4]; STORES],
+}
+
+const STORES: usize = Store::ALL.len();
+
+/// How a command came out, in the words of the metric.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CommandOutcome {
+    Committed,
+    Duplicate,
+    Refused,
+    Unknown,
+}
+
+impl CommandOutcome {
+    const ALL: [Self; 4] = [
+        Self::Committed,
+        Self::Duplicate,
+        Self::Refused,
+        Self::Unknown,
+    ];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl Meters {
     pub(crate) fn new() -> Self {
-        let outcomes = ["committed", "duplicate", "refused", "unknown"];
-        let pairs = Store::ALL
-            .into_iter()
-            .flat_map(|s| outcomes.map(|outcome| (s, outcome)));
         Self {
             appended_records: names::APPENDED_RECORDS.counter(&[]),
             appended_bytes: names::APPENDED_BYTES.counter(&[]),
@@ -41,16 +69,12 @@ impl Meters {
             pending_records: names::PENDING_RECORDS.gauge(&[]),
             pending_bytes: names::PENDING_BYTES.gauge(&[]),
             running: names::RUNNING_EXECUTIONS.gauge(&[]),
-            store_records: Store::ALL
-                .into_iter()
-                .map(|store| (store, names::STORE_RECORDS.counter(&[store.name()])))
-                .collect(),
-            append: pairs
-                .map(|(store, outcome)| {
-                    let histogram = names::APPEND_SECONDS.histogram(&[store.name(), outcome]);
-                    ((store, outcome), histogram)
-                })
-                .collect(),
+            store_records: Store::ALL.map(|store| names::STORE_RECORDS.counter(&[store.name()])),
+            append: Store::ALL.map(|store| {
+                let labels = |outcome: CommandOutcome| [store.name(), outcome.word()];
+                let histogram = |outcome| names::APPEND_SECONDS.histogram(&labels(outcome));
+                CommandOutcome::ALL.map(histogram)
+            }),
         }
     }
 
@@ -64,22 +88,55 @@ impl Meters {
         self.head_seq.set(head as f64);
     }
 
-    /// A commit with records of these stores became durable.
-    pub(crate) fn committed(&self, records: &[StoreMask]) {
-        self.commits.increment(1);
-        for (store, counter) in &self.store_records {
-            let count = records
-                .iter()
-                .filter(|stores| stores.contains(*store))
-                .count();
-            counter.increment(count as u64);
+    /// A command was answered.
+    pub(crate) fn answered(&self, store: Store, outcome: CommandOutcome, nanos: u64) {
+        let of_store = self.append.get(store.index());
+        if let Some(histogram) = of_store.and_then(|all| all.get(outcome as usize)) {
+            histogram.record(nanos as f64 / 1e9);
+        }
+    }
+}
+
+/// The commits of a frame, and their records of each store.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct CommitTally {
+    commits: u64,
+    records: [u64; STORES],
+}
+
+impl CommitTally {
+    pub(super) fn record(&mut self, stores: StoreMask) {
+        for (store, count) in Store::ALL.into_iter().zip(&mut self.records) {
+            *count += u64::from(stores.contains(store));
         }
     }
 
-    /// A command was answered.
-    pub(crate) fn answered(&self, store: Store, outcome: &'static str, nanos: u64) {
-        if let Some(histogram) = self.append.get(&(store, outcome)) {
-            histogram.record(nanos as f64 / 1e9);
+    pub(super) fn commit(&mut self, has_records: bool) {
+        self.commits += u64::from(has_records);
+    }
+
+    /// Counts itself where its frame becomes durable; `None` where there is nothing to count. The next begins at 0.
+    pub(super) fn take(&mut self, meters: &Arc<Meters>) -> Option<CountedCommits> {
+        let tally = std::mem::take(self);
+        let meters = Arc::clone(meters);
+        (tally.commits > 0).then_some(CountedCommits { tally, meters })
+    }
+}
+
+/// Waits for its frame as who asked does.
+pub(super) struct CountedCommits {
+    tally: CommitTally,
+    meters: Arc<Meters>,
+}
+
+impl WriterAnswer for CountedCommits {
+    fn give(self: Box<Self>, outcome: Result<&Head, &Sealed>) {
+        if outcome.is_ok() {
+            self.meters.commits.increment(self.tally.commits);
+            let counters = self.meters.store_records.iter();
+            for (counter, count) in counters.zip(self.tally.records) {
+                counter.increment(count);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod in_force;
 mod kinds;
 mod mailbox;
 mod meters;
+mod new_commit;
 mod prepared;
 pub(crate) mod runtime_metadata;
 mod self_records;
@@ -35,14 +36,16 @@ pub(crate) use event_sourced::{EventSourced, History, KnownExecution, ReplayErro
 pub(crate) use execution_log::{ExecutionLogState, Status};
 pub use in_force::{DocumentInForce, InForce, RegistryInForce};
 pub(crate) use kinds::{JournalKinds, Kinds};
-pub(crate) use meters::Meters;
+pub(crate) use meters::{CommandOutcome, Meters};
+pub(crate) use new_commit::Sequenced;
 pub(crate) use prepared::{Earlier, Prepared};
 pub(crate) use runtime_metadata::RuntimeMetadataState;
 pub(crate) use self_records::{FrameCounts, SelfRecords};
-pub(crate) use sequencer::{Sequenced, SequencerArgs, own_record};
+pub(crate) use sequencer::SequencerArgs;
 pub(crate) use snapshot::{ComponentNames, Snapshot};
 pub(crate) use store::{
-    Answered, AwaitingApprovals, Id, Message, Order, Past, Refusal, StoreShared, Taken,
+    Answered, Answers, AwaitingApprovals, Commands, Id, Message, Order, Past, Refusal, StoreShared,
+    Taken,
 };
 pub(crate) use supervisor::{Actors, StoreStates, Stores, start_sequencer};
 
@@ -52,9 +55,9 @@ use crate::events::Store;
 pub(crate) type StoreRef = mailbox::Address<Message>;
 
 /// Puts an order into a store's mailbox; gives it back where the store has ended.
-pub(crate) fn deliver(store: &StoreRef, order: Order) -> Result<(), Box<Order>> {
+pub(crate) fn deliver(store: &StoreRef, order: Box<Order>) -> Result<(), Box<Order>> {
     match store.send(Message::Order(order)) {
-        Err(Message::Order(order)) => Err(Box::new(order)),
+        Err(Message::Order(order)) => Err(order),
         _ => Ok(()),
     }
 }

@@ -14,12 +14,13 @@ use crate::events::{
     ActivityRecordedV1, CommandId, Event, RefusalsRecordedV1, Seq, SnapshotTakenV1, TelemetryLostV1,
 };
 use crate::integrity::digest;
-use crate::journal::{NewRecord, Sealed};
+use crate::journal::Sealed;
 use crate::locks::whole;
 use crate::metrics;
 
 use super::draft::Draft;
-use super::sequencer::{Deliver, Sequenced, SequencerMsg, SequencerRef, own_record};
+use super::new_commit::{NewCommit, Sequenced, UnaskedCommit};
+use super::sequencer::{SequencerMsg, SequencerRef};
 use super::store::Taken;
 
 /// Kinds of refusal that are counted apart; one more kind joins the last.
@@ -97,10 +98,7 @@ impl SelfRecords {
 
     /// Sends `event` on its way; the answer tells when it is durable.
     pub(crate) fn write(&self, event: &Event) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
-        self.send(own_record(
-            event,
-            CommandId::from_bytes(self.entropy.bytes16()),
-        ))
+        self.write_draft(&Draft::new(event.clone()))
     }
 
     /// As [`SelfRecords::write`]; `told` gets the record's number once it is durable, and `None` where it will not be.
@@ -110,9 +108,9 @@ impl SelfRecords {
         event: &Event,
         told: impl FnOnce(Option<Seq>) + Send + 'static,
     ) {
-        let record = own_record(event, CommandId::from_bytes(self.entropy.bytes16()));
-        let deliver = |outcome: Result<Sequenced, &Sealed>| told(outcome.ok().map(|it| it.first));
-        self.deliver(record, Box::new(deliver));
+        let draft = Draft::new(event.clone());
+        let over = |outcome: Result<Sequenced, &Sealed>| told(outcome.ok().map(|it| it.first));
+        self.commit(UnaskedCommit::own(draft, self.command(), over));
     }
 
     /// As [`SelfRecords::write`], for an event that has a stream.
@@ -120,12 +118,13 @@ impl SelfRecords {
         &self,
         draft: &Draft,
     ) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
-        let mut record = own_record(&draft.event, CommandId::from_bytes(self.entropy.bytes16()));
-        record.stream = draft.stream;
-        record.stream_version = draft.stream_version;
-        record.stores = draft.stores();
-        record.outcome = draft.outcome;
-        self.send(record)
+        let (sender, receiver) = oneshot::channel();
+        // Nobody may be waiting for an own record; its loss shows in the writer's seal.
+        let over = move |outcome: Result<_, &Sealed>| {
+            drop(sender.send(outcome.map_err(Clone::clone)));
+        };
+        self.commit(UnaskedCommit::own(draft.clone(), self.command(), over));
+        receiver
     }
 
     /// Writes the digest of a saved state; gives the bytes with their place once it is durable.
@@ -142,15 +141,14 @@ impl SelfRecords {
             length: bytes.len() as u64,
             digest: digest(&bytes),
         };
-        let record = own_record(&event.into(), CommandId::from_bytes(self.entropy.bytes16()));
-        let deliver = move |outcome: Result<Sequenced, &Sealed>| {
+        let over = move |outcome: Result<Sequenced, &Sealed>| {
             if let Ok(placed) = outcome {
                 let seq = placed.first;
                 // Nobody may be waiting any more; the record alone means nothing.
                 drop(reply.send(Taken { state, seq, bytes }));
             }
         };
-        self.deliver(record, Box::new(deliver));
+        self.commit(UnaskedCommit::own(Draft::new(event), self.command(), over));
     }
 
     /// Believes the clock as it stands, once that is durable; `None` where it was believed already.
@@ -172,22 +170,12 @@ impl SelfRecords {
         self.tell(SequencerMsg::Look);
     }
 
-    fn send(&self, record: NewRecord) -> oneshot::Receiver<Result<Sequenced, Sealed>> {
-        let (sender, receiver) = oneshot::channel();
-        // Nobody may be waiting for an own record; its loss shows in the writer's seal.
-        let deliver = move |outcome: Result<_, &Sealed>| {
-            drop(sender.send(outcome.map_err(Clone::clone)));
-        };
-        self.deliver(record, Box::new(deliver));
-        receiver
+    fn command(&self) -> CommandId {
+        CommandId::from_bytes(self.entropy.bytes16())
     }
 
-    fn deliver(&self, record: NewRecord, deliver: Deliver) {
-        self.tell(SequencerMsg::Commit {
-            records: vec![record],
-            deliver,
-            span: tracing::Span::none(),
-        });
+    fn commit(&self, commit: Box<dyn NewCommit>) {
+        self.tell(SequencerMsg::Commit(commit));
     }
 
     fn tell(&self, message: SequencerMsg) {

@@ -6,21 +6,27 @@
 //! one ahead: the next frame fills while the last one syncs. Answers travel through it in order,
 //! those without records too, so that none overtakes what it depends on.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::draft::Draft;
 use super::kinds::{JournalKinds, ToldKinds};
 use super::mailbox::{Address, Filled, Inbox};
-use super::meters::Meters;
+use super::meters::{CommitTally, Meters};
+use super::new_commit::{
+    CommitBehindClose, NewCommit, PlaceInCommit, Sequenced, UnaskedCommit, commands,
+};
 use crate::clock::{BelievedClock, Entropy};
 use crate::config::FRAME_CONTENT_MAX;
 use crate::events::{
-    ClockAcceptedV1, ClockSkewedV1, CommandId, Event, EventType, LedgerId, Seq, StoreMask,
+    ALGORITHM_BLAKE3, CODEC_BINCODE, ClockAcceptedV1, ClockSkewedV1, CommandId, ComponentId,
+    EventType, LedgerId, RecordHeader, Seq,
 };
 use crate::integrity::Chain;
 use crate::journal::{
-    FRAME_BYTES_MAX, FrameBuilder, Head, NewRecord, Sealed, Work, WriterAnswer, WriterHandle,
+    FRAME_BYTES_MAX, FrameBuilder, Head, Sealed, Work, WriterAnswer, WriterHandle,
 };
 use crate::metrics::CLOCK_SKEWS;
 use crate::vitals::{Vital, VitalPart};
@@ -31,30 +37,19 @@ const _: () = assert!(FRAME_CONTENT_MAX + (1 << 16) <= FRAME_BYTES_MAX);
 /// Messages handled before the runtime may turn to other tasks.
 const AT_ONCE: usize = 32;
 
-/// Where a commit came to stand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sequenced {
-    pub(crate) first: Seq,
-    pub(crate) last: Seq,
-    pub(crate) time_ns: i64,
-}
+/// Room that is kept for encoded payloads: one huge commit must not be paid for for ever.
+const ENCODED_KEPT: usize = 1 << 20;
 
-/// Delivers an answer after the sync of everything before it, or the reason why it can't.
-pub(crate) type Deliver = Box<dyn FnOnce(Result<Sequenced, &Sealed>) + Send>;
-
-/// As [`Deliver`]; `None` where there was nothing to do.
+/// Delivers an answer after the sync of everything before it, or the reason why it can't; `None` where there was nothing
+/// to do.
 pub(crate) type DeliverSome = Box<dyn FnOnce(Result<Option<Sequenced>, &Sealed>) + Send>;
 
 /// What reaches the sequencer.
 pub(crate) enum SequencerMsg {
     /// The events of one command, all or nothing.
-    Commit {
-        records: Vec<NewRecord>,
-        deliver: Deliver,
-        span: tracing::Span,
-    },
+    Commit(Box<dyn NewCommit>),
     /// An answer without records that must not overtake the commits before it.
-    Answer(WriterAnswer),
+    Answer(Box<dyn WriterAnswer>),
     /// Looks whether a clock that is not believed was set right.
     Look,
     /// Believes the clock as it stands, where it is not believed.
@@ -93,7 +88,12 @@ pub(crate) struct SequencerState {
     inbox: Inbox<SequencerMsg>,
     chain: Chain,
     frame: FrameBuilder,
-    answers: Vec<WriterAnswer>,
+    answers: Vec<Box<dyn WriterAnswer>>,
+    /// The commits of the frame.
+    tally: CommitTally,
+    /// The payloads of the commit at hand, one behind the other, and where each ends.
+    encoded: Vec<u8>,
+    ends: Vec<usize>,
     /// Kinds that are in `args.kinds`.
     kinds: ToldKinds,
     time_ns: i64,
@@ -113,6 +113,9 @@ impl SequencerState {
             frame: FrameBuilder::new(args.ledger, args.epoch, args.head),
             chain: Chain::default(),
             answers: Vec::new(),
+            tally: CommitTally::default(),
+            encoded: Vec::new(),
+            ends: Vec::new(),
             kinds: ToldKinds::default(),
             time_ns: args.head.time_ns,
             observed_difference_ns: 0,
@@ -168,7 +171,7 @@ impl SequencerState {
         let (observed_ns, expected_ns) =
             (self.args.clock.observed_ns(), self.args.clock.expected_ns());
         if !self.is_doubtful(observed_ns, expected_ns) {
-            let deliver = |outcome: Result<&Head, &Sealed>| deliver(outcome.map(|_| None));
+            let deliver = move |outcome: Result<&Head, &Sealed>| deliver(outcome.map(|_| None));
             self.answers.push(Box::new(deliver));
             return;
         }
@@ -181,8 +184,8 @@ impl SequencerState {
             expected_ns,
             reason,
         };
-        let record = own_record(&event.into(), command);
-        self.commit(vec![record], Box::new(|outcome| deliver(outcome.map(Some))));
+        let deliver = move |outcome: Result<_, &Sealed>| deliver(outcome.map(Some));
+        self.commit(UnaskedCommit::own(Draft::new(event), command, deliver));
     }
 
     fn push_skew(&mut self, observed_ns: i64, expected_ns: i64, direction: u8) {
@@ -199,30 +202,66 @@ impl SequencerState {
             expected_ns,
             direction,
         };
-        let record = own_record(&event.into(), command);
-        self.push(record);
+        let draft = Draft::new(event);
+        // Behind the payloads of the commit at hand, for which the clock was asked.
+        let start = self.encoded.len();
+        draft.event.encode_into(&mut self.encoded);
+        let place = PlaceInCommit {
+            component: ComponentId::LEDGER,
+            command,
+            digest: [0; 32],
+            index: 0,
+            length: 1,
+        };
+        self.push(&draft, &place, start..self.encoded.len());
     }
 
-    fn push(&mut self, mut record: NewRecord) -> Seq {
+    /// `payload` is where it lies in what is encoded.
+    fn push(&mut self, draft: &Draft, place: &PlaceInCommit, payload: Range<usize>) -> Seq {
         // Salts are drawn here and not in the stores: in global order, or the same commands would
         // not give the same bytes.
-        record.salt = self.args.entropy.bytes16();
-        record.observed_difference_ns = self.observed_difference_ns;
-        record.commitment = self.chain.payload_commitment(&record.salt, &record.payload);
-        let seq = self.frame.push(&record, self.time_ns);
-        if self.kinds.is_first(&record, seq) {
-            self.args.kinds.sequenced(&record, seq);
+        let salt = self.args.entropy.bytes16();
+        let payload = self.encoded.get(payload).unwrap_or_default();
+        let header = RecordHeader {
+            event_type: draft.event.event_type().unwrap_or_default(),
+            revision: draft.event.revision(),
+            flags: draft.flags,
+            codec: CODEC_BINCODE,
+            algorithm: ALGORITHM_BLAKE3,
+            outcome: draft.outcome,
+            stores: draft.stores(),
+            seq: self.frame.head().next_seq(),
+            time_ns: self.time_ns,
+            stream: draft.stream,
+            stream_version: draft.stream_version,
+            execution: draft.execution,
+            parent: draft.parent,
+            trace: draft.trace,
+            command: place.command,
+            command_digest: place.digest,
+            commit_index: place.index,
+            commit_len: place.length,
+            component: place.component,
+            // What does not fit lies in a frame that is refused as too large.
+            payload_len: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+            payload_commitment: self.chain.payload_commitment(&salt, payload),
+            subject: draft.subject,
+            observed_difference_ns: self.observed_difference_ns,
+            data_key: 0,
+        };
+        if self.kinds.is_first(&header) {
+            let (kind, revision) = (header.event_type, header.revision);
+            self.args.kinds.sequenced(kind, revision, header.seq);
         }
-        seq
+        self.frame.add(&header, &salt, payload)
     }
 
     fn sequence(&mut self, message: SequencerMsg) {
         match message {
-            SequencerMsg::Commit {
-                records,
-                deliver,
-                span,
-            } => span.in_scope(|| self.commit(records, deliver)),
+            SequencerMsg::Commit(commit) => {
+                let span = commit.span();
+                span.in_scope(|| self.commit(commit));
+            }
             SequencerMsg::Answer(answer) => self.answers.push(answer),
             SequencerMsg::Look => {
                 let (observed, expected) =
@@ -233,59 +272,81 @@ impl SequencerState {
         }
     }
 
-    fn commit(&mut self, records: Vec<NewRecord>, deliver: Deliver) {
-        if self.closed {
-            return self.answers.push(Box::new(move |_| {
-                deliver(Err(&Sealed {
-                    cause: "the ledger is closed".into(),
-                    outcome_unknown: false,
-                    uncertain: None,
-                }));
-            }));
+    /// Encodes the payloads of all its records, one behind the other; whether one of them closes.
+    fn encode(&mut self, commit: &dyn NewCommit) -> bool {
+        self.encoded.clear();
+        self.encoded.shrink_to(ENCODED_KEPT);
+        self.ends.clear();
+        let mut closes = false;
+        for events in commands(commit) {
+            for draft in events.drafts {
+                draft.event.encode_into(&mut self.encoded);
+                self.ends.push(self.encoded.len());
+                closes |= draft.event.event_type() == Some(EventType::LedgerClosed);
+            }
         }
-        let closes = |record: &NewRecord| record.event_type == EventType::LedgerClosed;
-        self.closed = records.iter().any(closes);
-        let bytes: usize = records
-            .iter()
-            .map(|record| record.payload.len() + 256)
-            .sum();
-        let full = self.frame.records() + records.len() > self.args.frame_records
+        closes
+    }
+
+    fn commit(&mut self, mut commit: Box<dyn NewCommit>) {
+        if self.closed {
+            return self.answers.push(Box::new(CommitBehindClose(commit)));
+        }
+        self.closed = self.encode(&*commit);
+        let records = self.ends.len();
+        let bytes = self.encoded.len() + records * 256;
+        let full = self.frame.records() + records > self.args.frame_records
             || self.frame.bytes() + bytes > self.args.frame_bytes;
         if full && self.frame.records() > 0 {
             self.hand_over();
         }
         let time_ns = self.tick();
-        let stores: Vec<StoreMask> = records.iter().map(|record| record.stores).collect();
-        let mut placed = records.into_iter().map(|record| self.push(record));
-        let Some(first) = placed.next() else { return };
-        let last = placed.last().unwrap_or(first);
-        let sequenced = Sequenced {
+        let Some((first, last)) = self.place(&*commit, records) else {
+            return;
+        };
+        commit.placed(Sequenced {
             first,
             last,
             time_ns,
+        });
+        self.answers.push(commit);
+    }
+
+    /// Gives each record its place; `None` where there is none.
+    fn place(&mut self, commit: &dyn NewCommit, records: usize) -> Option<(Seq, Seq)> {
+        let mut place = PlaceInCommit {
+            component: commit.component(),
+            command: CommandId::NIL,
+            digest: [0; 32],
+            index: 0,
+            length: u16::try_from(records).unwrap_or(u16::MAX),
         };
-        let meters = Arc::clone(&self.args.meters);
-        self.answers.push(Box::new(move |outcome| {
-            if outcome.is_ok() {
-                meters.committed(&stores);
+        let (mut start, mut number) = (0, 0);
+        let mut placed: Option<(Seq, Seq)> = None;
+        for events in commands(commit) {
+            (place.command, place.digest) = (events.command, events.digest);
+            for draft in events.drafts {
+                let end = self.ends.get(number).copied().unwrap_or(start);
+                let seq = self.push(draft, &place, start..end);
+                self.tally.record(draft.stores());
+                placed = Some((placed.map_or(seq, |(first, _)| first), seq));
+                (start, number) = (end, number + 1);
+                place.index = place.index.saturating_add(1);
             }
-            deliver(outcome.map(|_| sequenced));
-        }));
+        }
+        self.tally.commit(placed.is_some());
+        placed
     }
 
     fn hand_over(&mut self) {
         let frame = (self.frame.records() > 0).then(|| self.frame.take());
         let room = Vec::with_capacity(self.answers.len());
-        let answers = std::mem::replace(&mut self.answers, room);
+        let mut answers = std::mem::replace(&mut self.answers, room);
+        if let Some(counted) = self.tally.take(&self.args.meters) {
+            // Who is answered finds itself counted.
+            answers.insert(0, Box::new(counted));
+        }
         self.args.writer.submit(Work { frame, answers });
-    }
-}
-
-/// A record that the ledger writes of itself: no stream, no execution, a commit of its own.
-pub(crate) fn own_record(event: &Event, command: CommandId) -> NewRecord {
-    NewRecord {
-        command,
-        ..NewRecord::of(event)
     }
 }
 
@@ -308,13 +369,15 @@ impl Actor for Sequencer {
         Filled: Filled,
         state: &mut SequencerState,
     ) -> Result<(), ActorProcessingErr> {
-        for (message, number) in state.inbox.take().into_iter().zip(1_usize..) {
+        let mut messages = state.inbox.take();
+        for (message, number) in messages.drain(..).zip(1_usize..) {
             state.sequence(message);
             // The runtime's other tasks run in between; nobody else touches this state.
             if number % AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }
         }
+        state.inbox.give_back(messages);
         if (state.frame.records() > 0 || !state.answers.is_empty()) && state.args.writer.is_idle() {
             state.hand_over();
         }

@@ -173,7 +173,6 @@ mod tests {
         RuntimeId, RuntimeIdentifiedV1,
     };
     use crate::integrity::digest;
-    use crate::journal::NewRecord;
 
     const EXECUTION: ExecutionId = ExecutionId::from_bytes([1; 16]);
 
@@ -274,8 +273,7 @@ mod tests {
         let metadata: RuntimeMetadataState = state_of(&metadata());
         let names = ComponentNames([("one".into(), 1)].into_iter().collect());
         let kinds = JournalKinds::default();
-        let opened = NewRecord::new(EventType::LedgerOpened, 1, Vec::new());
-        kinds.sequenced(&opened, Seq::FIRST);
+        kinds.sequenced(EventType::LedgerOpened, 1, Seq::FIRST);
         // Another digest under the same layout number is a mistake: raise the number.
         let layouts = [
             there_and_back(&executions),

@@ -10,6 +10,7 @@ mod finish_slots;
 mod holding;
 mod idempotency;
 mod message;
+mod order;
 mod overdue;
 mod repeating;
 mod saving;
@@ -21,30 +22,34 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use smallvec::SmallVec;
 
 use crate::error::AppendError;
 use crate::events::Store;
+#[cfg(test)]
 use crate::journal::Sealed;
 use crate::vitals::VitalPart;
 
 use super::claims::Place;
 use super::decided_in_force::DecidedInForce;
-use super::draft::{Decided, Reply};
+use super::draft::Decided;
 use super::event_sourced::{RefusedCommand, Surroundings};
 use super::in_force::Changes;
 use super::mailbox::{Filled, Inbox};
-use super::sequencer::{Sequenced, SequencerMsg};
-use answers::{place, records, refuse, send, unacknowledged};
-use holding::{holds, used};
+#[cfg(test)]
+use super::new_commit::Sequenced;
+use super::sequencer::SequencerMsg;
+use answers::{OrderAnswers, send};
+use holding::StoreKeeper;
 use idempotency::{Claimed, claim, release};
 use state::StoreState;
 
-pub(crate) use message::{Answered, Id, LetGo, Message, Order, Refusal, Taken};
+pub(crate) use message::{Message, Taken};
+use order::OrderDue;
+pub(crate) use order::{Answered, Answers, Commands, Id, Order, Refusal};
 pub(crate) use overdue::AwaitingApprovals;
 use overdue::Waits;
 pub(crate) use state::{Deciding, Past, StoreShared};
-
-use super::StoreRef;
 
 /// Orders handled before the runtime may turn to other tasks.
 const AT_ONCE: usize = 32;
@@ -83,7 +88,12 @@ impl<E: Deciding> Actor for StoreActor<E> {
         (entity, shared, inbox): Self::Arguments,
     ) -> Result<StoreState<E>, ActorProcessingErr> {
         let address = inbox.address(myself);
-        let (reserves, under_way) = (HashMap::new(), VecDeque::new());
+        let (reserves, under_way) = (HashMap::default(), VecDeque::new());
+        let answers = OrderAnswers {
+            store: E::STORE,
+            shared: Arc::clone(&shared),
+            keeper: Arc::new(StoreKeeper(address)),
+        };
         let _vital = shared.vitals.start(part(E::STORE));
         if E::STORE == Store::ExecutionLog {
             shared.awaiting.note(entity.waits());
@@ -92,12 +102,11 @@ impl<E: Deciding> Actor for StoreActor<E> {
             entity,
             shared,
             inbox,
-            address,
+            answers: Arc::new(answers),
             reserves,
             under_way,
             forgotten: 0,
             _vital,
-            encoded: Vec::new(),
         })
     }
 
@@ -107,7 +116,8 @@ impl<E: Deciding> Actor for StoreActor<E> {
         Filled: Filled,
         state: &mut StoreState<E>,
     ) -> Result<(), ActorProcessingErr> {
-        for (message, number) in state.inbox.take().into_iter().zip(1_usize..) {
+        let mut messages = state.inbox.take();
+        for (message, number) in messages.drain(..).zip(1_usize..) {
             match message {
                 Message::Order(order) => {
                     let span = order.span.clone();
@@ -127,12 +137,13 @@ impl<E: Deciding> Actor for StoreActor<E> {
                 tokio::task::yield_now().await;
             }
         }
+        state.inbox.give_back(messages);
         Ok(())
     }
 }
 
 impl<E: Deciding> StoreState<E> {
-    fn handle(&mut self, order: Order) -> Result<(), String> {
+    fn handle(&mut self, order: Box<Order>) -> Result<(), String> {
         self.forget();
         let shared = Arc::clone(&self.shared);
         let component = order.grant.component;
@@ -145,7 +156,7 @@ impl<E: Deciding> StoreState<E> {
             Err(error) => Err(error.into()),
         };
         match standing {
-            Err(error) => refuse(&shared, order, error),
+            Err(error) => self.refuse(order, error),
             Ok(Claimed::Before(claims)) => self.repeat(&shared, order, claims),
             Ok(Claimed::New(places)) => self.decide(&shared, order, places),
         }
@@ -153,10 +164,11 @@ impl<E: Deciding> StoreState<E> {
 
     fn decide(
         &mut self,
-        shared: &Arc<StoreShared>,
-        order: Order,
-        places: Vec<Place>,
+        shared: &StoreShared,
+        mut order: Box<Order>,
+        places: SmallVec<[Place; 1]>,
     ) -> Result<(), String> {
+        order.places = places;
         if E::PUBLISHES {
             let mut in_force = shared.in_force.write().map_err(|_| half_decided())?;
             let outcome = self
@@ -165,86 +177,46 @@ impl<E: Deciding> StoreState<E> {
             self.entity.publish(&mut in_force);
             self.entity.behind(shared.past.head());
             let changes = outcome.as_ref().ok();
-            let changes = changes.map(|decided| Changes::of(decided, &in_force));
-            self.dispatch(shared, order, places, (outcome, changes))
+            order.changes = changes.map(|decided| Changes::of(decided, &in_force));
+            self.dispatch(shared, order, outcome)
         } else {
             let in_force = shared.in_force.read().map_err(|_| half_decided())?;
             let outcome = self
                 .entity
                 .execute(&order.commands, &around(shared, &in_force, &order));
-            self.dispatch(shared, order, places, (outcome, None))
+            self.dispatch(shared, order, outcome)
         }
     }
 
     /// Sends what was decided on its way; still under the lock on what is in force.
     fn dispatch(
         &mut self,
-        shared: &Arc<StoreShared>,
-        mut order: Order,
-        places: Vec<Place>,
-        (outcome, changes): (Result<Vec<Decided>, RefusedCommand>, Option<Changes>),
+        shared: &StoreShared,
+        mut order: Box<Order>,
+        outcome: Result<SmallVec<[Decided; 1]>, RefusedCommand>,
     ) -> Result<(), String> {
-        let decided = match outcome {
+        order.decided = match outcome {
             Ok(decided) => decided,
             Err(RefusedCommand { error, .. }) => {
                 release(&shared.claims, order.grant.component, &order.ids);
                 let defect = matches!(error, AppendError::Sealed { .. });
                 let cause = error.to_string();
-                refuse(shared, order, error)?;
+                self.refuse(order, error)?;
                 // A state that contradicts its own decision is a defect: the supervisor seals.
                 return if defect { Err(cause) } else { Ok(()) };
             }
         };
-        self.keep_reserves(&mut order, &decided);
-        let records = records(&order, &decided, &mut self.encoded);
-        let counts = decided.iter().map(|step| step.drafts.len() as u64);
-        let counts: Vec<u64> = counts.collect();
-        let replies: Vec<Reply> = decided.into_iter().map(|step| step.reply).collect();
-        for (place, reply) in places.iter().zip(&replies) {
+        self.keep_reserves(&mut order);
+        for (place, step) in order.places.iter().zip(&order.decided) {
             // Decided once: a claim that was decided twice would not have been new.
-            let _twice = place.gist.set(reply.into()).is_err();
+            let _twice = place.gist.set((&step.reply).into()).is_err();
         }
-        let last = places.last().cloned();
+        let last = order.places.last().cloned();
         self.under_way
             .extend(last.map(|place| (self.entity.mark(), place)));
-        let Order {
-            ids,
-            grant,
-            reply,
-            admitted,
-            commands,
-            span,
-            ..
-        } = order;
-        let store = self.address.clone();
-        let shared_then = Arc::clone(shared);
-        let deliver = Box::new(move |outcome: Result<Sequenced, &Sealed>| {
-            let answer = match outcome {
-                Ok(whole) => {
-                    shared_then.durable.advance(E::STORE, changes, &whole);
-                    let activity = &shared_then.self_records.activity;
-                    activity.committed(counts.iter().sum());
-                    let replies = holds(&store, grant.component, &commands, replies);
-                    used(commands);
-                    Ok(place(&shared_then, whole, &ids, &places, counts, replies))
-                }
-                Err(sealed) => Err(Refusal {
-                    error: unacknowledged(sealed, &ids),
-                    commands,
-                }),
-            };
-            drop(admitted);
-            // A caller that has gone leaves a durable command that it can look up.
-            drop(reply.send(answer));
-        });
-        send(
-            shared,
-            SequencerMsg::Commit {
-                records,
-                deliver,
-                span,
-            },
-        )
+        order.due = OrderDue::Commit;
+        order.store = Some(Arc::clone(&self.answers));
+        send(shared, SequencerMsg::Commit(order))
     }
 }
 

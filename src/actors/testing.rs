@@ -183,7 +183,7 @@ impl<S: EventSourced> Twins<S> {
         for decided in &all {
             self.replay(decided, world.component);
         }
-        Ok(all)
+        Ok(all.into_vec())
     }
 
     pub(crate) fn one(&mut self, world: &World, command: Command) -> Result<Decided, AppendError> {

@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use rapidhash::fast::RandomState;
+use smallvec::SmallVec;
+
 use crate::events::ExecutionId;
 use crate::locks::whole;
 
@@ -11,10 +14,12 @@ use crate::locks::whole;
 /// no room: it is a command like any other.
 /// Lock: beginnings and endings of executions, for their own entries; nothing is called under it.
 #[derive(Debug, Default)]
-pub(crate) struct Ends(Mutex<HashMap<ExecutionId, bool>>);
+pub(crate) struct Ends(Mutex<RunningExecutions>);
+
+type RunningExecutions = HashMap<ExecutionId, bool, RandomState>;
 
 impl Ends {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, bool>> {
+    fn lock(&self) -> MutexGuard<'_, RunningExecutions> {
         whole(self.0.lock())
     }
 
@@ -28,18 +33,21 @@ impl Ends {
 
     /// Takes the room of all these, each of which must run and have no ending under way; `None`
     /// where one does not.
-    pub(crate) fn take(self: &Arc<Self>, executions: &[ExecutionId]) -> Option<EndingRoom> {
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        executions: impl Iterator<Item = ExecutionId>,
+    ) -> Option<EndingRoom> {
         let mut running = self.lock();
-        let mut taken = Vec::with_capacity(executions.len());
+        let mut taken = SmallVec::new();
         for execution in executions {
-            match running.get_mut(execution) {
+            match running.get_mut(&execution) {
                 Some(under_way @ false) => *under_way = true,
                 _ => {
                     give_back(&mut running, &taken);
                     return None;
                 }
             }
-            taken.push(*execution);
+            taken.push(execution);
         }
         drop(running);
         let ends = Arc::clone(self);
@@ -47,7 +55,7 @@ impl Ends {
     }
 }
 
-fn give_back(running: &mut HashMap<ExecutionId, bool>, taken: &[ExecutionId]) {
+fn give_back(running: &mut RunningExecutions, taken: &[ExecutionId]) {
     for execution in taken {
         // An execution that has ended meanwhile has none any more.
         if let Some(under_way) = running.get_mut(execution) {
@@ -61,7 +69,7 @@ fn give_back(running: &mut HashMap<ExecutionId, bool>, taken: &[ExecutionId]) {
 #[derive(Debug)]
 pub(crate) struct EndingRoom {
     ends: Arc<Ends>,
-    taken: Vec<ExecutionId>,
+    taken: SmallVec<[ExecutionId; 1]>,
 }
 
 impl Drop for EndingRoom {
@@ -80,18 +88,18 @@ mod tests {
         let [one, two, unknown] = [1, 2, 3].map(|byte| ExecutionId::from_bytes([byte; 16]));
         ends.begin(one);
         ends.begin(two);
-        assert!(ends.take(&[unknown]).is_none());
-        assert!(ends.take(&[one, unknown]).is_none());
-        assert!(ends.take(&[one, one]).is_none());
-        let both = ends.take(&[one, two]);
+        assert!(ends.take([unknown].into_iter()).is_none());
+        assert!(ends.take([one, unknown].into_iter()).is_none());
+        assert!(ends.take([one, one].into_iter()).is_none());
+        let both = ends.take([one, two].into_iter());
         assert!(both.is_some());
-        assert!(ends.take(&[two]).is_none());
+        assert!(ends.take([two].into_iter()).is_none());
         drop(both);
-        let again = ends.take(&[two]);
+        let again = ends.take([two].into_iter());
         assert!(again.is_some());
         ends.end(two);
         drop(again);
-        assert!(ends.take(&[two]).is_none());
-        assert!(ends.take(&[one]).is_some());
+        assert!(ends.take([two].into_iter()).is_none());
+        assert!(ends.take([one].into_iter()).is_some());
     }
 }

@@ -7,9 +7,8 @@ use super::{Command, Cut};
 use crate::config::Limits;
 
 impl Command {
-    /// Cuts what is too large to be kept whole. Right before it waits: after the redactor and every
-    /// check have seen all of it, and not before its digest was taken.
-    pub(crate) fn cut(mut self, limits: &Limits, opening: u64) -> Self {
+    /// Gives back what it holds beyond its bytes; whether something of it is too large to be kept whole.
+    pub(crate) fn is_oversize(&mut self, limits: &Limits) -> bool {
         self.fit();
         let mut cutter = Cutter {
             limits,
@@ -18,11 +17,25 @@ impl Command {
             whole: Whole::default(),
         };
         self.show(&mut cutter);
-        if !cutter.found {
+        cutter.found
+    }
+
+    /// Cuts what is too large to be kept whole. Right before it waits: after the redactor and every
+    /// check have seen all of it, and not before its digest was taken.
+    pub(crate) fn cut(mut self, limits: &Limits, opening: u64) -> Self {
+        if !self.is_oversize(limits) {
             return self;
         }
-        cutter.whole.digest = self.content_digest();
-        cutter.cuts = true;
+        let digest = self.content_digest();
+        let mut cutter = Cutter {
+            limits,
+            cuts: true,
+            found: false,
+            whole: Whole {
+                digest,
+                ..Whole::default()
+            },
+        };
         self.show(&mut cutter);
         Self::Cut(Cut {
             whole: cutter.whole,

@@ -1,26 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What holds an execution: dropping it lets go.
 
+use std::sync::Arc;
+
+use crate::events::{ComponentId, ExecutionId};
+
+/// An execution that is held, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeldExecution {
+    pub(crate) execution: ExecutionId,
+    /// Who holds it.
+    pub(crate) component: ComponentId,
+    pub(crate) held: Held,
+}
+
+/// By what an execution is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// A permit: it is to be started.
+    Permit,
+    /// A running one: it is to be ended.
+    Running,
+}
+
+/// Who is told that an execution was let go of.
+pub(crate) trait Keeper: Send + Sync {
+    /// In whatever thread that is: it may not block.
+    fn let_go(&self, gone: HeldExecution);
+}
+
 /// Held by whoever is to start an execution, or to end it. Dropped, it lets go of the execution, at once and on the
 /// record; [`Hold::release`] keeps that from happening.
-pub(crate) struct Hold(Option<Box<dyn FnOnce() + Send + Sync>>);
+pub(crate) struct Hold {
+    keeper: Option<Arc<dyn Keeper>>,
+    execution: HeldExecution,
+}
 
 impl Hold {
-    /// `let_go` runs where this is dropped, in whatever thread that is: it may not block.
-    pub(crate) fn new(let_go: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(let_go)))
+    pub(crate) const fn new(keeper: Arc<dyn Keeper>, execution: HeldExecution) -> Self {
+        Self {
+            keeper: Some(keeper),
+            execution,
+        }
     }
 
     /// The execution goes on without a holder.
     pub(crate) fn release(mut self) {
-        self.0 = None;
+        self.keeper = None;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(let_go) = self.0.take() {
-            let_go();
+        if let Some(keeper) = self.keeper.take() {
+            keeper.let_go(self.execution);
         }
     }
 }

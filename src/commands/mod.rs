@@ -39,7 +39,7 @@ pub use configuration::{Change, Rollback};
 pub use context::Context;
 pub use endings::{Ending, Failure, Finish, Resolve, ResolveInDoubt};
 pub use execution_log::{Imported, Rejection, Request};
-pub(crate) use hold::Hold;
+pub(crate) use hold::{Held, HeldExecution, Hold, Keeper};
 use measure::{Cutter, Whole};
 pub use permit::{Permit, Start, StartError};
 pub use receipts::{

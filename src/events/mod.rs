@@ -150,6 +150,8 @@ pub use execution_log::*;
 pub use ids::*;
 pub use outcome::Outcome;
 pub use party::Party;
+#[cfg(feature = "engine")]
+pub(crate) use record::ALGORITHM_BLAKE3;
 pub use record::{Content, HEADER_LEN, HeaderError, Record, RecordHeader, SALT_LEN, flags};
 pub use runtime_metadata::*;
 pub use state::State;

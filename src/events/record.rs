@@ -15,6 +15,9 @@ use super::{
 
 /// Length in bytes of a record header.
 pub const HEADER_LEN: usize = 224;
+/// Algorithm id of BLAKE3 in a record header.
+#[cfg(feature = "engine")]
+pub(crate) const ALGORITHM_BLAKE3: u8 = 1;
 /// Length in bytes of the salt stored in front of a payload.
 pub const SALT_LEN: usize = 16;
 

@@ -34,6 +34,12 @@ impl Store {
         Self::RuntimeMetadata,
     ];
 
+    /// Its place among [`Store::ALL`].
+    #[cfg(feature = "engine")]
+    pub(crate) const fn index(self) -> usize {
+        (self as u8).trailing_zeros() as usize
+    }
+
     /// A stable word, also the value of the metric label `store`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -53,6 +53,8 @@ pub mod witness;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use crate::events::{Hash, SALT_LEN};
 use blake3_batch::Derived;
 
@@ -153,12 +155,27 @@ pub struct FieldDigest {
 /// Bytes of fields that are gathered before they are hashed.
 const GATHERED_BYTES: usize = 2_048;
 
+thread_local! {
+    /// The buffer of the digest before, to gather in again: a command has a digest, and a buffer for each would be the
+    /// better part of its price.
+    static GATHERED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for FieldDigest {
+    fn drop(&mut self) {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.clear();
+        // A thread that ends keeps none.
+        let _ended = GATHERED.try_with(|kept| kept.set(gathered)).is_err();
+    }
+}
+
 impl FieldDigest {
     /// A digest for one purpose; `domain` keeps purposes apart.
     #[must_use]
     pub fn new(domain: &str) -> Self {
         let digest = Self {
-            gathered: Vec::with_capacity(512),
+            gathered: GATHERED.try_with(Cell::take).unwrap_or_default(),
             hasher: None,
         };
         digest.field(domain.as_bytes())

@@ -8,14 +8,11 @@ use super::frame::{Frame, chain};
 use super::layout::{Entry, FRAME_BYTES_MAX, FRAME_HEADER_LEN, FrameHeader};
 use crate::database::ValueBuffer;
 use crate::events::{
-    CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId, HEADER_LEN, Hash,
-    LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask, StreamId, SubjectId,
-    TraceId,
+    ALGORITHM_BLAKE3, CODEC_BINCODE, CommandId, ComponentId, Event, EventType, ExecutionId,
+    HEADER_LEN, Hash, LedgerId, Outcome, ParentId, RecordHeader, SALT_LEN, Seq, StoreMask,
+    StreamId, SubjectId, TraceId,
 };
 use crate::integrity;
-
-/// Algorithm id of BLAKE3 in a record header.
-const ALGORITHM_BLAKE3: u8 = 1;
 
 /// A record that lacks only its place: sequence number, time and hash.
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
@@ -154,13 +151,25 @@ impl FrameBuilder {
             time_ns >= self.head.time_ns || self.head.seq.is_none(),
             "time went back"
         );
-        let seq = self.head.next_seq();
+        let header = header(record, self.head.next_seq(), time_ns);
+        self.add(&header, &record.salt, &record.payload)
+    }
+
+    /// As [`FrameBuilder::push`], of a record that is nowhere as a whole. Its header has the next place.
+    pub(crate) fn add(
+        &mut self,
+        header: &RecordHeader,
+        salt: &[u8; SALT_LEN],
+        payload: &[u8],
+    ) -> Seq {
+        let (seq, time_ns) = (header.seq, header.time_ns);
+        debug_assert_eq!(seq, self.head.next_seq(), "another place");
         let offset = self.body.len();
-        header(record, seq, time_ns).encode_into(&mut self.body);
-        let canonical = self.body.get(offset..).unwrap_or_default();
-        let hash = chain().record_hash(&self.head.hash, canonical);
-        self.body.extend_from_slice(&record.salt);
-        self.body.extend_from_slice(&record.payload);
+        let canonical = header.encode();
+        let hash = chain().record_hash(&self.head.hash, &canonical);
+        self.body.extend_from_slice(&canonical);
+        self.body.extend_from_slice(salt);
+        self.body.extend_from_slice(payload);
         let length = self.body.len() - offset;
         Entry::encode_into(clamped(offset), clamped(length), &hash, &mut self.table);
         if self.head == self.after {

@@ -27,7 +27,7 @@ pub struct Work {
     /// What to append.
     pub frame: Option<Frame>,
     /// Given in order, after the frame and everything before it is durable.
-    pub answers: Vec<WriterAnswer>,
+    pub answers: Vec<Box<dyn WriterAnswer>>,
 }
 
 type Callback = Box<dyn Fn() + Send>;
@@ -211,7 +211,7 @@ impl WriterHandle {
             uncertain: None,
         });
         for answer in work.answers {
-            answer(Err(&sealed));
+            answer.give(Err(&sealed));
         }
     }
 

@@ -11,7 +11,8 @@
 //! use femtoclaw_ledger::events::{Event, LedgerId, Seq, TelemetryLostV1};
 //! use femtoclaw_ledger::integrity::Chain;
 //! use femtoclaw_ledger::journal::{
-//!     Appended, FrameBuilder, MemoryJournal, NewRecord, Observer, Reader, Work, Writer, WriterAnswer,
+//!     Appended, FrameBuilder, Head, MemoryJournal, NewRecord, Observer, Reader, Sealed, Work, Writer,
+//!     WriterAnswer,
 //! };
 //! use std::sync::{Arc, mpsc};
 //!
@@ -32,7 +33,7 @@
 //!
 //! // Who waits is answered after the sync.
 //! let (sender, answers) = mpsc::channel();
-//! let answer: WriterAnswer = Box::new(move |outcome| {
+//! let answer: Box<dyn WriterAnswer> = Box::new(move |outcome: Result<&Head, &Sealed>| {
 //!     // Who asked may be gone by now.
 //!     drop(sender.send(outcome.copied().map_err(Clone::clone)));
 //! });

@@ -12,14 +12,25 @@ use std::thread::JoinHandle;
 use super::Head;
 use super::sealed::Sealed;
 
-/// Told once: the head after the frame that it waited for, or why there will be none.
-pub type WriterAnswer = Box<dyn FnOnce(Result<&Head, &Sealed>) + Send>;
+/// It waits for the sync of everything before, in a box of its own: none is made for the answer. A closure is one, too.
+///
+/// Example: [`journal`](crate::journal).
+pub trait WriterAnswer: Send {
+    /// Called once: with the head after the frame that it waited for, or why there will be none.
+    fn give(self: Box<Self>, outcome: Result<&Head, &Sealed>);
+}
+
+impl<F: FnOnce(Result<&Head, &Sealed>) + Send> WriterAnswer for F {
+    fn give(self: Box<Self>, outcome: Result<&Head, &Sealed>) {
+        (*self)(outcome);
+    }
+}
 
 /// More answers than this are worth a thread hop.
 const ON_THE_SPOT_MAX: usize = 16;
 
 struct ReplyBatch {
-    answers: Vec<WriterAnswer>,
+    answers: Vec<Box<dyn WriterAnswer>>,
     outcome: Result<Head, Sealed>,
 }
 
@@ -41,10 +52,10 @@ impl ReplyShared {
 }
 
 /// Gives all of them; false where one panicked.
-pub(super) fn give(answers: Vec<WriterAnswer>, outcome: Result<&Head, &Sealed>) -> bool {
+pub(super) fn give(answers: Vec<Box<dyn WriterAnswer>>, outcome: Result<&Head, &Sealed>) -> bool {
     let mut calm = true;
     for answer in answers {
-        calm &= catch_unwind(AssertUnwindSafe(|| answer(outcome))).is_ok();
+        calm &= catch_unwind(AssertUnwindSafe(|| answer.give(outcome))).is_ok();
     }
     calm
 }
@@ -76,7 +87,7 @@ impl ReplyThread {
         })
     }
 
-    pub(super) fn give(&self, answers: Vec<WriterAnswer>, outcome: Result<Head, Sealed>) {
+    pub(super) fn give(&self, answers: Vec<Box<dyn WriterAnswer>>, outcome: Result<Head, Sealed>) {
         let batch = ReplyBatch { answers, outcome };
         let nobody_waits = self.shared.waiting.load(Ordering::Acquire) == 0;
         if nobody_waits && batch.answers.len() <= ON_THE_SPOT_MAX {

@@ -34,14 +34,14 @@ struct Append {
     looked_ns: u64,
     waited_ns: u64,
     uncertain: RangeInclusive<Seq>,
-    answers: Vec<WriterAnswer>,
+    answers: Vec<Box<dyn WriterAnswer>>,
 }
 
 /// An append that was given up.
 pub(super) struct Hung {
     pub(super) cause: Arc<str>,
     pub(super) uncertain: RangeInclusive<Seq>,
-    pub(super) answers: Vec<WriterAnswer>,
+    pub(super) answers: Vec<Box<dyn WriterAnswer>>,
 }
 
 impl AppendUnderWay {
@@ -49,7 +49,7 @@ impl AppendUnderWay {
         whole(self.state.lock())
     }
 
-    pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<WriterAnswer>) {
+    pub(super) fn begin(&self, since_ns: u64, frame: &Frame, answers: Vec<Box<dyn WriterAnswer>>) {
         let last = frame.last_seq();
         self.lock().append = Some(Append {
             looked_ns: since_ns,
@@ -87,7 +87,7 @@ impl AppendUnderWay {
     }
 
     /// `None` where it was given up meanwhile.
-    pub(super) fn end(&self) -> Option<Vec<WriterAnswer>> {
+    pub(super) fn end(&self) -> Option<Vec<Box<dyn WriterAnswer>>> {
         self.lock().append.take().map(|append| append.answers)
     }
 

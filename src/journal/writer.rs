@@ -42,7 +42,7 @@ pub struct Appended<'a> {
 pub type Observer = Box<dyn FnMut(&Appended<'_>) + Send>;
 
 /// Answers, and what they are to say.
-type AppendOutcome = (Vec<WriterAnswer>, Result<Head, Sealed>);
+type AppendOutcome = (Vec<Box<dyn WriterAnswer>>, Result<Head, Sealed>);
 
 /// How often a thread that may hang is asked whether it has come back.
 const JOIN_STEP: Duration = Duration::from_millis(1);
@@ -214,7 +214,7 @@ impl WriterThread {
     fn commit(
         &mut self,
         frame: Option<&Frame>,
-        answers: Vec<WriterAnswer>,
+        answers: Vec<Box<dyn WriterAnswer>>,
         handed_over: u64,
     ) -> Option<AppendOutcome> {
         if let Some(sealed) = &*self.shared.sealed.borrow() {

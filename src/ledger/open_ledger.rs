@@ -182,7 +182,7 @@ impl Ledger {
         grant: &Grant,
         commands: Vec<Command>,
     ) -> Result<Option<Committed>, CommitError> {
-        let answers = self.0.core.submit(grant, commands).await;
+        let answers = self.0.core.submit_group(grant, commands).await;
         Handle::new(&self.0, grant).committed(answers)
     }
 

@@ -29,7 +29,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("blake3::", &["integrity"]),
     ("xxhash_rust::", &["database", "integrity"]),
     ("sha2::", &["integrity"]),
-    ("rapidhash::", &["projections"]),
+    ("rapidhash::", &["actors", "admission", "projections"]),
     ("rpds::", &["actors"]),
     ("quick_cache::", &["projections"]),
     ("ed25519_dalek::", &["integrity"]),

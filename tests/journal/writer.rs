@@ -41,9 +41,9 @@ impl Scene {
         }
     }
 
-    fn answer(&self, number: u64) -> WriterAnswer {
+    fn answer(&self, number: u64) -> Box<dyn WriterAnswer> {
         let note = Arc::clone(&self.note);
-        Box::new(move |outcome| {
+        Box::new(move |outcome: Result<&Head, &Sealed>| {
             note((
                 number,
                 outcome.map(|head| head.count()).map_err(Clone::clone),
@@ -162,7 +162,7 @@ fn a_failed_sync_seals() {
         let count = Arc::clone(&answered);
         handle.submit(Work {
             frame: None,
-            answers: vec![Box::new(move |outcome| {
+            answers: vec![Box::new(move |outcome: Result<&Head, &Sealed>| {
                 assert!(outcome.is_err());
                 count.fetch_add(1, Ordering::SeqCst);
             })],
@@ -345,8 +345,8 @@ fn the_same_over_the_journal_on_disk() {
     assert_eq!(open().head().unwrap().count(), 4);
 }
 
-fn panicking() -> WriterAnswer {
-    Box::new(|outcome| assert!(outcome.is_err(), "on purpose"))
+fn panicking() -> Box<dyn WriterAnswer> {
+    Box::new(|outcome: Result<&Head, &Sealed>| assert!(outcome.is_err(), "on purpose"))
 }
 
 /// Whatever ends the thread: nobody waits for it, and nothing is accepted in silence.
@@ -359,9 +359,11 @@ fn a_writer_that_panics_seals_and_leaves_nobody_waiting() {
     let (handle, mut sealed) = (writer.handle(), writer.handle().watch_sealed());
     journal.hold();
     let (sender, told) = channel();
-    let answer = |number: u8| -> WriterAnswer {
+    let answer = |number: u8| -> Box<dyn WriterAnswer> {
         let sender = sender.clone();
-        Box::new(move |outcome| sender.send((number, outcome.is_ok())).unwrap())
+        Box::new(move |outcome: Result<&Head, &Sealed>| {
+            sender.send((number, outcome.is_ok())).unwrap()
+        })
     };
     handle.submit(Work {
         frame: Some(frame(Head::default(), 1)),

@@ -8,7 +8,7 @@ use super::draft::{Decided, Draft, Reply, execution_stream};
 use super::event_sourced::{
     EventPlace, EventSourced, KnownExecution, ReplayError, Surroundings, cross_store,
 };
-use crate::commands::{Basis, Command, Context, Permit, Standing};
+use crate::commands::{Basis, Command, Context, Held, Permit, Standing};
 use crate::error::AppendError;
 use crate::events::{
     Decision, Event, ExecutionAbandonedV1, ExecutionId, ExecutionInDoubtV1, LeftCause, Outcome,
@@ -207,15 +207,6 @@ impl ExecutionLogState {
                 .stream(execution_stream(execution), open.version + 1),
         )
     }
-}
-
-/// By what an execution is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
-    /// A permit: it is to be started.
-    Permit,
-    /// A running one: it is to be ended.
-    Running,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use rapidhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::super::event_sourced::{EventPlace, KnownExecution, ReplayError};
@@ -82,7 +83,7 @@ pub(crate) struct InDoubt {
 /// All executions that have not ended, and those that ended lately.
 #[derive(Debug, Default)]
 pub(crate) struct ExecutionLogState {
-    pub(super) open: HashMap<ExecutionId, Open>,
+    pub(super) open: HashMap<ExecutionId, Open, RandomState>,
     running: usize,
     authorized: usize,
     /// Of those that wait for persons, and of those that persons approved and nobody started.

@@ -3,13 +3,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use rapidhash::fast::RandomState;
+
 use super::super::event_sourced::KnownExecution;
 use crate::events::{ExecutionId, Seq};
 
 /// In order of finishing. Its length is bounded by how far a view may lag.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    known: HashMap<ExecutionId, KnownExecution>,
+    known: HashMap<ExecutionId, KnownExecution, RandomState>,
     order: VecDeque<ExecutionId>,
     /// How many have left at the front.
     gone: u64,

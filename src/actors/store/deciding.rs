@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::commands::Command;
+use crate::commands::{Command, Held};
 use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId, Seq, Store};
 use crate::integrity::digest;
@@ -12,7 +12,6 @@ use super::super::claims::Gist;
 use super::super::decided_in_force::DecidedInForce;
 use super::super::draft::{Draft, Reply};
 use super::super::event_sourced::Surroundings;
-use super::super::execution_log::Held;
 use super::super::prepared::Earlier;
 use super::super::snapshot::SavedState;
 use super::super::{audit_log, configuration, execution_log, runtime_metadata, telemetry};

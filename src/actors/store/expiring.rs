@@ -20,7 +20,7 @@ impl<E: Deciding> StoreState<E> {
         let now_ns = self.shared.time.ledger_ns();
         for execution in self.entity.overdue(now_ns, AT_ONCE) {
             let drafts = self.entity.expire(execution);
-            self.write_expired(execution, &drafts, expiring)?;
+            self.write_expired(execution, drafts, expiring)?;
         }
         self.shared.awaiting.note(self.entity.waits());
         Ok(())
@@ -29,7 +29,7 @@ impl<E: Deciding> StoreState<E> {
     fn write_expired(
         &mut self,
         execution: ExecutionId,
-        drafts: &[Draft],
+        drafts: Vec<Draft>,
         expiring: &Expiring,
     ) -> Result<(), String> {
         let id = Id {

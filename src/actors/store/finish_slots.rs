@@ -3,16 +3,16 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::draft::{Decided, Reply};
+use super::super::draft::Reply;
 use super::{Deciding, Order, StoreState};
 use crate::commands::Command;
 use crate::events::Store;
 
 impl<E: Deciding> StoreState<E> {
     /// Room to finish lives as long as its execution runs.
-    pub(super) fn keep_reserves(&mut self, order: &mut Order, decided: &[Decided]) {
+    pub(super) fn keep_reserves(&mut self, order: &mut Order) {
         let mut finish = std::mem::take(&mut order.finish);
-        for (command, step) in order.commands.iter().zip(decided) {
+        for (command, step) in order.commands.iter().zip(&order.decided) {
             match (&step.reply, command.parts().0) {
                 (
                     Reply::Decided {

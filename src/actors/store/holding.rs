@@ -5,33 +5,37 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::super::StoreRef;
 use super::super::draft::Reply;
-use super::super::execution_log::Held;
-use super::{Deciding, Id, LetGo, Message, StoreRef, StoreState};
-use crate::commands::{Command, Hold, let_go_digest};
+use super::order::Commands;
+use super::{Deciding, Id, Message, Order, StoreState};
+use crate::commands::{Command, Held, HeldExecution, Hold, Keeper, let_go_digest};
 use crate::events::{CommandId, ComponentId};
 
-/// Replies, each with the hold on what it starts or permits to start.
-pub(super) fn holds(
-    store: &StoreRef,
-    component: ComponentId,
-    commands: &[Command],
-    replies: Vec<Reply>,
-) -> Vec<(Reply, Option<Hold>)> {
-    let replies = replies.into_iter().zip(commands);
-    replies
-        .map(|(reply, command)| {
-            let hold = hold(store, component, command, &reply);
-            (reply, hold)
-        })
-        .collect()
+/// A store, as those know it who hold what it started.
+pub(super) struct StoreKeeper(pub(super) StoreRef);
+
+impl Keeper for StoreKeeper {
+    fn let_go(&self, gone: HeldExecution) {
+        // A store that has ended needs no word: the next opening finds what is open.
+        drop(self.0.send(Message::LetGo(gone)));
+    }
+}
+
+/// The hold on what each command of it starts or permits to start.
+pub(super) fn holds(keeper: &Arc<dyn Keeper>, order: &mut Order) {
+    let component = order.grant.component;
+    let replies = order.decided.iter().map(|step| &step.reply);
+    let replies = replies.zip(&order.commands);
+    let holds = replies.map(|(reply, command)| hold(keeper, component, command, reply));
+    order.result.holds = holds.collect();
 }
 
 /// Permits that have started their executions hold them no more.
-pub(super) fn used(commands: Vec<Command>) {
+pub(super) fn used(commands: &mut Commands) {
     for command in commands {
         if let Command::Start(start) = command
-            && let Some(hold) = start.permit.hold
+            && let Some(hold) = start.permit.hold.take()
         {
             hold.release();
         }
@@ -39,22 +43,18 @@ pub(super) fn used(commands: Vec<Command>) {
 }
 
 fn hold(
-    store: &StoreRef,
+    keeper: &Arc<dyn Keeper>,
     component: ComponentId,
     command: &Command,
     reply: &Reply,
 ) -> Option<Hold> {
     let held = |execution, held| {
-        let (store, gone) = (
-            store.clone(),
-            LetGo {
-                execution,
-                held,
-                component,
-            },
-        );
-        // A store that has ended needs no word: the next opening finds what is open.
-        Some(Hold::new(move || drop(store.send(Message::LetGo(gone)))))
+        let held = HeldExecution {
+            execution,
+            component,
+            held,
+        };
+        Some(Hold::new(Arc::clone(keeper), held))
     };
     match reply {
         Reply::Decided {
@@ -83,7 +83,7 @@ fn hold(
 
 impl<E: Deciding> StoreState<E> {
     /// Puts what was let go of into doubt, or abandons it. It has no caller: nobody is answered.
-    pub(super) fn let_go(&mut self, gone: &LetGo) -> Result<(), String> {
+    pub(super) fn let_go(&mut self, gone: &HeldExecution) -> Result<(), String> {
         self.forget();
         let shared = Arc::clone(&self.shared);
         let Some(draft) = self.entity.let_go(gone.execution, gone.held) else {
@@ -99,6 +99,6 @@ impl<E: Deciding> StoreState<E> {
             digest: let_go_digest(gone.execution),
             generated: true,
         };
-        self.write_own(&[draft], id, gone.component, || {})
+        self.write_own(vec![draft], id, gone.component, || {})
     }
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the ids of a group stand for already: in the window, else in the past.
 
+use smallvec::SmallVec;
+
 use super::super::claims::{Claims, CommandClaim, Place};
+use super::super::new_commit::Sequenced;
 use super::{Id, Past};
 use crate::error::AppendError;
-use crate::events::ComponentId;
+use crate::events::{CommandId, ComponentId};
 
 /// What the ids of a group stand for.
 pub(super) enum Claimed {
-    New(Vec<Place>),
+    New(SmallVec<[Place; 1]>),
     /// All of them were committed before.
     Before(Vec<CommandClaim>),
 }
@@ -20,7 +23,7 @@ pub(super) fn claim(
     component: ComponentId,
     ids: &[Id],
 ) -> Result<Claimed, AppendError> {
-    let mut places = Vec::with_capacity(ids.len());
+    let mut places: SmallVec<[_; 1]> = SmallVec::new();
     let mut taken: Vec<(Id, CommandClaim)> = Vec::new();
     let mut failure = None;
     for id in ids {
@@ -73,4 +76,27 @@ pub(super) fn release(claims: &Claims, component: ComponentId, ids: &[Id]) {
     for id in ids {
         claims.release(&(component, id.command));
     }
+}
+
+/// Where the originals stand, if one commit or adjacent ones in the same order made them: a receipt over more would span
+/// the records of others.
+pub(super) fn together(
+    ids: &[Id],
+    claims: &[CommandClaim],
+) -> Result<SmallVec<[Sequenced; 1]>, AppendError> {
+    let mut placed: SmallVec<[Sequenced; 1]> = SmallVec::new();
+    for (id, claim) in ids.iter().zip(claims) {
+        let command: CommandId = id.command;
+        // Set where the original was acknowledged, and only there.
+        let sequenced = claim.place.sequenced.get().copied();
+        let sequenced = sequenced.ok_or(AppendError::OutcomeUnknown { command })?;
+        if placed
+            .last()
+            .is_some_and(|before| before.last.plus(1) != sequenced.first)
+        {
+            return Err(AppendError::GroupConflict { command });
+        }
+        placed.push(sequenced);
+    }
+    Ok(placed)
 }

@@ -5,14 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 
+use rapidhash::fast::RandomState;
 use tokio::sync::watch;
 
-use super::super::StoreRef;
 use super::super::claims::{Claims, CommandClaim, Gist, Place};
 use super::super::decided_in_force::DecidedInForce;
 use super::super::draft::{Draft, Reply};
 use super::super::event_sourced::{EventSourced, History, Surroundings};
-use super::super::execution_log::Held;
 use super::super::in_force::Durable;
 use super::super::kinds::JournalKinds;
 use super::super::mailbox::Inbox;
@@ -22,10 +21,11 @@ use super::super::self_records::SelfRecords;
 use super::super::sequencer::SequencerRef;
 use super::super::snapshot::SavedState;
 use super::message::Message;
+use super::order::AnswersOrders;
 use super::overdue::{AwaitingApprovals, Waits};
 use crate::admission::FinishReserve;
 use crate::clock::{BelievedClock, Clock, Entropy};
-use crate::commands::Command;
+use crate::commands::{Command, Held};
 use crate::config::Limits;
 use crate::error::{AppendError, ReadError};
 use crate::events::{CommandId, ComponentId, ExecutionId, LedgerId, Seq, Store};
@@ -137,16 +137,14 @@ pub(crate) struct StoreState<E> {
     pub(super) entity: E,
     pub(super) shared: Arc<StoreShared>,
     pub(super) inbox: Inbox<Message>,
-    /// This store's own, for those who hold what it starts.
-    pub(super) address: StoreRef,
-    pub(super) reserves: HashMap<ExecutionId, FinishReserve>,
+    /// For its orders, where they are answered.
+    pub(super) answers: Arc<dyn AnswersOrders>,
+    pub(super) reserves: HashMap<ExecutionId, FinishReserve, RandomState>,
     /// Commits under way whose acknowledgement the entity has yet to hear of.
     pub(super) under_way: VecDeque<(u64, Place)>,
     pub(super) forgotten: u64,
     /// Goes with the actor, and with the runtime that drives it.
     pub(super) _vital: Vital,
-    /// A payload being encoded.
-    pub(super) encoded: Vec<u8>,
 }
 
 impl<E: Deciding> StoreState<E> {

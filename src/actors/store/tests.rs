@@ -150,7 +150,7 @@ fn originals_are_one_group_where_they_stand_one_behind_the_other() {
     let told = |placed: &[(u64, u64)]| {
         let ids: Vec<Id> = (1..).map(id).take(placed.len()).collect();
         let claims = placed.iter().map(|(first, last)| known(1, *first, *last));
-        let placed = repeating::together(&ids, &claims.collect::<Vec<_>>());
+        let placed = idempotency::together(&ids, &claims.collect::<Vec<_>>());
         placed.map(|it| it.len()).map_err(|error| error.code())
     };
     assert_eq!(told(&[(5, 6), (7, 7), (8, 9)]), Ok(3));
@@ -162,7 +162,7 @@ fn originals_are_one_group_where_they_stand_one_behind_the_other() {
         digest: [1; 32],
         place: Place::default(),
     };
-    let error = repeating::together(&[id(1)], &[unacknowledged]).map(|it| it.len());
+    let error = idempotency::together(&[id(1)], &[unacknowledged]).map(|it| it.len());
     assert_eq!(error.map_err(|error| error.code()), Err("outcome_unknown"));
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::super::claims::Place;
 use super::super::draft::Draft;
-use super::super::sequencer::{Sequenced, SequencerMsg};
-use super::answers::{new_record, send};
+use super::super::new_commit::{Sequenced, UnaskedCommit};
+use super::super::sequencer::SequencerMsg;
+use super::answers::send;
 use super::{Deciding, Id, StoreState};
 use crate::events::ComponentId;
 use crate::journal::Sealed;
@@ -16,20 +17,14 @@ impl<E: Deciding> StoreState<E> {
     /// be.
     pub(super) fn write_own(
         &mut self,
-        drafts: &[Draft],
+        drafts: Vec<Draft>,
         id: Id,
         component: ComponentId,
         over: impl FnOnce() + Send + 'static,
     ) -> Result<(), String> {
-        let count = u16::try_from(drafts.len()).unwrap_or(u16::MAX);
-        let mut records = Vec::with_capacity(drafts.len());
-        for (index, draft) in (0..count).zip(drafts) {
+        for draft in &drafts {
             let applied = self.entity.apply(draft, component);
             applied.map_err(|error| error.to_string())?;
-            self.encoded.clear();
-            draft.event.encode_into(&mut self.encoded);
-            let payload = self.encoded.as_slice().to_vec();
-            records.push(new_record(draft, id, component, (index, count), payload));
         }
         // What has ended stays in the window until its record is in the views.
         let place = Place::default();
@@ -43,13 +38,8 @@ impl<E: Deciding> StoreState<E> {
             }
             over();
         };
-        send(
-            &self.shared,
-            SequencerMsg::Commit {
-                records,
-                deliver: Box::new(deliver),
-                span: tracing::Span::none(),
-            },
-        )
+        let whose = (id.command, id.digest);
+        let commit = UnaskedCommit::boxed(component, whose, drafts, deliver);
+        send(&self.shared, SequencerMsg::Commit(commit))
     }
 }

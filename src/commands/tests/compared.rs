@@ -2,7 +2,9 @@
 //! Comparison of permits and standings, and their forms for people.
 
 use super::*;
-use crate::events::LedgerId;
+use std::sync::Arc;
+
+use crate::events::{ComponentId, LedgerId};
 
 fn permit() -> Permit {
     Permit {
@@ -21,8 +23,17 @@ fn permit() -> Permit {
 
 #[test]
 fn permits_are_equal_where_they_give_the_same_right_and_only_there() {
+    struct Nobody;
+    impl Keeper for Nobody {
+        fn let_go(&self, _: HeldExecution) {}
+    }
+    let held = HeldExecution {
+        execution: permit().execution,
+        component: ComponentId(1),
+        held: Held::Permit,
+    };
     let held = Permit {
-        hold: Some(Hold::new(|| {})),
+        hold: Some(Hold::new(Arc::new(Nobody), held)),
         ..permit()
     };
     assert_eq!(held, permit(), "who holds it is no part of the right");

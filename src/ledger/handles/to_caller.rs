@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Answers, with what they give into the caller's hands.
 
-use crate::actors::{Answered, Refusal, Reply};
+use crate::actors::{Answered, Answers, Refusal, Reply};
 use crate::commands::{ApprovalAsked, ApprovalOutcome, Changed, Denied, Duplicate, Receipt};
 use crate::error::AppendError;
 use crate::events::{Decision, ExecutionId};
@@ -72,7 +72,7 @@ impl Handle {
     /// The answers to a group that was one commit.
     pub(in crate::ledger) fn committed(
         &self,
-        answers: Result<Vec<Answered>, Refusal>,
+        answers: Result<Answers, Refusal>,
     ) -> Result<Option<Committed>, CommitError> {
         let unknown = |error| CommitError {
             error,
@@ -80,7 +80,10 @@ impl Handle {
         };
         let answers = answers.map_err(|Refusal { error, commands }| match error {
             AppendError::OutcomeUnknown { .. } => unknown(error),
-            error => CommitError { error, commands },
+            error => {
+                let commands = commands.into_vec();
+                CommitError { error, commands }
+            }
         })?;
         let ends = answers.first().zip(answers.last());
         let Some(receipt) = ends.map(|(first, last)| Receipt {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What `emit` may hand over, and how it gets to its store.
 
+use std::sync::Arc;
+
 use crate::access::{Grant, GrantState};
-use crate::actors::{Answered, Prepared, Refusal};
+use crate::actors::{Answers, Order, Refusal};
 use crate::commands::Command;
 use crate::error::AppendError;
 use crate::events::Store;
 
 use super::disk_reserve::Need;
-use super::submit::{Core, OrderRoom};
+use super::submit::Core;
 use crate::ledger::phase::SERVING;
 
 impl Core {
@@ -35,22 +37,19 @@ impl Core {
         &self,
         grant: &Grant,
         commands: Vec<Command>,
-    ) -> Result<Vec<Answered>, Refusal> {
-        let admitted = self.reserve.admit(Need::Other);
-        if let Err(error) = admitted.and_then(|()| self.randomness()) {
-            return Err(Refusal { error, commands });
+    ) -> Result<Answers, Refusal> {
+        let mut order = Order::new(Arc::clone(&grant.0), commands.into());
+        let reserved = self.reserve.admit(Need::Other);
+        if let Err(error) = reserved.and_then(|()| self.randomness()) {
+            return Err(order.refused(error));
         }
-        let size = commands.iter().map(Command::size).sum();
+        let size = order.commands.iter().map(Command::size).sum();
         match self.gate.admit(&grant.0, size, true).await {
             Ok(admitted) => {
-                let room = OrderRoom {
-                    admitted,
-                    finish: Vec::new(),
-                };
-                let prepared = Prepared::default();
-                self.send(grant, commands, prepared, room).await
+                order.admitted = admitted;
+                self.send(order).await
             }
-            Err(error) => Err(Refusal { error, commands }),
+            Err(error) => Err(order.refused(error)),
         }
     }
 }

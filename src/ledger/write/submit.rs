@@ -4,13 +4,15 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
 use tokio::sync::oneshot;
 
 use crate::access::{Charge, Grant, GrantState};
 use crate::actors::{
-    Answered, CommandClaim, Id, Order, Prepared, Refusal, Sequenced, StoreShared, Stores, deliver,
+    Answered, Answers, CommandClaim, CommandOutcome, Commands, Id, Order, Refusal, Sequenced,
+    StoreShared, Stores, deliver,
 };
-use crate::admission::{Admitted, EndingRoom, FinishReserve, Gate};
+use crate::admission::{Admitted, EndingRoom, Gate};
 use crate::callbacks::Callbacks;
 use crate::clock::BelievedClock;
 use crate::commands::check::invalid;
@@ -47,12 +49,6 @@ pub(crate) struct Core {
     pub(crate) components: Components,
 }
 
-/// Room that an order holds until it is answered.
-pub(in crate::ledger) struct OrderRoom {
-    pub(in crate::ledger) admitted: Admitted,
-    pub(in crate::ledger) finish: Vec<FinishReserve>,
-}
-
 impl Core {
     /// One command; its one answer. The command goes to the heap at once: a future that holds it is
     /// moved from layer to layer.
@@ -62,46 +58,42 @@ impl Core {
         command: Command,
     ) -> impl Future<Output = Result<Answered, Refusal>> + Send + 'a {
         let unknown = command.context().command_id().unwrap_or_default();
-        let commands = vec![command];
+        let order = Order::new(Arc::clone(&grant.0), smallvec![command]);
         async move {
-            match self.submit(grant, commands).await?.pop() {
+            match self.submit(order).await?.pop() {
                 Some(answer) => Ok(answer),
-                None => {
-                    let error = AppendError::OutcomeUnknown { command: unknown };
-                    Err(Refusal {
-                        error,
-                        commands: Vec::new(),
-                    })
-                }
+                None => Err(unknown_outcome(unknown)),
             }
         }
     }
 
     /// A group that is to be one commit. An empty one is fine and touches nothing.
-    pub(crate) async fn submit(
+    pub(crate) async fn submit_group(
         &self,
         grant: &Grant,
-        mut commands: Vec<Command>,
-    ) -> Result<Vec<Answered>, Refusal> {
-        let Some(store) = commands.first().map(Command::store) else {
-            return Ok(Vec::new());
+        commands: Vec<Command>,
+    ) -> Result<Answers, Refusal> {
+        let order = Order::new(Arc::clone(&grant.0), commands.into());
+        self.submit(order).await
+    }
+
+    async fn submit(&self, mut order: Box<Order>) -> Result<Answers, Refusal> {
+        let Some(store) = order.commands.first().map(Command::store) else {
+            return Ok(Answers::new());
         };
         self.callbacks.pace().stir();
         let started = self.shared.clock.monotonic_ns();
-        let entered = match self.acceptable(&grant.0, store, &mut commands) {
-            Ok(()) => self.enter(&grant.0, &commands).await,
+        let entered = match self.acceptable(&mut order, store) {
+            Ok(()) => self.enter(&mut order).await,
             Err(error) => Err(error),
         };
-        let room = match entered {
-            Ok(room) => room,
-            Err(error) => {
-                self.refused(&grant.0, &commands, &error);
-                self.answered(store, started, Err(&error));
-                return Err(Refusal { error, commands });
-            }
-        };
-        let prepared = self.prepared(store, &commands).await;
-        let outcome = self.send(grant, commands, prepared, room).await;
+        if let Err(error) = entered {
+            self.refused(&order.grant, &order.commands, &error);
+            self.answered(store, started, Err(&error));
+            return Err(order.refused(error));
+        }
+        order.prepared = self.prepared(store, &order.commands).await;
+        let outcome = self.send(order).await;
         self.answered(
             store,
             started,
@@ -110,50 +102,23 @@ impl Core {
         outcome
     }
 
-    pub(in crate::ledger) async fn send(
-        &self,
-        grant: &Grant,
-        commands: Vec<Command>,
-        prepared: Prepared,
-        room: OrderRoom,
-    ) -> Result<Vec<Answered>, Refusal> {
-        let Some(store) = commands.first().map(Command::store) else {
-            return Ok(Vec::new());
+    /// An order that has its room.
+    pub(in crate::ledger) async fn send(&self, mut order: Box<Order>) -> Result<Answers, Refusal> {
+        let Some(first) = order.commands.first() else {
+            return Ok(Answers::new());
         };
-        let ids: Vec<Id> = commands
+        let (store, kind) = (first.store(), first.kind());
+        order.ids = order
+            .commands
             .iter()
             .map(|command| self.identify(command))
             .collect();
-        let first = ids.first().map(|id| id.command).unwrap_or_default();
-        let kind = commands.first().map_or("group", Command::kind);
-        let span = tracing::info_span!("command", kind, store = store.name(), command = %first);
+        let first = order.ids.first().map(|id| id.command).unwrap_or_default();
+        order.span = tracing::info_span!("command", kind, store = store.name(), command = %first);
         let (reply, answer) = oneshot::channel();
-        let OrderRoom { admitted, finish } = room;
-        let order = Order {
-            commands,
-            ids,
-            grant: Arc::clone(&grant.0),
-            prepared,
-            admitted,
-            finish,
-            reply,
-            span,
-        };
-        self.ask(store, order, answer, first).await
-    }
-
-    async fn ask(
-        &self,
-        store: Store,
-        order: Order,
-        answer: oneshot::Receiver<Result<Vec<Answered>, Refusal>>,
-        first: CommandId,
-    ) -> Result<Vec<Answered>, Refusal> {
+        order.reply = Some(reply);
         if let Err(order) = deliver(self.stores.of(store), order) {
-            return Err(Refusal {
-                error: self.stopped(),
-                commands: order.commands,
-            });
+            return Err(order.refused(self.stopped()));
         }
         // An actor that failed drops its mailbox and the replies with it, and one that stands in a
         // clock that does not come back never answers: nobody can say.
@@ -163,14 +128,8 @@ impl Core {
             () = self.callbacks.gone() => None,
         };
         match answered {
-            Some(outcome) => outcome,
-            None => {
-                let error = AppendError::OutcomeUnknown { command: first };
-                Err(Refusal {
-                    error,
-                    commands: Vec::new(),
-                })
-            }
+            Some(order) => order.answers(self.shared.ledger),
+            None => Err(unknown_outcome(first)),
         }
     }
 
@@ -187,12 +146,8 @@ impl Core {
     /// send and what is acceptable as sent. Before anything is hashed, and so before the command id
     /// stands for a content. At last what is too large to be kept whole is hashed and cut: from here on
     /// the command may wait.
-    fn acceptable(
-        &self,
-        grant: &GrantState,
-        store: Store,
-        commands: &mut Vec<Command>,
-    ) -> Result<(), AppendError> {
+    fn acceptable(&self, order: &mut Order, store: Store) -> Result<(), AppendError> {
+        let (grant, commands) = (&order.grant, &mut order.commands);
         let finishes = commands.iter().all(Command::finishes);
         match self.phase.now() {
             SERVING => {}
@@ -220,10 +175,18 @@ impl Core {
         commands
             .iter_mut()
             .try_for_each(|command| self.name_subject(command))?;
-        let whole = std::mem::take(commands).into_iter();
-        *commands = whole
-            .map(|command| command.cut(limits, self.opening))
-            .collect();
+        let oversize = |command: &mut Command| command.is_oversize(limits);
+        // All of them are looked at: that fits their buffers, too. Most are whole, and stay where they are.
+        if commands
+            .iter_mut()
+            .map(oversize)
+            .fold(false, |any, it| any | it)
+        {
+            let whole = std::mem::take(commands).into_iter();
+            *commands = whole
+                .map(|command| command.cut(limits, self.opening))
+                .collect();
+        }
         Ok(())
     }
 
@@ -236,11 +199,9 @@ impl Core {
         })
     }
 
-    async fn enter(
-        &self,
-        grant: &GrantState,
-        commands: &[Command],
-    ) -> Result<OrderRoom, AppendError> {
+    /// Takes the room that the order holds until it is answered.
+    async fn enter(&self, order: &mut Order) -> Result<(), AppendError> {
+        let (grant, commands) = (&*order.grant, &order.commands);
         let finishes = commands.iter().all(Command::finishes);
         let size = commands.iter().map(Command::size).sum();
         let starts = disk_reserve::starts(commands);
@@ -263,10 +224,8 @@ impl Core {
             } else {
                 self.gate.admit(grant, over, true).await?
             };
-            return Ok(OrderRoom {
-                admitted: admitted.ending(ending),
-                finish: Vec::new(),
-            });
+            order.admitted = admitted.ending(ending);
+            return Ok(());
         }
         self.randomness()?;
         if !finishes {
@@ -278,14 +237,16 @@ impl Core {
             .collect::<Result<_, _>>()?;
         let admitted = self.gate.admit(grant, size, self.wait).await?;
         charge.keep();
-        Ok(OrderRoom { admitted, finish })
+        (order.admitted, order.finish) = (admitted, finish);
+        Ok(())
     }
 
     /// The room that these executions hold for their end; `None` where one of them does not run: its
     /// ending is a command like any other, and what nobody knows costs no more than that.
     fn ending(&self, commands: &[Command]) -> Option<EndingRoom> {
-        let executions: Vec<_> = commands.iter().filter_map(Command::execution).collect();
-        self.gate.ends.take(&executions)
+        self.gate
+            .ends
+            .take(commands.iter().filter_map(Command::execution))
     }
 
     /// What commands take of their component's quota.
@@ -353,14 +314,24 @@ impl Core {
             .refused(grant.name(), error.code(), error.is_audited(), detail);
     }
 
-    fn answered(&self, store: Store, started: u64, outcome: Result<&Vec<Answered>, &AppendError>) {
+    fn answered(&self, store: Store, started: u64, outcome: Result<&Answers, &AppendError>) {
         let took = self.shared.clock.monotonic_ns().saturating_sub(started);
         let outcome = match outcome {
-            Ok(answers) if answers.iter().any(|answer| answer.receipt.duplicate) => "duplicate",
-            Ok(_) => "committed",
-            Err(AppendError::OutcomeUnknown { .. }) => "unknown",
-            Err(_) => "refused",
+            Ok(answers) if answers.iter().any(|answer| answer.receipt.duplicate) => {
+                CommandOutcome::Duplicate
+            }
+            Ok(_) => CommandOutcome::Committed,
+            Err(AppendError::OutcomeUnknown { .. }) => CommandOutcome::Unknown,
+            Err(_) => CommandOutcome::Refused,
         };
         self.shared.meters.answered(store, outcome, took);
+    }
+}
+
+/// Nobody can say what became of it.
+fn unknown_outcome(command: CommandId) -> Refusal {
+    Refusal {
+        error: AppendError::OutcomeUnknown { command },
+        commands: Commands::new(),
     }
 }

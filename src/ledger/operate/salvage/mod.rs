@@ -9,12 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actors::{Kinds, own_record};
+use crate::actors::Kinds;
 use crate::database;
 use crate::error::{Cause, OpenError, SalvageError};
 use crate::events::{CommandId, LedgerId, RecoveryReportedV2, Seq};
 use crate::integrity::Chain;
-use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalStop};
+use crate::journal::{Finding, FindingKind, Frame, FrameBuilder, Head, JournalStop, NewRecord};
 
 use super::read_only::{ReadOnly, ReadOnlyOptions};
 use crate::ledger::open_ledger::Ledger;
@@ -199,7 +199,8 @@ fn record(
     let known = journal.epoch_max().max(through.epoch);
     let epoch = known.saturating_add(missing).saturating_add(2);
     let command = CommandId::from_bytes(options.entropy.bytes16());
-    let mut record = own_record(&event.clone().into(), command);
+    let mut record = NewRecord::of(&event.clone().into());
+    record.command = command;
     record.salt = options.entropy.bytes16();
     record.commitment = Chain::default().payload_commitment(&record.salt, &record.payload);
     let mut builder = FrameBuilder::new(ledger, epoch, through);

@@ -6,13 +6,12 @@
 )]
 
 use super::*;
-use crate::actors::own_record;
 use crate::events::{CommandId, Event, HealthChangedV1, LedgerClosedV1, LedgerId, Seq};
 use crate::held::{FailedClaim, FailingClaims};
 use crate::integrity::Chain;
 use crate::journal::{
     ANCHOR_SLOT_LEN, Anchor, Anchored, Anchoring, FjallJournal, FrameBuilder, Head, Journal,
-    JournalOptions, MemoryJournal,
+    JournalOptions, MemoryJournal, NewRecord,
 };
 use std::fs;
 use std::path::Path;
@@ -30,7 +29,8 @@ fn journal(frames: &[(u64, bool)]) -> MemoryJournal {
             }
             .into(),
         };
-        let mut record = own_record(&event, CommandId::from_bytes([1; 16]));
+        let mut record = NewRecord::of(&event);
+        record.command = CommandId::from_bytes([1; 16]);
         record.commitment = Chain::default().payload_commitment(&record.salt, &record.payload);
         let ledger = LedgerId::from_bytes([7; 16]);
         let mut builder = FrameBuilder::new(ledger, *epoch, head);

@@ -4,7 +4,6 @@
 use super::*;
 use crate::error::OpenError;
 use crate::events::EventType;
-use crate::journal::NewRecord;
 use crate::ledger::recover::{caller_gone::Dropped, kinds};
 
 const LATER: EventType = EventType(0x7777);
@@ -32,8 +31,7 @@ async fn a_record_before_what_was_saved_counts() {
     let mut world = World::busy().await;
     let third = Seq::FIRST.plus(2);
     let shared = &world.ledger.0.core.shared;
-    let later = NewRecord::new(LATER, 1, Vec::new());
-    shared.kinds.sequenced(&later, third);
+    shared.kinds.sequenced(LATER, 1, third);
     world.ledger.0.snapshots.take().await;
     // It is in no record that an opening reads.
     assert!(world.kinds(false).is_ok());
