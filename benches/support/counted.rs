@@ -20,6 +20,7 @@ use crate::support::{audit_entry, grant, json, observation, open, request};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PerCommand {
     pub(crate) allocations: f64,
+    #[allow(dead_code, reason = "the test counts allocations alone")]
     pub(crate) bytes: f64,
 }
 

@@ -22,7 +22,7 @@ use crate::events::{Event, EventType, ExecutionId, Record, RecordHeader};
 use super::execution_entry::ExecutionEntry;
 use super::execution_status::ExecutionStatus;
 use super::execution_steps::{begin, fill, status_in_event, told_status, typed_status};
-use super::keys::{begins_execution, fixed_key, pack, trailing_u64};
+use super::keys::{begins_execution, fixed_key, pack};
 use super::postings::{BLOCK, close_ranges, place, post, unpost};
 use super::terms::{
     Term, approval_term, capability_term, component_term, configuration_term, decision_term,
@@ -30,7 +30,7 @@ use super::terms::{
 };
 use super::{Projection, ProjectionError, ViewBatch};
 
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 /// execution id → entry.
 const ENTRY: u8 = b'i';
 /// block → place in it and execution id, of all whose first record it holds, ascending.
@@ -39,8 +39,8 @@ const BY_FIRST: u8 = b'f';
 const BY_STATUS: u8 = b's';
 /// status, until when, first seq → execution id; of those that wait for a person or for their start after one.
 const BY_UNTIL: u8 = b'u';
-/// status → how many; absent where there are none.
-pub(super) const COUNT: u8 = b'n';
+/// → [`Counts`].
+pub(super) const COUNTS: u8 = b'n';
 
 /// Place in the block and execution id.
 pub(super) const LISTED_BYTES: usize = 17;
@@ -128,10 +128,11 @@ impl Projection for Executions {
 impl Executions {
     /// Puts the changes of this batch so far into the view.
     fn settle(&mut self, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
-        let mut changes = [0; ExecutionStatus::ALL.len()];
+        let (mut changes, mut counted) = ([0; ExecutionStatus::ALL.len()], false);
         for (_, touched) in self.touched.drain() {
             let (before, posted) = (touched.before, touched.posted);
             let Some(entry) = touched.entry else { continue };
+            counted = true;
             if before.is_none() {
                 enlist(&entry, batch)?;
             }
@@ -143,10 +144,10 @@ impl Executions {
             repost(&entry, &posted, batch)?;
             batch.put(&entry_key(entry.execution.as_bytes()), pack(&entry));
         }
-        for (status, change) in ExecutionStatus::ALL.into_iter().zip(changes) {
-            add(status, change, batch)?;
+        match counted {
+            true => count(&changes, batch),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// A record of an execution, with its event where that says more than its type.
@@ -304,24 +305,19 @@ fn tally(changes: &mut [i64], status: Option<ExecutionStatus>, by: i64) {
     }
 }
 
-fn add(status: ExecutionStatus, change: i64, batch: &mut ViewBatch) -> Result<(), ProjectionError> {
-    if change == 0 {
-        return Ok(());
-    }
-    let count_key = [COUNT, status as u8];
-    let count = match batch.get(&count_key)? {
-        Some(bytes) => trailing_u64(&bytes)?,
-        None => 0,
-    };
-    match count.checked_add_signed(change) {
-        // Where batches end must not show.
-        Some(0) => batch.delete(&count_key),
-        Some(count) => batch.put(&count_key, count.to_be_bytes().to_vec()),
-        None => {
+/// How many executions have each status.
+pub(super) type Counts = [u64; ExecutionStatus::ALL.len()];
+
+/// Adds to all counts, also where they stay as they are: where batches end must not show in what is stored.
+fn count(changes: &[i64], batch: &mut ViewBatch) -> Result<(), ProjectionError> {
+    let mut counts: Counts = batch.value(&[COUNTS])?.unwrap_or_default();
+    for ((count, change), status) in counts.iter_mut().zip(changes).zip(ExecutionStatus::ALL) {
+        *count = count.checked_add_signed(*change).ok_or_else(|| {
             let problem = format!("count of {} is off", status.name());
-            return Err(ProjectionError::Damaged(problem.into()));
-        }
+            ProjectionError::Damaged(problem.into())
+        })?;
     }
+    batch.put(&[COUNTS], pack(&counts));
     Ok(())
 }
 
@@ -342,6 +338,8 @@ fn move_all(
         batch.put(&entry_key, pack(&entry));
         moved += 1;
     }
-    add(from, -moved, batch)?;
-    add(to, moved, batch)
+    let mut changes = [0; ExecutionStatus::ALL.len()];
+    tally(&mut changes, Some(from), -moved);
+    tally(&mut changes, Some(to), moved);
+    count(&changes, batch)
 }

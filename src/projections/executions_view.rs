@@ -7,10 +7,9 @@ use super::execution_entry::ExecutionEntry;
 use super::execution_filter::{ExecutionFilter, ExecutionOrder};
 use super::execution_status::ExecutionStatus;
 use super::executions::{
-    COUNT, LISTED_BYTES, VERSION, entry_key, first_key, status_key, until_key,
+    COUNTS, Counts, LISTED_BYTES, VERSION, entry_key, first_key, status_key, until_key,
 };
 use super::intersection::intersection;
-use super::keys::trailing_u64;
 use super::postings::{BLOCK, place};
 use super::terms::{Term, status_term};
 use super::view::reader;
@@ -114,17 +113,10 @@ impl ExecutionsView {
     /// As [`View::read`].
     pub fn counts(&self) -> Result<Vec<StatusCount>, ViewError> {
         self.read(|snapshot| {
-            let mut counts = Vec::new();
-            for status in ExecutionStatus::ALL {
-                let executions = match snapshot.get(&[COUNT, status as u8])? {
-                    Some(bytes) => trailing_u64(&bytes)?,
-                    None => 0,
-                };
-                if executions > 0 {
-                    counts.push(StatusCount { status, executions });
-                }
-            }
-            Ok(counts)
+            let counts: Counts = snapshot.value(&[COUNTS])?.unwrap_or_default();
+            let counts = counts.into_iter().zip(ExecutionStatus::ALL);
+            let counts = counts.map(|(executions, status)| StatusCount { status, executions });
+            Ok(counts.filter(|count| count.executions > 0).collect())
         })
     }
 }

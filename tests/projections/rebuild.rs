@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A view made again is the view that was: after deletion, on demand, on a new version.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -313,6 +314,51 @@ fn close_answers_those_who_wait_and_those_who_come_late() {
         5,
         "each view said once that it serves"
     );
+}
+
+/// Files of segments with their bytes, each as `view/first-last`.
+fn segments(directory: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for view in std::fs::read_dir(directory.join("views")).unwrap() {
+        let view = view.unwrap();
+        let Ok(generations) = std::fs::read_dir(view.path()) else {
+            continue;
+        };
+        let generations = generations.map(|it| it.unwrap().path());
+        for generation in generations.filter(|path| path.is_dir()) {
+            for file in std::fs::read_dir(generation).unwrap() {
+                let file = file.unwrap();
+                let name = file.file_name().into_string().unwrap();
+                let name = format!("{}/{name}", view.file_name().into_string().unwrap());
+                found.insert(name, std::fs::read(file.path()).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// A record of the journal can vouch for a segment, because it is the same whenever and however it is made.
+#[test]
+fn files_are_the_same_however_records_were_batched() {
+    let history = History::mixed(65_700);
+    let made = [37, 5_000].map(|step| {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::new(&history.records, step);
+        let views = open(directory.path(), &journal);
+        digests(&views, history.head());
+        views.close();
+        segments(directory.path())
+    });
+    let names: Vec<_> = made[0].keys().collect();
+    assert_eq!(
+        names.len(),
+        10,
+        "a range and a part of each view: {names:?}"
+    );
+    let [one, other] = &made;
+    for (name, bytes) in one {
+        assert!(other.get(name) == Some(bytes), "{name} is another");
+    }
 }
 
 #[test]
