@@ -44,6 +44,8 @@ mod reference;
 mod scenarios;
 mod searching;
 mod send;
+#[path = "../shared/standing.rs"]
+mod standing;
 mod step;
 mod validity;
 mod whom;

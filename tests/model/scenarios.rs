@@ -3,13 +3,11 @@
 //! ledger that closes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use femtoclaw_ledger::clock::{Entropy, ManualClock, SystemEntropy};
-use femtoclaw_ledger::events::{CommandId, Decision, Event, Outcome, Record, Store, TelemetryKind};
+use femtoclaw_ledger::events::{CommandId, Decision, Outcome, Store, TelemetryKind};
 use femtoclaw_ledger::journal::MemoryJournal;
-use femtoclaw_ledger::projections::{Projection, ProjectionError, ViewBatch};
 use femtoclaw_ledger::{
     AppendError, Context, Grant, Ledger, Observation, Options, Quota, Request, Retry, Rights, Root,
     execution_log::{Approval, ApprovalRequest},
@@ -17,6 +15,7 @@ use femtoclaw_ledger::{
 };
 
 use crate::held::{FailedSync, HeldMemory};
+use crate::standing::Standing;
 
 use super::drive::refused;
 use super::world::{LONG, Medium, scratch};
@@ -190,32 +189,14 @@ async fn closed() {
     told(error, "shutting_down", Retry::AfterReopen);
 }
 
-/// Reads a record only when it is let to: all views wait for it, because one thread keeps them.
-struct Slow(Receiver<()>);
-
-impl Projection for Slow {
-    fn name(&self) -> &'static str {
-        "slow"
-    }
-
-    fn version(&self) -> u32 {
-        1
-    }
-
-    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
-        // A sender that has gone lets everything through.
-        let _gone = self.0.recv().is_err();
-        Ok(())
-    }
-}
-
-fn slow() -> (Sender<()>, Options) {
-    let (sender, receiver) = channel();
+/// Views that read nothing until the first value is dropped.
+fn slow() -> (Standing, Options) {
+    let standing = Standing::new();
     let mut options = Options::default();
     options.limits.view_lag_max = 4;
     options.wait_for_admission = false;
-    options.projections = vec![Box::new(Slow(receiver))];
-    (sender, options)
+    standing.hold(&mut options);
+    (standing, options)
 }
 
 async fn until_refused(ledger: &Ledger, grant: &Grant) -> AppendError {
@@ -230,7 +211,7 @@ async fn until_refused(ledger: &Ledger, grant: &Grant) -> AppendError {
 async fn views_behind() {
     let directory = scratch(Medium::Memory);
     let journal = MemoryJournal::new();
-    let (sender, options) = slow();
+    let (standing, options) = slow();
     let shared = std::sync::Arc::new(journal.clone());
     let (ledger, root) = Ledger::open_on(shared, directory.path(), options)
         .await
@@ -242,14 +223,14 @@ async fn views_behind() {
         "{error}"
     );
     told(error, "view_lag", Retry::Safe);
-    drop(sender);
+    drop(standing);
     ledger.at_least(ledger.head().seq).await.unwrap();
     record(&ledger, &grant, 40).await.unwrap();
     root.close(LONG).await.unwrap();
 
     // Without its views, the same history is more than the windows hold.
     std::fs::remove_dir_all(directory.path().join("views")).unwrap();
-    let (sender, options) = slow();
+    let (standing, options) = slow();
     let (ledger, root, grant) = open(&journal, directory.path(), options).await;
     let error = record(&ledger, &grant, 41).await.unwrap_err();
     let AppendError::Recovering { done, total } = error else {
@@ -257,7 +238,7 @@ async fn views_behind() {
     };
     assert!(done < total && total > 4);
     told(error, "recovering", Retry::Safe);
-    drop(sender);
+    drop(standing);
     ledger.at_least(ledger.head().seq).await.unwrap();
     record(&ledger, &grant, 41).await.unwrap();
     root.close(LONG).await.unwrap();

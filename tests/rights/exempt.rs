@@ -111,6 +111,26 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
         "says what to look for",
     ),
     (
+        "ledger/handles/executions.rs subject",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs parent",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs on_behalf_of",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs configuration_version",
+        "says what to look for",
+    ),
+    (
+        "ledger/handles/executions.rs approval",
+        "says what to look for",
+    ),
+    (
         "ledger/handles/executions.rs after",
         "says what to look for",
     ),
