@@ -100,13 +100,16 @@ struct Journal {
     vouched: Mutex<Vouched>,
 }
 
+/// Is told the number of the record.
+type TellSeq = Box<dyn FnOnce(u64) + Send>;
+
 #[derive(Default)]
 struct Vouched {
     /// By which record.
     stated: HashMap<u64, Vec<SealedSegment>>,
     /// It vouches for nothing longer than so many ranges; told when it does.
     ranges_max: Option<u64>,
-    waiting: Vec<(SealedSegment, Box<dyn FnOnce(u64) + Send>)>,
+    waiting: Vec<(SealedSegment, TellSeq)>,
 }
 
 impl Journal {

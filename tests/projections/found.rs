@@ -184,7 +184,7 @@ fn what_is_found_is_what_fits_of_all() {
         let executions = ExecutionsView::new(view(&views, Executions::NAME));
         executions.view().at_least(history.head(), WAIT).unwrap();
         let same = executions.view().digest().unwrap();
-        assert_eq!(*digest.get_or_insert_with(|| same.clone()), same, "{step}");
+        assert_eq!(*digest.get_or_insert(same), same, "{step}");
         let find = |filter: &_, order, limit| executions.find(filter, order, limit).unwrap();
         let oldest = ExecutionOrder::Oldest;
         let all = find(&ExecutionFilter::default(), oldest, usize::MAX);

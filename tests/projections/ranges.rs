@@ -180,7 +180,7 @@ fn a_search_over_ranges_equals_a_full_scan() {
         let indexes = IndexesView::new(view(&views, Indexes::NAME), journal.clone());
         indexes.view().at_least(history.head(), WAIT).unwrap();
         let same = indexes.view().digest().unwrap();
-        assert_eq!(*digest.get_or_insert_with(|| same.clone()), same, "{step}");
+        assert_eq!(*digest.get_or_insert(same), same, "{step}");
         let mut runner = TestRunner::new(ProptestConfig {
             cases: 150,
             failure_persistence: None,

@@ -129,6 +129,10 @@ impl Order {
     }
 
     /// What its caller is told.
+    #[expect(
+        clippy::result_large_err,
+        reason = "whoever asks takes it apart at once, and the commands go back to their caller"
+    )]
     pub(crate) fn answers(self: Box<Self>, ledger: LedgerId) -> Result<Answers, Refusal> {
         let Self {
             commands,

@@ -257,7 +257,7 @@ impl Quiet {
         };
         match self.ticks {
             0 => core.callbacks.pace().stir(),
-            ..QUIET_TICKS => {}
+            1..QUIET_TICKS => {}
             _ => core.callbacks.pace().calm(),
         }
     }

@@ -165,13 +165,13 @@ impl DataBlock {
     }
 
     /// The entries from restart `index` up to the next one.
-    fn from_restart(&self, index: usize) -> Option<&[u8]> {
+    fn entries_from(&self, index: usize) -> Option<&[u8]> {
         self.entries()
             .get(self.place(index)?..self.place(index + 1)?)
     }
 
     fn restart_key(&self, index: usize) -> Option<&[u8]> {
-        let entry = take_entry(&mut self.from_restart(index)?)?;
+        let entry = take_entry(&mut self.entries_from(index)?)?;
         (entry.shared == 0).then_some(entry.rest)
     }
 
@@ -192,7 +192,7 @@ impl DataBlock {
     /// What the block says of `key`; the inner `None` where it says nothing.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<OpRef<'_>>> {
         let restart = self.restart_before(key, true)?;
-        let mut entries = self.from_restart(restart)?;
+        let mut entries = self.entries_from(restart)?;
         // Bytes that the entry before shares with `key`, which lies behind it.
         let mut matched = 0;
         while !entries.is_empty() {
@@ -217,7 +217,7 @@ impl DataBlock {
     /// Decodes the entries from restart `index` up to the next one.
     pub(super) fn interval(&self, index: usize, out: &mut Interval) -> Option<()> {
         out.clear();
-        let mut entries = self.from_restart(index)?;
+        let mut entries = self.entries_from(index)?;
         let end = self.place(index + 1)?;
         while !entries.is_empty() {
             let entry = take_entry(&mut entries)?;

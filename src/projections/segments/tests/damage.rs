@@ -67,7 +67,7 @@ fn each_changed_byte_is_damage_at_its_part() {
     let whole = fs::read(&path).unwrap();
     assert_eq!(whole.len() as u64, bytes);
     // In the midst of the long value not each byte is tried.
-    let is_tried = |at: &usize| at % 97 == 0 || *at < 3_000 || *at + 3_000 > whole.len();
+    let is_tried = |at: &usize| at.is_multiple_of(97) || *at < 3_000 || *at + 3_000 > whole.len();
     for at in (0..whole.len()).filter(is_tried) {
         let mut edited = whole.clone();
         edited[at] ^= 1 << (at % 8);
