@@ -7,9 +7,10 @@
 //! `cargo bench --bench growth -- [--quick] [--only NAME]`
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     missing_docs,
-    reason = "a benchmark may stop at the first error"
+    reason = "a benchmark measures real time and may stop at the first error"
 )]
 
 #[path = "../support/mod.rs"]

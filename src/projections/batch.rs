@@ -14,7 +14,7 @@ use super::storage::Layers;
 
 /// A key and its value.
 ///
-/// Example: [`Source`].
+/// Example: [`Source`](crate::projections::Source).
 pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// Keys and values of earlier batches that are kept in memory, in each of two halves.

@@ -8,9 +8,9 @@ use super::projection::Projection;
 use super::runtime_metadata::RuntimeMetadataProjection;
 use super::tree::Tree;
 
-/// The views that every ledger has: what to give [`Views::open`], with one's own behind them.
+/// The views that every ledger has: what to give [`Views::open`](crate::projections::Views::open), with one's own behind them.
 ///
-/// Example: [`Source`].
+/// Example: [`Source`](crate::projections::Source).
 #[must_use]
 pub fn built_in() -> Vec<Box<dyn Projection>> {
     vec![

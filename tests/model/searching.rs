@@ -77,7 +77,7 @@ impl Driver {
             ..default()
         });
         let parents = all.iter().map(|it| it.header.parent);
-        let parent = parents.filter(|it| !it.is_nil()).last();
+        let parent = parents.rfind(|it| !it.is_nil());
         let parents = parent.map(|it| Filter {
             parent: Some(it),
             ..default()
