@@ -76,7 +76,7 @@ impl Driver {
             decision,
             ..default()
         });
-        let parents = all.iter().map(|it| it.header.parent);
+        let mut parents = all.iter().map(|it| it.header.parent);
         let parent = parents.rfind(|it| !it.is_nil());
         let parents = parent.map(|it| Filter {
             parent: Some(it),
