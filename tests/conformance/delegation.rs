@@ -203,11 +203,9 @@ async fn h2_who_may_not_read_a_payload_is_not_told_that_it_names_somebody() {
         reads.query(filter, usize::MAX).await.unwrap().len()
     };
     let headers = Rights::none().read(Store::ExecutionLog);
-    assert_eq!(found(headers.clone()).await, 0);
-    let payloads = Store::ALL
-        .into_iter()
-        .fold(headers.clone(), Rights::read_payloads);
-    assert_eq!(found(payloads.clone()).await, 1);
+    assert_eq!(found(headers).await, 0);
+    let payloads = Store::ALL.into_iter().fold(headers, Rights::read_payloads);
+    assert_eq!(found(payloads).await, 1);
 
     let executions = async |rights: Rights| {
         let grant = open.root.grant("reader", rights, Quota::default());
