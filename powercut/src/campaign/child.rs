@@ -135,8 +135,6 @@ pub(crate) struct Start<'a> {
     pub(crate) acks: &'a Path,
     pub(crate) load: Load,
     pub(crate) run: u32,
-    /// How often the power was cut before.
-    pub(crate) cuts: u32,
     pub(crate) each: Option<u64>,
     pub(crate) reopen: bool,
     pub(crate) verify: bool,

@@ -231,7 +231,6 @@ impl Life {
             acks: &acks,
             load: session.load,
             run: self.run,
-            cuts: self.machine.lock().cuts(),
             each: session.each,
             reopen: session.reopen,
             verify: session.verify,
