@@ -226,11 +226,6 @@ impl Machine {
         self.faults.clear();
     }
 
-    /// How often the power was cut.
-    pub(crate) const fn cuts(&self) -> u32 {
-        self.cuts
-    }
-
     /// Cuts the power now, wherever things stand.
     pub(crate) fn cut(&mut self, op: Op, path: String) {
         if !std::mem::replace(&mut self.is_on, false) {
