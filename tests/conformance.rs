@@ -56,6 +56,8 @@ mod observability;
 mod pace;
 #[path = "conformance/recovery.rs"]
 mod recovery;
+#[path = "shared/standing.rs"]
+mod standing;
 #[path = "conformance/subjects.rs"]
 mod subjects;
 #[path = "conformance/support.rs"]

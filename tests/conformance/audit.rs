@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The audit log: §6, A1, A5, T1.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use femtoclaw_ledger::events::{AuditFamily, ComponentId, Event, EventType, Record, State, Store};
 use femtoclaw_ledger::journal::MemoryJournal;
-use femtoclaw_ledger::projections::{Filter, Projection, ProjectionError, ViewBatch};
+use femtoclaw_ledger::projections::Filter;
 use femtoclaw_ledger::{Context, Quota, Rights};
 
+use crate::standing::Standing;
 use crate::support::*;
 
 async fn in_memory() -> Open {
@@ -198,22 +199,6 @@ async fn by_capability(open: &Open, records: &[Record]) {
     );
 }
 
-/// A view that stands still, and all others with it, until the sender is dropped.
-struct Held(mpsc::Receiver<()>);
-
-impl Projection for Held {
-    fn name(&self) -> &'static str {
-        "held"
-    }
-    fn version(&self) -> u32 {
-        1
-    }
-    fn apply(&mut self, _: &Record, _: &Event, _: &mut ViewBatch) -> Result<(), ProjectionError> {
-        assert!(self.0.recv().is_err());
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn t1_a_replayed_command_is_idempotent_and_another_content_is_a_conflict() {
     let memory = MemoryJournal::new();
@@ -245,9 +230,9 @@ async fn t1_a_replayed_command_is_idempotent_and_another_content_is_a_conflict()
     assert!(!theirs.record(other.clone()).await.unwrap().duplicate);
     open.close().await;
     // Across a restart too, also while no view has read anything yet.
-    let (holding, held) = mpsc::channel();
+    let holding = Standing::new();
     let mut options = later(&clock());
-    options.projections = vec![Box::new(Held(held))];
+    holding.hold(&mut options);
     let open = open_on(Arc::new(memory.reopen()), options).await;
     let audit = open.ledger.audit_log(&open.grant).unwrap();
     let again = audit.record(it.clone()).await.unwrap();
