@@ -94,8 +94,12 @@ fn nothing_is_named_or_removed_before_a_record_states_what_takes_its_place() {
     // With the next segment.
     journal.append(&records(9 * RANGE + 10)[journal.head() as usize..]);
     until("they are merged again", || journal.waiting() == 4);
+    // The next segment is stated, and still the eight are named, not the one that was made of them.
+    journal.append(&records(10 * RANGE + 10)[journal.head() as usize..]);
+    let named = || stated(directory.path(), "words").len();
+    until("the next is stated", || named() == 10);
     journal.vouch_for_ranges(None);
-    until_stated(directory.path(), "words", 2);
+    until_stated(directory.path(), "words", 3);
     assert_eq!(
         opened.content("words", journal.head()),
         expected("words", journal.head())
