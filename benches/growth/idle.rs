@@ -38,7 +38,7 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, directory: &Path, secon
             .await
             .unwrap();
     });
-    // What was done is over, and told.
+    // The commands before are over, and told.
     std::thread::sleep(Duration::from_secs(16));
     let before = switches();
     std::thread::sleep(Duration::from_secs(seconds));

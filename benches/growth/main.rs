@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a command costs when there is much of what it adds to: component names, capabilities, documents, versions,
+//! The cost of a command when there is much of what it adds to: component names, capabilities, documents, versions,
 //! modules, positions, grants, executions that wait for persons or run. Each row takes the time of its first n commands and of
 //! 4n of them, and the processor time, which other programs disturb less; where a cost does not grow, the ratio is 4. And how
 //! often an idle ledger wakes.

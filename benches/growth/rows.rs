@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What grows, and the command that adds to it.
+//! Each row: a kind of thing that grows, and the command that adds to it.
 
 use femtoclaw_ledger::execution_log::ApprovalRequest;
 use femtoclaw_ledger::runtime_metadata::SetModule;

@@ -139,6 +139,9 @@ impl Runner {
         let mut moved = self.advance(Which::Serving, head)?;
         moved |= self.advance(Which::Building, head)?;
         moved |= self.settle()?;
+        for kept in self.slot.all_mut() {
+            kept.merge_neighbours()?;
+        }
         if self.health.trouble_over() {
             self.slot.publish();
         }

@@ -64,7 +64,7 @@ enum Verb {
     History(history::Plan),
     /// Peak of memory after a tenth of many executions and after all of them.
     Memory(memory::Plan),
-    /// What each thread works for a command: what the report's model is made of.
+    /// The work of each thread for a command, of which the report's model is made.
     Stations(stations::Plan),
     /// docs/PERFORMANCE.md with its charts, from the figures that were kept.
     Report(report::Plan),
@@ -114,7 +114,7 @@ fn keep<T: Serialize>(results: &Path, name: &str, figures: &T) -> Result<(), Str
     Ok(())
 }
 
-/// What a parent starts; `None` for what a person does.
+/// Carries out a verb that a parent starts; `None` for a person's.
 fn child(verb: &Verb) -> Option<Result<(), String>> {
     match verb {
         Verb::Worker {

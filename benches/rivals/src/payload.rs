@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the records hold: JSON texts of exactly one length, of which no compression makes much less.
+//! The records' contents: JSON texts of exactly one length, of which no compression makes much less.
 
 /// Texts made in advance, one after the other.
 pub(crate) struct Payloads(Vec<Vec<u8>>);

@@ -25,6 +25,11 @@ impl Kept {
             }
             News::Vouched(vouched) => self.vouched(&vouched)?,
         }
+        Ok(())
+    }
+
+    /// Has neighbours of one size made one segment.
+    pub(in crate::projections) fn merge_neighbours(&mut self) -> Result<(), HaltReason> {
         while let Some(range) = pieces::neighbours(&self.pieces, self.keeping.range) {
             self.order(range, Why::Merge)?;
         }

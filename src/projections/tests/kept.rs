@@ -91,10 +91,9 @@ fn nothing_is_named_or_removed_before_a_record_states_what_takes_its_place() {
     opened.killed();
     let opened = Opened::of(directory.path(), &journal);
     assert!(opened.view("words").position() >= 8 * RANGE);
-    // With the next segment.
-    journal.append(&records(9 * RANGE + 10)[journal.head() as usize..]);
+    // An opening goes on with what is due, also where nothing is written.
     until("they are merged again", || journal.waiting() == 4);
-    // The next segment is stated, and still the eight are named, not the one that was made of them.
+    // The next segments are stated, and still the eight are named, not the one that was made of them.
     journal.append(&records(10 * RANGE + 10)[journal.head() as usize..]);
     let named = || stated(directory.path(), "words").len();
     until("the next is stated", || named() == 10);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What runs in a process of its own: filling a ledger, loading it until it is killed, opening it.
+//! The parts that run in a process of their own: filling a ledger, loading it until it is killed, opening it.
 
 use std::path::Path;
 use std::sync::Arc;

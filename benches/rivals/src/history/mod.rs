@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a long history costs: openings after a close and after a kill, views made again, a search without a hit.
+//! The cost of a long history: openings after a close and after a kill, views made again, a search without a hit.
 
 mod children;
 mod cold;
